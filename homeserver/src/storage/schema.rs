@@ -1,0 +1,284 @@
+//! The tables, as diesel sees them: the same on both databases. Kept by hand beside `migrations/`;
+//! `tests` in `storage.rs` reads every table, so a column that drifts fails.
+
+diesel::table! {
+    stream_counter (id) {
+        id -> BigInt,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    users (user_nid) {
+        user_nid -> BigInt,
+        user_id -> Text,
+    }
+}
+
+diesel::table! {
+    accounts (user_nid) {
+        user_nid -> BigInt,
+        password_hash -> Nullable<Text>,
+        is_admin -> Bool,
+        is_guest -> Bool,
+        created_at -> BigInt,
+        deactivated_at -> Nullable<BigInt>,
+        displayname -> Nullable<Text>,
+        avatar_url -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    devices (user_nid, device_id) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        display_name -> Nullable<Text>,
+        created_at -> BigInt,
+        last_seen_at -> Nullable<BigInt>,
+        last_seen_ip -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    access_tokens (token_hash) {
+        token_hash -> Binary,
+        user_nid -> BigInt,
+        device_id -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    registration_tokens (token) {
+        token -> Text,
+        uses_allowed -> Nullable<BigInt>,
+        uses_completed -> BigInt,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    filters (user_nid, filter_id) {
+        user_nid -> BigInt,
+        filter_id -> BigInt,
+        json -> Text,
+    }
+}
+
+diesel::table! {
+    client_transactions (user_nid, device_id, endpoint, transaction_id) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        endpoint -> Text,
+        transaction_id -> Text,
+        response -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    rooms (room_nid) {
+        room_nid -> BigInt,
+        room_id -> Text,
+        version -> Text,
+        generation -> BigInt,
+        state_nid -> BigInt,
+        is_public -> Bool,
+    }
+}
+
+diesel::table! {
+    room_aliases (alias) {
+        alias -> Text,
+        room_nid -> BigInt,
+        creator_nid -> BigInt,
+    }
+}
+
+diesel::table! {
+    state_keys (state_key_nid) {
+        state_key_nid -> BigInt,
+        event_type -> Text,
+        state_key -> Text,
+    }
+}
+
+diesel::table! {
+    events (event_nid) {
+        event_nid -> BigInt,
+        event_id -> Text,
+        room_nid -> BigInt,
+        position -> Nullable<BigInt>,
+        sender_nid -> BigInt,
+        event_type -> Text,
+        state_key_nid -> Nullable<BigInt>,
+        depth -> BigInt,
+        origin_server_ts -> BigInt,
+        received_at -> BigInt,
+        outlier -> Bool,
+        rejected -> Bool,
+        soft_failed -> Bool,
+        state_before_nid -> Nullable<BigInt>,
+        redacted_by_nid -> Nullable<BigInt>,
+        device_id -> Nullable<Text>,
+        transaction_id -> Nullable<Text>,
+        json -> Text,
+    }
+}
+
+diesel::table! {
+    event_edges (event_nid, prev_nid) {
+        event_nid -> BigInt,
+        prev_nid -> BigInt,
+    }
+}
+
+diesel::table! {
+    backward_extremities (room_nid, event_nid, prev_event_id) {
+        room_nid -> BigInt,
+        event_nid -> BigInt,
+        prev_event_id -> Text,
+    }
+}
+
+diesel::table! {
+    forward_extremities (room_nid, event_nid) {
+        room_nid -> BigInt,
+        event_nid -> BigInt,
+    }
+}
+
+diesel::table! {
+    states (state_nid) {
+        state_nid -> BigInt,
+        room_nid -> BigInt,
+        base_nid -> Nullable<BigInt>,
+        entries -> Binary,
+    }
+}
+
+diesel::table! {
+    state_changes (room_nid, position, state_key_nid) {
+        room_nid -> BigInt,
+        position -> BigInt,
+        state_key_nid -> BigInt,
+        event_nid -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    memberships (room_nid, user_nid) {
+        room_nid -> BigInt,
+        user_nid -> BigInt,
+        membership -> Text,
+        event_nid -> BigInt,
+        position -> BigInt,
+        forgotten -> Bool,
+        stripped_state -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    membership_changes (room_nid, user_nid, position) {
+        room_nid -> BigInt,
+        user_nid -> BigInt,
+        position -> BigInt,
+        membership -> Text,
+    }
+}
+
+diesel::table! {
+    event_chains (event_nid) {
+        event_nid -> BigInt,
+        room_nid -> BigInt,
+        chain_nid -> BigInt,
+        sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    chain_links (from_chain, from_sequence, to_chain) {
+        room_nid -> BigInt,
+        from_chain -> BigInt,
+        from_sequence -> BigInt,
+        to_chain -> BigInt,
+        to_sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    event_auth (event_nid, auth_nid) {
+        event_nid -> BigInt,
+        auth_nid -> BigInt,
+    }
+}
+
+diesel::table! {
+    federation_transactions (origin, transaction_id) {
+        origin -> Text,
+        transaction_id -> Text,
+        response -> Text,
+        received_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    outbox (destination, position) {
+        destination -> Text,
+        position -> BigInt,
+        event_nid -> Nullable<BigInt>,
+        edu -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    destinations (destination) {
+        destination -> Text,
+        last_transaction -> BigInt,
+        failing_since -> Nullable<BigInt>,
+        failures -> BigInt,
+        retry_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    server_keys (server_name, key_id) {
+        server_name -> Text,
+        key_id -> Text,
+        public_key -> Text,
+        valid_until -> BigInt,
+        expired_at -> Nullable<BigInt>,
+        fetched_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    stream_counter,
+    users,
+    accounts,
+    devices,
+    access_tokens,
+    registration_tokens,
+    filters,
+    client_transactions,
+    rooms,
+    room_aliases,
+    state_keys,
+    events,
+    event_edges,
+    backward_extremities,
+    forward_extremities,
+    states,
+    state_changes,
+    memberships,
+    membership_changes,
+    event_chains,
+    chain_links,
+    event_auth,
+    federation_transactions,
+    outbox,
+    destinations,
+    server_keys,
+);
