@@ -121,10 +121,20 @@ diesel::table! {
         rejected -> Bool,
         soft_failed -> Bool,
         state_before_nid -> Nullable<BigInt>,
+        state_after_nid -> Nullable<BigInt>,
+        replaces_nid -> Nullable<BigInt>,
         redacted_by_nid -> Nullable<BigInt>,
         device_id -> Nullable<Text>,
         transaction_id -> Nullable<Text>,
         json -> Text,
+    }
+}
+
+diesel::table! {
+    redactions (redacts, event_nid) {
+        redacts -> Text,
+        event_nid -> BigInt,
+        room_nid -> BigInt,
     }
 }
 
@@ -267,6 +277,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     room_aliases,
     state_keys,
     events,
+    redactions,
     event_edges,
     backward_extremities,
     forward_extremities,

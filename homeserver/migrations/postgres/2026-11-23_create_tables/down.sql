@@ -12,6 +12,7 @@ DROP TABLE states;
 DROP TABLE forward_extremities;
 DROP TABLE backward_extremities;
 DROP TABLE event_edges;
+DROP TABLE redactions;
 DROP TABLE events;
 DROP TABLE state_keys;
 DROP TABLE room_aliases;

@@ -108,7 +108,7 @@ CREATE TABLE events (
     event_nid BIGINT PRIMARY KEY NOT NULL,
     event_id TEXT NOT NULL UNIQUE,
     room_nid BIGINT NOT NULL REFERENCES rooms (room_nid),
-    -- Its place in the stream. NULL: not in the timeline (outlier, rejected). Negative: backfilled.
+    -- Its place in the stream. NULL: not in the timeline (outlier, rejected, soft-failed). Negative: backfilled.
     position BIGINT,
     sender_nid BIGINT NOT NULL REFERENCES users (user_nid),
     event_type TEXT NOT NULL,
@@ -120,8 +120,11 @@ CREATE TABLE events (
     outlier BOOLEAN NOT NULL,
     rejected BOOLEAN NOT NULL,
     soft_failed BOOLEAN NOT NULL,
-    -- The room's state before this event. NULL for outliers.
+    -- The room's state before and after this event. NULL for outliers.
     state_before_nid BIGINT,
+    state_after_nid BIGINT,
+    -- The state event that this one took the place of, for `unsigned.prev_content`.
+    replaces_nid BIGINT,
     redacted_by_nid BIGINT,
     -- The device and transaction id it was sent with, for `unsigned.transaction_id`.
     device_id TEXT,
@@ -131,6 +134,14 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX events_room_position ON events (room_nid, position);
 CREATE INDEX events_position ON events (position);
+
+-- Redactions by what they redact, which may arrive after them.
+CREATE TABLE redactions (
+    redacts TEXT NOT NULL,
+    event_nid BIGINT NOT NULL,
+    room_nid BIGINT NOT NULL REFERENCES rooms (room_nid),
+    PRIMARY KEY (redacts, event_nid)
+);
 
 -- prev_events that are known here.
 CREATE TABLE event_edges (

@@ -3,7 +3,7 @@
 
 -- One row: the last position of the one stream (storage rule 4).
 CREATE TABLE stream_counter (
-    id BIGINT PRIMARY KEY NOT NULL CHECK (id = 0),
+    id INTEGER PRIMARY KEY NOT NULL CHECK (id = 0),
     position BIGINT NOT NULL
 );
 INSERT INTO stream_counter (id, position) VALUES (0, 0);
@@ -12,13 +12,13 @@ INSERT INTO stream_counter (id, position) VALUES (0, 0);
 
 -- Every user ever seen, local or remote.
 CREATE TABLE users (
-    user_nid BIGINT PRIMARY KEY NOT NULL,
+    user_nid INTEGER PRIMARY KEY NOT NULL,
     user_id TEXT NOT NULL UNIQUE
 );
 
 -- The users of this server.
 CREATE TABLE accounts (
-    user_nid BIGINT PRIMARY KEY NOT NULL REFERENCES users (user_nid),
+    user_nid INTEGER PRIMARY KEY NOT NULL REFERENCES users (user_nid),
     password_hash TEXT,
     is_admin BOOLEAN NOT NULL,
     is_guest BOOLEAN NOT NULL,
@@ -36,7 +36,7 @@ CREATE TABLE devices (
     last_seen_at BIGINT,
     last_seen_ip TEXT,
     PRIMARY KEY (user_nid, device_id)
-);
+) WITHOUT ROWID;
 
 -- Only a SHA-256 of each token is kept.
 CREATE TABLE access_tokens (
@@ -62,7 +62,7 @@ CREATE TABLE filters (
     filter_id BIGINT NOT NULL,
     json TEXT NOT NULL,
     PRIMARY KEY (user_nid, filter_id)
-);
+) WITHOUT ROWID;
 
 -- What a device's request with a transaction id was answered, written in the commit of its effect.
 CREATE TABLE client_transactions (
@@ -73,13 +73,13 @@ CREATE TABLE client_transactions (
     response TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (user_nid, device_id, endpoint, transaction_id)
-);
+) WITHOUT ROWID;
 CREATE INDEX client_transactions_created ON client_transactions (created_at);
 
 -- ── Rooms ───────────────────────────────────────────────────────────────────────────────────────────
 
 CREATE TABLE rooms (
-    room_nid BIGINT PRIMARY KEY NOT NULL,
+    room_nid INTEGER PRIMARY KEY NOT NULL,
     room_id TEXT NOT NULL UNIQUE,
     version TEXT NOT NULL,
     -- Bumped by every commit into the room: what was prepared on an older one is prepared again.
@@ -98,17 +98,17 @@ CREATE INDEX room_aliases_room ON room_aliases (room_nid);
 
 -- Each (type, state_key) pair ever seen, once.
 CREATE TABLE state_keys (
-    state_key_nid BIGINT PRIMARY KEY NOT NULL,
+    state_key_nid INTEGER PRIMARY KEY NOT NULL,
     event_type TEXT NOT NULL,
     state_key TEXT NOT NULL,
     UNIQUE (event_type, state_key)
 );
 
 CREATE TABLE events (
-    event_nid BIGINT PRIMARY KEY NOT NULL,
+    event_nid INTEGER PRIMARY KEY NOT NULL,
     event_id TEXT NOT NULL UNIQUE,
     room_nid BIGINT NOT NULL REFERENCES rooms (room_nid),
-    -- Its place in the stream. NULL: not in the timeline (outlier, rejected). Negative: backfilled.
+    -- Its place in the stream. NULL: not in the timeline (outlier, rejected, soft-failed). Negative: backfilled.
     position BIGINT,
     sender_nid BIGINT NOT NULL REFERENCES users (user_nid),
     event_type TEXT NOT NULL,
@@ -120,8 +120,11 @@ CREATE TABLE events (
     outlier BOOLEAN NOT NULL,
     rejected BOOLEAN NOT NULL,
     soft_failed BOOLEAN NOT NULL,
-    -- The room's state before this event. NULL for outliers.
+    -- The room's state before and after this event. NULL for outliers.
     state_before_nid BIGINT,
+    state_after_nid BIGINT,
+    -- The state event that this one took the place of, for `unsigned.prev_content`.
+    replaces_nid BIGINT,
     redacted_by_nid BIGINT,
     -- The device and transaction id it was sent with, for `unsigned.transaction_id`.
     device_id TEXT,
@@ -132,12 +135,20 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_room_position ON events (room_nid, position);
 CREATE INDEX events_position ON events (position);
 
+-- Redactions by what they redact, which may arrive after them.
+CREATE TABLE redactions (
+    redacts TEXT NOT NULL,
+    event_nid BIGINT NOT NULL,
+    room_nid BIGINT NOT NULL REFERENCES rooms (room_nid),
+    PRIMARY KEY (redacts, event_nid)
+) WITHOUT ROWID;
+
 -- prev_events that are known here.
 CREATE TABLE event_edges (
     event_nid BIGINT NOT NULL,
     prev_nid BIGINT NOT NULL,
     PRIMARY KEY (event_nid, prev_nid)
-);
+) WITHOUT ROWID;
 CREATE INDEX event_edges_prev ON event_edges (prev_nid);
 
 -- prev_events that are not: where backfill goes on.
@@ -146,14 +157,14 @@ CREATE TABLE backward_extremities (
     event_nid BIGINT NOT NULL,
     prev_event_id TEXT NOT NULL,
     PRIMARY KEY (room_nid, event_nid, prev_event_id)
-);
+) WITHOUT ROWID;
 CREATE INDEX backward_extremities_prev ON backward_extremities (prev_event_id);
 
 CREATE TABLE forward_extremities (
     room_nid BIGINT NOT NULL REFERENCES rooms (room_nid),
     event_nid BIGINT NOT NULL,
     PRIMARY KEY (room_nid, event_nid)
-);
+) WITHOUT ROWID;
 
 -- ── State ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +172,7 @@ CREATE TABLE forward_extremities (
 -- what differs from its base, which is a snapshot: no chain is longer than two rows.
 -- entries: pairs of big-endian i64 (state_key_nid, event_nid), sorted; event_nid 0 = removed.
 CREATE TABLE states (
-    state_nid BIGINT PRIMARY KEY NOT NULL,
+    state_nid INTEGER PRIMARY KEY NOT NULL,
     room_nid BIGINT NOT NULL REFERENCES rooms (room_nid),
     base_nid BIGINT,
     entries BLOB NOT NULL
@@ -174,7 +185,7 @@ CREATE TABLE state_changes (
     state_key_nid BIGINT NOT NULL,
     event_nid BIGINT,
     PRIMARY KEY (room_nid, position, state_key_nid)
-);
+) WITHOUT ROWID;
 
 -- Current membership, one row per user who ever had one. `position` is that of the last change.
 CREATE TABLE memberships (
@@ -187,7 +198,7 @@ CREATE TABLE memberships (
     -- Stripped state of an invite or knock that came from another server: a JSON list.
     stripped_state TEXT,
     PRIMARY KEY (room_nid, user_nid)
-);
+) WITHOUT ROWID;
 CREATE INDEX memberships_user ON memberships (user_nid, position);
 
 -- Who was a member when: each change of each membership, for history visibility.
@@ -197,12 +208,12 @@ CREATE TABLE membership_changes (
     position BIGINT NOT NULL,
     membership TEXT NOT NULL,
     PRIMARY KEY (room_nid, user_nid, position)
-);
+) WITHOUT ROWID;
 
 -- Auth chains by a chain cover: every state event has a place on a chain; an event reaches all earlier
 -- ones of its chain, and what the links of those reach.
 CREATE TABLE event_chains (
-    event_nid BIGINT PRIMARY KEY NOT NULL,
+    event_nid INTEGER PRIMARY KEY NOT NULL,
     room_nid BIGINT NOT NULL REFERENCES rooms (room_nid),
     chain_nid BIGINT NOT NULL,
     sequence BIGINT NOT NULL,
@@ -216,7 +227,7 @@ CREATE TABLE chain_links (
     to_chain BIGINT NOT NULL,
     to_sequence BIGINT NOT NULL,
     PRIMARY KEY (from_chain, from_sequence, to_chain)
-);
+) WITHOUT ROWID;
 CREATE INDEX chain_links_room ON chain_links (room_nid);
 
 -- auth_events of every state event.
@@ -224,7 +235,7 @@ CREATE TABLE event_auth (
     event_nid BIGINT NOT NULL,
     auth_nid BIGINT NOT NULL,
     PRIMARY KEY (event_nid, auth_nid)
-);
+) WITHOUT ROWID;
 
 -- ── Federation ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,7 +246,7 @@ CREATE TABLE federation_transactions (
     response TEXT NOT NULL,
     received_at BIGINT NOT NULL,
     PRIMARY KEY (origin, transaction_id)
-);
+) WITHOUT ROWID;
 CREATE INDEX federation_transactions_received ON federation_transactions (received_at);
 
 -- What waits to be sent, in order: an event (event_nid) or an EDU (edu).
@@ -245,7 +256,7 @@ CREATE TABLE outbox (
     event_nid BIGINT,
     edu TEXT,
     PRIMARY KEY (destination, position)
-);
+) WITHOUT ROWID;
 
 -- Servers we send to. `transaction` numbers never repeat, not even after a restart.
 CREATE TABLE destinations (
@@ -264,4 +275,4 @@ CREATE TABLE server_keys (
     expired_at BIGINT,
     fetched_at BIGINT NOT NULL,
     PRIMARY KEY (server_name, key_id)
-);
+) WITHOUT ROWID;
