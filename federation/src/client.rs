@@ -1,0 +1,319 @@
+//! Requests to other servers: found by [`crate::discovery`], over TLS, signed, with limits of time and size.
+
+use std::{borrow::Cow, error::Error as _, fs, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use http::{HeaderValue, header};
+use ruma::{
+    OwnedServerName, ServerName,
+    api::{
+        IncomingResponseExt, MatrixVersion, OutgoingRequest, OutgoingRequestExt, SupportedVersions,
+        auth_scheme::{AuthScheme, NoAuthentication},
+        error::FromHttpResponseError,
+        federation::{
+            authentication::{ServerSignatures, XMatrixSigningInput},
+            discovery::{ServerSigningKeys, get_server_keys},
+        },
+        path_builder::{PathBuilder, SinglePath, VersionHistory},
+    },
+    serde::Raw,
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use crate::{
+    Error, SigningKey,
+    discovery::{
+        Discovery, Lookup,
+        dns::{CheckedResolver, Resolver},
+        well_known::WellKnown,
+    },
+    keyring::KeySource,
+};
+
+/// What a [`Client`] is made with.
+#[derive(Clone, Debug, Default)]
+pub struct ClientOptions {
+    /// PEM files of trust anchors beside the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Whether loopback and private addresses may be connected to.
+    pub allow_private_addresses: bool,
+}
+
+/// Bounds of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the first look-up to the last byte.
+    pub timeout: Duration,
+    /// The most bytes in the answer's body.
+    pub max_bytes: usize,
+}
+
+impl Limits {
+    /// For small answers: 30 seconds, 1 MiB.
+    pub const SMALL: Self = Self { timeout: Duration::from_secs(30), max_bytes: 1 << 20 };
+    /// For lists of events: a minute, 32 MiB.
+    pub const EVENTS: Self = Self { timeout: Duration::from_secs(60), max_bytes: 32 << 20 };
+    /// For the state of a room: five minutes, 256 MiB.
+    pub const STATE: Self = Self { timeout: Duration::from_secs(300), max_bytes: 256 << 20 };
+}
+
+/// Sends requests to other servers in the name of this one. Cheap to clone.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    own_name: OwnedServerName,
+    key: SigningKey,
+    discovery: Discovery,
+    /// For routes with [`Lookup::Addresses`] and [`Lookup::Service`].
+    by_address: reqwest::Client,
+    by_service: reqwest::Client,
+}
+
+/// The ways in which ruma's request types for servers find their path.
+pub trait Path: PathBuilder {
+    /// What the path is chosen by.
+    fn input() -> Self::Input<'static>;
+}
+
+impl Path for SinglePath {
+    fn input() {}
+}
+
+impl Path for VersionHistory {
+    fn input() -> Cow<'static, SupportedVersions> {
+        Cow::Owned(SupportedVersions {
+            versions: [MatrixVersion::V1_11].into(),
+            features: Default::default(),
+        })
+    }
+}
+
+impl Client {
+    /// `resolver` answers for DNS.
+    pub fn new(
+        own_name: OwnedServerName,
+        key: SigningKey,
+        options: &ClientOptions,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, Error> {
+        let tls = tls_config(&options.ca_files)?;
+        let allow_private_addresses = options.allow_private_addresses;
+        let client = |lookup| {
+            let resolver = Arc::clone(&resolver);
+            let checked = CheckedResolver { resolver, lookup, allow_private_addresses };
+            http_client(tls.clone(), checked)
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .map_err(|error| Error::Tls(error.to_string()))
+        };
+        let well_known =
+            WellKnown::new(tls.clone(), Arc::clone(&resolver), allow_private_addresses)?;
+        Ok(Self(Arc::new(Inner {
+            own_name,
+            key,
+            discovery: Discovery::new(well_known, allow_private_addresses),
+            by_address: client(Lookup::Addresses)?,
+            by_service: client(Lookup::Service)?,
+        })))
+    }
+
+    /// Sends a request that is signed with this server's key.
+    pub async fn send<R>(
+        &self,
+        destination: &ServerName,
+        request: R,
+        limits: Limits,
+    ) -> Result<R::IncomingResponse, Error>
+    where
+        R: OutgoingRequest<
+                Authentication = ServerSignatures,
+                EndpointError = ruma::api::error::Error,
+            >,
+        R::PathBuilder: Path,
+    {
+        let Inner { own_name, key, .. } = &*self.0;
+        let input = XMatrixSigningInput::new(own_name.clone(), destination.to_owned(), key.pair());
+        self.request(destination, request, input, limits).await
+    }
+
+    /// Sends a request that needs no signature.
+    pub async fn send_unsigned<R>(
+        &self,
+        destination: &ServerName,
+        request: R,
+        limits: Limits,
+    ) -> Result<R::IncomingResponse, Error>
+    where
+        R: OutgoingRequest<
+                Authentication = NoAuthentication,
+                EndpointError = ruma::api::error::Error,
+            >,
+        R::PathBuilder: Path,
+    {
+        self.request(destination, request, (), limits).await
+    }
+
+    async fn request<R>(
+        &self,
+        destination: &ServerName,
+        request: R,
+        authentication: <R::Authentication as AuthScheme>::Input<'_>,
+        limits: Limits,
+    ) -> Result<R::IncomingResponse, Error>
+    where
+        R: OutgoingRequest<EndpointError = ruma::api::error::Error>,
+        R::PathBuilder: Path,
+    {
+        if destination == self.0.own_name {
+            return Err(Error::Request("the destination is this server".to_owned()));
+        }
+        // Built with a placeholder: what is signed is the path, and the route is found later.
+        let built = request
+            .try_into_http_request::<Vec<u8>>(
+                "https://destination.invalid",
+                authentication,
+                <R::PathBuilder as Path>::input(),
+            )
+            .map_err(|error| Error::Request(error.to_string()))?;
+        let exchange = self.exchange(destination, built, limits.max_bytes);
+        let response =
+            tokio::time::timeout(limits.timeout, exchange).await.map_err(|_| Error::Timeout)??;
+        let (parts, body) = response.into_parts();
+        R::IncomingResponse::try_from_http_response(http::Response::from_parts(parts, &*body))
+            .map_err(|error| match error {
+                FromHttpResponseError::Server(error) => Error::from_answer(error),
+                unreadable => Error::Response(unreadable.to_string()),
+            })
+    }
+
+    async fn exchange(
+        &self,
+        destination: &ServerName,
+        request: http::Request<Vec<u8>>,
+        max_bytes: usize,
+    ) -> Result<http::Response<Bytes>, Error> {
+        let route = self.0.discovery.route(destination).await?;
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        parts.uri = format!("{}{path}", route.base_url)
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| Error::Request(error.to_string()))?;
+        if let Some(host) = &route.host {
+            let host = HeaderValue::from_str(host).map_err(|e| Error::Request(e.to_string()))?;
+            parts.headers.insert(header::HOST, host);
+        }
+        let http = match route.lookup {
+            Lookup::Addresses => &self.0.by_address,
+            Lookup::Service => &self.0.by_service,
+        };
+        let request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
+            .map_err(|error| Error::Request(error.to_string()))?;
+        let response = http.execute(request).await.map_err(from_reqwest)?;
+        let mut answer = http::Response::builder().status(response.status());
+        if let Some(headers) = answer.headers_mut() {
+            headers.clone_from(response.headers());
+        }
+        let body = read_body(response, max_bytes).await?;
+        answer.body(body).map_err(|error| Error::Response(error.to_string()))
+    }
+}
+
+impl KeySource for Client {
+    fn fetch(&self, server: &ServerName) -> BoxFuture<'_, Result<Raw<ServerSigningKeys>, Error>> {
+        let server = server.to_owned();
+        async move {
+            let limits = Limits { timeout: Duration::from_secs(10), max_bytes: 64 << 10 };
+            let request = get_server_keys::v2::Request::new();
+            Ok(self.send_unsigned(&server, request, limits).await?.server_key)
+        }
+        .boxed()
+    }
+}
+
+/// TLS with the system's trust anchors and those in `ca_files`.
+pub(crate) fn tls_config(ca_files: &[PathBuf]) -> Result<rustls::ClientConfig, Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::warn!(%error, "a trust anchor of the system is unreadable");
+    }
+    roots.add_parsable_certificates(system.certs);
+    for path in ca_files {
+        let failed = |reason: String| Error::File { path: path.display().to_string(), reason };
+        let pem = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let mut found = false;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+            roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+            found = true;
+        }
+        if !found {
+            return Err(failed("no certificate in this file".to_owned()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Tls(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// What all HTTP clients of federation have in common.
+pub(crate) fn http_client(
+    tls: rustls::ClientConfig,
+    resolver: CheckedResolver,
+) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(resolver))
+        .no_proxy()
+        .https_only(true)
+        .user_agent(concat!("Sealpost/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(5))
+        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_max_idle_per_host(4)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_timeout(Duration::from_secs(10))
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(crate) async fn read_body(
+    mut response: reqwest::Response,
+    limit: usize,
+) -> Result<Bytes, Error> {
+    let too_large = || Error::TooLarge { limit };
+    let announced = response.content_length().unwrap_or(0);
+    if announced > limit as u64 {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(announced.min(1 << 20) as usize);
+    while let Some(chunk) = response.chunk().await.map_err(from_reqwest)? {
+        if chunk.len() > limit - body.len() {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
+}
+
+/// The innermost cause is what a person wants to read.
+pub(crate) fn from_reqwest(error: reqwest::Error) -> Error {
+    if error.is_timeout() {
+        return Error::Timeout;
+    }
+    let mut cause = error.source();
+    let mut message = error.to_string();
+    while let Some(inner) = cause {
+        if let Some(Error::PrivateAddress(address)) = inner.downcast_ref::<Error>() {
+            return Error::PrivateAddress(*address);
+        }
+        message = inner.to_string();
+        cause = inner.source();
+    }
+    Error::Connection(message)
+}

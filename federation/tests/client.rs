@@ -1,0 +1,329 @@
+//! The client against a TLS server with a certificate of a test authority.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use ruma::{
+    OwnedServerName, ServerName,
+    api::federation::{
+        authentication::XMatrix, discovery::get_server_version, query::get_profile_information,
+    },
+    owned_server_name, owned_user_id,
+    serde::Base64,
+    server_name,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sealpost_federation::{
+    Client, Error, SigningKey,
+    client::{ClientOptions, Limits},
+    discovery::dns::{Resolver, Service},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// Names of the test, nothing else.
+#[derive(Clone, Default)]
+struct Names {
+    addresses: HashMap<String, SocketAddr>,
+    services: HashMap<String, Service>,
+}
+
+impl Resolver for Names {
+    fn addresses(&self, host: &str) -> BoxFuture<'static, Result<Vec<SocketAddr>, Error>> {
+        let found = self.addresses.get(host).copied();
+        let missing = Error::Connection(format!("no {host}"));
+        async move { found.map(|address| vec![address]).ok_or(missing) }.boxed()
+    }
+
+    fn services(&self, name: &str) -> BoxFuture<'static, Result<Vec<Service>, Error>> {
+        let found = self.services.get(name).cloned().into_iter().collect();
+        async move { Ok(found) }.boxed()
+    }
+}
+
+/// A certificate authority in a folder of its own.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    folder: tempfile::TempDir,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
+        Self { issuer: Issuer::new(params, key), folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    fn acceptor(&self, names: &[&str]) -> TlsAcceptor {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from(certificate)],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+/// The requests that came in, head and body as text.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// Serves HTTP/1.1; the answer to each path is a whole response.
+async fn serve(acceptor: TlsAcceptor, answers: HashMap<String, String>) -> (SocketAddr, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Seen::default();
+    let log = Arc::clone(&seen);
+    let answers = Arc::new(answers);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (acceptor, log, answers) = (acceptor.clone(), log.clone(), answers.clone());
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(socket).await else { return };
+                let mut read = Vec::new();
+                while !read.windows(4).any(|end| end == b"\r\n\r\n") {
+                    let mut buffer = [0; 4096];
+                    match stream.read(&mut buffer).await {
+                        Ok(count) if count > 0 => read.extend_from_slice(&buffer[..count]),
+                        _ => return,
+                    }
+                }
+                let request = String::from_utf8(read).unwrap();
+                let path = request.split(' ').nth(1).unwrap().to_owned();
+                log.lock().unwrap().push(request);
+                let absent = answer("404 Not Found", r#"{"errcode":"M_UNRECOGNIZED","error":"?"}"#);
+                let response = answers.get(&path).cloned().unwrap_or(absent);
+                let _ = stream.write_all(response.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    (address, seen)
+}
+
+fn answer(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn version() -> (String, String) {
+    ("/_matrix/federation/v1/version".to_owned(), answer("200 OK", r#"{"server":{"name":"peer"}}"#))
+}
+
+fn client(authority: &Authority, names: Names, allow_private_addresses: bool) -> Client {
+    let options = ClientOptions { ca_files: vec![authority.file()], allow_private_addresses };
+    let key = SigningKey::from_seed("1", &[1; 32]).unwrap();
+    Client::new(owned_server_name!("own.test"), key, &options, Arc::new(names)).unwrap()
+}
+
+async fn name_of(client: &Client, server: &ServerName) -> Result<String, Error> {
+    let request = get_server_version::v1::Request::new();
+    let response = client.send_unsigned(server, request, Limits::SMALL).await?;
+    Ok(response.server.unwrap().name.unwrap())
+}
+
+fn host_of(request: &str) -> &str {
+    let lines = || request.lines().map(|line| line.split_once(": ").unwrap_or_default());
+    lines().find(|(name, _)| name.eq_ignore_ascii_case("host")).unwrap().1
+}
+
+#[tokio::test]
+async fn without_a_port_the_host_header_has_none() {
+    let authority = Authority::new();
+    let (address, seen) = serve(authority.acceptor(&["a.test"]), [version()].into()).await;
+    let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+    let client = client(&authority, names, true);
+    assert_eq!(name_of(&client, server_name!("a.test")).await.unwrap(), "peer");
+    assert_eq!(host_of(seen.lock().unwrap().last().unwrap()), "a.test");
+}
+
+#[tokio::test]
+async fn with_a_port_the_host_header_has_it_and_no_well_known_is_asked() {
+    let authority = Authority::new();
+    let (address, seen) = serve(authority.acceptor(&["a.test"]), [version()].into()).await;
+    let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+    let client = client(&authority, names, true);
+    let server: OwnedServerName = format!("a.test:{}", address.port()).try_into().unwrap();
+    assert_eq!(name_of(&client, &server).await.unwrap(), "peer");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(host_of(&seen[0]), server.as_str());
+}
+
+#[tokio::test]
+async fn a_well_known_file_delegates_to_a_name_found_by_srv() {
+    let authority = Authority::new();
+    let file = (
+        "/.well-known/matrix/server".to_owned(),
+        answer("200 OK", r#"{"m.server":"matrix.a.test"}"#),
+    );
+    let (front, _) = serve(authority.acceptor(&["a.test"]), [file].into()).await;
+    let (back, seen) = serve(authority.acceptor(&["matrix.a.test"]), [version()].into()).await;
+    let service =
+        Service { priority: 1, weight: 1, port: back.port(), target: "node1.test.".to_owned() };
+    let names = Names {
+        addresses: [("a.test".to_owned(), front), ("node1.test".to_owned(), back)].into(),
+        services: [("_matrix-fed._tcp.matrix.a.test".to_owned(), service)].into(),
+    };
+    let client = client(&authority, names, true);
+    assert_eq!(name_of(&client, server_name!("a.test")).await.unwrap(), "peer");
+    assert_eq!(host_of(&seen.lock().unwrap()[0]), "matrix.a.test");
+}
+
+#[tokio::test]
+async fn redirects_of_a_well_known_file_are_followed_but_not_for_ever() {
+    let authority = Authority::new();
+    let redirect = |to: &str| {
+        format!(
+            "HTTP/1.1 302 Found\r\nlocation: {to}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+    };
+    let loops = "/.well-known/matrix/server".to_owned();
+    let answers = [(loops, redirect("/.well-known/matrix/server")), version()].into();
+    let (address, seen) = serve(authority.acceptor(&["a.test"]), answers).await;
+    let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+    let client = client(&authority, names, true);
+    // The loop ends, and the server is found without the file.
+    assert_eq!(name_of(&client, server_name!("a.test")).await.unwrap(), "peer");
+    assert_eq!(seen.lock().unwrap().len(), 7);
+    name_of(&client, server_name!("a.test")).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 8, "the outcome is remembered");
+}
+
+#[tokio::test]
+async fn an_endless_well_known_file_is_not_read() {
+    let authority = Authority::new();
+    let long = format!(r#"{{"m.server":"b.test","x":"{}"}}"#, "x".repeat(60_000));
+    let file = ("/.well-known/matrix/server".to_owned(), answer("200 OK", &long));
+    let (address, _) = serve(authority.acceptor(&["a.test"]), [file, version()].into()).await;
+    let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+    let client = client(&authority, names, true);
+    assert_eq!(name_of(&client, server_name!("a.test")).await.unwrap(), "peer");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_or_of_another_authority_is_refused() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (wrong, _) = serve(authority.acceptor(&["b.test"]), [version()].into()).await;
+    let names = Names { addresses: [("a.test".to_owned(), wrong)].into(), ..Names::default() };
+    let refused = name_of(&client(&authority, names, true), server_name!("a.test:1")).await;
+    assert!(matches!(refused, Err(Error::Connection(_))), "{refused:?}");
+
+    let (foreign, _) = serve(stranger.acceptor(&["a.test"]), [version()].into()).await;
+    let names = Names { addresses: [("a.test".to_owned(), foreign)].into(), ..Names::default() };
+    let refused = name_of(&client(&authority, names, true), server_name!("a.test")).await;
+    assert!(matches!(refused, Err(Error::Connection(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_a_private_address_is_refused() {
+    let authority = Authority::new();
+    let (address, seen) = serve(authority.acceptor(&["a.test"]), [version()].into()).await;
+    let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+    let client = client(&authority, names, false);
+    for server in ["a.test", &format!("a.test:{}", address.port()), &address.to_string()] {
+        let refused = name_of(&client, <&ServerName>::try_from(server).unwrap()).await;
+        assert!(matches!(refused, Err(Error::PrivateAddress(_))), "{server}: {refused:?}");
+    }
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_is_signed_for_its_destination() {
+    let authority = Authority::new();
+    let (address, seen) = serve(authority.acceptor(&["a.test"]), HashMap::new()).await;
+    let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+    let client = client(&authority, names, true);
+    let request = get_profile_information::v1::Request::new(owned_user_id!("@bob:a.test"));
+    let refused = client.send(server_name!("a.test"), request, Limits::SMALL).await.unwrap_err();
+    assert!(matches!(&refused, Error::Status { status, .. } if status.as_u16() == 404));
+    assert!(refused.kind().is_some() && !refused.is_outage());
+
+    let seen = seen.lock().unwrap();
+    let text = seen.last().unwrap();
+    let path = text.split(' ').nth(1).unwrap();
+    let header = text
+        .lines()
+        .find_map(|line| line.strip_prefix("authorization: "))
+        .expect("the request is signed");
+    let received = http::Request::get(path).body(Vec::new()).unwrap();
+    let key = SigningKey::from_seed("1", &[1; 32]).unwrap();
+    let keys = [(key.id().to_string(), Base64::new(key.public_key().to_vec()))].into();
+    let claim = XMatrix::parse(header).unwrap();
+    assert_eq!(claim.origin, "own.test");
+    claim
+        .verify_http_request(
+            &received,
+            server_name!("a.test"),
+            &[("own.test".to_owned(), keys)].into(),
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_refused() {
+    let authority = Authority::new();
+    let big = answer("200 OK", &format!(r#"{{"x":"{}"}}"#, "x".repeat(5_000)));
+    let unannounced = big.replace("content-length: 5008\r\n", "");
+    assert_ne!(big, unannounced);
+    for response in [big, unannounced] {
+        let answers = [("/_matrix/federation/v1/version".to_owned(), response)].into();
+        let (address, _) = serve(authority.acceptor(&["a.test"]), answers).await;
+        let names =
+            Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+        let client = client(&authority, names, true);
+        let limits = Limits { timeout: Duration::from_secs(20), max_bytes: 4_000 };
+        let request = get_server_version::v1::Request::new();
+        let refused = client.send_unsigned(server_name!("a.test"), request, limits).await;
+        assert!(matches!(refused, Err(Error::TooLarge { limit: 4_000 })), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_an_outage() {
+    let authority = Authority::new();
+    let client = client(&authority, Names::default(), true);
+    let error = name_of(&client, server_name!("a.test")).await.unwrap_err();
+    assert!(error.is_outage(), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let authority = Authority::new();
+    // Accepts connections and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server: OwnedServerName = listener.local_addr().unwrap().to_string().try_into().unwrap();
+    let client = client(&authority, Names::default(), true);
+    let limits = Limits { timeout: Duration::from_millis(50), max_bytes: 1_000 };
+    let request = get_server_version::v1::Request::new();
+    let error = client.send_unsigned(&server, request, limits).await.map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Timeout));
+}
