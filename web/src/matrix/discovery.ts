@@ -1,0 +1,58 @@
+// What a homeserver tells everybody about itself: `/.well-known/matrix/client` and
+// `/_matrix/client/versions` of the client-server API.
+
+export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
+
+export interface Discovery {
+  /** What user ids end in. */
+  serverName: string;
+  /** What a person enters as the homeserver's address. */
+  baseUrl: string;
+  /** The version of the software, where the server tells it. */
+  software: string | undefined;
+  /** Versions of the Matrix specification, oldest first. */
+  specification: string[];
+}
+
+export class DiscoveryError extends Error {}
+
+type Json = Record<string, unknown>;
+
+/** Asks the server at `origin`; fails when it does not answer as a homeserver. */
+export async function discover(origin: string, fetch: Fetch, signal: AbortSignal): Promise<Discovery> {
+  const [versions, wellKnown] = await Promise.all([
+    json(await fetch(`${origin}/_matrix/client/versions`, { signal })),
+    fetch(`${origin}/.well-known/matrix/client`, { signal }).then(json, () => undefined),
+  ]);
+  const listed = versions?.["versions"];
+  if (!Array.isArray(listed)) throw new DiscoveryError("no list of versions");
+  const about = object(wellKnown?.["org.sealpost.server"]);
+  const baseUrl = text(object(wellKnown?.["m.homeserver"])?.["base_url"])?.replace(/\/+$/, "");
+  return {
+    serverName: text(about?.["name"]) ?? new URL(baseUrl ?? origin).host,
+    baseUrl: baseUrl ?? origin,
+    software: text(about?.["version"]),
+    specification: listed.filter((version) => typeof version === "string"),
+  };
+}
+
+/** The newest and the oldest version in words, without those from before v1.1. */
+export function range(specification: string[]): string | undefined {
+  const modern = specification.filter((version) => /^v\d+\.\d+$/.test(version));
+  const [oldest, newest] = [modern[0], modern.at(-1)];
+  if (!oldest || !newest) return undefined;
+  return oldest === newest ? oldest : `${oldest} to ${newest}`;
+}
+
+async function json(response: Response): Promise<Json | undefined> {
+  if (!response.ok) return undefined;
+  return object(await response.json().catch(() => undefined));
+}
+
+function object(value: unknown): Json | undefined {
+  return typeof value === "object" && value !== null ? (value as Json) : undefined;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
