@@ -1,1 +1,61 @@
-fn main() {}
+//! `cargo xtask COMMAND`: build, run, test, measure. The only entry point a person types.
+//!
+//! | command | module |
+//! |---|---|
+//! | `run` | [`run`]: builds everything and starts a homeserver on loopback |
+//! | `test` | [`test`]: every test of every part, after installing what they need |
+//! | `lint` | [`lint`]: formatting, clippy, licences, web lint and types |
+//! | `check` | `lint`, then `test`: exactly what CI checks |
+//!
+//! To add a step to `test` or `lint`: write a function that returns [`Counts`] and name it in the
+//! list of its module. What a step needs on the machine goes to [`provision`].
+
+mod artefact;
+mod command;
+mod counts;
+mod lint;
+mod place;
+mod provision;
+mod run;
+mod server;
+mod summary;
+mod test;
+
+use std::process::ExitCode;
+
+use counts::Counts;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  run              build, then start a homeserver on this machine (loopback only, open registration)
+  test [STEP…]     every test; or some of: web wasm rust
+  lint [STEP…]     every check; or some of: fmt clippy wasm licences web
+  check            lint, then test";
+
+/// What went wrong, in one readable message.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((command, rest)) => dispatch(command, rest),
+        None => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &str, rest: &[String]) -> Result<()> {
+    match command {
+        "run" => run::run(rest),
+        "test" => test::test(rest),
+        "lint" => lint::lint(rest),
+        "check" => lint::lint(&[]).and_then(|()| test::test(&[])),
+        _ => Err(USAGE.to_owned()),
+    }
+}

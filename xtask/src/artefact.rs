@@ -1,0 +1,34 @@
+//! What the project builds: the wasm module, the web client, the server.
+
+use std::path::PathBuf;
+
+use crate::command::{cargo, command, run};
+use crate::{Result, place, provision};
+
+/// The wasm crate as a Node module; its JavaScript file.
+pub fn wasm_for_node() -> Result<PathBuf> {
+    provision::wasm_target()?;
+    run(&mut cargo(&[
+        "build",
+        "--package=sealpost-e2e-wasm",
+        "--target=wasm32-unknown-unknown",
+        "--profile=wasm",
+    ]))?;
+    let compiled = place::target().join("wasm32-unknown-unknown/wasm/sealpost_e2e_wasm.wasm");
+    let folder = place::target().join("wasm/nodejs");
+    let mut bind = cargo(&["run", "--quiet", "--package=xtask-wasm", "--"]);
+    run(bind.arg(compiled).arg(&folder).arg("nodejs"))?;
+    Ok(folder.join("sealpost_e2e.js"))
+}
+
+/// The web client, in `web/dist`, from where the server embeds it.
+pub fn web() -> Result<()> {
+    provision::npm_packages(&place::web())?;
+    run(command("npm", &place::web()).args(["run", "build"]))
+}
+
+/// The server as a debug build; the program.
+pub fn server() -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--package=sealpost-homeserver"]))?;
+    Ok(place::built("debug", "sealpost"))
+}

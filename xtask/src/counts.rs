@@ -1,0 +1,82 @@
+//! How many tests passed and failed, read from what the test runners print.
+
+use std::ops::AddAssign;
+
+/// Tests passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub passed: u32,
+    pub failed: u32,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+impl Counts {
+    /// One check that has no tests of its own.
+    pub const ONE: Self = Self { passed: 1, failed: 0 };
+
+    /// Adds what a closing line of cargo, node, vitest or one of our own scripts reports.
+    pub fn read_line(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("test result: ") {
+            self.passed += number_before(rest, "passed");
+            self.failed += number_before(rest, "failed");
+        } else if let Some(rest) = line.strip_prefix("Tests ") {
+            self.passed += number_before(rest, "passed");
+            self.failed += number_before(rest, "failed");
+        } else if let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) {
+            self.passed += number_after(rest, "pass");
+            self.failed += number_after(rest, "fail");
+        } else if is_plain(line) {
+            self.passed += number_before(line, "passed");
+            self.failed += number_before(line, "failed");
+        }
+    }
+}
+
+/// `N passed, N failed`, and nothing else.
+fn is_plain(line: &str) -> bool {
+    let words: Vec<&str> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    matches!(words.as_slice(), [passed, "passed", failed, "failed"]
+        if passed.parse::<u32>().is_ok() && failed.parse::<u32>().is_ok())
+}
+
+fn number_before(text: &str, word: &str) -> u32 {
+    let words: Vec<&str> = text.split([' ', ';', ',', '|']).filter(|w| !w.is_empty()).collect();
+    words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+}
+
+fn number_after(text: &str, word: &str) -> u32 {
+    text.strip_prefix(word).and_then(|rest| rest.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &str) -> (u32, u32) {
+        let mut counts = Counts::default();
+        lines.lines().for_each(|line| counts.read_line(line));
+        (counts.passed, counts.failed)
+    }
+
+    #[test]
+    fn closing_lines_of_every_runner_are_added_up() {
+        assert_eq!(read("test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured"), (4, 0));
+        assert_eq!(read("test result: FAILED. 4 passed; 2 failed; 1 ignored"), (4, 2));
+        assert_eq!(read("# tests 3\n# pass 3\n# fail 0"), (3, 0));
+        assert_eq!(read("ℹ pass 3\nℹ fail 1"), (3, 1));
+        assert_eq!(read(" Test Files  2 passed (2)\n      Tests  1 failed | 4 passed (5)"), (4, 1));
+        assert_eq!(read("7 passed, 1 failed"), (7, 1));
+    }
+
+    #[test]
+    fn lines_that_only_mention_the_words_do_not_count() {
+        assert_eq!(read("test send ... ok\nthe job passed 3 times, 2 failed it"), (0, 0));
+    }
+}

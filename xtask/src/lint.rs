@@ -1,0 +1,58 @@
+//! `cargo xtask lint`: everything that is checked without running the product.
+
+use crate::command::{cargo, command, run};
+use crate::summary::{Step, run_steps};
+use crate::{Counts, Result, place, provision};
+
+const STEPS: [Step; 5] =
+    [("fmt", format), ("clippy", clippy), ("wasm", wasm), ("licences", licences), ("web", web)];
+
+/// Runs the chosen steps, or all.
+pub fn lint(chosen: &[String]) -> Result<()> {
+    run_steps(&STEPS, chosen)
+}
+
+fn format() -> Result<Counts> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    Ok(Counts::ONE)
+}
+
+fn clippy() -> Result<Counts> {
+    run(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--exclude=sealpost-e2e-wasm",
+        "--all-targets",
+        "--",
+        "--deny=warnings",
+    ]))?;
+    Ok(Counts::ONE)
+}
+
+fn wasm() -> Result<Counts> {
+    provision::wasm_target()?;
+    run(&mut cargo(&[
+        "clippy",
+        "--package=sealpost-e2e-wasm",
+        "--target=wasm32-unknown-unknown",
+        "--",
+        "--deny=warnings",
+    ]))?;
+    Ok(Counts::ONE)
+}
+
+/// Licences, bans and sources of dependencies, as `deny.toml` says.
+fn licences() -> Result<Counts> {
+    let deny = provision::cargo_deny()?;
+    let mut check = command(deny, &place::root());
+    run(check.args(["--log-level=error", "check", "licenses", "bans", "sources"]))?;
+    Ok(Counts::ONE)
+}
+
+fn web() -> Result<Counts> {
+    provision::npm_packages(&place::web())?;
+    for script in ["lint", "check"] {
+        run(command("npm", &place::web()).args(["run", script]))?;
+    }
+    Ok(Counts { passed: 2, failed: 0 })
+}

@@ -1,0 +1,72 @@
+//! What the steps need on the machine: installed where that can be done without asking, otherwise named.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::{cargo, command, output, run};
+use crate::{Result, place};
+
+/// The standard library for wasm.
+pub fn wasm_target() -> Result<()> {
+    let root = place::root();
+    let mut ask = command("rustc", &root);
+    ask.args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]);
+    if output(&mut ask).is_some_and(|folder| Path::new(&folder).is_dir()) {
+        return Ok(());
+    }
+    run(command("rustup", &root).args(["target", "add", "wasm32-unknown-unknown"])).map_err(|_| {
+        "the Rust target wasm32-unknown-unknown is missing and rustup could not add it".to_owned()
+    })
+}
+
+/// The packages of a folder's `package-lock.json`, reinstalled only when that file has changed.
+pub fn npm_packages(folder: &Path) -> Result<()> {
+    if place::on_path("npm").is_none() {
+        return Err("npm is missing: install Node.js 20.19 or later".to_owned());
+    }
+    let wanted = fs::read_to_string(folder.join("package-lock.json"))
+        .map_err(|error| format!("{}: no package-lock.json: {error}", folder.display()))?;
+    let stamp = folder.join("node_modules/.installed-lock.json");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    run(command("npm", folder).arg("ci"))?;
+    fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// `cargo-deny`, from the path or built into the project's own folder. Built without optimisation:
+/// it runs for a second, and compiles in two minutes instead of ten.
+pub fn cargo_deny() -> Result<PathBuf> {
+    let own = place::tools().join("bin/cargo-deny");
+    if let Some(found) = place::on_path("cargo-deny").or_else(|| own.is_file().then(|| own.clone()))
+    {
+        return Ok(found);
+    }
+    let mut install =
+        cargo(&["install", "--locked", "--debug", "cargo-deny", "--version", "^0.20"]);
+    run(install.arg("--root").arg(place::tools()))?;
+    Ok(own)
+}
+
+/// Debian's PostgreSQL server, which the storage tests start in folders of their own.
+pub fn postgresql() -> Result<()> {
+    let installed = fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| {
+        versions.any(|version| version.is_ok_and(|v| v.path().join("bin/postgres").is_file()))
+    });
+    if installed || place::on_path("postgres").is_some() {
+        return Ok(());
+    }
+    debian_package("postgresql", "the storage tests run on PostgreSQL too")
+}
+
+fn debian_package(name: &str, why: &str) -> Result<()> {
+    let root = place::root();
+    let is_root = output(command("id", &root).arg("-u")).is_some_and(|id| id == "0");
+    if !is_root || place::on_path("apt-get").is_none() {
+        return Err(format!("{name} is missing ({why}): install the package {name}"));
+    }
+    run(command("apt-get", &root).arg("update"))?;
+    let mut install = command("apt-get", &root);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    run(install.args(["install", "--yes", "--no-install-recommends", name]))
+}

@@ -1,0 +1,33 @@
+//! `xtask-wasm INPUT.wasm OUTPUT_FOLDER {web|nodejs}`: writes the JavaScript module around a compiled
+//! wasm crate.
+//!
+//! It does what the `wasm-bindgen` command does, always in the version that `Cargo.lock` names for the
+//! bindings. A crate of its own, so that `cargo xtask run` does not compile it again and again.
+
+use std::env::args;
+use std::process::ExitCode;
+
+use wasm_bindgen_cli_support::Bindgen;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = args().skip(1).collect();
+    let [input, output, target] = arguments.as_slice() else {
+        eprintln!("usage: xtask-wasm INPUT.wasm OUTPUT_FOLDER {{web|nodejs}}");
+        return ExitCode::from(2);
+    };
+    let mut bindgen = Bindgen::new();
+    let chosen = match target.as_str() {
+        "nodejs" => bindgen.nodejs(true),
+        _ => bindgen.web(true),
+    };
+    let written = chosen
+        .map(|bindgen| bindgen.input_path(input).out_name("sealpost_e2e").typescript(true))
+        .and_then(|bindgen| bindgen.generate(output));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask-wasm: {input}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
