@@ -1,0 +1,279 @@
+//! The persistent data unit: an event as signed, and its client format.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+use ruma::{
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
+    events::{StateEventType, TimelineEventType},
+    room_version_rules::{EventsReferenceFormatVersion, RoomVersionRules},
+    state_res,
+};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+#[derive(Debug, Clone)]
+pub struct Pdu {
+    pub event_id: OwnedEventId,
+    /// Of a create event that has none: what its own hash makes it.
+    pub room_id: OwnedRoomId,
+    pub sender: OwnedUserId,
+    pub event_type: TimelineEventType,
+    pub state_key: Option<String>,
+    pub content: Box<RawValue>,
+    pub origin_server_ts: MilliSecondsSinceUnixEpoch,
+    pub prev_events: Vec<OwnedEventId>,
+    pub auth_events: Vec<OwnedEventId>,
+    pub depth: i64,
+    /// What a redaction redacts, wherever the room version puts it.
+    pub redacts: Option<OwnedEventId>,
+    pub rejected: bool,
+    /// As signed: canonical, without `unsigned`.
+    pub json: Box<str>,
+    /// A create event whose hash is the room id has no field for it.
+    pub(in crate::room) names_its_room: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    #[error("not an event: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the event has no room")]
+    NoRoom,
+    #[error("the event belongs to another room")]
+    OtherRoom,
+    #[error("the identifier is not valid: {0}")]
+    Identifier(#[from] ruma::IdParseError),
+    #[error("events of this room version refer to each other in a form that is not supported")]
+    ReferenceFormat,
+}
+
+/// The fields, borrowed from the JSON.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    room_id: Option<OwnedRoomId>,
+    sender: OwnedUserId,
+    #[serde(borrow, rename = "type")]
+    event_type: Cow<'a, str>,
+    state_key: Option<String>,
+    #[serde(borrow)]
+    content: &'a RawValue,
+    origin_server_ts: MilliSecondsSinceUnixEpoch,
+    prev_events: Vec<OwnedEventId>,
+    auth_events: Vec<OwnedEventId>,
+    depth: i64,
+    redacts: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RedactionContent {
+    redacts: Option<OwnedEventId>,
+}
+
+impl Pdu {
+    /// Reads an event that was checked before: bytes of our own database.
+    pub fn from_json(
+        event_id: OwnedEventId,
+        json: Box<str>,
+        rules: &RoomVersionRules,
+    ) -> Result<Self, EventError> {
+        if !matches!(rules.events_reference_format, EventsReferenceFormatVersion::V2) {
+            return Err(EventError::ReferenceFormat);
+        }
+        let fields: Fields<'_> = serde_json::from_str(&json)?;
+        let event_type = TimelineEventType::from(fields.event_type.as_ref());
+        let names_its_room = fields.room_id.is_some();
+        let room_id = match fields.room_id {
+            Some(room_id) => room_id,
+            None if event_type == TimelineEventType::RoomCreate
+                && !rules.event_format.require_room_create_room_id =>
+            {
+                room_id_of_create(&event_id)?
+            }
+            None => return Err(EventError::NoRoom),
+        };
+        // A field of the wrong shape makes the redaction void, not the event.
+        let redacts = match (&event_type, rules.redaction.content_field_redacts) {
+            (TimelineEventType::RoomRedaction, true) => {
+                serde_json::from_str::<RedactionContent>(fields.content.get())
+                    .ok()
+                    .and_then(|content| content.redacts)
+            }
+            (TimelineEventType::RoomRedaction, false) => {
+                fields.redacts.and_then(|redacts| serde_json::from_str(redacts.get()).ok())
+            }
+            _ => None,
+        };
+        Ok(Self {
+            event_id,
+            room_id,
+            sender: fields.sender,
+            event_type,
+            state_key: fields.state_key,
+            content: fields.content.to_owned(),
+            origin_server_ts: fields.origin_server_ts,
+            prev_events: fields.prev_events,
+            auth_events: fields.auth_events,
+            depth: fields.depth,
+            redacts,
+            rejected: false,
+            names_its_room,
+            json,
+        })
+    }
+
+    /// The event in the client format. `unsigned` is a JSON object.
+    ///
+    /// A redaction says what it redacts in both places, for clients older and newer than the room version.
+    pub fn client_json(&self, include_room_id: bool, unsigned: Option<&str>) -> String {
+        let content = self.content.get();
+        let unsigned_length = unsigned.map_or(0, str::len);
+        let mut out = String::with_capacity(content.len() + unsigned_length + 320);
+        out.push_str(r#"{"content":"#);
+        match &self.redacts {
+            Some(redacts) if !has_redacts(content) => {
+                let rest = content.strip_prefix('{').unwrap_or(content).trim_start();
+                out.push_str(r#"{"redacts":"#);
+                push_string(&mut out, redacts.as_str());
+                if !rest.starts_with('}') {
+                    out.push(',');
+                }
+                out.push_str(rest);
+            }
+            _ => out.push_str(content),
+        }
+        out.push_str(r#","event_id":"#);
+        push_string(&mut out, self.event_id.as_str());
+        let _ = write!(out, r#","origin_server_ts":{}"#, self.origin_server_ts.get());
+        if let Some(redacts) = &self.redacts {
+            out.push_str(r#","redacts":"#);
+            push_string(&mut out, redacts.as_str());
+        }
+        if include_room_id {
+            out.push_str(r#","room_id":"#);
+            push_string(&mut out, self.room_id.as_str());
+        }
+        out.push_str(r#","sender":"#);
+        push_string(&mut out, self.sender.as_str());
+        if let Some(state_key) = &self.state_key {
+            out.push_str(r#","state_key":"#);
+            push_string(&mut out, state_key);
+        }
+        out.push_str(r#","type":"#);
+        push_string(&mut out, &self.event_type.to_string());
+        if let Some(unsigned) = unsigned {
+            out.push_str(r#","unsigned":"#);
+            out.push_str(unsigned);
+        }
+        out.push('}');
+        out
+    }
+
+    /// Its place in the state, when it is a state event.
+    pub fn state_key_pair(&self) -> Option<(StateEventType, &str)> {
+        let state_key = self.state_key.as_deref()?;
+        Some((StateEventType::from(self.event_type.to_string()), state_key))
+    }
+
+    pub fn is_state(&self) -> bool {
+        self.state_key.is_some()
+    }
+
+    /// A field of the content, when it is there and of that shape.
+    pub fn content_as<T: for<'de> Deserialize<'de>>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.content.get())
+    }
+}
+
+/// The id of the room whose create event this is, in versions where the one is the other's hash.
+pub fn room_id_of_create(event_id: &EventId) -> Result<OwnedRoomId, ruma::IdParseError> {
+    RoomId::new_v2(event_id.as_str().strip_prefix('$').unwrap_or_default())
+}
+
+/// The id of the create event of a room, in versions where the one is the other's hash.
+pub fn create_of_room_id(room_id: &RoomId) -> Result<OwnedEventId, ruma::IdParseError> {
+    EventId::new_v2_or_v3(room_id.strip_sigil())
+}
+
+/// Appends a JSON string. What an identifier holds needs no escape, mostly.
+pub(in crate::room) fn push_string(out: &mut String, value: &str) {
+    out.push('"');
+    let mut rest = value;
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
+        let (clean, tail) = rest.split_at(at);
+        out.push_str(clean);
+        let mut characters = tail.chars();
+        match characters.next() {
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some('\u{8}') => out.push_str("\\b"),
+            Some('\u{c}') => out.push_str("\\f"),
+            Some(c) => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            None => break,
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+fn has_redacts(content: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Content {
+        redacts: Option<IgnoredAny>,
+    }
+    serde_json::from_str::<Content>(content).is_ok_and(|content| content.redacts.is_some())
+}
+
+impl state_res::Event for Pdu {
+    type Id = OwnedEventId;
+
+    fn event_id(&self) -> &Self::Id {
+        &self.event_id
+    }
+
+    fn room_id(&self) -> Option<&RoomId> {
+        self.names_its_room.then_some(&*self.room_id)
+    }
+
+    fn sender(&self) -> &UserId {
+        &self.sender
+    }
+
+    fn origin_server_ts(&self) -> MilliSecondsSinceUnixEpoch {
+        self.origin_server_ts
+    }
+
+    fn event_type(&self) -> &TimelineEventType {
+        &self.event_type
+    }
+
+    fn content(&self) -> &RawValue {
+        &self.content
+    }
+
+    fn state_key(&self) -> Option<&str> {
+        self.state_key.as_deref()
+    }
+
+    fn prev_events(&self) -> Box<dyn DoubleEndedIterator<Item = &Self::Id> + '_> {
+        Box::new(self.prev_events.iter())
+    }
+
+    fn auth_events(&self) -> Box<dyn DoubleEndedIterator<Item = &Self::Id> + '_> {
+        Box::new(self.auth_events.iter())
+    }
+
+    fn redacts(&self) -> Option<&Self::Id> {
+        self.redacts.as_ref()
+    }
+
+    fn rejected(&self) -> bool {
+        self.rejected
+    }
+}

@@ -1,0 +1,9 @@
+mod build;
+mod check;
+mod client_format;
+mod dag;
+mod power;
+mod redact;
+mod spec_vectors;
+mod support;
+mod visibility;

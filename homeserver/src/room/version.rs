@@ -1,0 +1,29 @@
+//! The room versions spoken here. To add one: its line in [`SUPPORTED`] and in [`rules`], and fixtures in
+//! `tests/room/`; what else differs is asked of [`RoomVersionRules`] where it matters.
+
+use ruma::{RoomVersionId, room_version_rules::RoomVersionRules};
+
+/// Every version a room may have here, oldest first.
+pub const SUPPORTED: [RoomVersionId; 3] =
+    [RoomVersionId::V10, RoomVersionId::V11, RoomVersionId::V12];
+
+/// The rules of a version. `None`: not supported.
+pub fn rules(version: &RoomVersionId) -> Option<&'static RoomVersionRules> {
+    match version {
+        RoomVersionId::V10 => Some(&RoomVersionRules::V10),
+        RoomVersionId::V11 => Some(&RoomVersionRules::V11),
+        RoomVersionId::V12 => Some(&RoomVersionRules::V12),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_supported_version_has_rules() {
+        assert!(SUPPORTED.iter().all(|version| rules(version).is_some()));
+        assert!(rules(&RoomVersionId::V9).is_none());
+    }
+}
