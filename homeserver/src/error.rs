@@ -33,6 +33,10 @@ pub enum Error {
     #[error("the server is stopping")]
     Stopping,
 
+    /// The database cannot be opened as it is; the message says what to do.
+    #[error("{0}")]
+    CannotOpen(String),
+
     #[error("database: {0}")]
     Database(#[from] diesel::result::Error),
 

@@ -5,6 +5,7 @@ diesel::table! {
     stream_counter (id) {
         id -> BigInt,
         position -> BigInt,
+        incarnation -> BigInt,
     }
 }
 

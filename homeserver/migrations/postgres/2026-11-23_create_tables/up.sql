@@ -1,12 +1,14 @@
 -- Times are milliseconds since the Unix epoch. JSON is TEXT. Ids are TEXT at the edge; inside the large
 -- tables they are integer surrogates (`*_nid`), handed out by the process (`storage/nid.rs`).
 
--- One row: the last position of the one stream (storage rule 4).
+-- One row: the last position of the one stream (storage rule 4), and how many processes have owned the
+-- database so far.
 CREATE TABLE stream_counter (
     id BIGINT PRIMARY KEY NOT NULL CHECK (id = 0),
-    position BIGINT NOT NULL
+    position BIGINT NOT NULL,
+    incarnation BIGINT NOT NULL
 );
-INSERT INTO stream_counter (id, position) VALUES (0, 0);
+INSERT INTO stream_counter (id, position, incarnation) VALUES (0, 0, 0);
 
 -- ── People ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,158 @@
+//! Checkpoints of SQLite's write-ahead log, on a thread and a connection of their own: the writer only
+//! says how much it has committed.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use diesel::{
+    connection::SimpleConnection, prelude::*, sql_types::Integer, sqlite::SqliteConnection,
+};
+use parking_lot::{Condvar, Mutex};
+
+use super::{
+    DatabaseUrl, Shared, StoreOptions,
+    conn::open_sqlite,
+    failure::Failure,
+    fault::{self, CHECKPOINT},
+    queue::Queue,
+    writer::Job,
+};
+use crate::error::Result;
+
+/// Jobs after which a checkpoint is due at once.
+const DUE_AFTER_JOBS: usize = 2_000;
+
+/// A checkpoint is due this long after a commit at the latest.
+const DUE_AFTER: Duration = Duration::from_secs(1);
+
+/// Pages of 4 KiB in the log from which the writer is held up for the rest of a checkpoint, so that the
+/// log can begin anew.
+const RESTART_FROM_PAGES: i32 = 32_768;
+
+/// The handle that the writer holds. None of it is used with PostgreSQL.
+pub(super) struct Checkpointer {
+    signal: Arc<Signal>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Signal {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: usize,
+    closing: bool,
+}
+
+impl Checkpointer {
+    pub(super) fn start(
+        options: &StoreOptions,
+        shared: &Arc<Shared>,
+        writes: &Arc<Queue<Box<dyn Job>>>,
+    ) -> Result<Self> {
+        let signal = Arc::new(Signal::default());
+        let DatabaseUrl::Sqlite(path) = &options.database else {
+            return Ok(Self { signal, thread: None });
+        };
+        let mut conn = open_sqlite(path)?;
+        conn.batch_execute(&format!(
+            "PRAGMA synchronous = {}; PRAGMA cache_size = -1024;",
+            options.synchronous()
+        ))?;
+        let (waiting, shared, writes) =
+            (Arc::clone(&signal), Arc::clone(shared), Arc::clone(writes));
+        let thread = thread::Builder::new()
+            .name("checkpointer".to_owned())
+            .spawn(move || serve(&mut conn, &waiting, &shared, &writes))?;
+        Ok(Self { signal, thread: Some(thread) })
+    }
+
+    pub(super) fn committed(&self, jobs: usize) {
+        let mut state = self.signal.state.lock();
+        let before = state.jobs;
+        state.jobs += jobs;
+        if before == 0 || (before < DUE_AFTER_JOBS && state.jobs >= DUE_AFTER_JOBS) {
+            drop(state);
+            self.signal.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.signal.state.lock().closing = true;
+        self.signal.changed.notify_one();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the checkpointer panicked");
+        }
+    }
+}
+
+fn serve(
+    conn: &mut SqliteConnection,
+    signal: &Signal,
+    shared: &Shared,
+    writes: &Queue<Box<dyn Job>>,
+) {
+    while wait(signal) {
+        fault::during(CHECKPOINT);
+        let result = match checkpoint(conn, "PASSIVE") {
+            Ok(progress) if progress.remaining() > RESTART_FROM_PAGES => {
+                checkpoint(conn, "RESTART").map(drop)
+            }
+            other => other.map(drop),
+        };
+        match result.as_ref().map_err(Failure::of) {
+            Ok(()) => {}
+            // The sync of the database file may have been what failed: the log must not be overwritten.
+            Err(Failure::Io) => {
+                shared.fail("writing the database file failed in a checkpoint".to_owned());
+                writes.abandon();
+                return;
+            }
+            Err(_) => {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "a checkpoint failed; the next one goes on");
+                }
+            }
+        }
+    }
+    if let Err(error) = checkpoint(conn, "TRUNCATE") {
+        tracing::warn!(%error, "the last checkpoint failed; the next start recovers from the log");
+    }
+}
+
+/// Waits until a checkpoint is due. `false`: the store closes.
+fn wait(signal: &Signal) -> bool {
+    let mut state = signal.state.lock();
+    while state.jobs == 0 && !state.closing {
+        signal.changed.wait(&mut state);
+    }
+    while state.jobs < DUE_AFTER_JOBS && !state.closing {
+        if signal.changed.wait_for(&mut state, DUE_AFTER).timed_out() {
+            break;
+        }
+    }
+    state.jobs = 0;
+    !state.closing
+}
+
+#[derive(QueryableByName)]
+struct Progress {
+    #[diesel(sql_type = Integer)]
+    log: i32,
+    #[diesel(sql_type = Integer)]
+    checkpointed: i32,
+}
+
+impl Progress {
+    const fn remaining(&self) -> i32 {
+        self.log - self.checkpointed
+    }
+}
+
+fn checkpoint(conn: &mut SqliteConnection, mode: &str) -> QueryResult<Progress> {
+    diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})")).get_result(conn)
+}

@@ -1,0 +1,141 @@
+//! Migrations, embedded from `homeserver/migrations/`: each runs in one transaction and leaves a row in
+//! `schema_migrations`. To add one: the same folder under `sqlite/` and `postgres/`, and a line below.
+
+use diesel::{connection::SimpleConnection, prelude::*};
+
+use super::{
+    Conn,
+    fault::{self, AFTER_MIGRATION, MIGRATION},
+};
+use crate::error::{Error, Result};
+
+struct Migration {
+    version: &'static str,
+    sqlite: Scripts,
+    postgres: Scripts,
+}
+
+struct Scripts {
+    up: &'static str,
+    down: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal,)*) => {
+        &[$(Migration {
+            version: $version,
+            sqlite: migrations!(@scripts "sqlite", $version),
+            postgres: migrations!(@scripts "postgres", $version),
+        },)*]
+    };
+    (@scripts $backend:literal, $version:literal) => {
+        Scripts {
+            up: include_str!(concat!("../../migrations/", $backend, "/", $version, "/up.sql")),
+            down: include_str!(concat!("../../migrations/", $backend, "/", $version, "/down.sql")),
+        }
+    };
+}
+
+/// In the order they are run.
+const MIGRATIONS: &[Migration] = migrations!["2026-11-23_create_tables",];
+
+diesel::table! {
+    schema_migrations (version) {
+        version -> Text,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Runs what has not been run.
+    Up,
+    /// Undoes everything: the database is empty after it.
+    Down,
+}
+
+/// Brings the database to what this binary knows; refuses one that is ahead of it.
+pub fn migrate(conn: &mut Conn, direction: Direction) -> Result<()> {
+    conn.batch_execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT PRIMARY KEY NOT NULL)",
+    )?;
+    let done: Vec<String> = schema_migrations::table
+        .select(schema_migrations::version)
+        .order(schema_migrations::version)
+        .load(conn)?;
+    let known = |version: &str| MIGRATIONS.iter().any(|migration| migration.version == version);
+    if let Some(newer) = done.iter().find(|version| !known(version)) {
+        return Err(Error::CannotOpen(format!(
+            "the database has been migrated by a newer Sealpost ({newer} is unknown to this one)"
+        )));
+    }
+    let is_done = |migration: &&Migration| done.iter().any(|version| version == migration.version);
+    match direction {
+        Direction::Up => {
+            for migration in MIGRATIONS.iter().filter(|migration| !is_done(migration)) {
+                run(conn, migration, direction)?;
+            }
+        }
+        Direction::Down => {
+            for migration in MIGRATIONS.iter().rev().filter(is_done) {
+                run(conn, migration, direction)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run(conn: &mut Conn, migration: &Migration, direction: Direction) -> Result<()> {
+    let scripts = match conn {
+        Conn::Sqlite(_) => &migration.sqlite,
+        Conn::Postgres(_) => &migration.postgres,
+    };
+    let script = match direction {
+        Direction::Up => scripts.up,
+        Direction::Down => scripts.down,
+    };
+    tracing::info!(version = migration.version, ?direction, "migrating the database");
+    conn.begin_write()?;
+    let result = conn.batch_execute(script).and_then(|()| {
+        match direction {
+            Direction::Up => diesel::insert_into(schema_migrations::table)
+                .values(schema_migrations::version.eq(migration.version))
+                .execute(conn),
+            Direction::Down => {
+                diesel::delete(schema_migrations::table.find(migration.version)).execute(conn)
+            }
+        }?;
+        fault::point(&format!("{MIGRATION}:{}", migration.version));
+        conn.commit()
+    });
+    match result {
+        Ok(()) => {
+            fault::point(&format!("{AFTER_MIGRATION}:{}", migration.version));
+            Ok(())
+        }
+        Err(error) => {
+            if let Err(error) = conn.rollback() {
+                tracing::warn!(%error, "rolling back a migration failed");
+            }
+            Err(error.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_of_migrations_is_listed_in_order_for_both_databases() {
+        let listed: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        for backend in ["sqlite", "postgres"] {
+            let folder = format!("{}/migrations/{backend}", env!("CARGO_MANIFEST_DIR"));
+            let mut found: Vec<_> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            found.sort();
+            assert_eq!(found, listed, "{backend}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Stream positions: taken from one counter row inside the transaction, held to its commit, published
+//! after it. So they are in commit order and without holes, on both databases (storage rule 4).
+
+use diesel::prelude::*;
+
+use super::{Conn, each_backend, nid::big_int, schema::stream_counter};
+use crate::error::Result;
+use diesel::{
+    backend::Backend,
+    deserialize::{self, FromSql, FromSqlRow},
+    expression::AsExpression,
+    serialize::{self, Output, ToSql},
+    sql_types::BigInt,
+};
+
+big_int! {
+    /// A place in the one stream of all that changes.
+    Position,
+}
+
+/// The last position that the connection's snapshot holds.
+pub fn current_position(conn: &mut Conn) -> Result<Position> {
+    Ok(stream_counter::table.select(stream_counter::position).first(conn)?)
+}
+
+/// Takes the next position; it is only there once the transaction is committed.
+pub(super) fn take_position(conn: &mut Conn) -> Result<Position> {
+    Ok(each_backend!(conn, conn => {
+        diesel::update(stream_counter::table)
+            .set(stream_counter::position.eq(stream_counter::position + 1))
+            .returning(stream_counter::position)
+            .get_result(conn)
+    })?)
+}
+
+/// Counts the processes that have owned the database, to find out that another one did meanwhile.
+pub(super) fn begin_incarnation(conn: &mut Conn) -> Result<i64> {
+    Ok(each_backend!(conn, conn => {
+        diesel::update(stream_counter::table)
+            .set(stream_counter::incarnation.eq(stream_counter::incarnation + 1))
+            .returning(stream_counter::incarnation)
+            .get_result(conn)
+    })?)
+}
+
+pub(super) fn incarnation(conn: &mut Conn) -> Result<i64> {
+    Ok(stream_counter::table.select(stream_counter::incarnation).first(conn)?)
+}
