@@ -13,18 +13,24 @@
 //! the databases (upserts, multi-row inserts) goes through [`each_backend!`].
 
 mod checkpoint;
+pub mod client_transactions;
 mod conn;
 mod database_url;
+pub mod events;
 mod failure;
 mod fault;
 mod interner;
 mod lock;
+pub mod members;
 mod migrate;
 mod nid;
+pub mod outbox;
 mod position;
 mod queue;
 mod readers;
+pub mod rooms;
 pub mod schema;
+pub mod state;
 #[cfg(test)]
 #[path = "../tests/support/database.rs"]
 pub(crate) mod test_database;

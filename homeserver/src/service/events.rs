@@ -1,0 +1,155 @@
+//! Hot events: parsed, in memory, bounded. What is not there is read from the database.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+use quick_cache::{Weighter, sync::Cache};
+use ruma::{EventId, OwnedEventId};
+
+use super::{
+    event::{Event, Parts, Replaced, SentWith},
+    room_info::RoomInfos,
+};
+use crate::{
+    error::{Error, Result},
+    room::{event::Pdu, redact::redacted},
+    storage::{
+        Conn, EventNid,
+        events::{self, EventRow},
+    },
+};
+
+/// How many redactions are remembered, so that a reader with an older view of the database does not put
+/// the event as it was back into the cache.
+const RECENT_REDACTIONS: usize = 4_096;
+
+pub struct Events {
+    rooms: Arc<RoomInfos>,
+    cache: Cache<EventNid, Arc<Event>, Weight>,
+    nids: Cache<OwnedEventId, EventNid>,
+    redacted: Mutex<VecDeque<EventNid>>,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<EventNid, Arc<Event>> for Weight {
+    fn weight(&self, _: &EventNid, event: &Arc<Event>) -> u64 {
+        event.weight() as u64
+    }
+}
+
+impl Events {
+    /// `max_bytes` bounds the memory of the events held.
+    pub fn new(rooms: Arc<RoomInfos>, max_bytes: u64) -> Self {
+        let items = (max_bytes / 2_048).max(64) as usize;
+        Self {
+            rooms,
+            cache: Cache::with_weighter(items, max_bytes, Weight),
+            nids: Cache::new(items),
+            redacted: Mutex::default(),
+        }
+    }
+
+    /// An event by its number.
+    pub fn get(&self, conn: &mut Conn, nid: EventNid) -> Result<Arc<Event>> {
+        if let Some(event) = self.cache.get(&nid) {
+            return Ok(event);
+        }
+        let row = events::by_nid(conn, nid)?
+            .ok_or_else(|| Error::internal(format!("event {} is missing", nid.0)))?;
+        self.load(conn, row)
+    }
+
+    /// An event by its id, also one that was rejected.
+    pub fn by_id(&self, conn: &mut Conn, event_id: &EventId) -> Result<Option<Arc<Event>>> {
+        let nid = match self.nids.get(event_id) {
+            Some(nid) => nid,
+            None => match events::nid(conn, event_id)? {
+                Some(nid) => {
+                    self.nids.insert(event_id.to_owned(), nid);
+                    nid
+                }
+                None => return Ok(None),
+            },
+        };
+        self.get(conn, nid).map(Some)
+    }
+
+    /// Holds an event that was just committed.
+    pub fn insert(&self, event: Arc<Event>) {
+        self.cache.insert(event.nid, event);
+    }
+
+    /// Forgets an event that was just redacted; the next look reads it again.
+    pub fn forget(&self, nid: EventNid) {
+        let mut redacted = self.redacted.lock();
+        if redacted.len() == RECENT_REDACTIONS {
+            redacted.pop_front();
+        }
+        redacted.push_back(nid);
+        self.cache.remove(&nid);
+    }
+
+    fn load(&self, conn: &mut Conn, row: EventRow) -> Result<Arc<Event>> {
+        let info = self.rooms.by_nid(conn, row.room_nid)?;
+        let event_id = OwnedEventId::try_from(row.event_id)
+            .map_err(|error| Error::internal(format!("a stored event id is broken: {error}")))?;
+        let mut pdu = Pdu::from_json(event_id, row.json.into_boxed_str(), info.rules)
+            .map_err(|error| Error::internal(format!("event {}: {error}", row.event_nid.0)))?;
+        pdu.rejected = row.rejected;
+        let redacted_because = match row.redacted_by_nid {
+            Some(redaction) => {
+                pdu = redacted(&pdu, info.rules)
+                    .map_err(|error| Error::internal(format!("redaction: {error}")))?;
+                Some(self.get(conn, redaction)?)
+            }
+            None => None,
+        };
+        let replaces = match row.replaces_nid {
+            Some(nid) => Some(Replaced::by(&*self.get(conn, nid)?)),
+            None => None,
+        };
+        let sent_with = match (row.device_id, row.transaction_id) {
+            (Some(device_id), Some(transaction_id)) => Some(SentWith { device_id, transaction_id }),
+            _ => None,
+        };
+        let redacted = redacted_because.is_some();
+        let event = Arc::new(Event::new(
+            Parts {
+                nid: row.event_nid,
+                room_nid: row.room_nid,
+                sender_nid: row.sender_nid,
+                state_key_nid: row.state_key_nid,
+                state_before: row.state_before_nid,
+                state_after: row.state_after_nid,
+                replaces,
+                outlier: row.outlier,
+                rejected: row.rejected,
+                soft_failed: row.soft_failed,
+                received_at: row.received_at,
+                sent_with,
+                redacted_because,
+                pdu: Arc::new(pdu),
+            },
+            row.position,
+        ));
+        self.cache.insert(event.nid, event.clone());
+        if !redacted && self.redacted.lock().contains(&event.nid) {
+            self.cache.remove(&event.nid);
+        }
+        Ok(event)
+    }
+}
+
+impl Replaced {
+    /// What `event` leaves behind when another takes its place.
+    pub fn by(event: &Event) -> Self {
+        Self {
+            nid: event.nid,
+            event_id: event.pdu.event_id.clone(),
+            sender: event.pdu.sender.clone(),
+            content: event.pdu.content.clone(),
+        }
+    }
+}

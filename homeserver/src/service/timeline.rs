@@ -1,0 +1,158 @@
+//! The timelines of rooms: the one way in ([`append`](queue)), and how to read them.
+//!
+//! ```text
+//! send.rs ─┐                     room's queue              reader thread        writer thread
+//!          ├─► Timeline::append ─► waiting jobs ─► prepare chain on the tip ─► commit in a group
+//! remote/ ─┘                                        (build, sign, authorise,    (insert rows, then
+//!                                                    resolve)                    publish, answer)
+//! ```
+//!
+//! All that waits for a room is prepared as one chain on an in-memory [`tip`], without waiting for the
+//! commits before it. Each commit names the generation it was prepared on; when the room stands elsewhere
+//! the tip is dropped and the jobs are prepared again.
+
+mod commit;
+pub mod context;
+pub mod prepare;
+pub mod queue;
+pub mod resolve;
+mod tip;
+
+pub use crate::storage::events::Direction;
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use ruma::{OwnedEventId, OwnedRoomAliasId};
+
+pub use self::{
+    context::Context,
+    prepare::{LocalEvent, RemoteEvent},
+};
+use self::{
+    prepare::Preparation,
+    queue::{Request, RoomQueue},
+    tip::Tip,
+};
+use super::{event::Event, room_info::RoomInfo};
+use crate::{
+    error::{Error, Result},
+    room::event::Pdu,
+    storage::{RoomNid, UserNid},
+};
+
+/// How many rooms keep their queue and tip in memory.
+const QUEUES: usize = 10_000;
+
+/// What became of an event.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is in the room's timeline.
+    Accepted(Arc<Event>),
+    /// It was there before.
+    Known(Arc<Event>),
+    /// It is kept, but neither shown nor built upon: the current state forbids it.
+    SoftFailed(Arc<Event>),
+    /// It is kept as rejected: its auth events or the state before it forbid it.
+    Rejected(Arc<Event>, String),
+    /// It can't be placed: these prev_events are not known here.
+    MissingPrev(Vec<OwnedEventId>),
+    /// It can't be checked: these auth_events are not known here.
+    MissingAuth(Vec<OwnedEventId>),
+}
+
+/// A room to be made.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    pub info: Arc<RoomInfo>,
+    /// The signed create event.
+    pub create: Pdu,
+    pub is_public: bool,
+    pub alias: Option<(OwnedRoomAliasId, UserNid)>,
+}
+
+impl Outcome {
+    /// The error for a user of this server whose event was not accepted.
+    pub fn into_refusal(self) -> Error {
+        match self {
+            Self::Rejected(_, reason) => Error::forbidden(reason),
+            other => Error::internal(format!("a local event became {other:?}")),
+        }
+    }
+}
+
+pub struct Timeline {
+    context: Arc<Context>,
+    queues: Cache<RoomNid, Arc<RoomQueue>>,
+}
+
+impl Timeline {
+    pub fn new(context: Arc<Context>) -> Self {
+        Self { context, queues: Cache::new(QUEUES) }
+    }
+
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Appends events of this server's users, all or none, in order, in one commit.
+    pub async fn append_local(
+        &self,
+        room: RoomNid,
+        events: Vec<LocalEvent>,
+    ) -> Result<Vec<Arc<Event>>> {
+        let outcomes = self.queue(room).push(&self.context, Request::Local(events)).await?;
+        outcomes
+            .into_iter()
+            .map(|outcome| match outcome {
+                Outcome::Accepted(event) | Outcome::Known(event) => Ok(event),
+                other => Err(other.into_refusal()),
+            })
+            .collect()
+    }
+
+    /// Appends an event of another server, whose format, hashes and signatures were checked.
+    pub async fn append_remote(&self, room: RoomNid, event: RemoteEvent) -> Result<Outcome> {
+        let outcomes = self.queue(room).push(&self.context, Request::Remote(event)).await?;
+        outcomes.into_iter().next().ok_or_else(|| Error::internal("no outcome for an event"))
+    }
+
+    /// Keeps events without a place in the room's graph, as others' auth events or state.
+    ///
+    /// `events` are in an order in which each comes after its auth events.
+    pub async fn append_outliers(&self, room: RoomNid, events: Vec<Pdu>) -> Result<Vec<Outcome>> {
+        self.queue(room).push(&self.context, Request::Outliers(events)).await
+    }
+
+    /// Makes a room of this server's with its first events, all or none, in one commit.
+    pub async fn create(&self, room: NewRoom, events: Vec<LocalEvent>) -> Result<Vec<Arc<Event>>> {
+        let context = self.context.clone();
+        let (tip, prepared, room) = self
+            .context
+            .store
+            .read(move |conn| {
+                let mut tip = Tip::new(room.info.clone());
+                let mut prepared =
+                    vec![prepare::create_event(&context, conn, &mut tip, room.create.clone())?];
+                for event in &events {
+                    match prepare::local(&context, conn, &mut tip, event)? {
+                        Preparation::Prepared(event) => prepared.push(*event),
+                        Preparation::Done(outcome) => return Err(outcome.into_refusal()),
+                    }
+                }
+                Ok((tip, prepared, room))
+            })
+            .await?;
+        commit::create(&self.context, tip, prepared, room).await
+    }
+
+    fn queue(&self, room: RoomNid) -> Arc<RoomQueue> {
+        if let Some(queue) = self.queues.get(&room) {
+            return queue;
+        }
+        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(RoomQueue::new(room)));
+        match self.queues.get_or_insert_with(&room, fresh) {
+            Ok(queue) => queue,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Writes what was prepared, in one job of the writer, and publishes it after the COMMIT.
+
+use std::sync::Arc;
+
+use super::{
+    NewRoom, Outcome,
+    context::Context,
+    prepare::{Prepared, Verdict},
+    tip::Tip,
+};
+use crate::{
+    error::{Error, Result},
+    service::{event::Event, notifier::Subject},
+    storage::{
+        EventNid, Position, RoomNid, StateNid, Tx, client_transactions,
+        events::{self, EventRow},
+        members::{self, MembershipRow},
+        outbox, rooms, state,
+    },
+};
+
+/// Events of one room, prepared as one chain.
+pub(super) struct Batch {
+    pub room_nid: RoomNid,
+    /// The generation that the first was prepared on, and the one after the last.
+    pub generations: (i64, i64),
+    pub state_nid: StateNid,
+    pub extremities_removed: Vec<EventNid>,
+    pub extremities_added: Vec<EventNid>,
+    pub events: Vec<Prepared>,
+}
+
+impl Batch {
+    pub fn new(before: &Tip, after: &Tip, events: Vec<Prepared>) -> Self {
+        let differs = |a: &Tip, b: &Tip| {
+            a.extremities
+                .iter()
+                .map(|at| at.nid)
+                .filter(|nid| !b.extremities.iter().any(|other| other.nid == *nid))
+                .collect()
+        };
+        Self {
+            room_nid: after.info.nid,
+            generations: (before.generation, after.generation),
+            state_nid: after.state.nid(),
+            extremities_removed: differs(before, after),
+            extremities_added: differs(after, before),
+            events,
+        }
+    }
+}
+
+/// Queues the commit of a batch at once; the future waits for it.
+pub(super) fn write(
+    context: &Arc<Context>,
+    batch: Arc<Batch>,
+) -> impl Future<Output = Result<()>> + Send + use<> {
+    let writing = context.clone();
+    context.store.write(move |tx| {
+        let (from, to) = batch.generations;
+        if !rooms::advance(tx, batch.room_nid, from, to, batch.state_nid)? {
+            return Err(Error::StaleRoom);
+        }
+        write_batch(tx, &writing, &batch)
+    })
+}
+
+/// Commits a new room with its first events.
+pub(super) async fn create(
+    context: &Arc<Context>,
+    tip: Tip,
+    events: Vec<Prepared>,
+    room: NewRoom,
+) -> Result<Vec<Arc<Event>>> {
+    let answer = events.iter().map(|prepared| prepared.event.clone()).collect();
+    let batch = Arc::new(Batch::new(&Tip::new(tip.info.clone()), &tip, events));
+    let writing = context.clone();
+    context
+        .store
+        .write(move |tx| {
+            rooms::insert(
+                tx,
+                &rooms::RoomRow {
+                    room_nid: room.info.nid,
+                    room_id: room.info.id.to_string(),
+                    version: room.info.version.to_string(),
+                    generation: batch.generations.1,
+                    state_nid: batch.state_nid,
+                    is_public: room.is_public,
+                },
+            )?;
+            write_batch(tx, &writing, &batch)?;
+            if let Some((alias, creator)) = &room.alias {
+                rooms::insert_alias(tx, alias.as_str(), room.info.nid, *creator)?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(answer)
+}
+
+fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> Result<()> {
+    let mut positions = Vec::with_capacity(batch.events.len());
+    for prepared in &batch.events {
+        positions.push(write_event(tx, context, batch.room_nid, prepared)?);
+    }
+    for &nid in &batch.extremities_removed {
+        events::delete_forward_extremity(tx, batch.room_nid, nid)?;
+    }
+    for &nid in &batch.extremities_added {
+        events::insert_forward_extremity(tx, batch.room_nid, nid)?;
+    }
+    let (context, batch) = (context.clone(), batch.clone());
+    tx.after_commit(move || publish(&context, &batch, &positions));
+    Ok(())
+}
+
+/// Writes one event. Returns its position, if it has one: soft-failed, rejected and outlying events
+/// don't.
+fn write_event(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    room: RoomNid,
+    prepared: &Prepared,
+) -> Result<Option<Position>> {
+    let event = &prepared.event;
+    let position = match prepared.verdict {
+        Verdict::Accepted => Some(tx.next_position()?),
+        _ => None,
+    };
+    for user in &prepared.users {
+        context.store.users().insert(tx, user)?;
+    }
+    if let Some(state_key) = &prepared.state_key {
+        context.store.state_keys().insert(tx, state_key)?;
+    }
+    for row in &prepared.states {
+        state::insert(tx, row)?;
+    }
+    let row = row(prepared, position);
+    if prepared.known {
+        events::place(tx, &row)?;
+    } else {
+        events::insert(tx, &row)?;
+        if event.pdu.state_key.is_some() {
+            for &auth in &prepared.auth {
+                events::insert_auth(tx, event.nid, auth)?;
+            }
+        }
+    }
+    for &prev in &prepared.prev {
+        events::insert_edge(tx, event.nid, prev)?;
+    }
+    for prev in &prepared.missing_prev {
+        events::insert_backward_extremity(tx, room, event.nid, prev)?;
+    }
+    if position.is_some() && event.pdu.sender.server_name() != context.server_name {
+        events::delete_backward_extremities(tx, room, &event.pdu.event_id)?;
+    }
+    if let Some(redacts) = &event.pdu.redacts {
+        events::insert_redaction(tx, redacts, event.nid, room)?;
+    }
+    if let Some(target) = prepared.redacts {
+        events::set_redacted(tx, target, event.nid)?;
+    }
+    if let Some(position) = position {
+        members::insert_state_changes(tx, room, position, &prepared.state_changes)?;
+        for change in &prepared.memberships {
+            let membership = MembershipRow {
+                room_nid: room,
+                user_nid: change.user_nid,
+                membership: change.membership.clone(),
+                event_nid: change.event_nid,
+                position,
+                forgotten: false,
+                stripped_state: None,
+            };
+            members::set(tx, &membership)?;
+        }
+        for destination in &prepared.destinations {
+            outbox::insert_event(tx, destination, position, event.nid)?;
+        }
+    }
+    if let Some(key) = &prepared.transaction {
+        client_transactions::insert(tx, key, event.pdu.event_id.as_str(), event.received_at)?;
+    }
+    Ok(position)
+}
+
+fn row(prepared: &Prepared, position: Option<Position>) -> EventRow {
+    let event = &prepared.event;
+    EventRow {
+        event_nid: event.nid,
+        event_id: event.pdu.event_id.to_string(),
+        room_nid: event.room_nid,
+        position,
+        sender_nid: event.sender_nid,
+        event_type: event.pdu.event_type.to_string(),
+        state_key_nid: event.state_key_nid,
+        depth: event.pdu.depth,
+        origin_server_ts: event.pdu.origin_server_ts.get().into(),
+        received_at: event.received_at,
+        outlier: event.outlier,
+        rejected: event.rejected,
+        soft_failed: event.soft_failed,
+        state_before_nid: event.state_before,
+        state_after_nid: event.state_after,
+        replaces_nid: event.replaces.as_ref().map(|replaced| replaced.nid),
+        redacted_by_nid: prepared.redacted_by,
+        device_id: event.sent_with.as_ref().map(|sent| sent.device_id.clone()),
+        transaction_id: event.sent_with.as_ref().map(|sent| sent.transaction_id.clone()),
+        json: event.pdu.json.to_string(),
+    }
+}
+
+/// Makes a commit visible in memory and wakes who waits for it.
+fn publish(context: &Context, batch: &Batch, positions: &[Option<Position>]) {
+    let mut subjects = vec![Subject::Room(batch.room_nid)];
+    for (prepared, position) in batch.events.iter().zip(positions) {
+        if let Some(position) = position {
+            prepared.event.set_position(*position);
+        }
+        for state in &prepared.hot_states {
+            context.states.insert(state.clone());
+        }
+        if let Some(target) = prepared.redacts {
+            context.events.forget(target);
+        }
+        if prepared.redacted_by.is_some() {
+            context.events.forget(prepared.event.nid);
+        } else {
+            context.events.insert(prepared.event.clone());
+        }
+        for change in prepared.memberships.iter().filter(|change| change.local) {
+            subjects.push(Subject::User(change.user_nid));
+        }
+        if !prepared.destinations.is_empty() {
+            subjects.push(Subject::Outbox);
+        }
+    }
+    for prepared in &batch.events {
+        for change in prepared.memberships.iter().filter(|change| change.local) {
+            context.user_rooms.forget(change.user_nid);
+        }
+    }
+    if let Some(position) = positions.iter().rev().flatten().next() {
+        context.notifier.advance(*position, subjects);
+    }
+}
+
+/// What the jobs of a batch are answered.
+pub(super) fn outcomes(events: &[Prepared]) -> Vec<Outcome> {
+    events.iter().map(Prepared::outcome).collect()
+}

@@ -1,0 +1,26 @@
+//! What preparing and committing events use.
+
+use std::sync::Arc;
+
+use ruma::OwnedServerName;
+
+use crate::{
+    clock::Clock,
+    service::{
+        events::Events, notifier::Notifier, room_info::RoomInfos, states::States,
+        user_rooms::UserRooms,
+    },
+    storage::Store,
+};
+
+pub struct Context {
+    pub store: Store,
+    pub rooms: Arc<RoomInfos>,
+    pub events: Arc<Events>,
+    pub states: Arc<States>,
+    pub user_rooms: Arc<UserRooms>,
+    pub notifier: Arc<Notifier>,
+    pub key: Arc<ruma::signatures::Ed25519KeyPair>,
+    pub server_name: OwnedServerName,
+    pub clock: Clock,
+}

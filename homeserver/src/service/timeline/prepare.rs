@@ -1,0 +1,294 @@
+//! Prepares events for a commit: everything that can be done without writing.
+//!
+//! 1. [`local`]: build and sign on the tip. [`remote`]: find prev_events and auth_events, authorise
+//!    against the latter.
+//! 2. [`place`]: authorise against the state before the event; for others' events, against the current
+//!    state (soft failure).
+//! 3. Move the tip on: extremities, state after the event, current state resolved over all extremities.
+//! 4. Note what that changes: state, memberships, who is to be sent the event.
+
+mod checks;
+mod place;
+mod prepared;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use ruma::{OwnedEventId, api::error::ErrorKind};
+
+use self::{
+    checks::{authorise_by_auth_events, redaction_target},
+    place::{Placing, merge, place, prev_events},
+    prepared::Rows,
+};
+use super::{
+    Outcome,
+    context::Context,
+    resolve,
+    tip::{Extremity, Tip},
+};
+use crate::{
+    error::{Error, Result},
+    room::{
+        auth,
+        build::{self, BuildError, Draft},
+        dag,
+        event::Pdu,
+    },
+    service::event::{Event, Parts},
+    storage::{
+        Conn, EventNid, UserNid,
+        client_transactions::{self, TransactionKey},
+        state::State,
+    },
+};
+
+pub(super) use self::prepared::{Prepared, Verdict};
+
+/// What a user of this server wants to append.
+#[derive(Clone, Debug)]
+pub struct LocalEvent {
+    pub draft: Draft,
+    pub sender_nid: UserNid,
+    /// The request it came with; a repeat gets the first one's event.
+    pub transaction: Option<TransactionKey>,
+}
+
+/// An event of another server, whose format, hashes and signatures were checked.
+#[derive(Clone, Debug)]
+pub struct RemoteEvent {
+    pub pdu: Pdu,
+    /// The state before it, when its prev_events are not all known here.
+    pub state_before: Option<Vec<EventNid>>,
+}
+
+pub(super) enum Preparation {
+    Prepared(Box<Prepared>),
+    /// There is nothing to commit.
+    Done(Outcome),
+}
+
+/// Builds, signs and places an event of a user of this server.
+pub(super) fn local(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    event: &LocalEvent,
+) -> Result<Preparation> {
+    if let Some(key) = &event.transaction
+        && let Some(event_id) = client_transactions::response(conn, key)?
+    {
+        let event_id = OwnedEventId::try_from(event_id)
+            .map_err(|_| Error::internal("a transaction's event id is broken"))?;
+        let event = context.events.by_id(conn, &event_id)?;
+        let event = event.ok_or_else(|| Error::internal("a transaction's event is missing"))?;
+        return Ok(Preparation::Done(Outcome::Known(event)));
+    }
+
+    let draft = &event.draft;
+    let rules = tip.info.rules;
+    let (prev, state) = prev_events(context, conn, tip)?;
+    let mut auth_events = Vec::with_capacity(4);
+    for (event_type, state_key) in
+        auth::auth_types(draft, rules).map_err(|error| Error::bad_json(error.0))?
+    {
+        if let Some(event) = tip.state_event(context, conn, &state.0, &event_type, &state_key)? {
+            auth_events.push(event.pdu.event_id.clone());
+        }
+    }
+    let depth = dag::depth_after(prev.iter().map(|prev| prev.depth));
+    let pdu = build::build(
+        draft.clone(),
+        Some(&tip.info.id),
+        prev.iter().map(|prev| prev.event_id.clone()).collect(),
+        auth_events,
+        depth,
+        &*context.key,
+        &context.server_name,
+        rules,
+    )
+    .map_err(refused)?;
+
+    let redacts = redaction_target(context, conn, tip, &pdu)?;
+    let placing = Placing {
+        pdu,
+        existing: None,
+        sender_nid: Some(event.sender_nid),
+        prev,
+        missing_prev: Vec::new(),
+        state_before: state.0,
+        states: state.1.into_iter().collect(),
+        transaction: event.transaction.clone(),
+        redacts,
+        rejected: None,
+    };
+    let prepared = place(context, conn, tip, placing)?;
+    match &prepared.verdict {
+        Verdict::Rejected(reason) => Err(Error::forbidden(reason.clone())),
+        _ => Ok(Preparation::Prepared(Box::new(prepared))),
+    }
+}
+
+/// Places the first event of a room that is being made here.
+pub(super) fn create_event(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    pdu: Pdu,
+) -> Result<Prepared> {
+    let prepared = place(context, conn, tip, Placing::first(pdu))?;
+    match &prepared.verdict {
+        Verdict::Rejected(reason) => Err(Error::forbidden(reason.clone())),
+        _ => Ok(prepared),
+    }
+}
+
+/// Checks and places an event of another server.
+pub(super) fn remote(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    remote: &RemoteEvent,
+) -> Result<Preparation> {
+    let pdu = &remote.pdu;
+    let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
+        Some(event) if !event.outlier => return Ok(Preparation::Done(Outcome::Known(event))),
+        other => other,
+    };
+
+    let (auth_events, missing) = find_all(context, conn, tip, &pdu.auth_events)?;
+    if !missing.is_empty() {
+        return Ok(Preparation::Done(Outcome::MissingAuth(missing)));
+    }
+    let rejected = authorise_by_auth_events(context, conn, tip, pdu, &auth_events)?;
+
+    let (known, mut missing_prev) = find_all(context, conn, tip, &pdu.prev_events)?;
+    let mut prev = Vec::with_capacity(known.len());
+    for event in known {
+        if event.outlier {
+            missing_prev.push(event.pdu.event_id.clone());
+        } else if let Some(at) = tip.extremities.iter().find(|at| at.nid == event.nid) {
+            prev.push(at.clone());
+        } else {
+            prev.push(Extremity::of(context, conn, &event)?);
+        }
+    }
+    let mut states = Vec::new();
+    let state_before = match &remote.state_before {
+        Some(events) => {
+            let mut entries = Vec::with_capacity(events.len());
+            for &nid in events {
+                let event = tip.event(context, conn, nid)?;
+                entries.extend(event.state_key_nid.map(|key| (key, nid)));
+            }
+            entries.sort_unstable();
+            entries.dedup_by_key(|(key, _)| *key);
+            let nid = context.store.nids().state();
+            let (state, row) = State::snapshot(entries, nid, tip.info.nid);
+            states.push(row);
+            state
+        }
+        None if missing_prev.is_empty() && !prev.is_empty() => {
+            let forks: Vec<State> = prev.iter().map(|prev| prev.state_after.clone()).collect();
+            let (state, row) = merge(context, conn, tip, &forks)?;
+            states.extend(row);
+            state
+        }
+        None => return Ok(Preparation::Done(Outcome::MissingPrev(missing_prev))),
+    };
+    let redacts = match redaction_target(context, conn, tip, pdu) {
+        Ok(target) => target,
+        Err(Error::Matrix { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let placing = Placing {
+        pdu: pdu.clone(),
+        existing: existing.map(|event| event.nid),
+        sender_nid: None,
+        prev,
+        missing_prev,
+        state_before,
+        states,
+        transaction: None,
+        redacts,
+        rejected,
+    };
+    Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
+}
+
+/// Prepares an event to be kept without a place in the graph.
+pub(super) fn outlier(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    pdu: &Pdu,
+) -> Result<Preparation> {
+    if let Some(event) = tip.event_by_id(context, conn, &pdu.event_id)? {
+        return Ok(Preparation::Done(Outcome::Known(event)));
+    }
+    let (auth_events, missing) = find_all(context, conn, tip, &pdu.auth_events)?;
+    if !missing.is_empty() {
+        return Ok(Preparation::Done(Outcome::MissingAuth(missing)));
+    }
+    let rejected = authorise_by_auth_events(context, conn, tip, pdu, &auth_events)?;
+    let mut rows = Rows::default();
+    let mut pdu = pdu.clone();
+    pdu.rejected = rejected.is_some();
+    let parts = Parts {
+        nid: context.store.nids().event(),
+        room_nid: tip.info.nid,
+        sender_nid: rows.user(context, conn, &pdu.sender)?,
+        state_key_nid: rows.state_key(context, conn, &pdu)?,
+        state_before: None,
+        state_after: None,
+        replaces: None,
+        outlier: true,
+        rejected: rejected.is_some(),
+        soft_failed: false,
+        received_at: context.clock.now_ms(),
+        sent_with: None,
+        redacted_because: None,
+        pdu: Arc::new(pdu),
+    };
+    let event = Arc::new(Event::new(parts, None));
+    tip.hold(event.clone());
+    let auth = if event.pdu.state_key.is_some() { nids(&auth_events) } else { Vec::new() };
+    Ok(Preparation::Prepared(Box::new(Prepared {
+        verdict: rejected.map_or(Verdict::Outlier, Verdict::Rejected),
+        auth,
+        ..Prepared::bare(event, rows)
+    })))
+}
+
+/// Why a draft can't become an event.
+pub fn refused(error: BuildError) -> Error {
+    match error {
+        BuildError::TooLarge => Error::matrix(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::TooLarge,
+            "The event is too large",
+        ),
+        error => Error::bad_json(error.to_string()),
+    }
+}
+
+/// The events with these ids, and the ids that are not known.
+fn find_all(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    ids: &[OwnedEventId],
+) -> Result<(Vec<Arc<Event>>, Vec<OwnedEventId>)> {
+    let (mut found, mut missing) = (Vec::with_capacity(ids.len()), Vec::new());
+    for id in ids {
+        match tip.event_by_id(context, conn, id)? {
+            Some(event) => found.push(event),
+            None => missing.push(id.clone()),
+        }
+    }
+    Ok((found, missing))
+}
+
+fn nids(events: &[Arc<Event>]) -> Vec<EventNid> {
+    events.iter().map(|event| event.nid).collect()
+}

@@ -1,0 +1,280 @@
+//! Moves a room's tip over an event.
+
+use std::sync::Arc;
+
+use ruma::{OwnedEventId, OwnedServerName, UserId, events::TimelineEventType};
+
+use super::{
+    Context, Extremity, Tip,
+    checks::{authorise, redaction_before},
+    find_all, nids,
+    prepared::{MembershipChange, Prepared, Rows, Verdict},
+    resolve,
+};
+use crate::{
+    error::{Error, Result},
+    room::{
+        event::{EventError, Pdu},
+        redact,
+    },
+    service::event::{Event, Parts, Replaced, SentWith},
+    storage::{
+        Conn, EventNid, UserNid,
+        client_transactions::TransactionKey,
+        state::{Change, NewState, State},
+    },
+};
+
+/// More extremities than this are not named as prev_events (the format's limit).
+const PREV_EVENTS_MAX: usize = 20;
+
+/// An event on its way to its place.
+pub(super) struct Placing {
+    pub pdu: Pdu,
+    pub existing: Option<EventNid>,
+    pub sender_nid: Option<UserNid>,
+    pub prev: Vec<Extremity>,
+    pub missing_prev: Vec<OwnedEventId>,
+    pub state_before: State,
+    pub states: Vec<NewState>,
+    pub transaction: Option<TransactionKey>,
+    pub redacts: Option<EventNid>,
+    pub rejected: Option<String>,
+}
+
+impl Placing {
+    pub fn first(pdu: Pdu) -> Self {
+        Self {
+            pdu,
+            existing: None,
+            sender_nid: None,
+            prev: Vec::new(),
+            missing_prev: Vec::new(),
+            state_before: State::empty(),
+            states: Vec::new(),
+            transaction: None,
+            redacts: None,
+            rejected: None,
+        }
+    }
+}
+
+/// Authorises an event and moves the tip over it.
+pub(super) fn place(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    placing: Placing,
+) -> Result<Prepared> {
+    let Placing { mut pdu, state_before, mut states, .. } = placing;
+    let mut verdict = match placing.rejected {
+        Some(reason) => Verdict::Rejected(reason),
+        None => match authorise(context, conn, tip, &pdu, &state_before)? {
+            Ok(()) => Verdict::Accepted,
+            Err(reason) => Verdict::Rejected(reason),
+        },
+    };
+    if verdict == Verdict::Accepted
+        && state_before.nid() != tip.state.nid()
+        && authorise(context, conn, tip, &pdu, &tip.state.clone())?.is_err()
+    {
+        verdict = Verdict::SoftFailed;
+    }
+    let rejected = matches!(verdict, Verdict::Rejected(_));
+    pdu.rejected = rejected;
+
+    let mut rows = Rows::default();
+    let nid = placing.existing.unwrap_or_else(|| context.store.nids().event());
+    let sender_nid = match placing.sender_nid {
+        Some(sender_nid) => sender_nid,
+        None => rows.user(context, conn, &pdu.sender)?,
+    };
+    let state_key_nid = rows.state_key(context, conn, &pdu)?;
+    let replaces = match state_key_nid.and_then(|key| state_before.get(key)) {
+        Some(nid) => Some(Replaced::by(&*tip.event(context, conn, nid)?)),
+        None => None,
+    };
+    let state_after = match state_key_nid {
+        Some(key) if !rejected => {
+            let fresh = context.store.nids().state();
+            let (state, row) = state_before.with(&[(key, Some(nid))], fresh, tip.info.nid);
+            states.push(row);
+            state
+        }
+        _ => state_before.clone(),
+    };
+    let redacted_because = match redaction_before(context, conn, tip, &pdu)? {
+        Some(redaction) => {
+            pdu = redact::redacted(&pdu, tip.info.rules).map_err(broken)?;
+            Some(redaction)
+        }
+        None => None,
+    };
+    let auth = match state_key_nid {
+        Some(_) => nids(&find_all(context, conn, tip, &pdu.auth_events)?.0),
+        None => Vec::new(),
+    };
+    let sent_with = placing.transaction.as_ref().map(|key| SentWith {
+        device_id: key.device_id.clone(),
+        transaction_id: key.transaction_id.clone(),
+    });
+    let event = Arc::new(Event::new(
+        Parts {
+            nid,
+            room_nid: tip.info.nid,
+            sender_nid,
+            state_key_nid,
+            state_before: Some(state_before.nid()),
+            state_after: Some(state_after.nid()),
+            replaces,
+            outlier: false,
+            rejected,
+            soft_failed: verdict == Verdict::SoftFailed,
+            received_at: context.clock.now_ms(),
+            sent_with,
+            redacted_because: redacted_because.clone(),
+            pdu: Arc::new(pdu),
+        },
+        None,
+    ));
+    tip.hold(event.clone());
+    let mut hot_states = vec![state_before, state_after.clone()];
+
+    let mut changes = Changes::default();
+    if verdict == Verdict::Accepted {
+        let servers_before = tip.servers.clone();
+        tip.extremities.retain(|at| !placing.prev.iter().any(|prev| prev.nid == at.nid));
+        tip.extremities.push(Extremity {
+            nid,
+            event_id: event.pdu.event_id.clone(),
+            depth: event.pdu.depth,
+            state_after,
+        });
+        let forks: Vec<State> = tip.extremities.iter().map(|at| at.state_after.clone()).collect();
+        let (state, row) = merge(context, conn, tip, &forks)?;
+        states.extend(row);
+        changes = change_state(context, conn, tip, &mut rows, state.clone())?;
+        hot_states.push(state);
+        if event.pdu.sender.server_name() == context.server_name {
+            let mut servers = (*servers_before).clone();
+            servers.extend((*tip.servers).clone());
+            changes.destinations = servers.into_keys().collect();
+        }
+    }
+    tip.generation += 1;
+
+    Ok(Prepared {
+        known: placing.existing.is_some(),
+        states,
+        prev: placing.prev.iter().map(|prev| prev.nid).collect(),
+        missing_prev: placing.missing_prev,
+        auth,
+        state_changes: changes.state,
+        memberships: changes.memberships,
+        redacts: if verdict == Verdict::Accepted { placing.redacts } else { None },
+        redacted_by: redacted_because.map(|event| event.nid),
+        transaction: placing.transaction,
+        destinations: changes.destinations,
+        hot_states,
+        verdict,
+        ..Prepared::bare(event, rows)
+    })
+}
+
+/// What an accepted event changes of the room.
+#[derive(Default)]
+struct Changes {
+    state: Vec<Change>,
+    memberships: Vec<MembershipChange>,
+    destinations: Vec<OwnedServerName>,
+}
+
+/// Makes `state` the current one and says what that changes.
+fn change_state(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    rows: &mut Rows,
+    state: State,
+) -> Result<Changes> {
+    let changes = tip.state.changes_to(&state);
+    let before = std::mem::replace(&mut tip.state, state);
+    let mut memberships = Vec::new();
+    for &(key, after) in &changes {
+        let Some(nid) = after.or_else(|| before.get(key)) else { continue };
+        let event = tip.event(context, conn, nid)?;
+        if event.pdu.event_type != TimelineEventType::RoomMember {
+            continue;
+        }
+        let Some(Ok(user)) = event.pdu.state_key.as_deref().map(<&UserId>::try_from) else {
+            continue;
+        };
+        let was = match before.get(key) {
+            Some(nid) => Some(membership(&*tip.event(context, conn, nid)?)),
+            None => None,
+        };
+        let now = if after.is_some() { membership(&event) } else { "leave".to_owned() };
+        if (now == "join") != (was.as_deref() == Some("join")) {
+            tip.count_member(context, user.as_str(), now == "join");
+        }
+        memberships.push(MembershipChange {
+            user_nid: rows.user(context, conn, user)?,
+            membership: now,
+            event_nid: nid,
+            local: user.server_name() == context.server_name,
+        });
+    }
+    Ok(Changes { state: changes, memberships, destinations: Vec::new() })
+}
+
+fn membership(event: &Event) -> String {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        membership: String,
+    }
+    serde_json::from_str::<Content>(event.pdu.content.get())
+        .map_or_else(|_| "leave".to_owned(), |content| content.membership)
+}
+
+/// The prev_events of a local event and the state before it.
+pub(super) fn prev_events(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+) -> Result<(Vec<Extremity>, (State, Option<NewState>))> {
+    if tip.extremities.len() <= PREV_EVENTS_MAX {
+        return Ok((tip.extremities.clone(), (tip.state.clone(), None)));
+    }
+    let mut prev = tip.extremities.clone();
+    prev.sort_by_key(|at| std::cmp::Reverse(at.depth));
+    prev.truncate(PREV_EVENTS_MAX);
+    let forks: Vec<State> = prev.iter().map(|at| at.state_after.clone()).collect();
+    let state = merge(context, conn, tip, &forks)?;
+    Ok((prev, state))
+}
+
+/// One state out of those of several forks, and its row if it is new.
+pub(super) fn merge(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    forks: &[State],
+) -> Result<(State, Option<NewState>)> {
+    let Some((first, rest)) = forks.split_first() else { return Ok((State::empty(), None)) };
+    if rest.iter().all(|fork| fork.nid() == first.nid()) {
+        return Ok((first.clone(), None));
+    }
+    let changes = resolve::resolve(context, conn, tip, forks)?;
+    for known in forks.iter().chain([&tip.state]) {
+        let differs = first.changes_to(known);
+        if differs == changes {
+            return Ok((known.clone(), None));
+        }
+    }
+    let (state, row) = first.with(&changes, context.store.nids().state(), tip.info.nid);
+    Ok((state, Some(row)))
+}
+
+fn broken(error: EventError) -> Error {
+    Error::internal(format!("a redacted event is broken: {error}"))
+}

@@ -1,0 +1,123 @@
+//! An event with all that its commit writes.
+
+use std::sync::Arc;
+
+use ruma::{OwnedEventId, OwnedServerName, UserId};
+
+use super::{Context, Outcome};
+use crate::{
+    error::Result,
+    room::event::Pdu,
+    service::event::Event,
+    storage::{
+        Conn, EventNid, Interned, StateKey, StateKeyNid, UserNid,
+        client_transactions::TransactionKey,
+        state::{Change, NewState, State},
+    },
+};
+
+/// An event with all that its commit writes.
+pub(in crate::service::timeline) struct Prepared {
+    pub event: Arc<Event>,
+    pub verdict: Verdict,
+    /// An outlier that gets its place: its row exists.
+    pub known: bool,
+    pub users: Vec<Interned<Arc<str>, UserNid>>,
+    pub state_key: Option<Interned<StateKey, StateKeyNid>>,
+    pub states: Vec<NewState>,
+    pub prev: Vec<EventNid>,
+    pub missing_prev: Vec<OwnedEventId>,
+    /// For state events.
+    pub auth: Vec<EventNid>,
+    pub state_changes: Vec<Change>,
+    pub memberships: Vec<MembershipChange>,
+    pub redacts: Option<EventNid>,
+    pub redacted_by: Option<EventNid>,
+    pub transaction: Option<TransactionKey>,
+    pub destinations: Vec<OwnedServerName>,
+    /// States that sync and the next events will ask for.
+    pub hot_states: Vec<State>,
+}
+
+pub(in crate::service::timeline) struct MembershipChange {
+    pub user_nid: UserNid,
+    pub membership: String,
+    pub event_nid: EventNid,
+    pub local: bool,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::service::timeline) enum Verdict {
+    Accepted,
+    SoftFailed,
+    Rejected(String),
+    /// Kept without a place in the graph.
+    Outlier,
+}
+
+impl Prepared {
+    pub(super) fn bare(event: Arc<Event>, rows: Rows) -> Self {
+        Self {
+            event,
+            verdict: Verdict::Accepted,
+            known: false,
+            users: rows.users,
+            state_key: rows.state_key,
+            states: Vec::new(),
+            prev: Vec::new(),
+            missing_prev: Vec::new(),
+            auth: Vec::new(),
+            state_changes: Vec::new(),
+            memberships: Vec::new(),
+            redacts: None,
+            redacted_by: None,
+            transaction: None,
+            destinations: Vec::new(),
+            hot_states: Vec::new(),
+        }
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        let event = self.event.clone();
+        match &self.verdict {
+            Verdict::Accepted | Verdict::Outlier => Outcome::Accepted(event),
+            Verdict::SoftFailed => Outcome::SoftFailed(event),
+            Verdict::Rejected(reason) => Outcome::Rejected(event, reason.clone()),
+        }
+    }
+}
+
+/// Users and state keys that the commit may have to insert.
+#[derive(Default)]
+pub(super) struct Rows {
+    users: Vec<Interned<Arc<str>, UserNid>>,
+    state_key: Option<Interned<StateKey, StateKeyNid>>,
+}
+
+impl Rows {
+    pub fn user(&mut self, context: &Context, conn: &mut Conn, user: &UserId) -> Result<UserNid> {
+        let interned = context.store.users().find_or_reserve(conn, user)?;
+        let nid = interned.nid;
+        if !interned.committed && !self.users.iter().any(|user| user.nid == nid) {
+            self.users.push(interned);
+        }
+        Ok(nid)
+    }
+
+    pub fn state_key(
+        &mut self,
+        context: &Context,
+        conn: &mut Conn,
+        pdu: &Pdu,
+    ) -> Result<Option<StateKeyNid>> {
+        let Some(state_key) = &pdu.state_key else { return Ok(None) };
+        let event_type = pdu.event_type.to_string();
+        let key = (event_type.as_str(), state_key.as_str());
+        let interned = context.store.state_keys().find_or_reserve(conn, key)?;
+        let nid = interned.nid;
+        if !interned.committed {
+            self.state_key = Some(interned);
+        }
+        Ok(Some(nid))
+    }
+}

@@ -1,0 +1,322 @@
+//! A room's queue: what waits is prepared as one chain, commits overlap with preparing.
+//!
+//! ```text
+//! push ─► waiting ─► drain: prepare on the tip ─► commit ─┬─► answer
+//!            ▲        (one at a time)         (several    │
+//!            └──────── prepared on what is gone ◄─────────┘ on their way)
+//! ```
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{
+    Outcome,
+    commit::{self, Batch},
+    context::Context,
+    prepare::{self, LocalEvent, Preparation, Prepared, RemoteEvent},
+    tip::Tip,
+};
+use crate::{
+    error::{Error, Result},
+    room::event::Pdu,
+    storage::{Conn, RoomNid, client_transactions::TransactionKey},
+};
+
+/// How many jobs are prepared as one chain.
+const CHAIN_MAX: usize = 64;
+/// How many commits of a room are on their way at once.
+const COMMITS_MAX: usize = 2;
+/// How often a job is prepared again because the room had moved on.
+const ATTEMPTS_MAX: u32 = 10;
+/// More waiting jobs than this are refused.
+const WAITING_MAX: usize = 10_000;
+
+/// What is asked of a room.
+pub(super) enum Request {
+    /// All or none.
+    Local(Vec<LocalEvent>),
+    Remote(RemoteEvent),
+    Outliers(Vec<Pdu>),
+}
+
+pub(super) struct RoomQueue {
+    room: RoomNid,
+    inner: Mutex<Inner>,
+    commits: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: BTreeMap<u64, Job>,
+    draining: bool,
+    tip: Option<Tip>,
+    /// Bumped when the tip is dropped: what was prepared on it must not become the tip again.
+    epoch: u64,
+    next: u64,
+    /// Transactions that are prepared and not committed: a repeat waits for them.
+    in_flight: HashSet<TransactionKey>,
+}
+
+struct Job {
+    number: u64,
+    request: Arc<Request>,
+    reply: oneshot::Sender<Result<Vec<Outcome>>>,
+    attempts: u32,
+}
+
+/// A chain as a reader thread hands it back.
+struct Chain {
+    tip: Option<Tip>,
+    batch: Option<Batch>,
+    done: Vec<(Job, Result<Vec<Outcome>>)>,
+    /// Jobs that the batch commits, with the number of events that each has in it.
+    prepared: Vec<(Job, Vec<Part>)>,
+}
+
+/// One answer of a job: known already, or the next event of the batch.
+enum Part {
+    Known(Outcome),
+    Next,
+}
+
+impl RoomQueue {
+    pub fn new(room: RoomNid) -> Self {
+        Self { room, inner: Mutex::default(), commits: Arc::new(Semaphore::new(COMMITS_MAX)) }
+    }
+
+    /// Queues a request and waits for what becomes of it.
+    pub async fn push(
+        self: &Arc<Self>,
+        context: &Arc<Context>,
+        request: Request,
+    ) -> Result<Vec<Outcome>> {
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut inner = self.inner.lock();
+            if inner.waiting.len() >= WAITING_MAX {
+                return Err(Error::LimitExceeded {
+                    retry_after: std::time::Duration::from_secs(1),
+                });
+            }
+            let number = inner.next;
+            inner.next += 1;
+            let job = Job { number, request: Arc::new(request), reply, attempts: 0 };
+            inner.waiting.insert(number, job);
+            self.start(&mut inner, context);
+        }
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    fn start(self: &Arc<Self>, inner: &mut Inner, context: &Arc<Context>) {
+        if !inner.draining {
+            inner.draining = true;
+            tokio::spawn(self.clone().drain(context.clone()));
+        }
+    }
+
+    async fn drain(self: Arc<Self>, context: Arc<Context>) {
+        loop {
+            let Ok(permit) = self.commits.clone().acquire_owned().await else { return };
+            let Some((jobs, tip, epoch)) = self.take() else { return };
+            let (room, preparing) = (self.room, context.clone());
+            let chain =
+                context.store.read(move |conn| prepare_chain(&preparing, conn, room, tip, jobs));
+            let Chain { tip, batch, done, prepared } = match chain.await {
+                Ok(chain) => chain,
+                Err(error) => {
+                    // The jobs are gone with the closure; their callers see a dropped reply.
+                    tracing::error!(%error, room = self.room.0, "preparing events failed");
+                    self.inner.lock().tip = None;
+                    continue;
+                }
+            };
+            {
+                let mut inner = self.inner.lock();
+                if inner.epoch == epoch {
+                    inner.tip = tip;
+                }
+                inner.in_flight.extend(prepared.iter().flat_map(|(job, _)| transactions(job)));
+            }
+            for (job, answer) in done {
+                let _ = job.reply.send(answer);
+            }
+            if let Some(batch) = batch {
+                let batch = Arc::new(batch);
+                let commit = commit::write(&context, batch.clone());
+                let (queue, context) = (self.clone(), context.clone());
+                tokio::spawn(async move {
+                    let result = commit.await;
+                    queue.finish(&context, &batch, prepared, result);
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    /// The next jobs, or none: then draining has ended.
+    fn take(&self) -> Option<(Vec<Job>, Option<Tip>, u64)> {
+        let mut inner = self.inner.lock();
+        let mut ready = Vec::new();
+        for (number, job) in &inner.waiting {
+            if ready.len() < CHAIN_MAX
+                && transactions(job).all(|key| !inner.in_flight.contains(&key))
+            {
+                ready.push(*number);
+            }
+        }
+        if ready.is_empty() {
+            // What waits for a transaction on its way is started again when that is committed.
+            inner.draining = false;
+            return None;
+        }
+        let jobs = ready.iter().filter_map(|number| inner.waiting.remove(number)).collect();
+        Some((jobs, inner.tip.take(), inner.epoch))
+    }
+
+    /// Answers the jobs of a commit, or queues them again.
+    fn finish(
+        self: &Arc<Self>,
+        context: &Arc<Context>,
+        batch: &Batch,
+        jobs: Vec<(Job, Vec<Part>)>,
+        result: Result<()>,
+    ) {
+        let mut inner = self.inner.lock();
+        for (job, _) in &jobs {
+            for key in transactions(job) {
+                inner.in_flight.remove(&key);
+            }
+        }
+        match result {
+            Ok(()) => {
+                let mut outcomes = commit::outcomes(&batch.events).into_iter();
+                for (job, parts) in jobs {
+                    let answer = parts.into_iter().filter_map(|part| match part {
+                        Part::Known(outcome) => Some(outcome),
+                        Part::Next => outcomes.next(),
+                    });
+                    let _ = job.reply.send(Ok(answer.collect()));
+                }
+            }
+            Err(error) => {
+                inner.tip = None;
+                inner.epoch += 1;
+                let again = matches!(error, Error::StaleRoom | Error::Database(_));
+                for (mut job, _) in jobs {
+                    job.attempts += 1;
+                    if again && job.attempts < ATTEMPTS_MAX {
+                        inner.waiting.insert(job.number, job);
+                    } else {
+                        let _ = job.reply.send(Err(repeat(&error)));
+                    }
+                }
+            }
+        }
+        if !inner.waiting.is_empty() {
+            self.start(&mut inner, context);
+        }
+    }
+}
+
+/// The transactions of a job's events.
+fn transactions(job: &Job) -> impl Iterator<Item = TransactionKey> + '_ {
+    let events: &[LocalEvent] = match &*job.request {
+        Request::Local(events) => events,
+        Request::Remote(_) | Request::Outliers(_) => &[],
+    };
+    events.iter().filter_map(|event| event.transaction.clone())
+}
+
+/// Prepares jobs, each on the tip that the one before left.
+fn prepare_chain(
+    context: &Context,
+    conn: &mut Conn,
+    room: RoomNid,
+    tip: Option<Tip>,
+    jobs: Vec<Job>,
+) -> Result<Chain> {
+    let loaded = match tip {
+        Some(tip) => Ok(tip),
+        None => Tip::load(context, conn, room),
+    };
+    let mut tip = match loaded {
+        Ok(tip) => tip,
+        Err(error) => {
+            let done = jobs.into_iter().map(|job| (job, Err(repeat(&error)))).collect();
+            return Ok(Chain { tip: None, batch: None, done, prepared: Vec::new() });
+        }
+    };
+    tip.release(|event| event.position().is_some());
+    let before = tip.clone();
+    let (mut events, mut done, mut prepared) = (Vec::new(), Vec::new(), Vec::new());
+    for job in jobs {
+        let undo = tip.clone();
+        match prepare_job(context, conn, &mut tip, &job.request, &mut events) {
+            Ok(parts) if parts.iter().any(|part| matches!(part, Part::Next)) => {
+                prepared.push((job, parts));
+            }
+            Ok(parts) => {
+                let known = parts.into_iter().filter_map(|part| match part {
+                    Part::Known(outcome) => Some(outcome),
+                    Part::Next => None,
+                });
+                let known = known.collect();
+                done.push((job, Ok(known)));
+            }
+            Err(error) => {
+                tip = undo;
+                done.push((job, Err(error)));
+            }
+        }
+    }
+    let batch = (!events.is_empty()).then(|| Batch::new(&before, &tip, events));
+    Ok(Chain { tip: Some(tip), batch, done, prepared })
+}
+
+/// Prepares one job. Its events join `events` only if all of them could be prepared.
+fn prepare_job(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    request: &Request,
+    events: &mut Vec<Prepared>,
+) -> Result<Vec<Part>> {
+    let mut own = Vec::new();
+    let mut parts = Vec::new();
+    let mut keep = |preparation: Preparation| match preparation {
+        Preparation::Prepared(prepared) => {
+            own.push(*prepared);
+            parts.push(Part::Next);
+        }
+        Preparation::Done(outcome) => parts.push(Part::Known(outcome)),
+    };
+    match request {
+        Request::Local(drafts) => {
+            for draft in drafts {
+                keep(prepare::local(context, conn, tip, draft)?);
+            }
+        }
+        Request::Remote(event) => keep(prepare::remote(context, conn, tip, event)?),
+        Request::Outliers(pdus) => {
+            for pdu in pdus {
+                keep(prepare::outlier(context, conn, tip, pdu)?);
+            }
+        }
+    }
+    events.append(&mut own);
+    Ok(parts)
+}
+
+/// The same failure for each of several callers.
+fn repeat(error: &Error) -> Error {
+    match error {
+        Error::DiskFull => Error::DiskFull,
+        Error::Stopping => Error::Stopping,
+        other => Error::internal(other.to_string()),
+    }
+}

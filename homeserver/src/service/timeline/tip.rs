@@ -1,0 +1,158 @@
+//! Where a room stands: what the next event is prepared on.
+//!
+//! A tip may be ahead of the database. It then holds the events on the way there.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use ruma::{EventId, OwnedEventId, OwnedServerName, UserId, events::StateEventType};
+
+use super::context::Context;
+use crate::{
+    error::{Error, Result},
+    service::{event::Event, room_info::RoomInfo},
+    storage::{Conn, EventNid, RoomNid, events as event_rows, members, rooms, state::State},
+};
+
+#[derive(Clone)]
+pub(super) struct Tip {
+    pub info: Arc<RoomInfo>,
+    pub generation: i64,
+    pub extremities: Vec<Extremity>,
+    /// The current state: resolved over all extremities.
+    pub state: State,
+    /// Other servers, by how many of their users are joined.
+    pub servers: Arc<BTreeMap<OwnedServerName, usize>>,
+    pending: HashMap<EventNid, Arc<Event>>,
+}
+
+/// An event that no other follows yet.
+#[derive(Clone, Debug)]
+pub(super) struct Extremity {
+    pub nid: EventNid,
+    pub event_id: OwnedEventId,
+    pub depth: i64,
+    pub state_after: State,
+}
+
+impl Tip {
+    /// A room without events.
+    pub fn new(info: Arc<RoomInfo>) -> Self {
+        Self {
+            info,
+            generation: 0,
+            extremities: Vec::new(),
+            state: State::empty(),
+            servers: Arc::default(),
+            pending: HashMap::new(),
+        }
+    }
+
+    /// The room as the database has it.
+    pub fn load(context: &Context, conn: &mut Conn, room: RoomNid) -> Result<Self> {
+        let row = rooms::by_nid(conn, room)?
+            .ok_or_else(|| Error::internal(format!("room {} is missing", room.0)))?;
+        let mut tip = Self::new(context.rooms.by_nid(conn, room)?);
+        tip.generation = row.generation;
+        tip.state = context.states.get(conn, row.state_nid)?;
+        for nid in event_rows::forward_extremities(conn, room)? {
+            let event = context.events.get(conn, nid)?;
+            tip.extremities.push(Extremity::of(context, conn, &event)?);
+        }
+        let mut servers = BTreeMap::new();
+        for (_, user_id, _) in members::of_room(conn, room, "join")? {
+            count(&mut servers, context, &user_id, true);
+        }
+        tip.servers = Arc::new(servers);
+        Ok(tip)
+    }
+
+    /// An event by number, also one that is not committed yet.
+    pub fn event(&self, context: &Context, conn: &mut Conn, nid: EventNid) -> Result<Arc<Event>> {
+        match self.pending.get(&nid) {
+            Some(event) => Ok(event.clone()),
+            None => context.events.get(conn, nid),
+        }
+    }
+
+    /// An event by id, also one that is not committed yet.
+    pub fn event_by_id(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        id: &EventId,
+    ) -> Result<Option<Arc<Event>>> {
+        match self.pending.values().find(|event| event.pdu.event_id == id) {
+            Some(event) => Ok(Some(event.clone())),
+            None => context.events.by_id(conn, id),
+        }
+    }
+
+    /// The event that holds a place of the state `state`.
+    pub fn state_event(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        state: &State,
+        event_type: &StateEventType,
+        state_key: &str,
+    ) -> Result<Option<Arc<Event>>> {
+        let key = context.store.state_keys().find(conn, (&*event_type.to_string(), state_key))?;
+        match key.and_then(|key| state.get(key)) {
+            Some(nid) => self.event(context, conn, nid).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Holds an event that is prepared and not committed.
+    pub fn hold(&mut self, event: Arc<Event>) {
+        self.pending.insert(event.nid, event);
+    }
+
+    /// Lets go of the events that the cache holds by now.
+    pub fn release(&mut self, committed: impl Fn(&Event) -> bool) {
+        self.pending.retain(|_, event| !committed(event));
+    }
+
+    /// Counts a user of another server in or out.
+    pub fn count_member(&mut self, context: &Context, user_id: &str, joined: bool) {
+        count(Arc::make_mut(&mut self.servers), context, user_id, joined);
+    }
+}
+
+impl Extremity {
+    pub fn of(context: &Context, conn: &mut Conn, event: &Event) -> Result<Self> {
+        let state_after = event
+            .state_after
+            .ok_or_else(|| Error::internal(format!("event {} has no state", event.nid.0)))?;
+        Ok(Self {
+            nid: event.nid,
+            event_id: event.pdu.event_id.clone(),
+            depth: event.pdu.depth,
+            state_after: context.states.get(conn, state_after)?,
+        })
+    }
+}
+
+fn count(
+    servers: &mut BTreeMap<OwnedServerName, usize>,
+    context: &Context,
+    user_id: &str,
+    joined: bool,
+) {
+    let Ok(user_id) = <&UserId>::try_from(user_id) else { return };
+    let server = user_id.server_name();
+    if server == context.server_name {
+        return;
+    }
+    if joined {
+        *servers.entry(server.to_owned()).or_default() += 1;
+    } else if let Some(users) = servers.get_mut(server) {
+        *users -= 1;
+        if *users == 0 {
+            servers.remove(server);
+        }
+    }
+}

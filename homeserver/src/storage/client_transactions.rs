@@ -1,0 +1,46 @@
+//! What requests with a transaction id were answered.
+
+use diesel::prelude::*;
+
+use super::{Conn, UserNid, schema::client_transactions};
+use crate::error::Result;
+
+/// Who asked for what: a transaction id counts for one device and endpoint.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct TransactionKey {
+    pub user_nid: UserNid,
+    pub device_id: String,
+    pub endpoint: String,
+    pub transaction_id: String,
+}
+
+/// The answer given, if the transaction is known.
+pub fn response(conn: &mut Conn, key: &TransactionKey) -> Result<Option<String>> {
+    Ok(client_transactions::table
+        .find((key.user_nid, &key.device_id, &key.endpoint, &key.transaction_id))
+        .select(client_transactions::response)
+        .first(conn)
+        .optional()?)
+}
+
+pub fn insert(conn: &mut Conn, key: &TransactionKey, response: &str, now: i64) -> Result<()> {
+    diesel::insert_into(client_transactions::table)
+        .values((
+            client_transactions::user_nid.eq(key.user_nid),
+            client_transactions::device_id.eq(&key.device_id),
+            client_transactions::endpoint.eq(&key.endpoint),
+            client_transactions::transaction_id.eq(&key.transaction_id),
+            client_transactions::response.eq(response),
+            client_transactions::created_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Forgets transactions older than `before` (milliseconds).
+pub fn delete_before(conn: &mut Conn, before: i64) -> Result<usize> {
+    Ok(diesel::delete(
+        client_transactions::table.filter(client_transactions::created_at.lt(before)),
+    )
+    .execute(conn)?)
+}

@@ -1,0 +1,201 @@
+//! Events and their edges.
+
+use diesel::prelude::*;
+use ruma::{EventId, OwnedEventId};
+
+use super::{
+    Conn, EventNid, Position, RoomNid, StateKeyNid, StateNid, UserNid,
+    schema::{
+        backward_extremities, event_auth, event_edges, events, forward_extremities, redactions,
+    },
+};
+use crate::error::Result;
+
+/// One event as it is kept.
+#[derive(Clone, Debug, Insertable, Queryable, Selectable)]
+#[diesel(table_name = events)]
+pub struct EventRow {
+    pub event_nid: EventNid,
+    pub event_id: String,
+    pub room_nid: RoomNid,
+    pub position: Option<Position>,
+    pub sender_nid: UserNid,
+    pub event_type: String,
+    pub state_key_nid: Option<StateKeyNid>,
+    pub depth: i64,
+    pub origin_server_ts: i64,
+    pub received_at: i64,
+    pub outlier: bool,
+    pub rejected: bool,
+    pub soft_failed: bool,
+    pub state_before_nid: Option<StateNid>,
+    pub state_after_nid: Option<StateNid>,
+    pub replaces_nid: Option<EventNid>,
+    pub redacted_by_nid: Option<EventNid>,
+    pub device_id: Option<String>,
+    pub transaction_id: Option<String>,
+    pub json: String,
+}
+
+/// The direction in which a room's timeline is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    Backward,
+    Forward,
+}
+
+pub fn insert(conn: &mut Conn, event: &EventRow) -> Result<()> {
+    diesel::insert_into(events::table).values(event).execute(conn)?;
+    Ok(())
+}
+
+pub fn by_nid(conn: &mut Conn, nid: EventNid) -> Result<Option<EventRow>> {
+    Ok(events::table.find(nid).select(EventRow::as_select()).first(conn).optional()?)
+}
+
+pub fn nid(conn: &mut Conn, event_id: &EventId) -> Result<Option<EventNid>> {
+    Ok(events::table
+        .filter(events::event_id.eq(event_id.as_str()))
+        .select(events::event_nid)
+        .first(conn)
+        .optional()?)
+}
+
+/// Events of a room's timeline with `after < position <= until`, in the order of `direction`.
+pub fn timeline(
+    conn: &mut Conn,
+    room: RoomNid,
+    (after, until): (Position, Position),
+    direction: Direction,
+    limit: i64,
+) -> Result<Vec<(EventNid, Position)>> {
+    let rows = events::table
+        .filter(events::room_nid.eq(room))
+        .filter(events::position.gt(after))
+        .filter(events::position.le(until))
+        .select((events::event_nid, events::position.assume_not_null()))
+        .limit(limit);
+    Ok(match direction {
+        Direction::Backward => rows.order(events::position.desc()).load(conn)?,
+        Direction::Forward => rows.order(events::position.asc()).load(conn)?,
+    })
+}
+
+/// Marks an event as redacted; its content stays until it is erased.
+pub fn set_redacted(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<()> {
+    diesel::update(events::table.find(event)).set(events::redacted_by_nid.eq(by)).execute(conn)?;
+    Ok(())
+}
+
+pub fn insert_redaction(
+    conn: &mut Conn,
+    redacts: &EventId,
+    event: EventNid,
+    room: RoomNid,
+) -> Result<()> {
+    diesel::insert_into(redactions::table)
+        .values((
+            redactions::redacts.eq(redacts.as_str()),
+            redactions::event_nid.eq(event),
+            redactions::room_nid.eq(room),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Redactions of `event_id` that arrived before it did.
+pub fn redactions_of(conn: &mut Conn, event_id: &EventId) -> Result<Vec<EventNid>> {
+    Ok(redactions::table
+        .filter(redactions::redacts.eq(event_id.as_str()))
+        .select(redactions::event_nid)
+        .order(redactions::event_nid)
+        .load(conn)?)
+}
+
+pub fn insert_edge(conn: &mut Conn, event: EventNid, prev: EventNid) -> Result<()> {
+    diesel::insert_into(event_edges::table)
+        .values((event_edges::event_nid.eq(event), event_edges::prev_nid.eq(prev)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn insert_auth(conn: &mut Conn, event: EventNid, auth: EventNid) -> Result<()> {
+    diesel::insert_into(event_auth::table)
+        .values((event_auth::event_nid.eq(event), event_auth::auth_nid.eq(auth)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn forward_extremities(conn: &mut Conn, room: RoomNid) -> Result<Vec<EventNid>> {
+    Ok(forward_extremities::table
+        .filter(forward_extremities::room_nid.eq(room))
+        .select(forward_extremities::event_nid)
+        .order(forward_extremities::event_nid)
+        .load(conn)?)
+}
+
+pub fn insert_forward_extremity(conn: &mut Conn, room: RoomNid, event: EventNid) -> Result<()> {
+    diesel::insert_into(forward_extremities::table)
+        .values((forward_extremities::room_nid.eq(room), forward_extremities::event_nid.eq(event)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn delete_forward_extremity(conn: &mut Conn, room: RoomNid, event: EventNid) -> Result<()> {
+    diesel::delete(forward_extremities::table.find((room, event))).execute(conn)?;
+    Ok(())
+}
+
+pub fn insert_backward_extremity(
+    conn: &mut Conn,
+    room: RoomNid,
+    event: EventNid,
+    prev: &EventId,
+) -> Result<()> {
+    diesel::insert_into(backward_extremities::table)
+        .values((
+            backward_extremities::room_nid.eq(room),
+            backward_extremities::event_nid.eq(event),
+            backward_extremities::prev_event_id.eq(prev.as_str()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// An event that was missing is there now.
+pub fn delete_backward_extremities(conn: &mut Conn, room: RoomNid, prev: &EventId) -> Result<()> {
+    diesel::delete(
+        backward_extremities::table
+            .filter(backward_extremities::prev_event_id.eq(prev.as_str()))
+            .filter(backward_extremities::room_nid.eq(room)),
+    )
+    .execute(conn)?;
+    Ok(())
+}
+
+/// The prev_events of a room that are not known here.
+pub fn backward_extremities(conn: &mut Conn, room: RoomNid) -> Result<Vec<OwnedEventId>> {
+    let ids: Vec<String> = backward_extremities::table
+        .filter(backward_extremities::room_nid.eq(room))
+        .select(backward_extremities::prev_event_id)
+        .distinct()
+        .load(conn)?;
+    Ok(ids.into_iter().filter_map(|id| OwnedEventId::try_from(id).ok()).collect())
+}
+
+/// Gives an outlier its place.
+pub fn place(conn: &mut Conn, event: &EventRow) -> Result<()> {
+    diesel::update(events::table.find(event.event_nid))
+        .set((
+            events::position.eq(event.position),
+            events::outlier.eq(event.outlier),
+            events::rejected.eq(event.rejected),
+            events::soft_failed.eq(event.soft_failed),
+            events::state_before_nid.eq(event.state_before_nid),
+            events::state_after_nid.eq(event.state_after_nid),
+            events::replaces_nid.eq(event.replaces_nid),
+            events::redacted_by_nid.eq(event.redacted_by_nid),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

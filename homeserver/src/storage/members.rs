@@ -1,0 +1,130 @@
+//! Memberships: the current one of each user in each room, and each change of it.
+
+use diesel::prelude::*;
+
+use super::{
+    Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid, each_backend,
+    schema::{membership_changes, memberships, state_changes, users},
+    state::Change,
+};
+use crate::error::Result;
+
+#[derive(Clone, Debug, Insertable, Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = memberships, primary_key(room_nid, user_nid), treat_none_as_null = true)]
+pub struct MembershipRow {
+    pub room_nid: RoomNid,
+    pub user_nid: UserNid,
+    pub membership: String,
+    pub event_nid: EventNid,
+    pub position: Position,
+    pub forgotten: bool,
+    pub stripped_state: Option<String>,
+}
+
+/// Sets a user's current membership and notes the change.
+pub fn set(tx: &mut Conn, row: &MembershipRow) -> Result<()> {
+    each_backend!(tx, conn => {
+        diesel::insert_into(memberships::table)
+            .values(row)
+            .on_conflict((memberships::room_nid, memberships::user_nid))
+            .do_update()
+            .set(row)
+            .execute(conn)
+    })?;
+    diesel::insert_into(membership_changes::table)
+        .values((
+            membership_changes::room_nid.eq(row.room_nid),
+            membership_changes::user_nid.eq(row.user_nid),
+            membership_changes::position.eq(row.position),
+            membership_changes::membership.eq(&row.membership),
+        ))
+        .execute(tx)?;
+    Ok(())
+}
+
+pub fn get(conn: &mut Conn, room: RoomNid, user: UserNid) -> Result<Option<MembershipRow>> {
+    Ok(memberships::table
+        .find((room, user))
+        .select(MembershipRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Every membership that a user has or had, but for forgotten rooms.
+pub fn of_user(conn: &mut Conn, user: UserNid) -> Result<Vec<MembershipRow>> {
+    Ok(memberships::table
+        .filter(memberships::user_nid.eq(user))
+        .filter(memberships::forgotten.eq(false))
+        .select(MembershipRow::as_select())
+        .order(memberships::room_nid)
+        .load(conn)?)
+}
+
+/// All members of a room with the given membership.
+pub fn of_room(
+    conn: &mut Conn,
+    room: RoomNid,
+    membership: &str,
+) -> Result<Vec<(UserNid, String, EventNid)>> {
+    Ok(memberships::table
+        .inner_join(users::table.on(users::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .filter(memberships::membership.eq(membership))
+        .select((memberships::user_nid, users::user_id, memberships::event_nid))
+        .order(memberships::user_nid)
+        .load(conn)?)
+}
+
+/// A user's changes of membership in a room, oldest first.
+pub fn changes(conn: &mut Conn, room: RoomNid, user: UserNid) -> Result<Vec<(Position, String)>> {
+    Ok(membership_changes::table
+        .filter(membership_changes::room_nid.eq(room))
+        .filter(membership_changes::user_nid.eq(user))
+        .select((membership_changes::position, membership_changes::membership))
+        .order(membership_changes::position)
+        .load(conn)?)
+}
+
+/// A user no longer wants to see a room that they left.
+pub fn set_forgotten(conn: &mut Conn, room: RoomNid, user: UserNid) -> Result<()> {
+    diesel::update(memberships::table.find((room, user)))
+        .set(memberships::forgotten.eq(true))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Notes changes of a room's current state, for sync.
+pub fn insert_state_changes(
+    tx: &mut Conn,
+    room: RoomNid,
+    position: Position,
+    changes: &[Change],
+) -> Result<()> {
+    for (key, event) in changes {
+        diesel::insert_into(state_changes::table)
+            .values((
+                state_changes::room_nid.eq(room),
+                state_changes::position.eq(position),
+                state_changes::state_key_nid.eq(key),
+                state_changes::event_nid.eq(*event),
+            ))
+            .execute(tx)?;
+    }
+    Ok(())
+}
+
+/// Changes of a room's current state with `after < position <= until`, oldest first.
+pub fn state_changes(
+    conn: &mut Conn,
+    room: RoomNid,
+    (after, until): (Position, Position),
+) -> Result<Vec<(Position, Change)>> {
+    let rows: Vec<(Position, StateKeyNid, Option<EventNid>)> = state_changes::table
+        .filter(state_changes::room_nid.eq(room))
+        .filter(state_changes::position.gt(after))
+        .filter(state_changes::position.le(until))
+        .select((state_changes::position, state_changes::state_key_nid, state_changes::event_nid))
+        .order((state_changes::position, state_changes::state_key_nid))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(position, key, event)| (position, (key, event))).collect())
+}

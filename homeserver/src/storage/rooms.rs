@@ -1,0 +1,90 @@
+//! Rooms.
+
+use diesel::prelude::*;
+use ruma::RoomId;
+
+use super::{
+    Conn, RoomNid, StateNid, UserNid,
+    schema::{room_aliases, rooms},
+};
+use crate::error::Result;
+
+#[derive(Clone, Debug, Insertable, Queryable, Selectable)]
+#[diesel(table_name = rooms)]
+pub struct RoomRow {
+    pub room_nid: RoomNid,
+    pub room_id: String,
+    pub version: String,
+    pub generation: i64,
+    pub state_nid: StateNid,
+    pub is_public: bool,
+}
+
+pub fn insert(conn: &mut Conn, room: &RoomRow) -> Result<()> {
+    diesel::insert_into(rooms::table).values(room).execute(conn)?;
+    Ok(())
+}
+
+pub fn by_nid(conn: &mut Conn, nid: RoomNid) -> Result<Option<RoomRow>> {
+    Ok(rooms::table.find(nid).select(RoomRow::as_select()).first(conn).optional()?)
+}
+
+pub fn by_id(conn: &mut Conn, room_id: &RoomId) -> Result<Option<RoomRow>> {
+    Ok(rooms::table
+        .filter(rooms::room_id.eq(room_id.as_str()))
+        .select(RoomRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+pub fn state_nid(conn: &mut Conn, nid: RoomNid) -> Result<StateNid> {
+    Ok(rooms::table.find(nid).select(rooms::state_nid).first(conn)?)
+}
+
+/// Moves a room on from generation `from`; false when it stands elsewhere.
+pub fn advance(
+    conn: &mut Conn,
+    room: RoomNid,
+    from: i64,
+    to: i64,
+    state_nid: StateNid,
+) -> Result<bool> {
+    let moved = diesel::update(rooms::table.find(room).filter(rooms::generation.eq(from)))
+        .set((rooms::generation.eq(to), rooms::state_nid.eq(state_nid)))
+        .execute(conn)?;
+    Ok(moved == 1)
+}
+
+pub fn insert_alias(conn: &mut Conn, alias: &str, room: RoomNid, creator: UserNid) -> Result<()> {
+    diesel::insert_into(room_aliases::table)
+        .values((
+            room_aliases::alias.eq(alias),
+            room_aliases::room_nid.eq(room),
+            room_aliases::creator_nid.eq(creator),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The room that a local alias points to.
+pub fn by_alias(conn: &mut Conn, alias: &str) -> Result<Option<RoomNid>> {
+    Ok(room_aliases::table.find(alias).select(room_aliases::room_nid).first(conn).optional()?)
+}
+
+/// Whether a user made an alias.
+pub fn alias_creator(conn: &mut Conn, alias: &str) -> Result<Option<UserNid>> {
+    Ok(room_aliases::table.find(alias).select(room_aliases::creator_nid).first(conn).optional()?)
+}
+
+pub fn delete_alias(conn: &mut Conn, alias: &str) -> Result<()> {
+    diesel::delete(room_aliases::table.find(alias)).execute(conn)?;
+    Ok(())
+}
+
+pub fn aliases(conn: &mut Conn, room: RoomNid) -> Result<Vec<String>> {
+    Ok(room_aliases::table
+        .filter(room_aliases::room_nid.eq(room))
+        .select(room_aliases::alias)
+        .order(room_aliases::alias)
+        .load(conn)?)
+}
