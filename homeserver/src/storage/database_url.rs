@@ -36,7 +36,7 @@ fn check_transport(rest: &str) -> Result<(), String> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let parameters =
         || query.split('&').map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")));
-    match parameters().filter(|(name, _)| *name == "sslmode").last() {
+    match parameters().rfind(|(name, _)| *name == "sslmode") {
         Some((_, "disable")) => return Ok(()),
         Some((_, "require" | "verify-ca" | "verify-full")) => {
             return Err("asks for TLS, which this build has not for PostgreSQL".to_owned());

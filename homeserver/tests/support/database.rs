@@ -185,17 +185,21 @@ fn start(programs: &Path, folder: &Path, root: bool) {
         .chain(stop.get_args())
         .map(|word| word.to_str().unwrap().to_owned())
         .collect();
+    // Left behind on purpose, in the background of a shell that ends at once.
     let watcher = format!(
-        "while sleep 15; do flock starting flock -n -x users {} stop -m immediate -D data && exit; \
-         [ -e data/postmaster.pid ] || exit; done",
+        "(while sleep 15; do \
+            flock starting sh -c 'flock -n -x users {} stop -m immediate -D data && rm -r data'; \
+            [ -e data/postmaster.pid ] || exit; \
+        done) &",
         stop.join(" ")
     );
-    Command::new("sh")
+    let status = Command::new("sh")
         .args(["-c", &watcher])
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
+        .status()
         .unwrap();
+    assert!(status.success());
 }
