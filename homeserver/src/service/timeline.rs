@@ -156,3 +156,6 @@ impl Timeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,6 +87,19 @@ impl<K: Kind> Interner<K> {
         Ok(found)
     }
 
+    /// The nid of a key that has a row, or is about to: for what is prepared and not committed.
+    pub fn find_reserved<'a>(
+        &self,
+        conn: &mut Conn,
+        key: impl Into<K::Ref<'a>>,
+    ) -> Result<Option<K::Nid>> {
+        let key = key.into();
+        match self.0.reserved.get(&key) {
+            Some(nid) => Ok(Some(nid)),
+            None => self.find(conn, key),
+        }
+    }
+
     /// The nid of a key, reserved if it has no row yet.
     pub fn find_or_reserve<'a>(
         &self,

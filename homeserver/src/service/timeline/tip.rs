@@ -99,7 +99,10 @@ impl Tip {
         event_type: &StateEventType,
         state_key: &str,
     ) -> Result<Option<Arc<Event>>> {
-        let key = context.store.state_keys().find(conn, (&*event_type.to_string(), state_key))?;
+        let key = context
+            .store
+            .state_keys()
+            .find_reserved(conn, (&*event_type.to_string(), state_key))?;
         match key.and_then(|key| state.get(key)) {
             Some(nid) => self.event(context, conn, nid).map(Some),
             None => Ok(None),

@@ -1,0 +1,391 @@
+//! Rooms made and filled through the one door, on both databases.
+
+use std::sync::Arc;
+
+use ruma::{
+    MilliSecondsSinceUnixEpoch, OwnedUserId, RoomId, RoomVersionId, UInt, UserId,
+    events::TimelineEventType, server_name, signatures::Ed25519KeyPair, user_id,
+};
+use serde_json::{Value, json, value::to_raw_value};
+
+use super::{Context, LocalEvent, NewRoom, Outcome, RemoteEvent, Timeline};
+use crate::{
+    clock::Clock,
+    error::Error,
+    room::{
+        build::{self, Draft},
+        event::Pdu,
+        version,
+    },
+    service::{
+        event::Event,
+        events::Events,
+        notifier::Notifier,
+        room_info::{RoomInfo, RoomInfos},
+        states::States,
+        user_rooms::UserRooms,
+    },
+    storage::{
+        DatabaseUrl, Position, Store, StoreOptions, UserNid,
+        client_transactions::TransactionKey,
+        events::{self, Direction},
+        members,
+        test_database::TestDatabase,
+    },
+};
+
+struct Fixture {
+    timeline: Arc<Timeline>,
+    context: Arc<Context>,
+    alice: (OwnedUserId, UserNid),
+    bob: (OwnedUserId, UserNid),
+    _database: TestDatabase,
+}
+
+impl Fixture {
+    fn new(database: TestDatabase) -> Self {
+        let url = DatabaseUrl::parse(&database.url, std::path::Path::new("/")).unwrap();
+        let store = Store::open(StoreOptions::new(url)).unwrap();
+        let context = context(store);
+        let alice = user(&context, user_id!("@alice:here.test"));
+        let bob = user(&context, user_id!("@bob:here.test"));
+        let timeline = Arc::new(Timeline::new(context.clone()));
+        Self { timeline, context, alice, bob, _database: database }
+    }
+
+    fn event(
+        &self,
+        sender: &(OwnedUserId, UserNid),
+        event_type: &str,
+        state_key: Option<&str>,
+        content: Value,
+    ) -> LocalEvent {
+        let draft = draft(&sender.0, event_type, state_key, content);
+        LocalEvent { draft, sender_nid: sender.1, transaction: None }
+    }
+
+    fn message(&self, sender: &(OwnedUserId, UserNid), body: &str) -> LocalEvent {
+        let content = json!({ "msgtype": "m.text", "body": body });
+        self.event(sender, "m.room.message", None, content)
+    }
+
+    async fn room(&self, version: RoomVersionId) -> Arc<RoomInfo> {
+        let rules = version::rules(&version).unwrap();
+        let alice = &self.alice;
+        let mut content = json!({ "room_version": version });
+        if !rules.authorization.use_room_create_sender {
+            content["creator"] = json!(alice.0);
+        }
+        let room_id = (!rules.authorization.room_create_event_id_as_room_id)
+            .then(|| RoomId::new_v1(&self.context.server_name));
+        let create = build::build(
+            draft(&alice.0, "m.room.create", Some(""), content),
+            room_id.as_deref(),
+            vec![],
+            vec![],
+            1,
+            &*self.context.key,
+            &self.context.server_name,
+            rules,
+        )
+        .unwrap();
+        let nid = self.context.store.nids().room();
+        let info = Arc::new(RoomInfo { nid, id: create.room_id.clone(), version, rules });
+        let member = json!({ "membership": "join" });
+        let mut users = json!({ alice.0.as_str(): 100 });
+        if rules.authorization.explicitly_privilege_room_creators {
+            users = json!({});
+        }
+        let events = vec![
+            self.event(alice, "m.room.member", Some(alice.0.as_str()), member.clone()),
+            self.event(alice, "m.room.power_levels", Some(""), json!({ "users": users })),
+            self.event(alice, "m.room.join_rules", Some(""), json!({ "join_rule": "public" })),
+        ];
+        let room = NewRoom { info: info.clone(), create, is_public: false, alias: None };
+        self.timeline.create(room, events).await.unwrap();
+        let join = self.event(&self.bob, "m.room.member", Some(self.bob.0.as_str()), member);
+        self.timeline.append_local(nid, vec![join]).await.unwrap();
+        info
+    }
+
+    /// The bodies of a room's messages, in order.
+    async fn bodies(&self, room: &RoomInfo) -> Vec<String> {
+        let (context, room) = (self.context.clone(), room.nid);
+        let read = self.context.store.read(move |conn| {
+            let all = (Position(i64::MIN), Position(i64::MAX));
+            let rows = events::timeline(conn, room, all, Direction::Forward, 10_000)?;
+            rows.into_iter().map(|(nid, _)| context.events.get(conn, nid)).collect()
+        });
+        let events: Vec<Arc<Event>> = read.await.unwrap();
+        events.iter().filter_map(|event| body(event)).collect()
+    }
+}
+
+fn context(store: Store) -> Arc<Context> {
+    let der = Ed25519KeyPair::generate();
+    let notifier = Arc::new(Notifier::new(store.position(), 1_000));
+    let rooms = Arc::new(RoomInfos::new(100));
+    Arc::new(Context {
+        rooms: rooms.clone(),
+        events: Arc::new(Events::new(rooms, 1 << 20)),
+        states: Arc::new(States::new(1 << 20)),
+        user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
+        notifier,
+        key: Arc::new(Ed25519KeyPair::from_der(&der, "1".to_owned()).unwrap()),
+        server_name: server_name!("here.test").to_owned(),
+        clock: Clock::fixed(1_000_000),
+        store,
+    })
+}
+
+fn user(context: &Context, id: &UserId) -> (OwnedUserId, UserNid) {
+    let (users, text) = (context.store.users().clone(), id.to_owned());
+    let write = context.store.write_blocking(move |tx| {
+        let user = users.find_or_reserve(tx, &*text)?;
+        users.insert(tx, &user)?;
+        Ok(user.nid)
+    });
+    (id.to_owned(), write.unwrap())
+}
+
+fn draft(sender: &UserId, event_type: &str, state_key: Option<&str>, content: Value) -> Draft {
+    Draft {
+        event_type: TimelineEventType::from(event_type),
+        state_key: state_key.map(str::to_owned),
+        content: to_raw_value(&content).unwrap(),
+        redacts: None,
+        sender: sender.to_owned(),
+        origin_server_ts: MilliSecondsSinceUnixEpoch(UInt::from(1_u32)),
+    }
+}
+
+fn body(event: &Event) -> Option<String> {
+    let content: Value = serde_json::from_str(event.pdu.content.get()).unwrap();
+    content["body"].as_str().map(str::to_owned)
+}
+
+/// Runs a test on each database and each version of rooms.
+fn everywhere<F: Future<Output = ()>>(test: impl Fn(Arc<Fixture>, RoomVersionId) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for database in TestDatabase::both() {
+        let fixture = Arc::new(Fixture::new(database));
+        for version in version::SUPPORTED {
+            runtime.block_on(test(fixture.clone(), version));
+        }
+        runtime.block_on(fixture.context.store.close());
+    }
+}
+
+#[test]
+fn messages_sent_at_once_are_all_there_in_one_order() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let sends: Vec<_> = (0..200)
+            .map(|n| {
+                let fixture = fixture.clone();
+                let room = room.nid;
+                let sender = if n % 2 == 0 { &fixture.alice } else { &fixture.bob }.clone();
+                let message = fixture.message(&sender, &n.to_string());
+                tokio::spawn(
+                    async move { fixture.timeline.append_local(room, vec![message]).await },
+                )
+            })
+            .collect();
+        let mut positions = Vec::new();
+        for send in sends {
+            let events = send.await.unwrap().unwrap();
+            positions.push(events[0].position().unwrap());
+        }
+        let mut bodies = fixture.bodies(&room).await;
+        bodies.sort_by_key(|body| body.parse::<u32>().unwrap());
+        assert_eq!(bodies, (0..200).map(|n| n.to_string()).collect::<Vec<_>>());
+        positions.sort_unstable();
+        positions.dedup();
+        assert_eq!(positions.len(), 200);
+    });
+}
+
+#[test]
+fn an_event_that_the_room_forbids_is_refused_and_leaves_nothing() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let levels = json!({ "users": { fixture.bob.0.as_str(): 100 } });
+        let grab = fixture.event(&fixture.bob, "m.room.power_levels", Some(""), levels);
+        let good = fixture.message(&fixture.bob, "first");
+        let refused = fixture.timeline.append_local(room.nid, vec![good, grab]).await;
+        assert!(matches!(refused, Err(Error::Matrix { .. })), "{refused:?}");
+        assert!(fixture.bodies(&room).await.is_empty(), "all or none");
+        let message = fixture.message(&fixture.bob, "after");
+        fixture.timeline.append_local(room.nid, vec![message]).await.unwrap();
+        assert_eq!(fixture.bodies(&room).await, ["after"]);
+    });
+}
+
+#[test]
+fn a_repeated_transaction_gives_the_same_event() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let key = TransactionKey {
+            user_nid: fixture.alice.1,
+            device_id: "DEVICE".to_owned(),
+            endpoint: format!("send/{}", room.id),
+            transaction_id: "1".to_owned(),
+        };
+        let sends: Vec<_> = (0..8)
+            .map(|_| {
+                let mut message = fixture.message(&fixture.alice, "once");
+                message.transaction = Some(key.clone());
+                let (fixture, room) = (fixture.clone(), room.nid);
+                tokio::spawn(
+                    async move { fixture.timeline.append_local(room, vec![message]).await },
+                )
+            })
+            .collect();
+        let mut ids = Vec::new();
+        for send in sends {
+            ids.push(send.await.unwrap().unwrap()[0].pdu.event_id.clone());
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1);
+        assert_eq!(fixture.bodies(&room).await, ["once"]);
+    });
+}
+
+#[test]
+fn a_redacted_event_loses_its_content_everywhere() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let message = fixture.message(&fixture.alice, "regretted");
+        let sent = fixture.timeline.append_local(room.nid, vec![message]).await.unwrap();
+        let redact = |sender: &(OwnedUserId, UserNid)| {
+            let mut event = fixture.event(sender, "m.room.redaction", None, json!({}));
+            event.draft.redacts = Some(sent[0].pdu.event_id.clone());
+            event
+        };
+        fixture.timeline.append_local(room.nid, vec![redact(&fixture.alice)]).await.unwrap();
+        assert!(fixture.bodies(&room).await.is_empty());
+    });
+}
+
+#[test]
+fn a_membership_is_what_the_last_event_says() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let ban = json!({ "membership": "ban" });
+        let ban = fixture.event(&fixture.alice, "m.room.member", Some(fixture.bob.0.as_str()), ban);
+        fixture.timeline.append_local(room.nid, vec![ban]).await.unwrap();
+        let message = fixture.message(&fixture.bob, "still here");
+        assert!(fixture.timeline.append_local(room.nid, vec![message]).await.is_err());
+        let (nid, bob) = (room.nid, fixture.bob.1);
+        let row = fixture.context.store.read(move |conn| members::get(conn, nid, bob)).await;
+        assert_eq!(row.unwrap().unwrap().membership, "ban");
+    });
+}
+
+/// Events of another server whose user is in the room.
+struct Elsewhere {
+    key: Ed25519KeyPair,
+    user: OwnedUserId,
+}
+
+impl Elsewhere {
+    fn new() -> Self {
+        let der = Ed25519KeyPair::generate();
+        let key = Ed25519KeyPair::from_der(&der, "1".to_owned()).unwrap();
+        Self { key, user: user_id!("@dave:there.test").to_owned() }
+    }
+
+    /// An event after `prev`, authorised by `auth`.
+    fn event(&self, room: &RoomInfo, draft: Draft, prev: &[&Pdu], auth: &[&Pdu]) -> RemoteEvent {
+        let ids = |pdus: &[&Pdu]| pdus.iter().map(|pdu| pdu.event_id.clone()).collect();
+        let depth = prev.iter().map(|pdu| pdu.depth).max().unwrap_or(0) + 1;
+        let pdu = build::build(
+            draft,
+            Some(&room.id),
+            ids(prev),
+            ids(auth),
+            depth,
+            &self.key,
+            self.user.server_name(),
+            room.rules,
+        );
+        RemoteEvent { pdu: pdu.unwrap(), state_before: None }
+    }
+}
+
+#[test]
+fn a_fork_is_merged_and_the_banned_lose() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let there = Elsewhere::new();
+        let (nid, context) = (room.nid, fixture.context.clone());
+        let state = move |event_type: &'static str, key: String| {
+            let context = context.clone();
+            context.store.clone().read(move |conn| {
+                let state = crate::storage::rooms::state_nid(conn, nid)?;
+                let state = context.states.get(conn, state)?;
+                let key = context.store.state_keys().find(conn, (event_type, &*key))?.unwrap();
+                context.events.get(conn, state.get(key).unwrap())
+            })
+        };
+        let create = state("m.room.create", String::new()).await.unwrap();
+        let levels = state("m.room.power_levels", String::new()).await.unwrap();
+        let rules = state("m.room.join_rules", String::new()).await.unwrap();
+        let tip = state("m.room.member", fixture.bob.0.to_string()).await.unwrap();
+        let implied = room.rules.authorization.room_create_event_id_as_room_id;
+        let auth = |more: &[&Pdu]| -> Vec<Pdu> {
+            let first = (!implied).then_some(&*create.pdu);
+            first.into_iter().chain(more.iter().copied()).cloned().collect()
+        };
+        let refs = |pdus: &[Pdu]| pdus.to_vec();
+        let join = draft(
+            &there.user,
+            "m.room.member",
+            Some(there.user.as_str()),
+            json!({ "membership": "join" }),
+        );
+        let auths = refs(&auth(&[&levels.pdu, &rules.pdu]));
+        let join = there.event(&room, join, &[&tip.pdu], &auths.iter().collect::<Vec<_>>());
+        let joined = fixture.timeline.append_remote(nid, join.clone()).await.unwrap();
+        let Outcome::Accepted(joined) = joined else { panic!("{joined:?}") };
+
+        // Alice bans Dave while Dave, apart, goes on from his join.
+        let ban = fixture.event(
+            &fixture.alice,
+            "m.room.member",
+            Some(there.user.as_str()),
+            json!({ "membership": "ban" }),
+        );
+        fixture.timeline.append_local(nid, vec![ban]).await.unwrap();
+        let auths = refs(&auth(&[&levels.pdu, &joined.pdu]));
+        let say = draft(&there.user, "m.room.message", None, json!({ "body": "unaware" }));
+        let say = there.event(&room, say, &[&joined.pdu], &auths.iter().collect::<Vec<_>>());
+        let said = fixture.timeline.append_remote(nid, say.clone()).await.unwrap();
+        assert!(matches!(said, Outcome::SoftFailed(_)), "{said:?}");
+        let again = fixture.timeline.append_remote(nid, say).await.unwrap();
+        assert!(matches!(again, Outcome::Known(_)), "{again:?}");
+
+        // A change from before the ban that is allowed forks the room, and is merged.
+        let dave = joined.pdu.clone();
+        let bob_leaves = fixture.event(
+            &fixture.bob,
+            "m.room.member",
+            Some(fixture.bob.0.as_str()),
+            json!({ "membership": "join", "displayname": "Bob" }),
+        );
+        fixture.timeline.append_local(nid, vec![bob_leaves]).await.unwrap();
+        let mut nowhere = (*dave).clone();
+        nowhere.event_id = ruma::event_id!("$missing").to_owned();
+        let unknown = there.event(
+            &room,
+            draft(&there.user, "m.room.message", None, json!({ "body": "gap" })),
+            &[&dave, &nowhere],
+            &auths.iter().collect::<Vec<_>>(),
+        );
+        let missing = fixture.timeline.append_remote(nid, unknown).await.unwrap();
+        assert!(matches!(missing, Outcome::MissingPrev(_)), "{missing:?}");
+        assert!(fixture.bodies(&room).await.is_empty());
+        let member = state("m.room.member", there.user.to_string()).await.unwrap();
+        assert!(member.pdu.content.get().contains("ban"));
+    });
+}
