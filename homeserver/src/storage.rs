@@ -12,6 +12,7 @@
 //! functions on `&mut Conn` in `storage/<noun>.rs` with a test on both databases. What differs between
 //! the databases (upserts, multi-row inserts) goes through [`each_backend!`].
 
+pub mod auth_chains;
 mod checkpoint;
 pub mod client_transactions;
 mod conn;

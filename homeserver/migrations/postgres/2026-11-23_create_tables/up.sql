@@ -231,6 +231,8 @@ CREATE TABLE chain_links (
     PRIMARY KEY (from_chain, from_sequence, to_chain)
 );
 CREATE INDEX chain_links_room ON chain_links (room_nid);
+-- What reaches an event.
+CREATE INDEX chain_links_to ON chain_links (to_chain, to_sequence);
 
 -- auth_events of every state event.
 CREATE TABLE event_auth (

@@ -1,0 +1,226 @@
+//! Auth chains by a chain cover: what an event stands on, without walking its auth events one by one.
+//!
+//! Every state event has a place on a chain: `(chain, sequence)`. An event has all earlier ones of its
+//! chain in its auth chain. What it has of other chains is said by links, each from a place to a place, and
+//! an event has what any link of its own or an earlier place on its chain leads to:
+//!
+//! ```text
+//! chain 1   create ◄─ creator joins ◄─ power levels ◄─ join rules ◄─ a user joins
+//!                                           ▲               ▲
+//! chain 2                                 topic             │          link 2,1 → 1,3
+//! chain 3                                            another joins     link 3,1 → 1,4
+//! ```
+//!
+//! So all that a set of events stands on is one number for each chain ([`cover::Reach`]), and how two sets
+//! differ is found by comparing these.
+//!
+//! - [`place`] gives an event its place, when it is inserted.
+//! - [`conflict`] says what state resolution has to look at: the auth difference of forks and the
+//!   conflicted state subgraph.
+
+mod cover;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::prelude::*;
+
+use self::cover::{Cover, Place, Reach};
+use super::{
+    ChainNid, Conn, EventNid, Nids, RoomNid, StateKeyNid,
+    schema::{chain_links, event_auth, event_chains},
+};
+use crate::error::Result;
+
+/// A state event that is on its way into the database.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    pub event: EventNid,
+    pub state_key: StateKeyNid,
+    pub auth: Vec<EventNid>,
+}
+
+/// What forks do not agree on.
+#[derive(Clone, Debug, Default)]
+pub struct Conflict {
+    /// Events that not every fork has in its state or in the auth chains of it, beside those that every
+    /// fork has in its state.
+    pub auth_difference: Vec<EventNid>,
+    /// All events on a way from one conflicted event to another, both included. State resolution asks for
+    /// it since version 2.1.
+    pub subgraph: Vec<EventNid>,
+}
+
+/// Gives a state event its place. Its `event_auth` rows are there, and its auth events have their places;
+/// one that has not is not a state event and counts for nothing.
+pub fn place(conn: &mut Conn, nids: &Nids, room: RoomNid, event: EventNid) -> Result<()> {
+    let mut auth: Vec<Place> = event_auth::table
+        .inner_join(event_chains::table.on(event_chains::event_nid.eq(event_auth::auth_nid)))
+        .filter(event_auth::event_nid.eq(event))
+        .select((event_chains::chain_nid, event_chains::sequence))
+        .load(conn)?;
+    // The last of each chain; the longest chain first.
+    auth.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    let mut seen = BTreeSet::new();
+    auth.retain(|&(chain, _)| seen.insert(chain));
+
+    let mut own = None;
+    for &(chain, sequence) in &auth {
+        if last_of(conn, chain)? == Some(sequence) {
+            own = Some((chain, sequence + 1));
+            break;
+        }
+    }
+    let (chain, sequence) = own.unwrap_or_else(|| (nids.chain(), 1));
+    diesel::insert_into(event_chains::table)
+        .values((
+            event_chains::event_nid.eq(event),
+            event_chains::room_nid.eq(room),
+            event_chains::chain_nid.eq(chain),
+            event_chains::sequence.eq(sequence),
+        ))
+        .execute(conn)?;
+    for &to in auth.iter().filter(|&&(other, _)| other != chain) {
+        if implied(conn, &auth, to)? {
+            continue;
+        }
+        diesel::insert_into(chain_links::table)
+            .values((
+                chain_links::room_nid.eq(room),
+                chain_links::from_chain.eq(chain),
+                chain_links::from_sequence.eq(sequence),
+                chain_links::to_chain.eq(to.0),
+                chain_links::to_sequence.eq(to.1),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// What state resolution of forks has to look at.
+///
+/// `forks` has for each fork its events of the state keys on which the forks differ; `shared` gives the event
+/// of any other key, which is the same in all; `pending` are events that have no row yet.
+pub fn conflict(
+    conn: &mut Conn,
+    forks: &[Vec<EventNid>],
+    shared: impl Fn(StateKeyNid) -> Option<EventNid>,
+    pending: &[Pending],
+    with_subgraph: bool,
+) -> Result<Conflict> {
+    let mut cover = Cover::new(conn, pending)?;
+    let auth_difference = auth_difference(&mut cover, forks, shared)?;
+    let subgraph = match with_subgraph {
+        true => subgraph(&mut cover, forks)?,
+        false => Vec::new(),
+    };
+    Ok(Conflict { auth_difference, subgraph })
+}
+
+/// How many conflicted events are asked for the shared events they stand on.
+const HINTS: usize = 64;
+
+/// 1. Reach of each fork's own events and of some shared events which those stand on.
+/// 2. On each chain, what lies between the lowest and the highest reach is a candidate.
+/// 3. A candidate that any shared event reaches is in every fork: shared events above the candidates are
+///    looked for, and what they reach is taken off.
+fn auth_difference(
+    cover: &mut Cover<'_>,
+    forks: &[Vec<EventNid>],
+    shared: impl Fn(StateKeyNid) -> Option<EventNid>,
+) -> Result<Vec<EventNid>> {
+    let mut base = Reach::default();
+    let conflicted: BTreeSet<EventNid> = forks.iter().flatten().copied().collect();
+    let mut hints = BTreeSet::new();
+    for &event in conflicted.iter().rev().take(HINTS) {
+        hints.extend(cover.auth_keys(event)?);
+    }
+    for event in hints.into_iter().filter_map(&shared) {
+        let place = cover.place(event)?;
+        cover.extend(&mut base, place)?;
+    }
+
+    let mut reaches = Vec::with_capacity(forks.len());
+    for fork in forks {
+        let mut reach = base.clone();
+        for &event in fork {
+            let place = cover.place(event)?;
+            cover.extend(&mut reach, place)?;
+        }
+        reaches.push(reach);
+    }
+    let mut candidates: HashMap<ChainNid, (i64, i64)> = HashMap::new();
+    for chain in reaches.iter().flat_map(Reach::chains).collect::<BTreeSet<_>>() {
+        let heights = || reaches.iter().map(|reach| reach.on(chain));
+        let (low, high) = (heights().min().unwrap_or(0), heights().max().unwrap_or(0));
+        if low < high {
+            candidates.insert(chain, (low, high));
+        }
+    }
+
+    let floors = candidates.iter().map(|(&chain, &(low, _))| (chain, low + 1));
+    let mut from_shared = Reach::default();
+    for (chain, from) in cover.above(floors)? {
+        let events = cover.events(chain, from, i64::MAX)?;
+        let top = events.iter().rev().find(|&&(_, event, key)| shared(key) == Some(event));
+        if let Some(&(sequence, ..)) = top {
+            cover.extend(&mut from_shared, (chain, sequence))?;
+        }
+    }
+    let mut difference = Vec::new();
+    for (chain, (low, high)) in candidates {
+        let low = low.max(from_shared.on(chain));
+        if low < high {
+            let events = cover.events(chain, low + 1, high)?;
+            difference.extend(events.iter().map(|&(_, event, _)| event));
+        }
+    }
+    difference.sort_unstable();
+    Ok(difference)
+}
+
+/// On each chain, what is reached from a conflicted event and reaches one: an interval.
+fn subgraph(cover: &mut Cover<'_>, forks: &[Vec<EventNid>]) -> Result<Vec<EventNid>> {
+    let mut below = Reach::default();
+    let mut lowest: HashMap<ChainNid, i64> = HashMap::new();
+    for event in forks.iter().flatten().copied().collect::<BTreeSet<_>>() {
+        let (chain, sequence) = cover.place(event)?;
+        cover.extend(&mut below, (chain, sequence))?;
+        let low = lowest.entry(chain).or_insert(sequence);
+        *low = sequence.min(*low);
+    }
+    let above = cover.above_within(lowest, &below)?;
+    let mut events = Vec::new();
+    for (chain, low) in above {
+        let found = cover.events(chain, low, below.on(chain))?;
+        events.extend(found.iter().map(|&(_, event, _)| event));
+    }
+    events.sort_unstable();
+    Ok(events)
+}
+
+fn last_of(conn: &mut Conn, chain: ChainNid) -> Result<Option<i64>> {
+    Ok(event_chains::table
+        .filter(event_chains::chain_nid.eq(chain))
+        .select(diesel::dsl::max(event_chains::sequence))
+        .first(conn)?)
+}
+
+/// Does another of the places already lead to this one?
+fn implied(conn: &mut Conn, places: &[Place], to: Place) -> Result<bool> {
+    for &(chain, sequence) in places.iter().filter(|&&place| place != to) {
+        let found: Option<i64> = chain_links::table
+            .filter(chain_links::from_chain.eq(chain))
+            .filter(chain_links::from_sequence.le(sequence))
+            .filter(chain_links::to_chain.eq(to.0))
+            .filter(chain_links::to_sequence.ge(to.1))
+            .select(chain_links::to_sequence)
+            .first(conn)
+            .optional()?;
+        if found.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

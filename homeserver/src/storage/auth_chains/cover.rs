@@ -1,0 +1,235 @@
+//! The chain cover as far as one question needs it: chains and links are read when they are first asked
+//! for, and events that have no row yet stand on chains of their own.
+
+use std::{collections::HashMap, sync::Arc};
+
+use diesel::prelude::*;
+
+use super::Pending;
+use crate::{
+    error::{Error, Result},
+    storage::{
+        ChainNid, Conn, EventNid, StateKeyNid,
+        schema::{chain_links, event_auth, event_chains, events},
+    },
+};
+
+/// A chain and a sequence on it.
+pub(super) type Place = (ChainNid, i64);
+
+/// What a set of events stands on, itself included: how high on each chain.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reach(HashMap<ChainNid, i64>);
+
+impl Reach {
+    pub fn on(&self, chain: ChainNid) -> i64 {
+        self.0.get(&chain).copied().unwrap_or(0)
+    }
+
+    pub fn chains(&self) -> impl Iterator<Item = ChainNid> + '_ {
+        self.0.keys().copied()
+    }
+}
+
+/// From a sequence of one chain to a place of another.
+type LinkDown = (i64, ChainNid, i64);
+/// From a place of another chain to a sequence of the one.
+type LinkUp = (i64, ChainNid, i64);
+type OnChain = (i64, EventNid, StateKeyNid);
+
+pub(super) struct Cover<'a> {
+    conn: &'a mut Conn,
+    pending: HashMap<EventNid, &'a Pending>,
+    /// Links of pending events: from, to.
+    pending_links: Vec<(Place, Place)>,
+    places: HashMap<EventNid, Place>,
+    /// By the chain they come from, by sequence.
+    down: HashMap<ChainNid, Arc<[LinkDown]>>,
+}
+
+impl<'a> Cover<'a> {
+    pub fn new(conn: &'a mut Conn, pending: &'a [Pending]) -> Result<Self> {
+        let mut cover = Self {
+            conn,
+            pending: pending.iter().map(|pending| (pending.event, pending)).collect(),
+            pending_links: Vec::new(),
+            places: HashMap::new(),
+            down: HashMap::new(),
+        };
+        for event in pending {
+            let from = cover.place(event.event)?;
+            for &auth in &event.auth {
+                let to = cover.place(auth)?;
+                cover.pending_links.push((from, to));
+            }
+        }
+        Ok(cover)
+    }
+
+    pub fn place(&mut self, event: EventNid) -> Result<Place> {
+        if self.pending.contains_key(&event) {
+            return Ok((ChainNid(-event.0), 1));
+        }
+        if let Some(&place) = self.places.get(&event) {
+            return Ok(place);
+        }
+        let place = event_chains::table
+            .find(event)
+            .select((event_chains::chain_nid, event_chains::sequence))
+            .first(self.conn)
+            .optional()?
+            .ok_or_else(|| Error::internal(format!("event {event} is on no chain")))?;
+        self.places.insert(event, place);
+        Ok(place)
+    }
+
+    /// The state keys of an event's auth events.
+    pub fn auth_keys(&mut self, event: EventNid) -> Result<Vec<StateKeyNid>> {
+        let Some(pending) = self.pending.get(&event) else {
+            let keys: Vec<Option<StateKeyNid>> = event_auth::table
+                .inner_join(events::table.on(events::event_nid.eq(event_auth::auth_nid)))
+                .filter(event_auth::event_nid.eq(event))
+                .select(events::state_key_nid)
+                .load(self.conn)?;
+            return Ok(keys.into_iter().flatten().collect());
+        };
+        let mut keys = Vec::with_capacity(pending.auth.len());
+        for &auth in &pending.auth {
+            keys.push(match self.pending.get(&auth) {
+                Some(auth) => Some(auth.state_key),
+                None => events::table.find(auth).select(events::state_key_nid).first(self.conn)?,
+            });
+        }
+        Ok(keys.into_iter().flatten().collect())
+    }
+
+    /// Adds what a place stands on to a reach.
+    pub fn extend(&mut self, reach: &mut Reach, place: Place) -> Result<()> {
+        let mut todo = vec![place];
+        while let Some((chain, sequence)) = todo.pop() {
+            let before = reach.on(chain);
+            if sequence <= before {
+                continue;
+            }
+            reach.0.insert(chain, sequence);
+            let links = self.links_from(chain)?;
+            let start = links.partition_point(|&(from, ..)| from <= before);
+            let new = links.iter().skip(start).take_while(|&&(from, ..)| from <= sequence);
+            todo.extend(new.map(|&(_, to, at)| (to, at)));
+        }
+        Ok(())
+    }
+
+    /// For each chain, from where on its events stand on any of the given places.
+    pub fn above(
+        &mut self,
+        places: impl IntoIterator<Item = Place>,
+    ) -> Result<HashMap<ChainNid, i64>> {
+        let mut lowest: HashMap<ChainNid, i64> = HashMap::new();
+        let mut todo: Vec<Place> = places.into_iter().collect();
+        while let Some((chain, sequence)) = todo.pop() {
+            let before = lowest.get(&chain).copied().unwrap_or(i64::MAX);
+            if sequence >= before {
+                continue;
+            }
+            lowest.insert(chain, sequence);
+            let links = self.links_to(chain, sequence, before)?;
+            todo.extend(links.into_iter().map(|(_, from, at)| (from, at)));
+        }
+        Ok(lowest)
+    }
+
+    /// As [`Cover::above`], of the events that `within` reaches.
+    pub fn above_within(
+        &mut self,
+        places: HashMap<ChainNid, i64>,
+        within: &Reach,
+    ) -> Result<HashMap<ChainNid, i64>> {
+        let mut up: HashMap<ChainNid, Vec<LinkUp>> = HashMap::new();
+        for chain in within.chains() {
+            for &(from, to, at) in self.links_from(chain)?.iter() {
+                if from <= within.on(chain) {
+                    up.entry(to).or_default().push((at, chain, from));
+                }
+            }
+        }
+        let mut lowest: HashMap<ChainNid, i64> = HashMap::new();
+        let mut todo: Vec<Place> = places.into_iter().collect();
+        while let Some((chain, sequence)) = todo.pop() {
+            let before = lowest.get(&chain).copied().unwrap_or(i64::MAX);
+            if sequence >= before {
+                continue;
+            }
+            lowest.insert(chain, sequence);
+            let links = up.get(&chain).into_iter().flatten();
+            let new = links.filter(|&&(at, ..)| at >= sequence && at < before);
+            todo.extend(new.map(|&(_, from, at)| (from, at)));
+        }
+        Ok(lowest)
+    }
+
+    /// The events of a chain in a range, both ends included, in order.
+    pub fn events(&mut self, chain: ChainNid, from: i64, to: i64) -> Result<Vec<OnChain>> {
+        if let Some(pending) = self.pending.get(&EventNid(-chain.0)) {
+            let inside = from <= 1 && 1 <= to;
+            return Ok(inside
+                .then_some((1, pending.event, pending.state_key))
+                .into_iter()
+                .collect());
+        }
+        let found: Vec<(i64, EventNid, Option<StateKeyNid>)> = event_chains::table
+            .inner_join(events::table.on(events::event_nid.eq(event_chains::event_nid)))
+            .filter(event_chains::chain_nid.eq(chain))
+            .filter(event_chains::sequence.between(from, to))
+            .order(event_chains::sequence)
+            .select((event_chains::sequence, event_chains::event_nid, events::state_key_nid))
+            .load(self.conn)?;
+        Ok(found.into_iter().filter_map(|(at, event, key)| Some((at, event, key?))).collect())
+    }
+
+    fn links_from(&mut self, chain: ChainNid) -> Result<Arc<[LinkDown]>> {
+        if let Some(links) = self.down.get(&chain) {
+            return Ok(Arc::clone(links));
+        }
+        let links: Vec<LinkDown> = if self.pending.contains_key(&EventNid(-chain.0)) {
+            let own = self.pending_links.iter().filter(|&&((from, _), _)| from == chain);
+            own.map(|&((_, at), (to, to_at))| (at, to, to_at)).collect()
+        } else {
+            chain_links::table
+                .filter(chain_links::from_chain.eq(chain))
+                .order(chain_links::from_sequence)
+                .select((
+                    chain_links::from_sequence,
+                    chain_links::to_chain,
+                    chain_links::to_sequence,
+                ))
+                .load(self.conn)?
+        };
+        let links: Arc<[LinkDown]> = links.into();
+        self.down.insert(chain, Arc::clone(&links));
+        Ok(links)
+    }
+
+    /// Links to the sequences of a chain from `from` on and before `before`.
+    fn links_to(&mut self, chain: ChainNid, from: i64, before: i64) -> Result<Vec<LinkUp>> {
+        let mut links: Vec<LinkUp> = if chain.0 < 0 {
+            Vec::new()
+        } else {
+            chain_links::table
+                .filter(chain_links::to_chain.eq(chain))
+                .filter(chain_links::to_sequence.ge(from))
+                .filter(chain_links::to_sequence.lt(before))
+                .select((
+                    chain_links::to_sequence,
+                    chain_links::from_chain,
+                    chain_links::from_sequence,
+                ))
+                .load(self.conn)?
+        };
+        let pending = self.pending_links.iter();
+        links.extend(pending.filter_map(|&((up, up_at), (to, at))| {
+            (to == chain && (from..before).contains(&at)).then_some((at, up, up_at))
+        }));
+        Ok(links)
+    }
+}
