@@ -32,3 +32,9 @@ pub fn server() -> Result<PathBuf> {
     run(&mut cargo(&["build", "--package=sealpost-homeserver"]))?;
     Ok(place::built("debug", "sealpost"))
 }
+
+/// The server as people install it.
+pub fn server_release() -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--release", "--package=sealpost-homeserver"]))?;
+    Ok(place::built("release", "sealpost"))
+}

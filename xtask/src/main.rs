@@ -6,11 +6,15 @@
 //! | `test` | [`test`]: every test of every part, after installing what they need |
 //! | `lint` | [`lint`]: formatting, clippy, licences, web lint and types |
 //! | `check` | `lint`, then `test`: exactly what CI checks |
+//! | `bench` | [`bench`]: Sealpost and Synapse under the same load, in one table |
+//! | `soak` | [`soak`]: sixteen clients for ten minutes, then everything they were told is checked |
 //!
 //! To add a step to `test` or `lint`: write a function that returns [`Counts`] and name it in the
 //! list of its module. What a step needs on the machine goes to [`provision`].
 
 mod artefact;
+mod bench;
+mod clients;
 mod command;
 mod counts;
 mod lint;
@@ -18,7 +22,9 @@ mod place;
 mod provision;
 mod run;
 mod server;
+mod soak;
 mod summary;
+mod synapse;
 mod test;
 
 use std::process::ExitCode;
@@ -28,9 +34,12 @@ use counts::Counts;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   run              build, then start a homeserver on this machine (loopback only, open registration)
-  test [STEP…]     every test; or some of: web wasm rust
+  test [STEP…]     every test; or some of: web wasm rust browser clients soak
   lint [STEP…]     every check; or some of: fmt clippy wasm licences web
-  check            lint, then test";
+  check            lint, then test
+  bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,
+                   --without-synapse
+  soak             sixteen clients for ten minutes; --seconds N";
 
 /// What went wrong, in one readable message.
 type Result<T> = std::result::Result<T, String>;
@@ -55,6 +64,8 @@ fn dispatch(command: &str, rest: &[String]) -> Result<()> {
         "run" => run::run(rest),
         "test" => test::test(rest),
         "lint" => lint::lint(rest),
+        "bench" => bench::bench(rest),
+        "soak" => soak::soak(rest),
         "check" => lint::lint(&[]).and_then(|()| test::test(&[])),
         _ => Err(USAGE.to_owned()),
     }

@@ -28,6 +28,11 @@ pub fn tools() -> PathBuf {
     target().join("tools")
 }
 
+/// A Python virtual environment.
+pub fn python(environment: &str) -> PathBuf {
+    target().join("python").join(environment)
+}
+
 /// The first program of that name on the path.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&var_os("PATH")?)

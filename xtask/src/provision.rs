@@ -48,6 +48,31 @@ pub fn cargo_deny() -> Result<PathBuf> {
     Ok(own)
 }
 
+/// The Python of a virtual environment with the packages of a `requirements.txt`, made anew when that changes.
+pub fn python_environment(name: &str, requirements: &Path) -> Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements)
+        .map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let folder = place::python(name);
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    if place::on_path("python3").is_none() {
+        return Err(
+            "python3 is missing: install Python 3.10 or later with its module venv".to_owned()
+        );
+    }
+    let root = place::root();
+    run(command("python3", &root).args(["-m", "venv", "--clear"]).arg(&folder))
+        .map_err(|message| format!("{message} (on Debian: install python3-venv)"))?;
+    let mut install = command(&python, &root);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+    run(install.arg(requirements))?;
+    fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(python)
+}
+
 /// Debian's PostgreSQL server, which the storage tests start in folders of their own.
 pub fn postgresql() -> Result<()> {
     let installed = fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| {
@@ -57,6 +82,15 @@ pub fn postgresql() -> Result<()> {
         return Ok(());
     }
     debian_package("postgresql", "the storage tests run on PostgreSQL too")
+}
+
+/// Debian's Chromium, in which the page is looked at; the program.
+pub fn chromium() -> Result<PathBuf> {
+    let find = || place::on_path("chromium");
+    if find().is_none() {
+        debian_package("chromium", "the page is tested in a browser")?;
+    }
+    find().ok_or_else(|| "chromium is not on the path".to_owned())
 }
 
 fn debian_package(name: &str, why: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! `cargo xtask run`: builds everything and starts a homeserver that only this machine can reach.
 
-use crate::{Result, artefact, place, server};
+use crate::server::{self, Running};
+use crate::{Result, artefact, place};
 
 const PORT: u16 = 8008;
 
@@ -19,7 +20,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
             _ => return Err(format!("run does not know {word}; it knows --port N")),
         }
     }
-    if server::is_ready(port) {
+    if server::answers(port, "/health") {
         return Err(format!("a server answers on port {port} already; choose one with --port N"));
     }
     // A server without its page is still a server: somebody without Node.js can run it too.
@@ -30,7 +31,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let program = artefact::server()?;
     let folder = place::target().join("run").join(port.to_string());
     let configuration = server::configure(&folder, port, "")?;
-    let mut running = server::start(&program, &configuration, port)?;
+    let running = Running::sealpost(&program, &configuration, port)?;
     println!(
         "
 Sealpost   http://localhost:{port}
@@ -40,6 +41,5 @@ stop       Ctrl-C
 ",
         folder.display()
     );
-    let ended = running.wait().map_err(|error| format!("lost sight of the server: {error}"))?;
-    if ended.success() { Ok(()) } else { Err(format!("the server ended: {ended}")) }
+    running.wait()
 }

@@ -2,10 +2,17 @@
 
 use crate::command::{cargo, command, run_counted};
 use crate::summary::{Step, run_steps};
-use crate::{Counts, Result, artefact, place, provision};
+use crate::{Counts, Result, artefact, clients, place, provision, soak};
 
 /// In this order: the server embeds the page that `web` builds.
-const STEPS: [Step; 3] = [("web", web), ("wasm", wasm), ("rust", rust)];
+const STEPS: [Step; 6] = [
+    ("web", web),
+    ("wasm", wasm),
+    ("rust", rust),
+    ("browser", browser),
+    ("clients", clients::clients),
+    ("soak", soak::short),
+];
 
 /// Runs the chosen steps, or all.
 pub fn test(chosen: &[String]) -> Result<()> {
@@ -15,6 +22,16 @@ pub fn test(chosen: &[String]) -> Result<()> {
 fn web() -> Result<Counts> {
     artefact::web()?;
     run_counted(command("npm", &place::web()).args(["test"]))
+}
+
+/// The page as a browser shows it, from a real server.
+fn browser() -> Result<Counts> {
+    artefact::web()?;
+    let chromium = provision::chromium()?;
+    let server = clients::server("browser")?;
+    let mut npm = command("npm", &place::web());
+    npm.args(["run", "test:browser"]).env("SEALPOST_URL", server.url()).env("CHROMIUM", chromium);
+    run_counted(&mut npm)
 }
 
 fn wasm() -> Result<Counts> {

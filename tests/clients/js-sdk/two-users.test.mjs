@@ -1,0 +1,171 @@
+// Two users of matrix-js-sdk: register, room, invite, join, messages both ways, history, logout.
+// Run by `cargo xtask test clients`, which names the server in SEALPOST_URL. Each test is one fact and
+// stands on those before it.
+import assert from "node:assert/strict";
+import test, { after } from "node:test";
+
+import loglevel from "loglevel";
+import { ClientEvent, createClient, RoomEvent, RoomMemberEvent, SyncState } from "matrix-js-sdk";
+
+const baseUrl = process.env.SEALPOST_URL;
+const password = "correct horse battery staple";
+const options = { timeout: 60_000 };
+
+loglevel.getLogger("matrix").setLevel("silent");
+const ignore = () => {};
+const quiet = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+const logger = { ...quiet, getChild: () => logger };
+
+const clients = [];
+
+/** A client with the login of `answer`. */
+function client(answer) {
+  const made = createClient({
+    baseUrl,
+    logger,
+    userId: answer.user_id,
+    deviceId: answer.device_id,
+    accessToken: answer.access_token,
+    timelineSupport: true,
+  });
+  clients.push(made);
+  return made;
+}
+
+async function register(name) {
+  const answer = await createClient({ baseUrl, logger }).registerRequest({
+    username: name,
+    password,
+    auth: { type: "m.login.dummy" },
+  });
+  assert.match(answer.user_id, new RegExp(`^@${name}:`));
+  return client(answer);
+}
+
+/** Starts syncing, and waits until the first answer has been taken in. */
+async function start(client) {
+  const prepared = once(client, ClientEvent.Sync, (state) => state === SyncState.Prepared);
+  await client.startClient({ initialSyncLimit: 10, pollTimeout: 10_000 });
+  await prepared;
+}
+
+/** The arguments of the first event of this kind that fits. */
+function once(emitter, kind, fits) {
+  return new Promise((resolve) => {
+    const listener = (...args) => {
+      if (!fits(...args)) return;
+      emitter.off(kind, listener);
+      resolve(args);
+    };
+    emitter.on(kind, listener);
+  });
+}
+
+const arrives = (client, body) =>
+  once(client, RoomEvent.Timeline, (event) => !event.status && event.getContent().body === body);
+
+const refused = (errcode) => (error) => error.errcode === errcode;
+
+let alice, bob, second, room;
+
+after(() => {
+  for (const client of clients) client.stopClient();
+});
+
+test("both register and the first sync is prepared", options, async () => {
+  alice = await register("js-alice");
+  bob = await register("js-bob");
+  await Promise.all([start(alice), start(bob)]);
+  assert.equal((await alice.whoami()).user_id, alice.getUserId());
+});
+
+test("alice makes a private room that bob cannot join", options, async () => {
+  const appears = once(alice, ClientEvent.Room, () => true);
+  const made = await alice.createRoom({ name: "Garden house", preset: "private_chat" });
+  room = made.room_id;
+  await appears;
+  await assert.rejects(bob.joinRoom(room), refused("M_FORBIDDEN"));
+});
+
+test("the invitation arrives with the name of the room", options, async () => {
+  const invited = once(
+    bob,
+    RoomEvent.MyMembership,
+    (where, membership) => where.roomId === room && membership === "invite",
+  );
+  await alice.invite(room, bob.getUserId());
+  const [where] = await invited;
+  assert.equal(where.name, "Garden house");
+});
+
+test("bob joins and alice sees it", options, async () => {
+  const joined = once(
+    alice,
+    RoomMemberEvent.Membership,
+    (_, member) => member.userId === bob.getUserId() && member.membership === "join",
+  );
+  await bob.joinRoom(room);
+  await joined;
+  const { joined: members } = await alice.getJoinedRoomMembers(room);
+  assert.deepEqual(Object.keys(members).sort(), [alice.getUserId(), bob.getUserId()].sort());
+});
+
+test("messages arrive both ways", options, async () => {
+  const toBob = arrives(bob, "The carpenter was here.");
+  const { event_id: first } = await alice.sendTextMessage(room, "The carpenter was here.");
+  assert.equal((await toBob)[0].getId(), first);
+  const toAlice = arrives(alice, "I'll bring the paint. 🎨");
+  const { event_id: second } = await bob.sendTextMessage(room, "I'll bring the paint. 🎨");
+  const [event] = await toAlice;
+  assert.deepEqual([event.getId(), event.getSender()], [second, bob.getUserId()]);
+});
+
+test("the sender's echo carries the transaction id", options, async () => {
+  const echoed = once(alice, RoomEvent.LocalEchoUpdated, (event) => event.status === null);
+  await alice.sendTextMessage(room, "echo", "echo-1");
+  const [event] = await echoed;
+  assert.equal(event.getUnsigned().transaction_id, "echo-1");
+});
+
+test("a redacted message has no text left", options, async () => {
+  const arrived = arrives(bob, "wrong room");
+  const { event_id } = await alice.sendTextMessage(room, "wrong room");
+  const [event] = await arrived;
+  const redacted = once(bob, RoomEvent.Redaction, (by) => by.getAssociatedId() === event_id);
+  await alice.redactEvent(room, event_id);
+  await redacted;
+  assert.equal(event.isRedacted(), true);
+  assert.equal((await bob.fetchRoomEvent(room, event_id)).content.body, undefined);
+});
+
+test("a new name of the room arrives as state", options, async () => {
+  const renamed = once(bob, RoomEvent.Name, (where) => where.name === "Greenhouse");
+  await alice.setRoomName(room, "Greenhouse");
+  await renamed;
+  assert.deepEqual(await bob.getStateEvent(room, "m.room.name", ""), { name: "Greenhouse" });
+});
+
+test("a second device reads the history back to the beginning", options, async () => {
+  for (let line = 0; line < 25; line += 1) await alice.sendTextMessage(room, `line ${line}`);
+  const answer = await createClient({ baseUrl, logger }).loginRequest({
+    type: "m.login.password",
+    identifier: { type: "m.id.user", user: "js-bob" },
+    password,
+  });
+  assert.notEqual(answer.device_id, bob.getDeviceId());
+  second = client(answer);
+  await start(second);
+  const joined = second.getRoom(room);
+  assert.equal(joined.getLiveTimeline().getEvents().at(-1).getContent().body, "line 24");
+  while (joined.oldState.paginationToken !== null) await second.scrollback(joined, 10);
+  const events = joined.getLiveTimeline().getEvents();
+  assert.equal(events[0].getType(), "m.room.create");
+  const ids = events.map((event) => event.getId());
+  assert.equal(new Set(ids).size, ids.length);
+});
+
+test("a token ends with logout and other devices stay", options, async () => {
+  await bob.logout(true);
+  await assert.rejects(bob.whoami(), refused("M_UNKNOWN_TOKEN"));
+  assert.equal((await second.whoami()).user_id, bob.getUserId());
+});
