@@ -12,7 +12,7 @@
 //! 4. Passes authorisation rules based on the event's auth events, otherwise it is rejected:
 //!    [`auth::check_auth_events`], then [`auth::authorise`] over those events.
 //! 5. Passes authorisation rules based on the state before the event, otherwise it is rejected:
-//!    [`auth::authorise`] over that state.
+//!    [`auth::authorise`] over that state, which after a fork is made by [`resolve::resolve`].
 //! 6. Passes authorisation rules based on the current state of the room, otherwise it is "soft failed":
 //!    [`auth::authorise`] over the current state.
 //! 7. Is validated by the policy server, if the room uses one, otherwise it is "soft failed".
@@ -30,6 +30,7 @@ pub mod dag;
 pub mod event;
 pub mod power;
 pub mod redact;
+pub mod resolve;
 pub mod version;
 pub mod visibility;
 

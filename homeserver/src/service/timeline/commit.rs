@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     service::{event::Event, notifier::Subject},
     storage::{
-        EventNid, Position, RoomNid, StateNid, Tx, client_transactions,
+        EventNid, Position, RoomNid, StateNid, Tx, auth_chains, client_transactions,
         events::{self, EventRow},
         members::{self, MembershipRow},
         outbox, rooms, state,
@@ -146,6 +146,7 @@ fn write_event(
             for &auth in &prepared.auth {
                 events::insert_auth(tx, event.nid, auth)?;
             }
+            auth_chains::place(tx, context.store.nids(), room, event.nid)?;
         }
     }
     for &prev in &prepared.prev {

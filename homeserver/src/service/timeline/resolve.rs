@@ -1,21 +1,29 @@
 //! The state of a room after several forks.
+//!
+//! 1. The entries on which the forks differ, from the differences of their states.
+//! 2. What else has to be looked at, from the chain cover: `auth_chains::conflict`.
+//! 3. All events that the algorithm may ask for, loaded beforehand.
+//! 4. `room::resolve` over states cut down to what can matter.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
 use ruma::{
-    EventId, OwnedEventId,
-    state_res::{self, StateMap, utils::event_id_set::EventIdSet},
+    OwnedEventId,
+    events::{StateEventType, TimelineEventType},
+    state_res::StateMap,
 };
 
 use super::{context::Context, tip::Tip};
 use crate::{
     error::{Error, Result},
-    room::event::Pdu,
+    room::resolve::{self as algorithm, Known},
+    service::event::Event,
     storage::{
-        Conn,
+        Conn, EventNid, StateKeyNid,
+        auth_chains::{self, Pending},
         state::{Change, State},
     },
 };
@@ -27,64 +35,141 @@ pub(super) fn resolve(
     tip: &Tip,
     forks: &[State],
 ) -> Result<Vec<Change>> {
-    let mut known: HashMap<OwnedEventId, Arc<Pdu>> = HashMap::new();
-    let mut maps = Vec::new();
-    let mut chains = Vec::new();
-    for fork in forks {
-        let mut map = StateMap::new();
-        let mut chain = EventIdSet::new();
-        let mut todo = Vec::new();
-        for (_, nid) in fork.iter() {
-            let event = tip.event(context, conn, nid)?;
-            if let Some((event_type, state_key)) = event.pdu.state_key_pair() {
-                map.insert((event_type, state_key.to_owned()), event.pdu.event_id.clone());
+    let Some((first, rest)) = forks.split_first() else { return Ok(Vec::new()) };
+    let conflicted: BTreeSet<StateKeyNid> =
+        rest.iter().flat_map(|fork| first.changes_to(fork)).map(|(key, _)| key).collect();
+    if conflicted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own: Vec<Vec<EventNid>> = forks
+        .iter()
+        .map(|fork| conflicted.iter().filter_map(|&key| fork.get(key)).collect())
+        .collect();
+    let rules = tip.info.rules;
+    let mut events = Events { context, tip, by_id: HashMap::new() };
+    let pending = events.pending(conn)?;
+    let conflict = auth_chains::conflict(
+        conn,
+        &own,
+        |key| if conflicted.contains(&key) { None } else { first.get(key) },
+        &pending,
+        algorithm::wants_subgraph(rules),
+    )?;
+
+    let mut looked_at = Vec::new();
+    let all = own.iter().flatten().chain(&conflict.auth_difference).chain(&conflict.subgraph);
+    for nid in all.copied().collect::<BTreeSet<_>>() {
+        looked_at.push(events.load(conn, nid)?);
+    }
+    let pdus = looked_at.iter().map(|event| &*event.pdu);
+    let mut entries: Entries = HashMap::new();
+    for (event_type, state_key) in algorithm::entries_read(pdus, rules) {
+        let kind = event_type.to_string();
+        let key = context.store.state_keys().find_or_reserve(conn, (&*kind, &*state_key))?;
+        entries.insert(key.nid, (event_type, state_key));
+    }
+    let mut states = vec![StateMap::new(); forks.len()];
+    for (state, fork) in states.iter_mut().zip(forks) {
+        for (&key, entry) in &entries {
+            if let Some(nid) = fork.get(key) {
+                let event = events.load(conn, nid)?;
+                state.insert(entry.clone(), event.pdu.event_id.clone());
+                looked_at.push(event);
             }
-            todo.push(event.pdu.clone());
         }
-        let mut seen: HashSet<OwnedEventId> = HashSet::new();
-        while let Some(pdu) = todo.pop() {
-            known.insert(pdu.event_id.clone(), pdu.clone());
-            for id in &pdu.auth_events {
-                if seen.insert(id.clone()) {
-                    chain.insert(id.clone());
-                    if let Some(event) = tip.event_by_id(context, conn, id)? {
-                        todo.push(event.pdu.clone());
-                    }
+    }
+    events.load_auth_events(conn, &looked_at)?;
+
+    let resolved = algorithm::resolve(
+        rules,
+        &states,
+        events.ids(conn, &conflict.auth_difference)?,
+        events.ids(conn, &conflict.subgraph)?,
+        &events.known(),
+    )
+    .map_err(|error| Error::internal(error.to_string()))?;
+    let mut changes = Vec::new();
+    for (key, entry) in entries {
+        let event = match resolved.get(&entry) {
+            Some(id) => Some(events.nid(id)?),
+            None => None,
+        };
+        if event != first.get(key) {
+            changes.push((key, event));
+        }
+    }
+    changes.sort_unstable();
+    Ok(changes)
+}
+
+type Entries = HashMap<StateKeyNid, (StateEventType, String)>;
+
+/// The events of one resolution.
+struct Events<'a> {
+    context: &'a Context,
+    tip: &'a Tip,
+    by_id: HashMap<OwnedEventId, Arc<Event>>,
+}
+
+impl Events<'_> {
+    fn load(&mut self, conn: &mut Conn, nid: EventNid) -> Result<Arc<Event>> {
+        let event = self.tip.event(self.context, conn, nid)?;
+        self.by_id.insert(event.pdu.event_id.clone(), event.clone());
+        Ok(event)
+    }
+
+    fn load_by_id(&mut self, conn: &mut Conn, id: &OwnedEventId) -> Result<Option<Arc<Event>>> {
+        if let Some(event) = self.by_id.get(id) {
+            return Ok(Some(event.clone()));
+        }
+        let event = self.tip.event_by_id(self.context, conn, id)?;
+        if let Some(event) = &event {
+            self.by_id.insert(id.clone(), event.clone());
+        }
+        Ok(event)
+    }
+
+    /// The auth events of these, and those of the power level events that they lead to.
+    fn load_auth_events(&mut self, conn: &mut Conn, events: &[Arc<Event>]) -> Result<()> {
+        let mut followed = BTreeSet::new();
+        let mut todo = events.to_vec();
+        while let Some(event) = todo.pop() {
+            for id in &event.pdu.auth_events {
+                let Some(auth) = self.load_by_id(conn, id)? else { continue };
+                let is_levels = auth.pdu.event_type == TimelineEventType::RoomPowerLevels;
+                if is_levels && followed.insert(auth.nid) {
+                    todo.push(auth);
                 }
             }
         }
-        maps.push(map);
-        chains.push(chain);
+        Ok(())
     }
-    let Some(rules) = tip.info.rules.state_res.v2_rules() else {
-        return Err(Error::internal("state resolution of this room version is not supported"));
-    };
-    let resolved = state_res::resolve(
-        &tip.info.rules.authorization,
-        rules,
-        &maps,
-        chains,
-        |id: &EventId| known.get(id).cloned(),
-        |_| Some(EventIdSet::new()),
-    )
-    .map_err(|error| Error::internal(format!("state resolution: {error}")))?;
-    let mut changes = Vec::new();
-    let Some(first) = forks.first() else { return Ok(changes) };
-    let mut kept = HashSet::new();
-    for ((event_type, state_key), id) in resolved {
-        let key = context
-            .store
-            .state_keys()
-            .find_or_reserve(conn, (&*event_type.to_string(), &*state_key))?;
-        kept.insert(key.nid);
-        let event = tip
-            .event_by_id(context, conn, &id)?
-            .ok_or_else(|| Error::internal("a resolved event is missing"))?;
-        if first.get(key.nid) != Some(event.nid) {
-            changes.push((key.nid, Some(event.nid)));
+
+    fn ids(&mut self, conn: &mut Conn, nids: &[EventNid]) -> Result<Vec<OwnedEventId>> {
+        let events = nids.iter().map(|&nid| self.load(conn, nid));
+        events.map(|event| Ok(event?.pdu.event_id.clone())).collect()
+    }
+
+    fn nid(&self, id: &OwnedEventId) -> Result<EventNid> {
+        let event = self.by_id.get(id);
+        event.map(|event| event.nid).ok_or_else(|| Error::internal("a resolved event is missing"))
+    }
+
+    fn known(&self) -> Known {
+        self.by_id.iter().map(|(id, event)| (id.clone(), event.pdu.clone())).collect()
+    }
+
+    /// The state events that the tip is ahead of the database.
+    fn pending(&mut self, conn: &mut Conn) -> Result<Vec<Pending>> {
+        let mut pending = Vec::new();
+        for event in self.tip.pending() {
+            let Some(state_key) = event.state_key_nid else { continue };
+            let mut auth = Vec::with_capacity(event.pdu.auth_events.len());
+            for id in &event.pdu.auth_events {
+                auth.extend(self.load_by_id(conn, id)?.map(|auth| auth.nid));
+            }
+            pending.push(Pending { event: event.nid, state_key, auth });
         }
+        Ok(pending)
     }
-    changes.extend(first.iter().filter(|(key, _)| !kept.contains(key)).map(|(key, _)| (key, None)));
-    changes.sort_unstable();
-    Ok(changes)
 }

@@ -114,6 +114,11 @@ impl Tip {
         self.pending.insert(event.nid, event);
     }
 
+    /// The events held: some may be committed since.
+    pub fn pending(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.pending.values()
+    }
+
     /// Lets go of the events that the cache holds by now.
     pub fn release(&mut self, committed: impl Fn(&Event) -> bool) {
         self.pending.retain(|_, event| !committed(event));

@@ -51,12 +51,18 @@ impl<'a> Cover<'a> {
     pub fn new(conn: &'a mut Conn, pending: &'a [Pending]) -> Result<Self> {
         let mut cover = Self {
             conn,
-            pending: pending.iter().map(|pending| (pending.event, pending)).collect(),
+            pending: HashMap::new(),
             pending_links: Vec::new(),
             places: HashMap::new(),
             down: HashMap::new(),
         };
         for event in pending {
+            // It may have been committed in the meantime.
+            if cover.place_in_database(event.event)?.is_none() {
+                cover.pending.insert(event.event, event);
+            }
+        }
+        for event in cover.pending.values().copied().collect::<Vec<_>>() {
             let from = cover.place(event.event)?;
             for &auth in &event.auth {
                 let to = cover.place(auth)?;
@@ -70,16 +76,20 @@ impl<'a> Cover<'a> {
         if self.pending.contains_key(&event) {
             return Ok((ChainNid(-event.0), 1));
         }
+        self.place_in_database(event)?
+            .ok_or_else(|| Error::internal(format!("event {event} is on no chain")))
+    }
+
+    fn place_in_database(&mut self, event: EventNid) -> Result<Option<Place>> {
         if let Some(&place) = self.places.get(&event) {
-            return Ok(place);
+            return Ok(Some(place));
         }
         let place = event_chains::table
             .find(event)
             .select((event_chains::chain_nid, event_chains::sequence))
             .first(self.conn)
-            .optional()?
-            .ok_or_else(|| Error::internal(format!("event {event} is on no chain")))?;
-        self.places.insert(event, place);
+            .optional()?;
+        self.places.extend(place.map(|place| (event, place)));
         Ok(place)
     }
 
