@@ -1,10 +1,20 @@
 //! The use-cases: what a request means, over the storage. Services are built in order by `boot` and handed
 //! what they use.
+//!
+//! To add one: `service/<noun>.rs` with a struct, built in `boot.rs`, and a field in `http/app.rs` if handlers
+//! call it. Each table is written by one service.
 
+pub mod accounts;
 pub mod event;
 pub mod events;
+pub mod filters;
 pub mod notifier;
+pub mod passwords;
+pub mod random;
+pub mod registration;
 pub mod room_info;
+pub mod sessions;
 pub mod states;
 pub mod timeline;
+pub mod uia;
 pub mod user_rooms;

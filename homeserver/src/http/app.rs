@@ -1,0 +1,28 @@
+//! What handlers reach through their [`Ctx`](super::ruma::Ctx): configuration and services.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::limits::RateLimits;
+use crate::{
+    clock::Clock,
+    config::Config,
+    service::{
+        accounts::Accounts, filters::Filters, registration::Registration, sessions::Sessions,
+        uia::Uia,
+    },
+};
+
+pub struct App {
+    pub config: Arc<Config>,
+    pub clock: Clock,
+    /// Cancelled when the server stops: whoever waits answers at once.
+    pub stopping: CancellationToken,
+    pub rate_limits: RateLimits,
+    pub sessions: Arc<Sessions>,
+    pub accounts: Arc<Accounts>,
+    pub registration: Arc<Registration>,
+    pub uia: Arc<Uia>,
+    pub filters: Filters,
+}

@@ -1,0 +1,114 @@
+//! Who is calling: an implementation of [`Scheme`] for each authentication scheme of ruma.
+
+use std::{future::Future, sync::Arc};
+
+use actix_web::{HttpRequest, http::header};
+use percent_encoding::percent_decode_str;
+use ruma::api::{
+    auth_scheme::{
+        AccessToken, AccessTokenOptional, AppserviceTokenOptional, AuthScheme, NoAccessToken,
+        NoAuthentication,
+    },
+    error::ErrorKind,
+};
+
+use super::ruma::{Body, Ctx};
+use crate::{
+    error::{Error, Result},
+    service::sessions::Session,
+};
+
+/// How a scheme finds the caller. The body is there to be read for schemes that sign it.
+pub trait Scheme: AuthScheme {
+    type Caller: 'static;
+
+    fn caller(
+        ctx: &Ctx,
+        request: &HttpRequest,
+        body: &mut Body,
+    ) -> impl Future<Output = Result<Self::Caller>>;
+}
+
+macro_rules! without_caller {
+    ($($scheme:ty),+) => {$(
+        impl Scheme for $scheme {
+            type Caller = ();
+
+            async fn caller(_: &Ctx, _: &HttpRequest, _: &mut Body) -> Result<()> {
+                Ok(())
+            }
+        }
+    )+};
+}
+// Application services are not there yet: nobody can hold one of their tokens.
+without_caller!(NoAuthentication, NoAccessToken, AppserviceTokenOptional);
+
+impl Scheme for AccessToken {
+    type Caller = Arc<Session>;
+
+    async fn caller(ctx: &Ctx, request: &HttpRequest, _: &mut Body) -> Result<Arc<Session>> {
+        let Some(token) = token(request)? else {
+            return Err(missing_token("Missing access token"));
+        };
+        ctx.sessions.authenticate(&token).await
+    }
+}
+
+impl Scheme for AccessTokenOptional {
+    type Caller = Option<Arc<Session>>;
+
+    async fn caller(
+        ctx: &Ctx,
+        request: &HttpRequest,
+        _: &mut Body,
+    ) -> Result<Option<Arc<Session>>> {
+        match token(request)? {
+            Some(token) => ctx.sessions.authenticate(&token).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The token of the `Authorization` header or, as the specification still allows, of the query.
+fn token(request: &HttpRequest) -> Result<Option<String>> {
+    if let Some(value) = request.headers().get(header::AUTHORIZATION) {
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        return match token {
+            Some(token) => Ok(Some(token.to_owned())),
+            None => Err(missing_token("The Authorization header holds no bearer token")),
+        };
+    }
+    Ok(request.uri().query().and_then(token_in_query))
+}
+
+fn token_in_query(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("access_token="))?;
+    percent_decode_str(value).decode_utf8().ok().map(|token| token.into_owned())
+}
+
+fn missing_token(message: &'static str) -> Error {
+    Error::matrix(http::StatusCode::UNAUTHORIZED, ErrorKind::MissingToken, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_token_comes_from_the_header_or_the_query() {
+        let request = TestRequest::get().insert_header(("Authorization", "bearer abc"));
+        assert_eq!(token(&request.to_http_request()).unwrap().as_deref(), Some("abc"));
+        let request = TestRequest::get().uri("/sync?timeout=0&access_token=a%2Bc");
+        assert_eq!(token(&request.to_http_request()).unwrap().as_deref(), Some("a+c"));
+        assert_eq!(token(&TestRequest::get().to_http_request()).unwrap(), None);
+        let request = TestRequest::get().insert_header(("Authorization", "Basic abc"));
+        assert!(token(&request.to_http_request()).is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! Bounds on what a caller may send: size and depth of a body, and how often.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use ruma::api::error::ErrorKind;
+
+use crate::error::{Error, Result};
+
+/// Enough for the largest request of a client: an upload of device keys.
+pub const CLIENT_BODY: usize = 2 * 1024 * 1024;
+/// Enough for 50 events and 100 EDUs of 64 KiB each.
+pub const FEDERATION_BODY: usize = 12 * 1024 * 1024;
+/// Deeper JSON is refused before anything walks it.
+const DEPTH: usize = 100;
+
+/// 413 `M_TOO_LARGE`.
+pub fn too_large() -> Error {
+    Error::matrix(
+        http::StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::TooLarge,
+        "The request's body is too large",
+    )
+}
+
+/// Refuses JSON that is nested too deeply. What is not JSON passes: the parser says so better.
+pub fn check_depth(json: &[u8]) -> Result<()> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for &byte in json {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > DEPTH {
+                    return Err(Error::bad_json("The JSON is nested too deeply"));
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Rate limits of the requests that cost most or guess passwords; none when switched off.
+#[derive(Debug)]
+pub struct RateLimits {
+    enabled: bool,
+    hasher: RandomState,
+    login: Bucket,
+    failed_login: Bucket,
+    registration: Bucket,
+}
+
+impl RateLimits {
+    pub fn new(enabled: bool) -> Self {
+        Self {
+            enabled,
+            hasher: RandomState::new(),
+            login: Bucket::new(20, Duration::from_secs(2)),
+            failed_login: Bucket::new(10, Duration::from_secs(6)),
+            registration: Bucket::new(5, Duration::from_secs(10)),
+        }
+    }
+
+    /// A login, by the caller's address.
+    pub fn login(&self, address: &str) -> Result<()> {
+        self.take(&self.login, address)
+    }
+
+    /// An attempt at an account, by the name that was given.
+    pub fn attempt(&self, account: &str) -> Result<()> {
+        self.take(&self.failed_login, account)
+    }
+
+    /// A registration, by the caller's address.
+    pub fn registration(&self, address: &str) -> Result<()> {
+        self.take(&self.registration, address)
+    }
+
+    fn take(&self, bucket: &Bucket, key: &str) -> Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
+        bucket
+            .take(self.hasher.hash_one(key), Instant::now())
+            .map_err(|retry_after| Error::LimitExceeded { retry_after })
+    }
+}
+
+/// Many buckets that leak one request per `interval` and hold `burst`. Kept as the time at which each will
+/// be empty (the generic cell rate algorithm).
+#[derive(Debug)]
+struct Bucket {
+    burst: Duration,
+    interval: Duration,
+    empty_at: Mutex<HashMap<u64, Instant>>,
+}
+
+impl Bucket {
+    /// Above this many callers the idle ones are forgotten.
+    const SWEEP: usize = 10_000;
+
+    fn new(burst: u32, interval: Duration) -> Self {
+        Self { burst: interval * burst, interval, empty_at: Mutex::default() }
+    }
+
+    fn take(&self, key: u64, now: Instant) -> Result<(), Duration> {
+        let mut empty_at = self.empty_at.lock();
+        if empty_at.len() >= Self::SWEEP {
+            empty_at.retain(|_, at| *at > now);
+        }
+        let at = empty_at.get(&key).copied().unwrap_or(now).max(now) + self.interval;
+        let ahead = at.saturating_duration_since(now);
+        if ahead > self.burst {
+            return Err(ahead - self.burst);
+        }
+        empty_at.insert(key, at);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_json_is_refused() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(check_depth(nested(DEPTH).as_bytes()).is_ok());
+        assert!(check_depth(nested(DEPTH + 1).as_bytes()).is_err());
+        let in_a_string = format!(r#"["\"{}"]"#, "[".repeat(DEPTH * 2));
+        assert!(check_depth(in_a_string.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_bucket_lets_a_burst_through_and_then_one_per_interval() {
+        let bucket = Bucket::new(3, Duration::from_secs(1));
+        let now = Instant::now();
+        for _ in 0..3 {
+            bucket.take(1, now).unwrap();
+        }
+        assert_eq!(bucket.take(1, now), Err(Duration::from_secs(1)));
+        bucket.take(2, now).unwrap();
+        bucket.take(1, now + Duration::from_secs(1)).unwrap();
+        assert!(bucket.take(1, now + Duration::from_secs(1)).is_err());
+    }
+
+    #[test]
+    fn without_rate_limits_everything_passes() {
+        let limits = RateLimits::new(false);
+        for _ in 0..1000 {
+            limits.registration("127.0.0.1").unwrap();
+        }
+    }
+}

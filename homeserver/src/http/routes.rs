@@ -1,0 +1,158 @@
+//! Every endpoint, one line each. Method and paths (r0, v3, unstable at once) come from the ruma type of the
+//! handler's argument.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, http::Method};
+use futures_util::future::LocalBoxFuture;
+use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
+
+use super::{
+    auth::Scheme,
+    client::{account, capabilities, discovery, filter, profile, push, register, session},
+    limits,
+    metrics::RouteMetrics,
+    router::{Found, Router},
+    ruma::{Answer, Call, Ctx, Ruma, call},
+    synapse_admin, well_known,
+};
+use crate::error::Result;
+
+/// All routes of the server.
+pub fn routes() -> Routes {
+    let mut routes = Routes::default();
+
+    routes.add(discovery::get_supported_versions);
+    routes.add(capabilities::get_capabilities);
+    routes.add_raw(Method::GET, "/.well-known/matrix/client", well_known::client);
+    routes.add_raw(Method::GET, "/.well-known/matrix/server", well_known::server);
+    routes.add_raw(Method::GET, "/.well-known/matrix/support", well_known::support);
+
+    routes.add(register::register);
+    routes.add(register::get_username_availability);
+    routes.add(register::check_registration_token_validity);
+    routes.add_raw(Method::GET, synapse_admin::REGISTER, synapse_admin::nonce);
+    routes.add_raw(Method::POST, synapse_admin::REGISTER, synapse_admin::register);
+
+    routes.add(session::get_login_types);
+    routes.add(session::login);
+    routes.add(session::logout);
+    routes.add(session::logout_all);
+    routes.add(account::whoami);
+
+    routes.add(profile::get_profile);
+    routes.add(profile::get_display_name);
+    routes.add(profile::get_avatar_url);
+
+    routes.add(filter::create_filter);
+    routes.add(filter::get_filter);
+
+    routes.add(push::get_pushrules_all);
+    routes.add(push::get_pushrules_global_scope);
+
+    routes
+}
+
+/// Which listeners serve a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Federation,
+}
+
+impl Side {
+    pub fn of(path: &str) -> Self {
+        let federation = ["/_matrix/federation/", "/_matrix/key/"];
+        if federation.iter().any(|prefix| path.starts_with(prefix)) {
+            Self::Federation
+        } else {
+            Self::Client
+        }
+    }
+}
+
+type Run = Box<dyn Fn(Ctx, Call) -> LocalBoxFuture<'static, Result<HttpResponse>> + Send + Sync>;
+
+pub struct Route {
+    /// Its newest path.
+    pub name: &'static str,
+    pub method: Method,
+    pub body_limit: usize,
+    pub metrics: RouteMetrics,
+    pub run: Run,
+}
+
+#[derive(Default)]
+pub struct Routes {
+    router: Router<Arc<Route>>,
+    all: Vec<Arc<Route>>,
+}
+
+impl Routes {
+    /// An endpoint of a ruma type.
+    pub fn add<R, A, F>(&mut self, handler: impl Fn(Ctx, Ruma<R>) -> F + Copy + Send + Sync + 'static)
+    where
+        R: IncomingRequest<Authentication: Scheme> + 'static,
+        A: Answer + 'static,
+        F: Future<Output = Result<A>> + 'static,
+    {
+        self.add_also_at(&[], handler);
+    }
+
+    /// An endpoint of a ruma type that answers at more paths than the type knows.
+    pub fn add_also_at<R, A, F>(
+        &mut self,
+        more: &[&'static str],
+        handler: impl Fn(Ctx, Ruma<R>) -> F + Copy + Send + Sync + 'static,
+    ) where
+        R: IncomingRequest<Authentication: Scheme> + 'static,
+        A: Answer + 'static,
+        F: Future<Output = Result<A>> + 'static,
+    {
+        let paths: Vec<&'static str> = R::PATH_BUILDER.all_paths().collect();
+        let method = Method::from_bytes(R::METHOD.as_str().as_bytes()).unwrap_or(Method::GET);
+        let run: Run = Box::new(move |ctx, request| Box::pin(call(ctx, request, handler)));
+        let name = paths.last().copied().unwrap_or_default();
+        self.insert(method, name, paths.iter().chain(more).copied(), run);
+    }
+
+    /// An endpoint that ruma has no type for.
+    pub fn add_raw<F>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        handler: impl Fn(Ctx, Call) -> F + Copy + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<HttpResponse>> + 'static,
+    {
+        let run: Run = Box::new(move |ctx, request| Box::pin(handler(ctx, request)));
+        self.insert(method, path, [path].into_iter(), run);
+    }
+
+    fn insert(
+        &mut self,
+        method: Method,
+        name: &'static str,
+        paths: impl Iterator<Item = &'static str>,
+        run: Run,
+    ) {
+        let body_limit = match Side::of(name) {
+            Side::Client => limits::CLIENT_BODY,
+            Side::Federation => limits::FEDERATION_BODY,
+        };
+        let metrics = RouteMetrics::default();
+        let route = Arc::new(Route { name, method, body_limit, metrics, run });
+        for path in paths {
+            self.router.add(&route.method, path, Arc::clone(&route));
+        }
+        self.all.push(route);
+    }
+
+    pub fn find(&self, method: &Method, path: &str) -> Found<'_, Arc<Route>> {
+        self.router.find(method, path)
+    }
+
+    pub fn all(&self) -> &[Arc<Route>] {
+        &self.all
+    }
+}
