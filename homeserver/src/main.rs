@@ -1,1 +1,5 @@
-fn main() {}
+//! The `sealpost` binary.
+
+fn main() -> std::process::ExitCode {
+    sealpost_homeserver::cli::main()
+}

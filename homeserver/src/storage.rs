@@ -12,14 +12,18 @@
 //! functions on `&mut Conn` in `storage/<noun>.rs` with a test on both databases. What differs between
 //! the databases (upserts, multi-row inserts) goes through [`each_backend!`].
 
+pub mod access_tokens;
+pub mod accounts;
 pub mod auth_chains;
 mod checkpoint;
 pub mod client_transactions;
 mod conn;
 mod database_url;
+pub mod devices;
 pub mod events;
 mod failure;
 mod fault;
+pub mod filters;
 mod interner;
 mod lock;
 pub mod members;
@@ -29,6 +33,7 @@ pub mod outbox;
 mod position;
 mod queue;
 mod readers;
+pub mod registration_tokens;
 pub mod rooms;
 pub mod schema;
 pub mod state;

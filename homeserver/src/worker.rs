@@ -1,1 +1,4 @@
-//! worker
+//! Loops beside the requests, each until its cancellation token is cancelled. To add one:
+//! `worker/<name>.rs`, started in `boot.rs`.
+
+pub mod command_socket;

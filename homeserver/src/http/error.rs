@@ -34,6 +34,7 @@ pub fn respond(error: &Error, route: &str) -> HttpResponse {
         Error::DiskFull => unavailable("The server's disk is full"),
         Error::Stopping => unavailable("The server is stopping"),
         Error::StaleRoom
+        | Error::CannotOpen(_)
         | Error::Database(_)
         | Error::Connection(_)
         | Error::Io(_)

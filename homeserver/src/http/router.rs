@@ -128,16 +128,16 @@ impl<T> Router<T> {
 }
 
 impl<T> Node<T> {
-    fn descend(
-        &self,
+    fn descend<'n>(
+        &'n self,
         segments: &[&str],
         path: &str,
         arguments: &mut SmallVec<[(u16, u16); 4]>,
-    ) -> Option<&Self> {
+    ) -> Option<&'n Self> {
         let Some((segment, rest)) = segments.split_first() else {
             return (!self.methods.is_empty()).then_some(self);
         };
-        if let Some(literal) = self.literals.get(segment)
+        if let Some(literal) = self.literals.get(*segment)
             && let Some(node) = literal.descend(rest, path, arguments)
         {
             return Some(node);
@@ -186,9 +186,11 @@ mod tests {
 
     #[test]
     fn a_v3_event_id_keeps_its_encoded_slash_and_plus() {
-        let (route, arguments) =
-            found(Method::GET, "/v3/rooms/!r%3Aa.b/event/%24acR1l0raoZnm60CBwAVgqbZqoO%2FmYU81xysh1u7XcJk")
-                .unwrap();
+        let (route, arguments) = found(
+            Method::GET,
+            "/v3/rooms/!r%3Aa.b/event/%24acR1l0raoZnm60CBwAVgqbZqoO%2FmYU81xysh1u7XcJk",
+        )
+        .unwrap();
         assert_eq!(route, 1);
         assert_eq!(arguments, ["!r:a.b", "$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk"]);
         let (_, arguments) = found(Method::GET, "/v3/rooms/!r/event/$a%2Bb+c").unwrap();

@@ -90,8 +90,10 @@ pub struct Routes {
 
 impl Routes {
     /// An endpoint of a ruma type.
-    pub fn add<R, A, F>(&mut self, handler: impl Fn(Ctx, Ruma<R>) -> F + Copy + Send + Sync + 'static)
-    where
+    pub fn add<R, A, F>(
+        &mut self,
+        handler: impl Fn(Ctx, Ruma<R>) -> F + Copy + Send + Sync + 'static,
+    ) where
         R: IncomingRequest<Authentication: Scheme> + 'static,
         A: Answer + 'static,
         F: Future<Output = Result<A>> + 'static,

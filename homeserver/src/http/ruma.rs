@@ -151,8 +151,11 @@ impl Answer for Json {
 const JSON: &str = "application/json";
 
 /// Runs one request through a handler.
-pub async fn call<R, A, F>(ctx: Ctx, mut call: Call, handler: impl FnOnce(Ctx, Ruma<R>) -> F)
--> Result<HttpResponse>
+pub async fn call<R, A, F>(
+    ctx: Ctx,
+    mut call: Call,
+    handler: impl FnOnce(Ctx, Ruma<R>) -> F,
+) -> Result<HttpResponse>
 where
     R: IncomingRequest<Authentication: Scheme>,
     A: Answer,
@@ -196,8 +199,8 @@ fn convert<R: IncomingRequest>(
 /// A response of `http` 1 as one of actix.
 pub fn into_actix(response: http::Response<Vec<u8>>) -> HttpResponse<BoxBody> {
     let (parts, body) = response.into_parts();
-    let status = ActixStatus::from_u16(parts.status.as_u16())
-        .unwrap_or(ActixStatus::INTERNAL_SERVER_ERROR);
+    let status =
+        ActixStatus::from_u16(parts.status.as_u16()).unwrap_or(ActixStatus::INTERNAL_SERVER_ERROR);
     let mut builder = HttpResponseBuilder::new(status);
     for (name, value) in &parts.headers {
         if *name == http::header::CONTENT_TYPE && value.as_bytes() == JSON.as_bytes() {

@@ -183,9 +183,7 @@ async fn answer(
             run(route, ctx, Call { http: request.clone(), body, arguments }).await
         }
         Found::OtherMethod => error::unknown_method(),
-        Found::Nothing if path.starts_with("/_") || path.starts_with("/.") => {
-            error::unknown_path()
-        }
+        Found::Nothing if path.starts_with("/_") || path.starts_with("/.") => error::unknown_path(),
         Found::Nothing => assets::respond(request.method(), path),
     }
 }

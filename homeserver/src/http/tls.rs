@@ -135,8 +135,7 @@ mod tests {
         let path = folder.path();
         write(path, "one.example");
         age(path, 1);
-        let certificate =
-            Certificate::load(&path.join("cert.pem"), &path.join("key.pem")).unwrap();
+        let certificate = Certificate::load(&path.join("cert.pem"), &path.join("key.pem")).unwrap();
         let first = certificate.current.read().cert.clone();
         assert!(!certificate.reload());
 

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use ruma::{
-    OwnedServerName, OwnedUserId, UserId,
-    api::error::ErrorKind,
-};
+use ruma::{OwnedServerName, OwnedUserId, UserId, api::error::ErrorKind};
 
 use super::{
     passwords::Passwords,
@@ -64,9 +61,7 @@ impl Accounts {
 
     /// The user id of a name that somebody wants; `M_INVALID_USERNAME` if it cannot be one.
     pub fn user_id(&self, localpart: &str) -> Result<OwnedUserId> {
-        let is_allowed = |byte: u8| {
-            matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'=' | b'-' | b'/' | b'+')
-        };
+        let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'=' | b'-' | b'/' | b'+');
         let user_id = format!("@{localpart}:{}", self.server_name);
         if localpart.is_empty() || !localpart.bytes().all(is_allowed) {
             return Err(invalid_username(

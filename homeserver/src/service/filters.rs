@@ -21,8 +21,8 @@ impl Filters {
 
     /// Stores a filter and returns its id; the same one again has the same id.
     pub async fn create(&self, user_nid: UserNid, filter: &FilterDefinition) -> Result<String> {
-        let json = serde_json::to_string(filter)
-            .map_err(|e| Error::internal(format!("filter: {e}")))?;
+        let json =
+            serde_json::to_string(filter).map_err(|e| Error::internal(format!("filter: {e}")))?;
         if json.len() > LARGEST {
             return Err(Error::invalid_param("The filter is too large"));
         }

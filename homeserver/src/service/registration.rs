@@ -83,9 +83,9 @@ impl Registration {
     }
 
     fn secret(&self) -> Result<&str> {
-        self.shared_secret.as_deref().ok_or_else(|| {
-            Error::invalid_param("Shared secret registration is not enabled")
-        })
+        self.shared_secret
+            .as_deref()
+            .ok_or_else(|| Error::invalid_param("Shared secret registration is not enabled"))
     }
 
     /// Whether a registration token would be accepted now.
@@ -132,8 +132,7 @@ impl Registration {
 
     /// Makes a token worthless.
     pub async fn revoke_token(&self, token: String) -> Result<()> {
-        let is_gone =
-            self.store.write(move |tx| registration_tokens::delete(tx, &token)).await?;
+        let is_gone = self.store.write(move |tx| registration_tokens::delete(tx, &token)).await?;
         if is_gone { Ok(()) } else { Err(Error::not_found("There is no such registration token")) }
     }
 }
@@ -146,5 +145,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
         text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
     let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    Some(digits.chunks_exact(2).filter_map(|pair| Some(pair.first()? << 4 | pair.last()?)).collect())
+    Some(
+        digits.chunks_exact(2).filter_map(|pair| Some(pair.first()? << 4 | pair.last()?)).collect(),
+    )
 }

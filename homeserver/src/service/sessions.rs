@@ -135,8 +135,7 @@ impl Sessions {
     pub fn prepare(&self, device: NewDevice) -> PreparedSession {
         let random = &mut rand::rng();
         let access_token = format!("sp_{}", random::letters_and_digits(TOKEN_LENGTH, random));
-        let device_id =
-            device.device_id.unwrap_or_else(|| random::capitals(10, random).into());
+        let device_id = device.device_id.unwrap_or_else(|| random::capitals(10, random).into());
         PreparedSession {
             token_hash: hash(&access_token),
             session: NewSession { access_token, device_id },
@@ -146,7 +145,12 @@ impl Sessions {
     }
 
     /// Writes a prepared login.
-    pub fn insert(&self, tx: &mut Tx<'_>, user_nid: UserNid, login: &PreparedSession) -> Result<()> {
+    pub fn insert(
+        &self,
+        tx: &mut Tx<'_>,
+        user_nid: UserNid,
+        login: &PreparedSession,
+    ) -> Result<()> {
         login.insert(tx, user_nid, &self.live)
     }
 
@@ -247,8 +251,7 @@ impl Live {
             for token_hash in revoked {
                 let Ok(token_hash) = TokenHash::try_from(token_hash) else { continue };
                 live.cache.remove(&token_hash);
-                if let Some(session) = held.sessions.remove(&token_hash).and_then(|s| s.upgrade())
-                {
+                if let Some(session) = held.sessions.remove(&token_hash).and_then(|s| s.upgrade()) {
                     session.revoked.cancel();
                 }
             }

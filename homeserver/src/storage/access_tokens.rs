@@ -64,11 +64,7 @@ pub fn find(conn: &mut Conn, token_hash: &[u8; 32]) -> Result<Option<Owner>> {
 }
 
 /// Removes the tokens of one device, or of all the user's. Returns the hashes they had.
-pub fn delete(
-    conn: &mut Conn,
-    user_nid: UserNid,
-    device_id: Option<&str>,
-) -> Result<Vec<Vec<u8>>> {
+pub fn delete(conn: &mut Conn, user_nid: UserNid, device_id: Option<&str>) -> Result<Vec<Vec<u8>>> {
     let mut tokens: Vec<(Vec<u8>, String)> = access_tokens::table
         .filter(access_tokens::user_nid.eq(user_nid))
         .select((access_tokens::token_hash, access_tokens::device_id))

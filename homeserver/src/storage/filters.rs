@@ -32,9 +32,5 @@ pub fn insert(conn: &mut Conn, user_nid: UserNid, json: &str) -> Result<i64> {
 }
 
 pub fn find(conn: &mut Conn, user_nid: UserNid, filter_id: i64) -> Result<Option<String>> {
-    Ok(filters::table
-        .find((user_nid, filter_id))
-        .select(filters::json)
-        .first(conn)
-        .optional()?)
+    Ok(filters::table.find((user_nid, filter_id)).select(filters::json).first(conn).optional()?)
 }

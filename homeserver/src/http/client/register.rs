@@ -23,10 +23,7 @@ use crate::{
 /// `POST /_matrix/client/v3/register`
 ///
 /// <https://spec.matrix.org/v1.16/client-server-api/#post_matrixclientv3register>
-pub async fn register(
-    ctx: Ctx,
-    call: Ruma<register_v3::Request>,
-) -> Result<register_v3::Response> {
+pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<register_v3::Response> {
     let request = call.request;
     check_open(&ctx, &request.kind)?;
     ctx.rate_limits.registration(&ctx.address_text())?;
