@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ruma::OwnedServerName;
+use ruma::{OwnedServerName, RoomVersionId};
 use sealpost_federation::signing_key::SigningKey;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -30,9 +30,24 @@ use crate::{
         server::{Bound, Serves, serve},
         tls::{Certificate, CertificateError},
     },
+    room::version,
     service::{
-        accounts::Accounts, commands::Commands, filters::Filters, passwords::Passwords,
-        registration::Registration, sessions::Sessions, uia::Uia,
+        accounts::Accounts,
+        commands::Commands,
+        events::Events,
+        filters::Filters,
+        joins::Joins,
+        notifier::Notifier,
+        passwords::Passwords,
+        registration::Registration,
+        room_info::RoomInfos,
+        rooms::Rooms,
+        sessions::Sessions,
+        states::States,
+        sync::Sync,
+        timeline::{Context, Timeline},
+        uia::Uia,
+        user_rooms::UserRooms,
     },
     storage::{DatabaseUrl, Store, StoreOptions},
     worker::command_socket,
@@ -65,12 +80,17 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
 /// After a stop signal, how long the listeners may take.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
+/// How many rooms and users, and how many changes of them, are remembered.
+const CACHED_ROOMS: usize = 10_000;
+const CACHED_USERS: usize = 10_000;
+const NOTIFIED_SUBJECTS: usize = 100_000;
+
 /// What commands need, with or without a server around it.
 pub struct Core {
     pub config: Arc<Config>,
     pub clock: Clock,
     pub server_name: OwnedServerName,
-    pub signing_key: SigningKey,
+    pub signing_key: Arc<SigningKey>,
     pub store: Store,
     pub sessions: Arc<Sessions>,
     pub accounts: Arc<Accounts>,
@@ -87,6 +107,7 @@ impl Core {
         let store = Store::open(StoreOptions::new(database))?;
         let signing_key =
             SigningKey::load_or_create(&config.server.signing_key_file, &mut rand::rng())?;
+        let signing_key = Arc::new(signing_key);
         fs::create_dir_all(&config.media.path)
             .map_err(StartError::io(format!("{}", config.media.path.display())))?;
 
@@ -146,6 +167,35 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     }
 }
 
+/// What rooms share, within the memory that the configuration allows.
+fn context(core: &Core) -> Result<Arc<Context>, StartError> {
+    let store = core.store.clone();
+    let bytes = core.config.cache.max_mb.saturating_mul(1024 * 1024);
+    let notifier = Arc::new(Notifier::new(store.position(), NOTIFIED_SUBJECTS));
+    let rooms = Arc::new(RoomInfos::new(CACHED_ROOMS));
+    Ok(Arc::new(Context {
+        events: Arc::new(Events::new(Arc::clone(&rooms), bytes / 2)),
+        states: Arc::new(States::new(bytes / 4)),
+        user_rooms: Arc::new(UserRooms::new(CACHED_USERS, Arc::clone(&notifier))),
+        rooms,
+        notifier,
+        key: Arc::clone(&core.signing_key),
+        server_name: core.server_name.clone(),
+        clock: core.clock.clone(),
+        store,
+    }))
+}
+
+fn default_version(config: &Config) -> Result<RoomVersionId, StartError> {
+    RoomVersionId::try_from(config.rooms.default_version.as_str())
+        .ok()
+        .filter(|version| version::rules(version).is_some())
+        .ok_or_else(|| {
+            let message = "is not a room version that this server supports";
+            ConfigError::new("rooms.default_version", message).into()
+        })
+}
+
 fn start_on(
     core: &Core,
     certificates: Vec<Option<Arc<Certificate>>>,
@@ -167,6 +217,9 @@ fn start_on(
         None => None,
     };
 
+    let context = context(core)?;
+    let timeline = Arc::new(Timeline::new(Arc::clone(&context)));
+    let rooms = Arc::new(Rooms::new(timeline, default_version(config)?));
     let app = App {
         config: Arc::clone(config),
         clock: core.clock.clone(),
@@ -177,6 +230,9 @@ fn start_on(
         registration: Arc::clone(&core.registration),
         uia: Arc::new(Uia::new(core.clock.clone())),
         filters: Filters::new(core.store.clone()),
+        joins: Joins::new(Arc::clone(&rooms)),
+        rooms,
+        sync: Sync::new(Arc::clone(&context)),
     };
 
     let socket = command_socket::path(&config.server.signing_key_file);

@@ -9,8 +9,8 @@ use crate::{
     clock::Clock,
     config::Config,
     service::{
-        accounts::Accounts, filters::Filters, registration::Registration, sessions::Sessions,
-        uia::Uia,
+        accounts::Accounts, filters::Filters, joins::Joins, registration::Registration,
+        rooms::Rooms, sessions::Sessions, sync::Sync, uia::Uia,
     },
 };
 
@@ -25,4 +25,7 @@ pub struct App {
     pub registration: Arc<Registration>,
     pub uia: Arc<Uia>,
     pub filters: Filters,
+    pub rooms: Arc<Rooms>,
+    pub joins: Joins,
+    pub sync: Sync,
 }

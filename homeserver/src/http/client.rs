@@ -4,7 +4,19 @@ pub mod account;
 pub mod capabilities;
 pub mod discovery;
 pub mod filter;
+pub mod membership;
+pub mod message;
 pub mod profile;
 pub mod push;
 pub mod register;
+pub mod room;
 pub mod session;
+pub mod state;
+pub mod sync;
+
+use crate::service::{event::Viewer, sessions::Session};
+
+/// The one who looks at an event.
+fn viewer(caller: &Session) -> Viewer<'_> {
+    Viewer { user_nid: caller.user_nid, device_id: caller.device_id.as_str() }
+}

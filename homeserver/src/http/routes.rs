@@ -9,7 +9,10 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
 
 use super::{
     auth::Scheme,
-    client::{account, capabilities, discovery, filter, profile, push, register, session},
+    client::{
+        account, capabilities, discovery, filter, membership, message, profile, push, register,
+        room, session, state, sync,
+    },
     limits,
     metrics::RouteMetrics,
     router::{Found, Router},
@@ -49,6 +52,31 @@ pub fn routes() -> Routes {
 
     routes.add(push::get_pushrules_all);
     routes.add(push::get_pushrules_global_scope);
+
+    routes.add(room::create_room);
+    routes.add(room::get_room_event);
+
+    routes.add(membership::join_room_by_id);
+    routes.add(membership::join_room_by_id_or_alias);
+    routes.add(membership::invite_user);
+    routes.add(membership::leave_room);
+    routes.add(membership::kick_user);
+    routes.add(membership::ban_user);
+    routes.add(membership::unban_user);
+    routes.add(membership::forget_room);
+    routes.add(membership::get_member_events);
+    routes.add(membership::joined_members);
+    routes.add(membership::joined_rooms);
+
+    routes.add(message::send_message_event);
+    routes.add(message::redact_event);
+    routes.add(message::get_message_events);
+
+    routes.add(state::get_state_events);
+    routes.add(state::get_state_event_for_key);
+    routes.add(state::send_state_event);
+
+    routes.add(sync::sync_events);
 
     routes
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ruma::OwnedServerName;
+use sealpost_federation::signing_key::SigningKey;
 
 use crate::{
     clock::Clock,
@@ -20,7 +21,7 @@ pub struct Context {
     pub states: Arc<States>,
     pub user_rooms: Arc<UserRooms>,
     pub notifier: Arc<Notifier>,
-    pub key: Arc<ruma::signatures::Ed25519KeyPair>,
+    pub key: Arc<SigningKey>,
     pub server_name: OwnedServerName,
     pub clock: Clock,
 }

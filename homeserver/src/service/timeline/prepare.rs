@@ -103,7 +103,7 @@ pub(super) fn local(
         prev.iter().map(|prev| prev.event_id.clone()).collect(),
         auth_events,
         depth,
-        &*context.key,
+        context.key.pair(),
         &context.server_name,
         rules,
     )

@@ -6,6 +6,7 @@ use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedUserId, RoomId, RoomVersionId, UInt, UserId,
     events::TimelineEventType, server_name, signatures::Ed25519KeyPair, user_id,
 };
+use sealpost_federation::signing_key::SigningKey;
 use serde_json::{Value, json, value::to_raw_value};
 
 use super::{Context, LocalEvent, NewRoom, Outcome, RemoteEvent, Timeline};
@@ -84,7 +85,7 @@ impl Fixture {
             vec![],
             vec![],
             1,
-            &*self.context.key,
+            self.context.key.pair(),
             &self.context.server_name,
             rules,
         )
@@ -122,7 +123,6 @@ impl Fixture {
 }
 
 fn context(store: Store) -> Arc<Context> {
-    let der = Ed25519KeyPair::generate();
     let notifier = Arc::new(Notifier::new(store.position(), 1_000));
     let rooms = Arc::new(RoomInfos::new(100));
     Arc::new(Context {
@@ -131,7 +131,7 @@ fn context(store: Store) -> Arc<Context> {
         states: Arc::new(States::new(1 << 20)),
         user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
         notifier,
-        key: Arc::new(Ed25519KeyPair::from_der(&der, "1".to_owned()).unwrap()),
+        key: Arc::new(SigningKey::from_seed("1", &[7; 32]).unwrap()),
         server_name: server_name!("here.test").to_owned(),
         clock: Clock::fixed(1_000_000),
         store,

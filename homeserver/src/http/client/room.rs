@@ -1,0 +1,33 @@
+//! `ruma::api::client::room`: making rooms and reading single events.
+
+use ruma::{
+    api::client::room::{create_room, get_room_event},
+    serde::Raw,
+};
+
+use super::viewer;
+use crate::{
+    error::Result,
+    http::ruma::{Ctx, Ruma},
+};
+
+/// `POST /_matrix/client/v3/createRoom`
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom))
+pub async fn create_room(
+    ctx: Ctx,
+    request: Ruma<create_room::v3::Request>,
+) -> Result<create_room::v3::Response> {
+    let Ruma { request, caller } = request;
+    Ok(create_room::v3::Response::new(ctx.rooms.create(&caller, request).await?))
+}
+
+/// `GET /_matrix/client/v3/rooms/{roomId}/event/{eventId}`
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomideventeventid))
+pub async fn get_room_event(
+    ctx: Ctx,
+    request: Ruma<get_room_event::v3::Request>,
+) -> Result<get_room_event::v3::Response> {
+    let event = ctx.rooms.event(&request.caller, &request.room_id, &request.event_id).await?;
+    let event = event.for_client(viewer(&request.caller))?;
+    Ok(get_room_event::v3::Response::new(Raw::from_json(event)))
+}

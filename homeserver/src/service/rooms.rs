@@ -1,0 +1,82 @@
+//! Rooms as a user of this server works with them: make, join, leave, change, read.
+//!
+//! `create`, `membership` and `send` write, through [`Timeline`]; `state` and `history` read, and ask
+//! `visibility` what their caller may see.
+
+mod create;
+pub mod history;
+mod membership;
+mod send;
+mod state;
+pub mod visibility;
+
+use std::sync::Arc;
+
+use ruma::{RoomId, RoomVersionId, events::StateEventType};
+
+use super::{
+    event::Event,
+    room_info::RoomInfo,
+    timeline::{Context, Timeline},
+};
+use crate::{
+    error::{Error, Result},
+    storage::{Conn, state::State},
+};
+
+pub use self::{
+    create::NewRoomRequest,
+    history::{Page, PageRequest},
+    membership::{MemberChange, Target},
+};
+
+pub struct Rooms {
+    timeline: Arc<Timeline>,
+    context: Arc<Context>,
+    default_version: RoomVersionId,
+}
+
+impl Rooms {
+    pub fn new(timeline: Arc<Timeline>, default_version: RoomVersionId) -> Self {
+        let context = timeline.context().clone();
+        Self { timeline, context, default_version }
+    }
+
+    /// The version of rooms that are made without naming one.
+    pub fn default_version(&self) -> &RoomVersionId {
+        &self.default_version
+    }
+
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// A room that this server knows.
+    pub async fn known(&self, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
+        if let Some(info) = self.context.rooms.cached(room_id) {
+            return Ok(info);
+        }
+        let (context, room_id) = (self.context.clone(), room_id.to_owned());
+        self.context.store.read(move |conn| known(&context, conn, &room_id)).await
+    }
+}
+
+/// A room that this server knows; 403, as the specification wants it, otherwise.
+fn known(context: &Context, conn: &mut Conn, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
+    context.rooms.by_id(conn, room_id)?.ok_or_else(|| Error::forbidden("You are not in this room"))
+}
+
+/// The event at a place of a state.
+pub(in crate::service) fn state_event(
+    context: &Context,
+    conn: &mut Conn,
+    state: &State,
+    event_type: &StateEventType,
+    state_key: &str,
+) -> Result<Option<Arc<Event>>> {
+    let key = (&*event_type.to_string(), state_key);
+    match context.store.state_keys().find(conn, key)?.and_then(|key| state.get(key)) {
+        Some(nid) => context.events.get(conn, nid).map(Some),
+        None => Ok(None),
+    }
+}

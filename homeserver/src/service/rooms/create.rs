@@ -1,0 +1,295 @@
+//! Making a room: the events of `createRoom`, in the order of the specification (client-server API,
+//! "Creation"), in one commit.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use http::StatusCode;
+use ruma::{
+    OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId,
+    api::{
+        client::room::{
+            Visibility,
+            create_room::v3::{Request, RoomPreset},
+        },
+        error::ErrorKind,
+    },
+    events::TimelineEventType,
+    room_version_rules::RoomVersionRules,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Rooms,
+    membership::{membership_content, set},
+    send::{Message, member, state},
+};
+use crate::{
+    error::{Error, Result},
+    room::{build, version},
+    service::{
+        room_info::RoomInfo,
+        sessions::Session,
+        timeline::{LocalEvent, NewRoom, prepare::refused},
+    },
+    storage::{accounts, rooms as room_rows},
+};
+
+/// What a client asks for.
+pub type NewRoomRequest = Request;
+
+/// Power that only creators have where creators are above all.
+const TOMBSTONE_ABOVE_ADMINS: i64 = 150;
+const CREATOR_POWER: i64 = 100;
+
+impl Rooms {
+    /// Makes a room and returns its id.
+    pub async fn create(&self, caller: &Session, request: NewRoomRequest) -> Result<OwnedRoomId> {
+        let version = request.room_version.clone().unwrap_or_else(|| self.default_version.clone());
+        let rules = version::rules(&version).ok_or_else(|| {
+            Error::matrix(
+                StatusCode::BAD_REQUEST,
+                ErrorKind::UnsupportedRoomVersion,
+                format!("Room version {version} is not supported here"),
+            )
+        })?;
+        let plan = Plan::new(&caller.user_id, &version, rules, &request)?;
+        let alias = match &request.room_alias_name {
+            Some(name) => Some(self.new_alias(name).await?),
+            None => None,
+        };
+        let creator = caller.user_nid;
+        let profile = self.context.store.read(move |conn| accounts::find(conn, creator)).await?;
+
+        let room_id = (!rules.authorization.room_create_event_id_as_room_id)
+            .then(|| RoomId::new_v1(&self.context.server_name));
+        let create = build::build(
+            self.draft(
+                caller.user_id.clone(),
+                state(TimelineEventType::RoomCreate, "", &plan.create)?,
+            ),
+            room_id.as_deref(),
+            Vec::new(),
+            Vec::new(),
+            1,
+            self.context.key.pair(),
+            &self.context.server_name,
+            rules,
+        )
+        .map_err(refused)?;
+        let info = Arc::new(RoomInfo {
+            nid: self.context.store.nids().room(),
+            id: create.room_id.clone(),
+            version,
+            rules,
+        });
+
+        let mut join = membership_content("join", None);
+        if let Some(profile) = profile {
+            set(&mut join, "displayname", profile.displayname);
+            set(&mut join, "avatar_url", profile.avatar_url);
+        }
+        let mut messages = vec![member(&caller.user_id, &join)?];
+        messages.extend(plan.state(alias.as_deref(), &request)?);
+        for user in &request.invite {
+            let mut invite = membership_content("invite", None);
+            if request.is_direct
+                && let Some(invite) = invite.as_object_mut()
+            {
+                invite.insert("is_direct".to_owned(), true.into());
+            }
+            messages.push(member(user, &invite)?);
+        }
+        let events = messages
+            .into_iter()
+            .map(|message| LocalEvent {
+                draft: self.draft(caller.user_id.clone(), message),
+                sender_nid: creator,
+                transaction: None,
+            })
+            .collect();
+        let room = NewRoom {
+            info: info.clone(),
+            create,
+            is_public: request.visibility == Visibility::Public,
+            alias: alias.map(|alias| (alias, creator)),
+        };
+        self.timeline.create(room, events).await?;
+        Ok(info.id.clone())
+    }
+
+    /// A local alias that is free.
+    async fn new_alias(&self, name: &str) -> Result<ruma::OwnedRoomAliasId> {
+        let alias = format!("#{name}:{}", self.context.server_name);
+        let alias = RoomAliasId::parse(alias)
+            .map_err(|_| Error::invalid_param("The alias is not a valid localpart"))?;
+        let text = alias.to_string();
+        let taken = self.context.store.read(move |conn| room_rows::by_alias(conn, &text)).await?;
+        match taken {
+            Some(_) => Err(Error::matrix(
+                StatusCode::BAD_REQUEST,
+                ErrorKind::RoomInUse,
+                "The alias is already taken",
+            )),
+            None => Ok(alias),
+        }
+    }
+}
+
+/// What a request comes to, before the room has an id.
+struct Plan {
+    create: Value,
+    power_levels: Value,
+    preset: RoomPreset,
+}
+
+impl Plan {
+    fn new(
+        creator: &UserId,
+        version: &RoomVersionId,
+        rules: &RoomVersionRules,
+        request: &Request,
+    ) -> Result<Self> {
+        let preset = request.preset.clone().unwrap_or(match request.visibility {
+            Visibility::Public => RoomPreset::PublicChat,
+            _ => RoomPreset::PrivateChat,
+        });
+        let trusted: &[OwnedUserId] = match preset {
+            RoomPreset::TrustedPrivateChat => &request.invite,
+            _ => &[],
+        };
+        let mut create = match &request.creation_content {
+            Some(content) => object(content.json().get(), "creation_content")?,
+            None => Map::new(),
+        };
+        create.insert("room_version".to_owned(), json!(version));
+        if rules.authorization.use_room_create_sender {
+            create.remove("creator");
+        } else {
+            create.insert("creator".to_owned(), json!(creator));
+        }
+        let creators_above_all = rules.authorization.explicitly_privilege_room_creators;
+        if creators_above_all {
+            let additional = additional_creators(&create, creator, trusted)?;
+            if !additional.is_empty() {
+                create.insert("additional_creators".to_owned(), json!(additional));
+            }
+        }
+        let mut power_levels = default_power_levels(&preset, creators_above_all);
+        if !creators_above_all {
+            for user in trusted.iter().map(|user| &**user).chain([creator]) {
+                power_levels["users"][user.as_str()] = CREATOR_POWER.into();
+            }
+        }
+        if let Some(content) = &request.power_level_content_override {
+            for (key, value) in object(content.json().get(), "power_level_content_override")? {
+                power_levels[key] = value;
+            }
+        }
+        Ok(Self { create: create.into(), power_levels, preset })
+    }
+
+    /// The state after the creator's join, in order.
+    fn state(&self, alias: Option<&RoomAliasId>, request: &Request) -> Result<Vec<Message>> {
+        use TimelineEventType as Type;
+
+        let mut messages = vec![state(Type::RoomPowerLevels, "", &self.power_levels)?];
+        if let Some(alias) = alias {
+            messages.push(state(Type::RoomCanonicalAlias, "", &json!({ "alias": alias }))?);
+        }
+        let (join_rule, guest_access) = match self.preset {
+            RoomPreset::PublicChat => ("public", "forbidden"),
+            _ => ("invite", "can_join"),
+        };
+        let preset = [
+            (Type::RoomJoinRules, json!({ "join_rule": join_rule })),
+            (Type::RoomHistoryVisibility, json!({ "history_visibility": "shared" })),
+            (Type::RoomGuestAccess, json!({ "guest_access": guest_access })),
+        ];
+        let initial: Vec<Message> = request
+            .initial_state
+            .iter()
+            .map(|raw| initial(raw.json().get()))
+            .collect::<Result<_>>()?;
+        for (event_type, content) in preset {
+            let given = |message: &Message| {
+                message.event_type == event_type && message.state_key.as_deref() == Some("")
+            };
+            if !initial.iter().any(given) {
+                messages.push(state(event_type, "", &content)?);
+            }
+        }
+        messages.extend(initial);
+        if let Some(name) = &request.name {
+            messages.push(state(Type::RoomName, "", &json!({ "name": name }))?);
+        }
+        if let Some(topic) = &request.topic {
+            let rich = json!({ "m.text": [{ "body": topic, "mimetype": "text/plain" }] });
+            let content = json!({ "topic": topic, "m.topic": rich });
+            messages.push(state(Type::RoomTopic, "", &content)?);
+        }
+        Ok(messages)
+    }
+}
+
+/// The users who share the creator's power, in versions that know such users.
+fn additional_creators(
+    create: &Map<String, Value>,
+    creator: &UserId,
+    trusted: &[OwnedUserId],
+) -> Result<BTreeSet<OwnedUserId>> {
+    let given: Vec<OwnedUserId> = match create.get("additional_creators") {
+        Some(given) => serde_json::from_value(given.clone())
+            .map_err(|_| Error::invalid_param("additional_creators is not a list of user ids"))?,
+        None => Vec::new(),
+    };
+    Ok(given.into_iter().chain(trusted.iter().cloned()).filter(|user| user != creator).collect())
+}
+
+fn default_power_levels(preset: &RoomPreset, creators_above_all: bool) -> Value {
+    let invite = if *preset == RoomPreset::PublicChat { 50 } else { 0 };
+    let tombstone = if creators_above_all { TOMBSTONE_ABOVE_ADMINS } else { CREATOR_POWER };
+    json!({
+        "ban": 50,
+        "events": {
+            "m.room.avatar": 50,
+            "m.room.canonical_alias": 50,
+            "m.room.encryption": 100,
+            "m.room.history_visibility": 100,
+            "m.room.name": 50,
+            "m.room.power_levels": 100,
+            "m.room.server_acl": 100,
+            "m.room.tombstone": tombstone,
+        },
+        "events_default": 0,
+        "historical": 100,
+        "invite": invite,
+        "kick": 50,
+        "redact": 50,
+        "state_default": 50,
+        "users": {},
+        "users_default": 0,
+    })
+}
+
+fn initial(json: &str) -> Result<Message> {
+    #[derive(serde::Deserialize)]
+    struct Initial {
+        #[serde(rename = "type")]
+        event_type: TimelineEventType,
+        #[serde(default)]
+        state_key: String,
+        content: Box<serde_json::value::RawValue>,
+    }
+    let initial: Initial = serde_json::from_str(json)
+        .map_err(|error| Error::bad_json(format!("initial_state: {error}")))?;
+    Ok(Message {
+        event_type: initial.event_type,
+        state_key: Some(initial.state_key),
+        content: initial.content,
+        redacts: None,
+    })
+}
+
+fn object(json: &str, name: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(json).map_err(|error| Error::bad_json(format!("{name}: {error}")))
+}

@@ -1,0 +1,263 @@
+//! Joining, leaving, inviting, removing.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use ruma::{
+    OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,
+    api::error::ErrorKind,
+    events::{
+        StateEventType,
+        room::{join_rules::AllowRule, member::MembershipState},
+    },
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Rooms, send::member, state_event};
+use crate::{
+    error::{Error, Result},
+    room::power::Power,
+    service::{event::Event, room_info::RoomInfo, sessions::Session, timeline::LocalEvent},
+    storage::{Conn, UserNid, accounts, members, rooms as room_rows, state::State},
+};
+
+/// What somebody does to the membership of somebody.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MemberChange {
+    Invite,
+    Leave,
+    Kick,
+    Ban,
+    Unban,
+}
+
+/// Whose membership, and why.
+pub struct Target {
+    pub user_id: OwnedUserId,
+    pub reason: Option<String>,
+}
+
+impl Rooms {
+    /// The room that a local alias points to.
+    pub async fn by_alias(&self, alias: &RoomAliasId) -> Result<Option<OwnedRoomId>> {
+        let (context, alias) = (self.context.clone(), alias.to_string());
+        let read = self.context.store.read(move |conn| {
+            let Some(nid) = room_rows::by_alias(conn, &alias)? else { return Ok(None) };
+            Ok(Some(context.rooms.by_nid(conn, nid)?.id.clone()))
+        });
+        read.await
+    }
+
+    /// Joins a room that has members on this server. `None`: it has none, or none that could vouch for
+    /// the join; another server has to help.
+    pub async fn join_local(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        reason: Option<String>,
+    ) -> Result<Option<Arc<RoomInfo>>> {
+        let (context, id) = (self.context.clone(), room_id.to_owned());
+        let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
+        let read = self.context.store.read(move |conn| {
+            let Some(info) = context.rooms.by_id(conn, &id)? else { return Ok(None) };
+            let state = room_rows::state_nid(conn, info.nid)?;
+            let state = context.states.get(conn, state)?;
+            let joined = members::of_room(conn, info.nid, "join")?;
+            let resident = joined.iter().any(|(_, user_id, _)| {
+                <&UserId>::try_from(user_id.as_str())
+                    .is_ok_and(|user_id| user_id.server_name() == context.server_name)
+            });
+            if !resident {
+                return Ok(None);
+            }
+            let already = joined.iter().any(|(nid, ..)| *nid == user_nid);
+            let authoriser = match already {
+                true => None,
+                false => {
+                    restricted_join(&context, conn, &info, &state, &user_id, user_nid, &joined)?
+                }
+            };
+            let profile = accounts::find(conn, user_nid)?;
+            Ok(Some((info, already, authoriser, profile)))
+        });
+        let Some((info, already, authoriser, profile)) = read.await? else { return Ok(None) };
+        if already {
+            return Ok(Some(info));
+        }
+        let mut content = membership_content("join", reason);
+        if let Some(profile) = profile {
+            set(&mut content, "displayname", profile.displayname);
+            set(&mut content, "avatar_url", profile.avatar_url);
+        }
+        set(
+            &mut content,
+            "join_authorised_via_users_server",
+            authoriser.map(|user| user.to_string()),
+        );
+        self.set_membership(caller, &info, &caller.user_id, &content).await?;
+        Ok(Some(info))
+    }
+
+    /// Changes the membership of `target` as `change` says.
+    pub async fn change_membership(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        target: Target,
+        change: MemberChange,
+    ) -> Result<Arc<Event>> {
+        let (context, id, user) =
+            (self.context.clone(), room_id.to_owned(), target.user_id.clone());
+        let read = self.context.store.read(move |conn| {
+            let info = super::known(&context, conn, &id)?;
+            let target = context.store.users().find(conn, &*user)?;
+            let before = match target {
+                Some(nid) => members::get(conn, info.nid, nid)?.map(|row| row.membership),
+                None => None,
+            };
+            let profile = match target {
+                Some(nid) => accounts::find(conn, nid)?,
+                None => None,
+            };
+            Ok((info, before, profile))
+        });
+        let (info, before, profile) = read.await?;
+        let before = before.as_deref().unwrap_or("leave");
+        let refusal = match change {
+            MemberChange::Leave if !matches!(before, "join" | "invite" | "knock") => {
+                Some("You are not in this room")
+            }
+            MemberChange::Kick if !matches!(before, "join" | "invite" | "knock") => {
+                Some("The user is not in this room")
+            }
+            MemberChange::Unban if before != "ban" => Some("The user is not banned"),
+            MemberChange::Invite if before == "join" => Some("The user is already in this room"),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            return Err(Error::forbidden(refusal));
+        }
+        let membership = match change {
+            MemberChange::Invite => "invite",
+            MemberChange::Ban => "ban",
+            MemberChange::Leave | MemberChange::Kick | MemberChange::Unban => "leave",
+        };
+        let mut content = membership_content(membership, target.reason);
+        if change == MemberChange::Invite
+            && let Some(profile) = profile
+        {
+            set(&mut content, "displayname", profile.displayname);
+            set(&mut content, "avatar_url", profile.avatar_url);
+        }
+        self.set_membership(caller, &info, &target.user_id, &content).await
+    }
+
+    /// No longer shows a room that the caller left.
+    pub async fn forget(&self, caller: &Session, room_id: &RoomId) -> Result<()> {
+        let (context, id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
+        let info = self.known(&id).await?;
+        let write = self.context.store.write(move |tx| {
+            let row = members::get(tx, info.nid, user)?;
+            if row.is_some_and(|row| matches!(&*row.membership, "join" | "invite" | "knock")) {
+                let message = "You can't forget a room that you are in";
+                return Err(Error::matrix(StatusCode::BAD_REQUEST, ErrorKind::Unknown, message));
+            }
+            members::set_forgotten(tx, info.nid, user)?;
+            let context = context.clone();
+            tx.after_commit(move || context.user_rooms.forget(user));
+            Ok(())
+        });
+        write.await
+    }
+
+    async fn set_membership(
+        &self,
+        caller: &Session,
+        info: &RoomInfo,
+        target: &UserId,
+        content: &Value,
+    ) -> Result<Arc<Event>> {
+        let event = LocalEvent {
+            draft: self.draft(caller.user_id.clone(), member(target, content)?),
+            sender_nid: caller.user_nid,
+            transaction: None,
+        };
+        self.append_one(info.nid, event).await
+    }
+}
+
+pub(super) fn membership_content(membership: &str, reason: Option<String>) -> Value {
+    let mut content = json!({ "membership": membership });
+    set(&mut content, "reason", reason);
+    content
+}
+
+pub(super) fn set(content: &mut Value, key: &str, value: Option<String>) {
+    if let (Some(value), Some(content)) = (value, content.as_object_mut()) {
+        content.insert(key.to_owned(), value.into());
+    }
+}
+
+/// The user of this server in whose name a join by membership of another room is allowed. `None` where
+/// the join does not need one. 403 where none of the rooms fits.
+fn restricted_join(
+    context: &super::Context,
+    conn: &mut Conn,
+    info: &RoomInfo,
+    state: &State,
+    user_id: &UserId,
+    user_nid: UserNid,
+    joined: &[(UserNid, String, crate::storage::EventNid)],
+) -> Result<Option<OwnedUserId>> {
+    #[derive(Deserialize)]
+    struct Rules {
+        join_rule: String,
+        #[serde(default)]
+        allow: Vec<AllowRule>,
+    }
+    #[derive(Deserialize)]
+    struct Member {
+        membership: MembershipState,
+    }
+    let rules = state_event(context, conn, state, &StateEventType::RoomJoinRules, "")?
+        .and_then(|event| event.pdu.content_as::<Rules>().ok());
+    let Some(rules) = rules.filter(|r| matches!(&*r.join_rule, "restricted" | "knock_restricted"))
+    else {
+        return Ok(None);
+    };
+    let own = state_event(context, conn, state, &StateEventType::RoomMember, user_id.as_str())?
+        .and_then(|event| event.pdu.content_as::<Member>().ok());
+    if own.is_some_and(|own| own.membership == MembershipState::Invite) {
+        return Ok(None);
+    }
+    let mut allowed = false;
+    for rule in &rules.allow {
+        if let AllowRule::RoomMembership(room) = rule
+            && let Some(room) = context.rooms.by_id(conn, &room.room_id)?
+            && members::get(conn, room.nid, user_nid)?.is_some_and(|row| row.membership == "join")
+        {
+            allowed = true;
+            break;
+        }
+    }
+    if !allowed {
+        return Err(Error::forbidden("You are in none of the rooms whose members may join"));
+    }
+    let levels = state_event(context, conn, state, &StateEventType::RoomPowerLevels, "")?;
+    let create = state_event(context, conn, state, &StateEventType::RoomCreate, "")?
+        .ok_or_else(|| Error::internal("a room has no create event"))?;
+    let power = Power::new(&create.pdu, levels.as_ref().map(|event| &*event.pdu), info.rules)
+        .map_err(|error| Error::internal(format!("power levels: {error}")))?;
+    let authoriser = joined
+        .iter()
+        .filter_map(|(_, user_id, _)| OwnedUserId::try_from(user_id.as_str()).ok())
+        .find(|user| user.server_name() == context.server_name && power.of(user) >= power.invite);
+    authoriser.map(Some).ok_or_else(|| {
+        Error::matrix(
+            StatusCode::BAD_REQUEST,
+            ErrorKind::UnableToGrantJoin,
+            "No user of this server may invite",
+        )
+    })
+}

@@ -1,0 +1,148 @@
+//! Sending events: messages, state, redactions.
+
+use std::sync::Arc;
+
+use ruma::{
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId,
+    UInt, UserId, events::TimelineEventType,
+};
+use serde_json::value::RawValue;
+
+use super::Rooms;
+use crate::{
+    error::{Error, Result},
+    room::build::Draft,
+    service::{event::Event, sessions::Session, timeline::LocalEvent},
+    storage::{RoomNid, client_transactions::TransactionKey},
+};
+
+/// What a client wants to send.
+pub struct Message {
+    pub event_type: TimelineEventType,
+    pub state_key: Option<String>,
+    pub content: Box<RawValue>,
+    pub redacts: Option<OwnedEventId>,
+}
+
+impl Rooms {
+    /// Sends a message event, once per transaction id.
+    pub async fn send_message(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        event_type: TimelineEventType,
+        content: Box<RawValue>,
+        transaction_id: &OwnedTransactionId,
+    ) -> Result<Arc<Event>> {
+        let endpoint = format!("send/{room_id}/{event_type}");
+        let message = Message { event_type, state_key: None, content, redacts: None };
+        self.send(caller, room_id, message, Some((endpoint, transaction_id))).await
+    }
+
+    /// Sends a state event.
+    pub async fn send_state(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        event_type: TimelineEventType,
+        state_key: String,
+        content: Box<RawValue>,
+    ) -> Result<Arc<Event>> {
+        if event_type == TimelineEventType::RoomCreate {
+            return Err(Error::forbidden("A room is created only once"));
+        }
+        let message = Message { event_type, state_key: Some(state_key), content, redacts: None };
+        self.send(caller, room_id, message, None).await
+    }
+
+    /// Redacts an event, once per transaction id.
+    pub async fn redact(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        event_id: &EventId,
+        reason: Option<String>,
+        transaction_id: &OwnedTransactionId,
+    ) -> Result<Arc<Event>> {
+        let content = match reason {
+            Some(reason) => serde_json::json!({ "reason": reason }),
+            None => serde_json::json!({}),
+        };
+        let message = Message {
+            event_type: TimelineEventType::RoomRedaction,
+            state_key: None,
+            content: raw(&content)?,
+            redacts: Some(event_id.to_owned()),
+        };
+        let endpoint = format!("redact/{room_id}/{event_id}");
+        self.send(caller, room_id, message, Some((endpoint, transaction_id))).await
+    }
+
+    async fn send(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        message: Message,
+        transaction: Option<(String, &OwnedTransactionId)>,
+    ) -> Result<Arc<Event>> {
+        let info = self.known(room_id).await?;
+        let transaction = transaction.map(|(endpoint, transaction_id)| TransactionKey {
+            user_nid: caller.user_nid,
+            device_id: caller.device_id.to_string(),
+            endpoint,
+            transaction_id: transaction_id.to_string(),
+        });
+        let event = LocalEvent {
+            draft: self.draft(caller.user_id.clone(), message),
+            sender_nid: caller.user_nid,
+            transaction,
+        };
+        self.append_one(info.nid, event).await
+    }
+
+    pub(super) fn draft(&self, sender: OwnedUserId, message: Message) -> Draft {
+        Draft {
+            event_type: message.event_type,
+            state_key: message.state_key,
+            content: message.content,
+            redacts: message.redacts,
+            sender,
+            origin_server_ts: self.timestamp(),
+        }
+    }
+
+    pub(super) async fn append_one(&self, room: RoomNid, event: LocalEvent) -> Result<Arc<Event>> {
+        let events = self.timeline.append_local(room, vec![event]).await?;
+        events.into_iter().next().ok_or_else(|| Error::internal("an append gave no event"))
+    }
+
+    fn timestamp(&self) -> MilliSecondsSinceUnixEpoch {
+        let now = u64::try_from(self.context.clock.now_ms()).unwrap_or(0);
+        MilliSecondsSinceUnixEpoch(UInt::new_saturating(now))
+    }
+}
+
+/// JSON of our own making as raw JSON.
+pub(super) fn raw(content: &impl serde::Serialize) -> Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(content)
+        .map_err(|error| Error::internal(format!("content does not serialise: {error}")))
+}
+
+/// A message that sets a piece of state.
+pub(super) fn state(
+    event_type: TimelineEventType,
+    state_key: &str,
+    content: &impl serde::Serialize,
+) -> Result<Message> {
+    Ok(Message {
+        event_type,
+        state_key: Some(state_key.to_owned()),
+        content: raw(content)?,
+        redacts: None,
+    })
+}
+
+/// A message that sets a user's membership.
+pub(super) fn member(user: &UserId, content: &impl serde::Serialize) -> Result<Message> {
+    state(TimelineEventType::RoomMember, user.as_str(), content)
+}

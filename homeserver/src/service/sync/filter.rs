@@ -1,0 +1,155 @@
+//! What a client wants to see: the parts of a filter that have an effect so far, ready to be asked.
+
+use std::collections::HashSet;
+
+use ruma::{
+    OwnedRoomId, OwnedUserId, RoomId,
+    api::client::filter::{FilterDefinition, RoomEventFilter, UrlFilter},
+};
+
+use crate::service::event::Event;
+
+/// How many events of a room a client gets when it does not say.
+const LIMIT_DEFAULT: usize = 10;
+const LIMIT_MAX: usize = 1_000;
+
+#[derive(Clone, Debug, Default)]
+pub struct SyncFilter {
+    rooms: Rooms,
+    pub include_leave: bool,
+    pub timeline: EventFilter,
+    pub state: EventFilter,
+}
+
+/// Which events of which rooms.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    rooms: Rooms,
+    types: Option<Vec<String>>,
+    not_types: Vec<String>,
+    senders: Option<HashSet<OwnedUserId>>,
+    not_senders: HashSet<OwnedUserId>,
+    url: Option<bool>,
+    pub lazy_load_members: bool,
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rooms {
+    only: Option<HashSet<OwnedRoomId>>,
+    not: HashSet<OwnedRoomId>,
+}
+
+impl SyncFilter {
+    pub fn new(definition: &FilterDefinition) -> Self {
+        let room = &definition.room;
+        Self {
+            rooms: Rooms::new(room.rooms.as_deref(), &room.not_rooms),
+            include_leave: room.include_leave,
+            timeline: EventFilter::new(&room.timeline),
+            state: EventFilter::new(&room.state),
+        }
+    }
+
+    pub fn wants_room(&self, room: &RoomId) -> bool {
+        self.rooms.contains(room)
+    }
+}
+
+impl EventFilter {
+    pub fn new(filter: &RoomEventFilter) -> Self {
+        let limit = filter.limit.and_then(|limit| usize::try_from(u64::from(limit)).ok());
+        Self {
+            rooms: Rooms::new(filter.rooms.as_deref(), &filter.not_rooms),
+            types: filter.types.clone(),
+            not_types: filter.not_types.clone(),
+            senders: filter.senders.as_ref().map(|senders| senders.iter().cloned().collect()),
+            not_senders: filter.not_senders.iter().cloned().collect(),
+            url: filter.url_filter.as_ref().map(|url| *url == UrlFilter::EventsWithUrl),
+            lazy_load_members: !filter.lazy_load_options.is_disabled(),
+            limit: limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX),
+        }
+    }
+
+    /// Whether events of this room are wanted at all.
+    pub fn wants_room(&self, room: &RoomId) -> bool {
+        self.rooms.contains(room)
+    }
+
+    pub fn wants(&self, event: &Event) -> bool {
+        let pdu = &event.pdu;
+        if self.senders.as_ref().is_some_and(|senders| !senders.contains(&pdu.sender))
+            || self.not_senders.contains(&pdu.sender)
+        {
+            return false;
+        }
+        if self.types.is_some() || !self.not_types.is_empty() {
+            let event_type = pdu.event_type.to_string();
+            let matches = |pattern: &String| glob(pattern, &event_type);
+            if self.types.as_ref().is_some_and(|types| !types.iter().any(matches))
+                || self.not_types.iter().any(matches)
+            {
+                return false;
+            }
+        }
+        self.url.is_none_or(|wanted| wanted == has_url(event))
+    }
+}
+
+impl Default for EventFilter {
+    fn default() -> Self {
+        Self::new(&RoomEventFilter::default())
+    }
+}
+
+impl Rooms {
+    fn new(only: Option<&[OwnedRoomId]>, not: &[OwnedRoomId]) -> Self {
+        Self {
+            only: only.map(|rooms| rooms.iter().cloned().collect()),
+            not: not.iter().cloned().collect(),
+        }
+    }
+
+    fn contains(&self, room: &RoomId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(room)) && !self.not.contains(room)
+    }
+}
+
+fn has_url(event: &Event) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        #[expect(dead_code, reason = "only its being a string is of interest")]
+        url: String,
+    }
+    event.pdu.content_as::<Content>().is_ok()
+}
+
+/// `*` stands for any characters.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        assert!(glob("m.room.*", "m.room.message"));
+        assert!(glob("*", ""));
+        assert!(glob("m.*.mess*e", "m.room.message"));
+        assert!(glob("m.room.message", "m.room.message"));
+        assert!(!glob("m.room", "m.room.message"));
+        assert!(!glob("m.*m.room", "m.room"));
+        assert!(!glob("*.member", "m.room.message"));
+    }
+}

@@ -1,0 +1,160 @@
+//! The answer of `GET /_matrix/client/v3/sync` (client-server API, "Syncing"), out of one snapshot.
+
+use ruma::{
+    OwnedRoomId,
+    api::client::sync::sync_events::v3::{InvitedRoom, KnockedRoom, Response},
+    events::{AnyStrippedStateEvent, StateEventType},
+    serde::Raw,
+};
+use serde_json::{json, value::RawValue};
+
+use super::{SyncRequest, room, token};
+use crate::{
+    error::{Error, Result},
+    service::{
+        event::Event, notifier::Subject, room_info::RoomInfo, rooms::state_event,
+        sessions::Session, timeline::Context,
+    },
+    storage::{
+        Conn, Position, current_position,
+        members::{self, MembershipRow},
+        state::State,
+    },
+};
+
+/// The state that an invited user is told of a room, besides their own membership.
+const STRIPPED: [StateEventType; 8] = [
+    StateEventType::RoomCreate,
+    StateEventType::RoomName,
+    StateEventType::RoomAvatar,
+    StateEventType::RoomTopic,
+    StateEventType::RoomJoinRules,
+    StateEventType::RoomCanonicalAlias,
+    StateEventType::RoomEncryption,
+    StateEventType::RoomTombstone,
+];
+
+pub(super) fn build(
+    context: &Context,
+    conn: &mut Conn,
+    caller: &Session,
+    request: &SyncRequest,
+    since: Option<Position>,
+) -> Result<Response> {
+    // What is committed and not yet published is left to the next sync: caches don't know it.
+    let now = current_position(conn)?.min(context.notifier.position());
+    let memberships = context.user_rooms.at(conn, caller.user_nid, now)?;
+    let mut response = Response::new(token(now));
+    for row in &memberships.rows {
+        let changed = since.is_none_or(|since| row.position > since);
+        let at_rest = !changed && row.membership != "join";
+        let silent = since.is_some_and(|since| {
+            context.notifier.last_change(Subject::Room(row.room_nid)) <= since
+        });
+        if at_rest || (silent && !changed && !request.full_state) {
+            continue;
+        }
+        let info = context.rooms.by_nid(conn, row.room_nid)?;
+        if !request.filter.wants_room(&info.id) {
+            continue;
+        }
+        let range = room::Range { since, now };
+        add(context, conn, caller, request, range, &info, row, &mut response)?;
+    }
+    Ok(response)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one room out of the loop above")]
+fn add(
+    context: &Context,
+    conn: &mut Conn,
+    caller: &Session,
+    request: &SyncRequest,
+    range: room::Range,
+    info: &RoomInfo,
+    row: &MembershipRow,
+    response: &mut Response,
+) -> Result<()> {
+    let id: OwnedRoomId = info.id.clone();
+    match &*row.membership {
+        "join" => {
+            let newly = newly_joined(conn, row, range.since)?;
+            let room = room::joined(context, conn, caller, request, range, info, row, newly)?;
+            if !room.is_empty() {
+                response.rooms.join.insert(id, room);
+            }
+        }
+        "invite" => {
+            let mut invited = InvitedRoom::default();
+            invited.invite_state.events = stripped_state(context, conn, row)?;
+            response.rooms.invite.insert(id, invited);
+        }
+        "knock" => {
+            let mut knocked = KnockedRoom::default();
+            knocked.knock_state.events = stripped_state(context, conn, row)?;
+            response.rooms.knock.insert(id, knocked);
+        }
+        _ => {
+            if range.since.is_none() && !request.filter.include_leave {
+                return Ok(());
+            }
+            if let Some(room) = room::left(context, conn, caller, request, range, info, row)? {
+                response.rooms.leave.insert(id, room);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the user was not joined at `since`.
+fn newly_joined(conn: &mut Conn, row: &MembershipRow, since: Option<Position>) -> Result<bool> {
+    let Some(since) = since else { return Ok(true) };
+    if row.position <= since {
+        return Ok(false);
+    }
+    let changes = members::changes(conn, row.room_nid, row.user_nid)?;
+    let before = changes.iter().rfind(|(position, _)| *position <= since);
+    let left_since = changes.iter().any(|(position, m)| *position > since && m != "join");
+    Ok(left_since || before.is_none_or(|(_, membership)| membership != "join"))
+}
+
+/// What an invited or knocking user is told: as the inviting server sent it, or from our own state.
+fn stripped_state(
+    context: &Context,
+    conn: &mut Conn,
+    row: &MembershipRow,
+) -> Result<Vec<Raw<AnyStrippedStateEvent>>> {
+    if let Some(stripped) = &row.stripped_state {
+        return serde_json::from_str(stripped)
+            .map_err(|error| Error::internal(format!("stored stripped state: {error}")));
+    }
+    let membership = context.events.get(conn, row.event_nid)?;
+    let mut events = Vec::new();
+    if let Some(before) = membership.state_before {
+        let state: State = context.states.get(conn, before)?;
+        for event_type in &STRIPPED {
+            if let Some(event) = state_event(context, conn, &state, event_type, "")? {
+                events.push(stripped(&event)?);
+            }
+        }
+        let sender = membership.pdu.sender.as_str();
+        if let Some(sender) =
+            state_event(context, conn, &state, &StateEventType::RoomMember, sender)?
+        {
+            events.push(stripped(&sender)?);
+        }
+    }
+    events.push(stripped(&membership)?);
+    Ok(events)
+}
+
+fn stripped(event: &Event) -> Result<Raw<AnyStrippedStateEvent>> {
+    let stripped: Box<RawValue> = serde_json::value::to_raw_value(&json!({
+        "type": event.pdu.event_type,
+        "state_key": event.pdu.state_key,
+        "sender": event.pdu.sender,
+        "content": event.pdu.content,
+    }))
+    .map_err(|error| Error::internal(format!("stripped state: {error}")))?;
+    Ok(Raw::from_json(stripped))
+}
