@@ -80,6 +80,8 @@ pub struct StoreOptions {
     pub readers: usize,
     /// The most jobs in one commit.
     pub group_limit: usize,
+    /// SQLite: jobs after which a checkpoint is due at once; otherwise one is within a second.
+    pub checkpoint_after_jobs: usize,
     /// How many users and how many state keys the interners keep in memory.
     pub interned: usize,
     /// `PRAGMA synchronous`, for the test that shows what a weaker one loses.
@@ -94,6 +96,7 @@ impl StoreOptions {
             database,
             readers,
             group_limit: 256,
+            checkpoint_after_jobs: 2_000,
             interned: 20_000,
             #[cfg(feature = "fault-injection")]
             danger_synchronous: "FULL",
@@ -175,7 +178,9 @@ impl Store {
         &self,
         read: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
-        Answer(self.queue_read(read))
+        let (sender, answer) = oneshot::channel();
+        self.0.reads.push(readers::job(read, sender));
+        Answer(answer)
     }
 
     /// Queues `write` at once: jobs commit in the order of these calls. The future is the answer, which
@@ -186,7 +191,9 @@ impl Store {
         &self,
         write: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
-        Answer(self.queue_write(write))
+        let (sender, answer) = oneshot::channel();
+        self.0.writes.push(writer::job(write, sender, Location::caller()));
+        Answer(answer)
     }
 
     /// [`Store::read`] for commands and tests: blocks the thread.
@@ -194,7 +201,7 @@ impl Store {
         &self,
         read: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.queue_read(read).blocking_recv().unwrap_or(Err(Error::Stopping))
+        self.read(read).blocking()
     }
 
     /// [`Store::write`] for commands and tests: blocks the thread.
@@ -203,7 +210,7 @@ impl Store {
         &self,
         write: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.queue_write(write).blocking_recv().unwrap_or(Err(Error::Stopping))
+        self.write(write).blocking()
     }
 
     /// The allocators of surrogate ids.
@@ -259,30 +266,18 @@ impl Store {
     pub fn close_blocking(&self) {
         self.0.close();
     }
-
-    fn queue_read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
-    ) -> oneshot::Receiver<Result<T>> {
-        let (sender, answer) = oneshot::channel();
-        self.0.reads.push(readers::job(read, sender));
-        answer
-    }
-
-    #[track_caller]
-    fn queue_write<T: Send + 'static>(
-        &self,
-        write: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> oneshot::Receiver<Result<T>> {
-        let (sender, answer) = oneshot::channel();
-        self.0.writes.push(writer::job(write, sender, Location::caller()));
-        answer
-    }
 }
 
 /// The answer to a queued read or write. The work goes on when it is dropped.
 #[must_use = "the answer may be an error"]
 pub struct Answer<T>(oneshot::Receiver<Result<T>>);
+
+impl<T> Answer<T> {
+    /// Blocks the thread until the answer is there.
+    pub fn blocking(self) -> Result<T> {
+        self.0.blocking_recv().unwrap_or(Err(Error::Stopping))
+    }
+}
 
 impl<T> Future for Answer<T> {
     type Output = Result<T>;

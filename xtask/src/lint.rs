@@ -22,6 +22,7 @@ fn clippy() -> Result<Counts> {
         "clippy",
         "--workspace",
         "--exclude=sealpost-e2e-wasm",
+        "--features=sealpost-homeserver/fault-injection",
         "--all-targets",
         "--",
         "--deny=warnings",

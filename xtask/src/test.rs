@@ -48,6 +48,7 @@ fn rust() -> Result<Counts> {
         "--workspace",
         "--exclude=sealpost-e2e-wasm",
         "--exclude=xtask-wasm",
+        "--features=sealpost-homeserver/fault-injection",
         "--no-fail-fast",
     ]))
 }

@@ -18,9 +18,6 @@ use super::{
 };
 use crate::error::Result;
 
-/// Jobs after which a checkpoint is due at once.
-const DUE_AFTER_JOBS: usize = 2_000;
-
 /// A checkpoint is due this long after a commit at the latest.
 const DUE_AFTER: Duration = Duration::from_secs(1);
 
@@ -34,8 +31,8 @@ pub(super) struct Checkpointer {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Signal {
+    due_after_jobs: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -52,7 +49,11 @@ impl Checkpointer {
         shared: &Arc<Shared>,
         writes: &Arc<Queue<Box<dyn Job>>>,
     ) -> Result<Self> {
-        let signal = Arc::new(Signal::default());
+        let signal = Arc::new(Signal {
+            due_after_jobs: options.checkpoint_after_jobs,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let DatabaseUrl::Sqlite(path) = &options.database else {
             return Ok(Self { signal, thread: None });
         };
@@ -73,7 +74,8 @@ impl Checkpointer {
         let mut state = self.signal.state.lock();
         let before = state.jobs;
         state.jobs += jobs;
-        if before == 0 || (before < DUE_AFTER_JOBS && state.jobs >= DUE_AFTER_JOBS) {
+        let due_after = self.signal.due_after_jobs;
+        if before == 0 || (before < due_after && state.jobs >= due_after) {
             drop(state);
             self.signal.changed.notify_one();
         }
@@ -130,7 +132,7 @@ fn wait(signal: &Signal) -> bool {
     while state.jobs == 0 && !state.closing {
         signal.changed.wait(&mut state);
     }
-    while state.jobs < DUE_AFTER_JOBS && !state.closing {
+    while state.jobs < signal.due_after_jobs && !state.closing {
         if signal.changed.wait_for(&mut state, DUE_AFTER).timed_out() {
             break;
         }

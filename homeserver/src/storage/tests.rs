@@ -55,7 +55,7 @@ fn hold_writer(store: &Store) -> mpsc::Sender<()> {
 }
 
 fn wait<T>(answer: Answer<T>) -> Result<T> {
-    answer.0.blocking_recv().unwrap()
+    answer.blocking()
 }
 
 #[test]
