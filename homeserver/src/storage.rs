@@ -65,7 +65,7 @@ pub use self::{
     conn::{Conn, check_integrity},
     database_url::DatabaseUrl,
     interner::{Interned, Interner, StateKey, StateKeyRef, StateKeys, UserRef, Users},
-    migrate::{Direction, migrate},
+    migrate::{Direction, migrate, migration_versions},
     nid::{ChainNid, EventNid, Nids, RoomNid, StateKeyNid, StateNid, UserNid},
     position::{Position, current_position},
     writer::Tx,

@@ -39,6 +39,11 @@ macro_rules! migrations {
 /// In the order they are run.
 const MIGRATIONS: &[Migration] = migrations!["2026-11-23_create_tables",];
 
+/// The names of all migrations, in order.
+pub fn migration_versions() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().map(|migration| migration.version)
+}
+
 diesel::table! {
     schema_migrations (version) {
         version -> Text,
