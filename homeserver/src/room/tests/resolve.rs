@@ -1,0 +1,141 @@
+//! Resolution of what is cut down to what can matter, against resolution of everything.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use ruma::{
+    OwnedEventId,
+    events::{StateEventType, TimelineEventType},
+    state_res::{self, StateMap},
+};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    rooms::{Dice, Room},
+    support::{keys, rules},
+};
+use crate::room::check::receive;
+use crate::room::resolve::{Known, entries_read, resolve};
+
+type Resolved = BTreeMap<(StateEventType, String), OwnedEventId>;
+
+/// ruma's algorithm over whole states, whole auth chains and all events.
+fn naive(room: &Room) -> Resolved {
+    let known = room.known();
+    let resolved = state_res::resolve(
+        &room.rules.authorization,
+        room.rules.state_res.v2_rules().unwrap(),
+        &room.maps(),
+        room.chains().into_iter().map(|chain| chain.into_iter().collect()).collect(),
+        |id| known.get(id).cloned(),
+        |_| Some(room.subgraph().into_iter().collect()),
+    );
+    resolved.unwrap().into_iter().collect()
+}
+
+fn reduced(room: &Room) -> Resolved {
+    let all = room.known();
+    let maps = room.maps();
+    let chains = room.chains();
+    let everywhere = |id: &OwnedEventId| chains.iter().all(|chain| chain.contains(id));
+    let difference: BTreeSet<OwnedEventId> =
+        chains.iter().flatten().filter(|id| !everywhere(id)).cloned().collect();
+    let (conflicted, subgraph) = (room.conflicted(), room.subgraph());
+    let mut ids = &(&difference | &conflicted) | &subgraph;
+    let entries = entries_read(ids.iter().map(|id| &*all[id]), room.rules);
+    let states: Vec<StateMap<OwnedEventId>> = maps
+        .iter()
+        .map(|map| map.iter().filter(|(entry, _)| entries.contains(entry)))
+        .map(|map| map.map(|(entry, id)| (entry.clone(), id.clone())).collect())
+        .collect();
+    ids.extend(states.iter().flat_map(|state| state.values().cloned()));
+
+    // Only the events that `resolve` says it needs.
+    let mut known = Known::new();
+    let mut todo: Vec<OwnedEventId> = ids.iter().cloned().collect();
+    known.extend(ids.into_iter().map(|id| (id.clone(), all[&id].clone())));
+    while let Some(id) = todo.pop() {
+        for auth in &all[&id].auth_events {
+            let event = &all[auth];
+            let new = known.insert(auth.clone(), event.clone()).is_none();
+            if new && event.event_type == TimelineEventType::RoomPowerLevels {
+                todo.push(auth.clone());
+            }
+        }
+    }
+
+    let mut whole: Resolved = maps[0].clone().into_iter().collect();
+    whole.retain(|entry, id| maps.iter().all(|map| map.get(entry) == Some(id)));
+    let resolved = resolve(room.rules, &states, difference, subgraph, &known).unwrap();
+    whole.extend(resolved);
+    whole
+}
+
+#[test]
+fn what_is_left_out_does_not_matter() {
+    let mut dice = Dice(0x5EED);
+    let (mut conflicts, mut power) = (0, 0);
+    for version in ["10", "11", "12"] {
+        for _ in 0..60 {
+            let room = Room::random(version, &mut dice);
+            assert_eq!(reduced(&room), naive(&room));
+            conflicts += usize::from(!room.conflicted().is_empty());
+            let levels = (StateEventType::RoomPowerLevels, String::new());
+            power += usize::from(room.maps().iter().any(|m| m[&levels] != room.maps()[0][&levels]));
+        }
+    }
+    assert!(conflicts > 100 && power > 50, "the rooms are too tame: {conflicts}, {power}");
+}
+
+#[test]
+fn the_order_of_forks_does_not_matter() {
+    let mut dice = Dice(0xF00D);
+    for version in ["10", "11", "12"] {
+        for _ in 0..20 {
+            let mut room = Room::random(version, &mut dice);
+            let resolved = reduced(&room);
+            for _ in 0..3 {
+                let (a, b) = (dice.below(room.forks.len()), dice.below(room.forks.len()));
+                room.forks.swap(a, b);
+                assert_eq!(reduced(&room), resolved);
+            }
+        }
+    }
+}
+
+/// A room, its forks, and the state that Synapse resolves them to: `fixtures/from_synapse.py`.
+#[derive(Deserialize)]
+struct Fixture {
+    version: String,
+    events: Vec<Box<RawValue>>,
+    forks: Vec<BTreeSet<OwnedEventId>>,
+    resolved: BTreeSet<OwnedEventId>,
+}
+
+#[test]
+fn forks_are_resolved_as_synapse_does() {
+    for json in [
+        include_str!("fixtures/forks-v10-0.json"),
+        include_str!("fixtures/forks-v10-1.json"),
+        include_str!("fixtures/forks-v10-2.json"),
+        include_str!("fixtures/forks-v11-0.json"),
+        include_str!("fixtures/forks-v11-1.json"),
+        include_str!("fixtures/forks-v11-2.json"),
+        include_str!("fixtures/forks-v12-0.json"),
+        include_str!("fixtures/forks-v12-1.json"),
+        include_str!("fixtures/forks-v12-2.json"),
+    ] {
+        let fixture: Fixture = serde_json::from_str(json).unwrap();
+        let events = fixture.events.iter().map(|event| {
+            let object = serde_json::from_str(event.get()).unwrap();
+            Arc::new(receive(object, None, rules(&fixture.version), &keys()).unwrap())
+        });
+        let room = Room::of(&fixture.version, events.collect(), &fixture.forks);
+        let resolved: BTreeSet<OwnedEventId> = reduced(&room).into_values().collect();
+        assert_eq!(resolved, fixture.resolved);
+    }
+}
