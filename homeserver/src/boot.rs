@@ -33,6 +33,7 @@ use crate::{
     room::version,
     service::{
         accounts::Accounts,
+        cleanup::Cleanup,
         commands::Commands,
         events::Events,
         filters::Filters,
@@ -50,7 +51,7 @@ use crate::{
         user_rooms::UserRooms,
     },
     storage::{DatabaseUrl, Store, StoreOptions},
-    worker::command_socket,
+    worker::{self, command_socket},
 };
 
 /// Why the server did not start or run on.
@@ -235,8 +236,16 @@ fn start_on(
         sync: Sync::new(Arc::clone(&context)),
     };
 
-    let socket = command_socket::path(&config.server.signing_key_file);
     let mut workers = Vec::new();
+    let (waits, stopped) = (Arc::clone(&context.notifier), stopping.clone());
+    workers.push(tokio::spawn(async move {
+        stopped.cancelled().await;
+        waits.stop();
+    }));
+    let cleanup = Cleanup::new(core.store.clone());
+    workers.push(tokio::spawn(worker::cleanup::run(cleanup, core.clock.clone(), stopping.clone())));
+
+    let socket = command_socket::path(&config.server.signing_key_file);
     match command_socket::bind(&socket) {
         Ok(listener) => {
             let commands = Arc::new(core.commands());

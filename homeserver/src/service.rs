@@ -5,6 +5,7 @@
 //! call it. Each table is written by one service.
 
 pub mod accounts;
+pub mod cleanup;
 pub mod commands;
 pub mod event;
 pub mod events;

@@ -1,4 +1,5 @@
 //! Loops beside the requests, each until its cancellation token is cancelled. To add one:
 //! `worker/<name>.rs`, started in `boot.rs`.
 
+pub mod cleanup;
 pub mod command_socket;

@@ -113,7 +113,8 @@ impl Timeline {
 
     /// Appends an event of another server, whose format, hashes and signatures were checked.
     pub async fn append_remote(&self, room: RoomNid, event: RemoteEvent) -> Result<Outcome> {
-        let outcomes = self.queue(room).push(&self.context, Request::Remote(event)).await?;
+        let outcomes =
+            self.queue(room).push(&self.context, Request::Remote(Box::new(event))).await?;
         outcomes.into_iter().next().ok_or_else(|| Error::internal("no outcome for an event"))
     }
 

@@ -37,10 +37,49 @@ pub fn insert(conn: &mut Conn, key: &TransactionKey, response: &str, now: i64) -
     Ok(())
 }
 
-/// Forgets transactions older than `before` (milliseconds).
-pub fn delete_before(conn: &mut Conn, before: i64) -> Result<usize> {
-    Ok(diesel::delete(
-        client_transactions::table.filter(client_transactions::created_at.lt(before)),
-    )
-    .execute(conn)?)
+/// Forgets up to `limit` transactions older than `before` (milliseconds). Returns how many.
+pub fn delete_before(conn: &mut Conn, before: i64, limit: i64) -> Result<usize> {
+    type Row = (UserNid, String, String, String);
+    let old: Vec<Row> = client_transactions::table
+        .filter(client_transactions::created_at.lt(before))
+        .select((
+            client_transactions::user_nid,
+            client_transactions::device_id,
+            client_transactions::endpoint,
+            client_transactions::transaction_id,
+        ))
+        .limit(limit)
+        .load(conn)?;
+    for (user, device, endpoint, transaction) in &old {
+        diesel::delete(client_transactions::table.find((user, device, endpoint, transaction)))
+            .execute(conn)?;
+    }
+    Ok(old.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::on_both;
+
+    #[test]
+    fn only_old_transactions_are_forgotten() {
+        on_both(|store| {
+            let left = store.write_blocking(|tx| {
+                for created in 0..10 {
+                    let key = TransactionKey {
+                        user_nid: UserNid(1),
+                        device_id: "DEVICE".to_owned(),
+                        endpoint: "send".to_owned(),
+                        transaction_id: created.to_string(),
+                    };
+                    insert(tx, &key, "$event", created)?;
+                }
+                assert_eq!(delete_before(tx, 5, 3)?, 3);
+                assert_eq!(delete_before(tx, 5, 3)?, 2);
+                Ok(client_transactions::table.count().get_result::<i64>(&mut **tx)?)
+            });
+            assert_eq!(left.unwrap(), 5);
+        });
+    }
 }

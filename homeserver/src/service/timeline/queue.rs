@@ -40,7 +40,7 @@ const WAITING_MAX: usize = 10_000;
 pub(super) enum Request {
     /// All or none.
     Local(Vec<LocalEvent>),
-    Remote(RemoteEvent),
+    Remote(Box<RemoteEvent>),
     Outliers(Vec<Pdu>),
 }
 

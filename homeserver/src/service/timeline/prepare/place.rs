@@ -236,12 +236,15 @@ fn membership(event: &Event) -> String {
         .map_or_else(|_| "leave".to_owned(), |content| content.membership)
 }
 
+/// A state of several forks, and its row if it is new.
+pub(super) type Merged = (State, Option<NewState>);
+
 /// The prev_events of a local event and the state before it.
 pub(super) fn prev_events(
     context: &Context,
     conn: &mut Conn,
     tip: &Tip,
-) -> Result<(Vec<Extremity>, (State, Option<NewState>))> {
+) -> Result<(Vec<Extremity>, Merged)> {
     if tip.extremities.len() <= PREV_EVENTS_MAX {
         return Ok((tip.extremities.clone(), (tip.state.clone(), None)));
     }
@@ -259,7 +262,7 @@ pub(super) fn merge(
     conn: &mut Conn,
     tip: &Tip,
     forks: &[State],
-) -> Result<(State, Option<NewState>)> {
+) -> Result<Merged> {
     let Some((first, rest)) = forks.split_first() else { return Ok((State::empty(), None)) };
     if rest.iter().all(|fork| fork.nid() == first.nid()) {
         return Ok((first.clone(), None));
