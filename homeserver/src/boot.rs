@@ -10,6 +10,7 @@ use std::{
 };
 
 use ruma::{OwnedServerName, RoomVersionId};
+use rustls::crypto::ring;
 use sealpost_federation::signing_key::SigningKey;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, Listener},
+    config::{Config, ConfigError, DatabaseUrl, Listener},
     error::Error,
     http::{
         RateLimits,
@@ -50,7 +51,7 @@ use crate::{
         uia::Uia,
         user_rooms::UserRooms,
     },
-    storage::{DatabaseUrl, Store, StoreOptions},
+    storage::{Store, StoreOptions},
     worker::{self, command_socket},
 };
 
@@ -101,7 +102,7 @@ pub struct Core {
 impl Core {
     /// Opens the database, which takes its lock, and the signing key; makes what is absent. Blocks.
     pub fn open(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let database = database(&config)?;
+        let database = config.database()?;
         if let DatabaseUrl::Sqlite(file) = &database {
             create_folder_of(file)?;
         }
@@ -155,6 +156,8 @@ pub struct Running {
 
 /// Starts a server. When this returns it answers.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    // In a process that starts several servers, as tests do, it is installed already.
+    let _ = ring::default_provider().install_default();
     let certificates = certificates(&config)?;
     let core = tokio::task::spawn_blocking(move || Core::open(config, clock))
         .await
@@ -312,6 +315,12 @@ impl Running {
     }
 }
 
+/// Makes the signing key of a new server; one that is there is not overwritten.
+pub fn create_signing_key(file: &Path) -> Result<(), StartError> {
+    SigningKey::load_or_create(file, &mut rand::rng())?;
+    Ok(())
+}
+
 /// The server process: starts, runs until it is told to stop.
 pub fn run(config: Config) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -327,11 +336,6 @@ pub fn run(config: Config) -> Result<(), StartError> {
         tracing::info!(server_name, addresses = ?running.addresses, "ready");
         running.run().await
     })
-}
-
-fn database(config: &Config) -> Result<DatabaseUrl, ConfigError> {
-    DatabaseUrl::parse(&config.database.url, Path::new(""))
-        .map_err(|fault| ConfigError::new("database.url", fault))
 }
 
 fn create_folder_of(file: &Path) -> Result<(), StartError> {

@@ -4,6 +4,7 @@
 //! a test keeps `config.example.toml` equal and, with `SEALPOST_UPDATE_EXAMPLE=1`, writes it.
 
 mod check;
+mod database_url;
 mod error;
 mod example;
 pub mod section;
@@ -15,7 +16,9 @@ use std::{
 };
 
 use self::section::{Key, Section, dotted};
-pub use self::{error::ConfigError, example::example, section::Secret, sections::*};
+pub use self::{
+    database_url::DatabaseUrl, error::ConfigError, example::example, section::Secret, sections::*,
+};
 
 section::section! {
     /// The keys that stand before the first section.

@@ -18,7 +18,6 @@ pub mod auth_chains;
 mod checkpoint;
 pub mod client_transactions;
 mod conn;
-mod database_url;
 pub mod devices;
 pub mod events;
 mod failure;
@@ -63,13 +62,13 @@ pub(crate) use self::conn::each_backend;
 use self::{checkpoint::Checkpointer, lock::Ownership, queue::Queue, writer::Job};
 pub use self::{
     conn::{Conn, check_integrity},
-    database_url::DatabaseUrl,
     interner::{Interned, Interner, StateKey, StateKeyRef, StateKeys, UserRef, Users},
     migrate::{Direction, migrate, migration_versions},
     nid::{ChainNid, EventNid, Nids, RoomNid, StateKeyNid, StateNid, UserNid},
     position::{Position, current_position},
     writer::Tx,
 };
+pub use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
 
 /// How to open a [`Store`].

@@ -3,10 +3,12 @@
 use std::{fs::OpenOptions, io::Write as _, path::Path};
 
 use clap::Args;
-use sealpost_federation::signing_key::SigningKey;
 
 use super::Failure;
-use crate::config::{Config, example};
+use crate::{
+    boot,
+    config::{Config, example},
+};
 
 #[derive(Args)]
 pub struct Init {
@@ -33,8 +35,7 @@ impl Init {
             .open(file)
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-        SigningKey::load_or_create(key_file, &mut rand::rng())
-            .map_err(|error| Failure::new(error.to_string()))?;
+        boot::create_signing_key(key_file)?;
 
         let (file, key_file) = (file.display(), key_file.display());
         println!(

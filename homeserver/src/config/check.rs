@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use ruma::ServerName;
 
-use super::{Config, ConfigError, Listener, listener_key};
+use super::{Config, ConfigError, DatabaseUrl, Listener, listener_key};
 
 const SQLITE: &str = "sqlite://";
 
@@ -51,7 +51,7 @@ impl Config {
         {
             return fault("well_known.server", "is not `host` or `host:port`");
         }
-        self.check_database()?;
+        self.database()?;
         for listener in &self.listeners {
             listener.check()?;
         }
@@ -101,33 +101,10 @@ impl Config {
         Ok(())
     }
 
-    fn check_database(&self) -> Result<(), ConfigError> {
-        let fault = |fault: &str| Err(ConfigError::new("database.url", fault));
-        let url = &self.database.url;
-        if let Some(file) = url.strip_prefix(SQLITE) {
-            return if file.ends_with('/') { fault("names no file") } else { Ok(()) };
-        }
-        let Some(rest) = url.strip_prefix("postgres://").or(url.strip_prefix("postgresql://"))
-        else {
-            return fault("must begin with `sqlite://` or `postgres://`");
-        };
-        let (authority, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut parameters = parameters.split('&').filter_map(|pair| pair.split_once('='));
-        let authority = authority.split('/').next().unwrap_or_default();
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let host = parameters.clone().find(|(name, _)| *name == "host").map_or(host, |(_, h)| h);
-        let near = host.is_empty()
-            || host.starts_with('/')
-            || host.starts_with("%2F")
-            || host.starts_with("%2f")
-            || is_loopback(host);
-        if near || parameters.any(|pair| pair == ("sslmode", "disable")) {
-            return Ok(());
-        }
-        fault(
-            "this build speaks no TLS to PostgreSQL: a host other than loopback or a socket needs \
-             an explicit `sslmode=disable`",
-        )
+    /// Which database, and where.
+    pub fn database(&self) -> Result<DatabaseUrl, ConfigError> {
+        DatabaseUrl::parse(&self.database.url, Path::new(""))
+            .map_err(|fault| ConfigError::new("database.url", fault))
     }
 
     /// What is switched on without effect yet, and what weakens security: for the log at start.
@@ -223,14 +200,6 @@ fn check_url(key: &str, url: &str) -> Result<(), ConfigError> {
         }
         _ => Err(ConfigError::new(key, "is not an address such as `https://matrix.example.org`")),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

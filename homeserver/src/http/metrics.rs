@@ -20,9 +20,25 @@ pub struct RouteMetrics {
     by_class: [AtomicU64; 6],
     buckets: [AtomicU64; BOUNDS_US.len()],
     total_us: AtomicU64,
+    in_flight: AtomicU64,
+}
+
+/// A request that is not answered yet.
+pub struct InFlight<'m>(&'m RouteMetrics);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl RouteMetrics {
+    /// Counts a request until what is returned is dropped.
+    pub fn begin(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self)
+    }
+
     pub fn record(&self, status: StatusCode, took: Duration) {
         if let Some(count) = self.by_class.get(usize::from(status.as_u16() / 100)) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -102,17 +118,26 @@ impl Metrics {
         }
         let used = || routes.all().iter().filter(|route| route.metrics.requests() > 0);
 
+        writeln!(text, "# HELP sealpost_http_in_flight Requests not answered yet.")?;
+        writeln!(text, "# TYPE sealpost_http_in_flight gauge")?;
+        for route in routes.all() {
+            let count = route.metrics.in_flight.load(Ordering::Relaxed);
+            if count > 0 {
+                let labels = route.labels();
+                writeln!(text, "sealpost_http_in_flight{{{labels}}} {count}")?;
+            }
+        }
+
         writeln!(text, "# HELP sealpost_http_requests_total Requests answered.")?;
         writeln!(text, "# TYPE sealpost_http_requests_total counter")?;
         for route in used() {
             for (class, count) in route.metrics.by_class.iter().enumerate() {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
-                    let (method, path) = (&route.method, route.name);
+                    let labels = route.labels();
                     writeln!(
                         text,
-                        "sealpost_http_requests_total{{method=\"{method}\",path=\"{path}\",\
-                         status=\"{class}xx\"}} {count}"
+                        "sealpost_http_requests_total{{{labels},status=\"{class}xx\"}} {count}"
                     )?;
                 }
             }
@@ -121,8 +146,7 @@ impl Metrics {
         writeln!(text, "# HELP sealpost_http_seconds How long answers took.")?;
         writeln!(text, "# TYPE sealpost_http_seconds histogram")?;
         for route in used() {
-            let labels = format!("method=\"{}\",path=\"{}\"", route.method, route.name);
-            route.metrics.write(text, &labels)?;
+            route.metrics.write(text, &route.labels())?;
         }
         Ok(())
     }

@@ -73,8 +73,13 @@ pub fn routes() -> Routes {
     routes.add(message::get_message_events);
 
     routes.add(state::get_state_events);
-    routes.add(state::get_state_event_for_key);
-    routes.add(state::send_state_event);
+    // The empty state key, without the slash that stands before it.
+    let state = [
+        "/_matrix/client/r0/rooms/{room_id}/state/{event_type}",
+        "/_matrix/client/v3/rooms/{room_id}/state/{event_type}",
+    ];
+    routes.add_also_at(&state, state::get_state_event_for_key);
+    routes.add_also_at(&state, state::send_state_event);
 
     routes.add(sync::sync_events);
 
@@ -108,6 +113,13 @@ pub struct Route {
     pub body_limit: usize,
     pub metrics: RouteMetrics,
     pub run: Run,
+}
+
+impl Route {
+    /// As Prometheus tells one route from another.
+    pub fn labels(&self) -> String {
+        format!("method=\"{}\",path=\"{}\"", self.method, self.name)
+    }
 }
 
 #[derive(Default)]

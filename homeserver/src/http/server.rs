@@ -190,6 +190,7 @@ async fn answer(
 
 async fn run(route: &Route, ctx: Ctx, call: Call) -> HttpResponse {
     let began = Instant::now();
+    let _in_flight = route.metrics.begin();
     let response = match (route.run)(ctx, call).await {
         Ok(response) => response,
         Err(error) => error::respond(&error, route.name),

@@ -1,0 +1,27 @@
+//! The client-server API, spoken to whole servers in this process, on both databases.
+
+#[path = "support/actor.rs"]
+mod actor;
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/server.rs"]
+mod server;
+
+#[path = "client/commands.rs"]
+mod commands;
+#[path = "client/conversation.rs"]
+mod conversation;
+#[path = "client/filter.rs"]
+mod filter;
+#[path = "client/listeners.rs"]
+mod listeners;
+#[path = "client/paths.rs"]
+mod paths;
+#[path = "client/push.rs"]
+mod push;
+#[path = "client/register.rs"]
+mod register;
+#[path = "client/session.rs"]
+mod session;
+#[path = "client/stop.rs"]
+mod stop;
