@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use serde_json::{json, value::RawValue};
@@ -32,6 +32,7 @@ pub struct Event {
     /// As signed; after a redaction, what the redaction leaves of it.
     pub pdu: Arc<Pdu>,
     position: AtomicI64,
+    committed: AtomicBool,
     client: OnceLock<Box<RawValue>>,
 }
 
@@ -110,6 +111,7 @@ impl Event {
             redacted_because,
             pdu,
             position: AtomicI64::new(position.map_or(0, |position| position.0)),
+            committed: AtomicBool::new(false),
             client: OnceLock::new(),
         }
     }
@@ -125,6 +127,16 @@ impl Event {
     /// Called once, after the commit that gave the event its place.
     pub fn set_position(&self, position: Position) {
         self.position.store(position.0, Ordering::Release);
+    }
+
+    /// Has it a row by now? Asked of events that were prepared, not of those that were read.
+    pub fn is_committed(&self) -> bool {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// Called once, after the commit of its row.
+    pub fn set_committed(&self) {
+        self.committed.store(true, Ordering::Release);
     }
 
     /// The format of `/sync`: without the room id.

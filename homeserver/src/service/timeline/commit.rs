@@ -221,6 +221,7 @@ fn publish(context: &Context, batch: &Batch, positions: &[Option<Position>]) {
         if let Some(position) = position {
             prepared.event.set_position(*position);
         }
+        prepared.event.set_committed();
         for state in &prepared.hot_states {
             context.states.insert(state.clone());
         }

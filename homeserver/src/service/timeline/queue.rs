@@ -24,6 +24,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     room::event::Pdu,
+    service::event::Event,
     storage::{Conn, RoomNid, client_transactions::TransactionKey},
 };
 
@@ -251,7 +252,7 @@ fn prepare_chain(
             return Ok(Chain { tip: None, batch: None, done, prepared: Vec::new() });
         }
     };
-    tip.release(|event| event.position().is_some());
+    tip.release(Event::is_committed);
     let before = tip.clone();
     let (mut events, mut done, mut prepared) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
