@@ -173,6 +173,7 @@ fn convert<R: IncomingRequest>(
     arguments: &Arguments,
     body: &[u8],
 ) -> Result<R> {
+    let body = if body.is_empty() && is_json(from) { b"{}" } else { body };
     let mut request = http::Request::new(body);
     if let Some(query) = from.uri().query() {
         let mut uri = BytesMut::with_capacity(query.len() + 2);
@@ -194,6 +195,13 @@ fn convert<R: IncomingRequest>(
         .map_err(|_| Error::invalid_param("The path is not UTF-8"))?;
     let decoded: SmallVec<[&str; 4]> = decoded.iter().map(|argument| &**argument).collect();
     R::try_from_http_request_inner(request, &decoded).map_err(|error| malformed(&error))
+}
+
+/// Whether a body, if there were one, would be JSON: clients leave out one without members, as matrix-nio does
+/// when it joins a room.
+fn is_json(request: &HttpRequest) -> bool {
+    let is_json = |kind: &HeaderValue| kind.as_bytes().starts_with(JSON.as_bytes());
+    !request.method().is_safe() && request.headers().get(header::CONTENT_TYPE).is_none_or(is_json)
 }
 
 /// A response of `http` 1 as one of actix.

@@ -8,13 +8,17 @@ use serde_json::{Value, json};
 use super::ruma::{Call, Ctx};
 use crate::error::{Error, Result};
 
-/// `GET /.well-known/matrix/client`: where clients reach the server.
+/// `GET /.well-known/matrix/client`: where clients reach the server, and for the page at `/` which one it is.
 pub async fn client(ctx: Ctx, _: Call) -> Result<HttpResponse> {
     let url = match &ctx.config.well_known.client {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => ctx.config.public_base_url(),
     };
-    Ok(json_body(&json!({ "m.homeserver": { "base_url": url } })))
+    let name = &ctx.config.server.server_name;
+    Ok(json_body(&json!({
+        "m.homeserver": { "base_url": url },
+        "org.sealpost.server": { "name": name, "version": env!("CARGO_PKG_VERSION") },
+    })))
 }
 
 /// `GET /.well-known/matrix/server`: where other servers reach it.
