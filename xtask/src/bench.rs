@@ -36,8 +36,12 @@ struct Measured {
 
 type Measurements = HashMap<String, Measured>;
 
-/// `bench [server] [--scale F] [--only A,B] [--without-synapse]`, or `bench store`.
+/// `bench [server] [--scale F] [--only A,B] [--without-synapse]`, or `bench store [EVENTS MEMBERS]`.
 pub fn bench(arguments: &[String]) -> Result<()> {
+    if let Some(("store", rest)) = arguments.split_first().map(|(what, rest)| (what.as_str(), rest))
+    {
+        return store(rest);
+    }
     let mut load = Vec::new();
     let mut with_synapse = true;
     let mut words = arguments.iter();
@@ -66,6 +70,13 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     };
     print(&ours, &theirs);
     Ok(())
+}
+
+/// What the store and a large room cost, without HTTP around them.
+fn store(sizes: &[String]) -> Result<()> {
+    let package = "--package=sealpost-homeserver";
+    run(&mut cargo(&["run", "--release", package, "--example=storage_cost"]))?;
+    run(cargo(&["bench", package, "--bench=store_bounds", "--"]).args(sizes))
 }
 
 /// No rate limits, and passwords hashed with the least work: logging in is not what is compared.

@@ -39,6 +39,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   check            lint, then test
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,
                    --without-synapse
+  bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
   soak             sixteen clients for ten minutes; --seconds N";
 
 /// What went wrong, in one readable message.
