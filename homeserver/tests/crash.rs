@@ -12,10 +12,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     thread,
     time::Duration,
 };
@@ -42,11 +39,10 @@ fn child() {
     let told = std::env::var(CHILD).unwrap();
     let (first, url) = told.split_once(' ').unwrap();
     let store = open(url);
-    let next = Arc::new(AtomicI64::new(first.parse().unwrap()));
-    let writers: Vec<_> = (0..4)
-        .map(|_| {
-            let (store, next) = (store.clone(), Arc::clone(&next));
-            thread::spawn(move || {
+    let next = AtomicI64::new(first.parse().unwrap());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
                 loop {
                     let nid = next.fetch_add(1, Ordering::Relaxed);
                     let position = ledger::write(&store, nid).blocking().unwrap();
@@ -54,12 +50,9 @@ fn child() {
                     let line = format!("acknowledged {nid} {position}\n");
                     std::io::stdout().write_all(line.as_bytes()).unwrap();
                 }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.join().unwrap();
-    }
+            });
+        }
+    });
 }
 
 fn start_child(url: &str, first: i64, kill_at: Option<&str>) -> Child {
