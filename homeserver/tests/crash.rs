@@ -61,7 +61,7 @@ fn start_child(url: &str, first: i64, kill_at: Option<&str>) -> Child {
         .args(["--ignored", "--exact", "child", "--nocapture", "--test-threads=1"])
         .env(CHILD, format!("{first} {url}"))
         .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+        .stderr(Stdio::inherit());
     if let Some(point) = kill_at {
         command.env("SEALPOST_KILL_AT", point);
     }
