@@ -37,4 +37,4 @@ pub mod visibility;
 pub use self::event::Pdu;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,10 +21,10 @@ use super::{
 use crate::room::check::receive;
 use crate::room::resolve::{Known, entries_read, resolve};
 
-type Resolved = BTreeMap<(StateEventType, String), OwnedEventId>;
+pub(crate) type Resolved = BTreeMap<(StateEventType, String), OwnedEventId>;
 
 /// ruma's algorithm over whole states, whole auth chains and all events.
-fn naive(room: &Room) -> Resolved {
+pub(crate) fn naive(room: &Room) -> Resolved {
     let known = room.known();
     let resolved = state_res::resolve(
         &room.rules.authorization,

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::support::{draft, key, rules};
 use crate::room::{Pdu, auth, build::build, resolve::Known};
 
+/// A state, by its entries.
 pub type Fork = BTreeMap<(StateEventType, String), Arc<Pdu>>;
 
 const USERS: [&str; 6] =
@@ -35,6 +36,13 @@ impl Dice {
     pub fn of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }
+}
+
+/// A line of events while it is made.
+#[derive(Clone, Default)]
+struct Branch {
+    state: Fork,
+    head: Option<Arc<Pdu>>,
 }
 
 pub struct Room {
@@ -70,19 +78,20 @@ impl Room {
     pub fn random(version: &str, dice: &mut Dice) -> Self {
         let mut room = Self {
             rules: rules(version),
-            room_id: RoomId::parse("!r:domain").unwrap(),
+            room_id: RoomId::parse(format!("!{}:domain", dice.below(1_000_000))).unwrap(),
             events: Vec::new(),
             forks: Vec::new(),
             key: key(),
             clock: 1,
         };
-        let mut fork = Fork::new();
+        let mut fork = Branch::default();
         let creators_in_levels = !room.rules.authorization.explicitly_privilege_room_creators;
         let mut users = json!({ "@b:domain": 100, "@c:domain": 50 });
         if creators_in_levels {
             users["@a:domain"] = json!(100);
         }
-        let create = json!({ "room_version": version, "creator": "@a:domain" });
+        let create =
+            json!({ "room_version": version, "creator": "@a:domain", "n": dice.below(1_000_000) });
         assert!(room.send(&mut fork, "@a:domain", "m.room.create", "", create));
         let join = json!({ "membership": "join" });
         assert!(room.send(&mut fork, "@a:domain", "m.room.member", "@a:domain", join.clone()));
@@ -107,32 +116,33 @@ impl Room {
                 }
             }
         }
-        room.forks = branches;
+        room.forks = branches.into_iter().map(|branch| branch.state).collect();
         room
     }
 
-    fn act(&mut self, fork: &mut Fork, dice: &mut Dice) -> bool {
+    fn act(&mut self, branch: &mut Branch, dice: &mut Dice) -> bool {
         let (user, other) = (*dice.of(&USERS), *dice.of(&USERS));
         let member = |membership: &str| json!({ "membership": membership });
         match dice.below(12) {
-            0 | 1 => self.send(fork, user, "m.room.member", user, member("join")),
-            2 => self.send(fork, user, "m.room.member", user, member("leave")),
-            3 => self.send(fork, user, "m.room.member", other, member("leave")),
-            4 | 5 => self.send(fork, user, "m.room.member", other, member("ban")),
-            6 => self.send(fork, user, "m.room.member", other, member("invite")),
+            0 | 1 => self.send(branch, user, "m.room.member", user, member("join")),
+            2 => self.send(branch, user, "m.room.member", user, member("leave")),
+            3 => self.send(branch, user, "m.room.member", other, member("leave")),
+            4 | 5 => self.send(branch, user, "m.room.member", other, member("ban")),
+            6 => self.send(branch, user, "m.room.member", other, member("invite")),
             7..=9 => {
-                let levels = fork[&(StateEventType::RoomPowerLevels, String::new())].clone();
+                let levels =
+                    branch.state[&(StateEventType::RoomPowerLevels, String::new())].clone();
                 let mut levels: Value = serde_json::from_str(levels.content.get()).unwrap();
                 levels["users"][other] = json!(dice.of(&[0, 25, 50, 75, 100]));
-                self.send(fork, user, "m.room.power_levels", "", levels)
+                self.send(branch, user, "m.room.power_levels", "", levels)
             }
             10 => {
                 let rule = json!({ "join_rule": dice.of(&["public", "invite"]) });
-                self.send(fork, user, "m.room.join_rules", "", rule)
+                self.send(branch, user, "m.room.join_rules", "", rule)
             }
             _ => {
                 let name = json!({ "name": dice.below(100) });
-                self.send(fork, user, "m.room.name", "", name)
+                self.send(branch, user, "m.room.name", "", name)
             }
         }
     }
@@ -140,7 +150,7 @@ impl Room {
     /// Sends an event on a branch, if its rules allow it.
     fn send(
         &mut self,
-        fork: &mut Fork,
+        branch: &mut Branch,
         sender: &str,
         kind: &str,
         key: &str,
@@ -151,14 +161,15 @@ impl Room {
         self.clock += u32::from(!self.clock.is_multiple_of(3)) + (self.clock % 2);
         draft.origin_server_ts = MilliSecondsSinceUnixEpoch(UInt::from(self.clock));
         let types = auth::auth_types(&draft, self.rules).unwrap();
-        let auth = types.iter().filter_map(|entry| Some(fork.get(entry)?.event_id.clone()));
-        let prev = self.events.last().map(|event| event.event_id.clone());
+        let auth = types.iter().filter_map(|entry| Some(branch.state.get(entry)?.event_id.clone()));
+        let prev = branch.head.as_ref().map(|event| event.event_id.clone());
+        let depth = branch.head.as_ref().map_or(1, |event| event.depth + 1);
         let pdu = build(
             draft,
             Some(&self.room_id),
             prev.into_iter().collect(),
             auth.collect(),
-            self.events.len() as i64 + 1,
+            depth,
             &self.key,
             server_name!("domain"),
             self.rules,
@@ -166,14 +177,15 @@ impl Room {
         .unwrap();
         let pdu = Arc::new(pdu);
         let allowed = auth::authorise(self.rules, &pdu, |kind, key| {
-            fork.get(&(kind.clone(), key.to_owned())).cloned()
+            branch.state.get(&(kind.clone(), key.to_owned())).cloned()
         });
         if allowed.is_err() {
             return false;
         }
         self.room_id.clone_from(&pdu.room_id);
         let (kind, key) = pdu.state_key_pair().unwrap();
-        fork.insert((kind, key.to_owned()), pdu.clone());
+        branch.state.insert((kind, key.to_owned()), pdu.clone());
+        branch.head = Some(pdu.clone());
         self.events.push(pdu);
         true
     }

@@ -170,7 +170,7 @@ pub(super) fn remote(
         } else if let Some(at) = tip.extremities.iter().find(|at| at.nid == event.nid) {
             prev.push(at.clone());
         } else {
-            prev.push(Extremity::of(context, conn, &event)?);
+            prev.push(tip.extremity(context, conn, &event)?);
         }
     }
     let mut states = Vec::new();
@@ -251,7 +251,7 @@ pub(super) fn outlier(
         pdu: Arc::new(pdu),
     };
     let event = Arc::new(Event::new(parts, None));
-    tip.hold(event.clone());
+    tip.hold(event.clone(), None);
     let auth = if event.pdu.state_key.is_some() { nids(&auth_events) } else { Vec::new() };
     Ok(Preparation::Prepared(Box::new(Prepared {
         verdict: rejected.map_or(Verdict::Outlier, Verdict::Rejected),

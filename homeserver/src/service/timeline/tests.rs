@@ -1,5 +1,7 @@
 //! Rooms made and filled through the one door, on both databases.
 
+mod resolution;
+
 use std::sync::Arc;
 
 use ruma::{

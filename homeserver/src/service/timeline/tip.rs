@@ -26,6 +26,8 @@ pub(super) struct Tip {
     /// Other servers, by how many of their users are joined.
     pub servers: Arc<BTreeMap<OwnedServerName, usize>>,
     pending: HashMap<EventNid, Arc<Event>>,
+    /// The states after those of them that have one.
+    pending_states: HashMap<EventNid, State>,
 }
 
 /// An event that no other follows yet.
@@ -47,6 +49,7 @@ impl Tip {
             state: State::empty(),
             servers: Arc::default(),
             pending: HashMap::new(),
+            pending_states: HashMap::new(),
         }
     }
 
@@ -59,7 +62,7 @@ impl Tip {
         tip.state = context.states.get(conn, row.state_nid)?;
         for nid in event_rows::forward_extremities(conn, room)? {
             let event = context.events.get(conn, nid)?;
-            tip.extremities.push(Extremity::of(context, conn, &event)?);
+            tip.extremities.push(tip.extremity(context, conn, &event)?);
         }
         let mut servers = BTreeMap::new();
         for (_, user_id, _) in members::of_room(conn, room, "join")? {
@@ -109,8 +112,31 @@ impl Tip {
         }
     }
 
+    /// An event that others may come after.
+    pub fn extremity(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        event: &Event,
+    ) -> Result<Extremity> {
+        let state_after = match (self.pending_states.get(&event.nid), event.state_after) {
+            (Some(state), _) => state.clone(),
+            (None, Some(nid)) => context.states.get(conn, nid)?,
+            (None, None) => {
+                return Err(Error::internal(format!("event {} has no state", event.nid)));
+            }
+        };
+        Ok(Extremity {
+            nid: event.nid,
+            event_id: event.pdu.event_id.clone(),
+            depth: event.pdu.depth,
+            state_after,
+        })
+    }
+
     /// Holds an event that is prepared and not committed.
-    pub fn hold(&mut self, event: Arc<Event>) {
+    pub fn hold(&mut self, event: Arc<Event>, state_after: Option<State>) {
+        self.pending_states.extend(state_after.map(|state| (event.nid, state)));
         self.pending.insert(event.nid, event);
     }
 
@@ -122,25 +148,12 @@ impl Tip {
     /// Lets go of the events that the cache holds by now.
     pub fn release(&mut self, committed: impl Fn(&Event) -> bool) {
         self.pending.retain(|_, event| !committed(event));
+        self.pending_states.retain(|nid, _| self.pending.contains_key(nid));
     }
 
     /// Counts a user of another server in or out.
     pub fn count_member(&mut self, context: &Context, user_id: &str, joined: bool) {
         count(Arc::make_mut(&mut self.servers), context, user_id, joined);
-    }
-}
-
-impl Extremity {
-    pub fn of(context: &Context, conn: &mut Conn, event: &Event) -> Result<Self> {
-        let state_after = event
-            .state_after
-            .ok_or_else(|| Error::internal(format!("event {} has no state", event.nid.0)))?;
-        Ok(Self {
-            nid: event.nid,
-            event_id: event.pdu.event_id.clone(),
-            depth: event.pdu.depth,
-            state_after: context.states.get(conn, state_after)?,
-        })
     }
 }
 

@@ -137,7 +137,7 @@ pub(super) fn place(
         },
         None,
     ));
-    tip.hold(event.clone());
+    tip.hold(event.clone(), Some(state_after.clone()));
     let mut hot_states = vec![state_before, state_after.clone()];
 
     let mut changes = Changes::default();
