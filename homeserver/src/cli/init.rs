@@ -19,10 +19,7 @@ pub struct Init {
 impl Init {
     pub fn run(&self, file: &Path) -> Result<(), Failure> {
         let text = example(&self.name);
-        let folder = match file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = file.parent().unwrap_or(Path::new(""));
         let config = Config::parse(&text, folder)
             .map_err(|error| Failure { code: 2, message: error.to_string() })?;
         let key_file = &config.server.signing_key_file;

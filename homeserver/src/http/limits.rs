@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 pub const CLIENT_BODY: usize = 2 * 1024 * 1024;
 /// Enough for 50 events and 100 EDUs of 64 KiB each.
 pub const FEDERATION_BODY: usize = 12 * 1024 * 1024;
+/// A body must be there within this time.
+pub const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// Deeper JSON is refused before anything walks it.
 const DEPTH: usize = 100;
 

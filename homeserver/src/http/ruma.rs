@@ -3,7 +3,7 @@
 //! A request runs through [`call`]: who is calling ([`Scheme`]), the bounded body, the ruma request type, the
 //! handler, the ruma response type.
 
-use std::{cell::OnceCell, net::IpAddr, ops::Deref};
+use std::{net::IpAddr, ops::Deref};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use ruma::api::{IncomingRequest, OutgoingResponse, OutgoingResponseExt as _};
 use smallvec::SmallVec;
+use tokio::time::timeout;
 
 use super::{
     app::App,
@@ -86,42 +87,46 @@ pub struct Call {
 pub struct Body {
     payload: Option<web::Payload>,
     limit: usize,
-    bytes: OnceCell<Bytes>,
+    bytes: Bytes,
 }
 
 impl Body {
     pub fn new(payload: web::Payload, limit: usize) -> Self {
-        Self { payload: Some(payload), limit, bytes: OnceCell::new() }
+        Self { payload: Some(payload), limit, bytes: Bytes::new() }
     }
 
     /// All of it; 413 `M_TOO_LARGE` above the limit.
     pub async fn read(&mut self) -> Result<Bytes> {
-        let Some(mut payload) = self.payload.take() else {
-            return Ok(self.bytes.get().cloned().unwrap_or_default());
-        };
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Error::bad_json("The request's body ended early"))?;
-            if first.len() + rest.len() + chunk.len() > self.limit {
-                return Err(limits::too_large());
-            }
-            if first.is_empty() {
-                first = chunk;
-            } else {
-                rest.extend_from_slice(&chunk);
-            }
-        }
-        let bytes = if rest.is_empty() {
-            first
-        } else {
-            let mut all = BytesMut::with_capacity(first.len() + rest.len());
-            all.extend_from_slice(&first);
-            all.extend_from_slice(&rest);
-            all.freeze()
-        };
-        Ok(self.bytes.get_or_init(|| bytes).clone())
+        let Some(payload) = self.payload.take() else { return Ok(self.bytes.clone()) };
+        let bytes = timeout(limits::BODY_WITHIN, read(payload, self.limit))
+            .await
+            .unwrap_or_else(|_| Err(Error::bad_json("The request's body came too slowly")))?;
+        self.bytes = bytes.clone();
+        Ok(bytes)
     }
+}
+
+async fn read(mut payload: web::Payload, limit: usize) -> Result<Bytes> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Error::bad_json("The request's body ended early"))?;
+        if first.len() + rest.len() + chunk.len() > limit {
+            return Err(limits::too_large());
+        }
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            rest.extend_from_slice(&chunk);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut all = BytesMut::with_capacity(first.len() + rest.len());
+    all.extend_from_slice(&first);
+    all.extend_from_slice(&rest);
+    Ok(all.freeze())
 }
 
 /// What a handler may answer: a ruma response, or bytes that are already JSON.

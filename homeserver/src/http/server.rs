@@ -195,7 +195,15 @@ async fn run(route: &Route, ctx: Ctx, call: Call) -> HttpResponse {
         Ok(response) => response,
         Err(error) => error::respond(&error, route.name),
     };
-    route.metrics.record(response.status(), began.elapsed());
+    let took = began.elapsed();
+    route.metrics.record(response.status(), took);
+    tracing::debug!(
+        method = %route.method,
+        path = route.name,
+        status = response.status().as_u16(),
+        ?took,
+        "answered"
+    );
     response
 }
 

@@ -75,3 +75,74 @@ pub fn delete(conn: &mut Conn, user_nid: UserNid, device_id: Option<&str>) -> Re
     }
     Ok(tokens.into_iter().map(|(token_hash, _)| token_hash).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{
+        accounts::{self, Account},
+        devices::{self, Device},
+        tests::on_both,
+    };
+
+    fn insert_user(conn: &mut Conn, nid: UserNid, devices: &[&str]) -> Result<()> {
+        diesel::insert_into(users::table)
+            .values((users::user_nid.eq(nid), users::user_id.eq(format!("@{nid}:a.test"))))
+            .execute(conn)?;
+        let account = Account {
+            user_nid: nid,
+            password_hash: None,
+            is_admin: false,
+            is_guest: false,
+            created_at: 0,
+            deactivated_at: None,
+            displayname: None,
+            avatar_url: None,
+        };
+        accounts::insert(conn, &account)?;
+        for &device_id in devices {
+            let device = Device {
+                user_nid: nid,
+                device_id: device_id.to_owned(),
+                display_name: Some("one".to_owned()),
+                created_at: 0,
+                last_seen_at: None,
+                last_seen_ip: None,
+            };
+            devices::insert_if_absent(conn, &device)?;
+            let again = Device { display_name: Some("two".to_owned()), ..device.clone() };
+            devices::insert_if_absent(conn, &again)?;
+            assert_eq!(devices::find(conn, nid, device_id)?, Some(device));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_token_leads_to_its_owner_until_it_is_deleted() {
+        on_both(|store| {
+            store
+                .write_blocking(|tx| {
+                    let (alice, bob) = (UserNid(1), UserNid(2));
+                    insert_user(tx, alice, &["A", "B"])?;
+                    insert_user(tx, bob, &["A"])?;
+                    insert(tx, &[1; 32], alice, "A", 5)?;
+                    insert(tx, &[2; 32], alice, "B", 5)?;
+                    insert(tx, &[3; 32], bob, "A", 5)?;
+
+                    let owner = find(tx, &[2; 32])?.unwrap();
+                    assert_eq!(owner.user_id, "@1:a.test");
+                    assert_eq!((owner.user_nid, owner.device_id.as_str()), (alice, "B"));
+                    assert_eq!(find(tx, &[4; 32])?, None);
+
+                    assert_eq!(delete(tx, alice, Some("A"))?, [vec![1; 32]]);
+                    devices::delete(tx, alice, "A")?;
+                    assert_eq!(find(tx, &[1; 32])?, None);
+                    assert_eq!(devices::of_user(tx, alice)?.len(), 1);
+                    assert_eq!(delete(tx, alice, None)?, [vec![2; 32]]);
+                    assert!(find(tx, &[3; 32])?.is_some());
+                    Ok(())
+                })
+                .unwrap();
+        });
+    }
+}

@@ -54,3 +54,49 @@ pub fn set_avatar_url(conn: &mut Conn, user_nid: UserNid, url: Option<&str>) -> 
         .execute(conn)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::on_both;
+
+    #[test]
+    fn an_account_is_found_by_its_user() {
+        on_both(|store| {
+            let users = store.users().clone();
+            let account = store
+                .write_blocking(move |tx| {
+                    let user = users.find_or_reserve(tx, "@alice:a.test")?;
+                    users.insert(tx, &user)?;
+                    let account = Account {
+                        user_nid: user.nid,
+                        password_hash: Some("$argon2id$".to_owned()),
+                        is_admin: true,
+                        is_guest: false,
+                        created_at: 1,
+                        deactivated_at: None,
+                        displayname: None,
+                        avatar_url: None,
+                    };
+                    insert(tx, &account)?;
+                    set_displayname(tx, user.nid, Some("Alice"))?;
+                    set_avatar_url(tx, user.nid, Some("mxc://a.test/1"))?;
+                    Ok(Account {
+                        displayname: Some("Alice".to_owned()),
+                        avatar_url: Some("mxc://a.test/1".to_owned()),
+                        ..account
+                    })
+                })
+                .unwrap();
+            let user_nid = account.user_nid;
+            assert_eq!(
+                store.read_blocking(move |conn| find(conn, user_nid)).unwrap(),
+                Some(account.clone())
+            );
+            let by_id =
+                |id: &'static str| store.read_blocking(move |conn| find_by_id(conn, id)).unwrap();
+            assert_eq!(by_id("@alice:a.test"), Some(account));
+            assert_eq!(by_id("@bob:a.test"), None);
+        });
+    }
+}

@@ -58,3 +58,39 @@ pub fn use_once(conn: &mut Conn, token: &str, now: i64) -> Result<bool> {
 pub fn delete(conn: &mut Conn, token: &str) -> Result<bool> {
     Ok(diesel::delete(registration_tokens::table.find(token)).execute(conn)? > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::on_both;
+
+    fn token(name: &str, uses_allowed: Option<i64>, expires_at: Option<i64>) -> RegistrationToken {
+        let token = name.to_owned();
+        RegistrationToken { token, uses_allowed, uses_completed: 0, created_at: 0, expires_at }
+    }
+
+    #[test]
+    fn a_token_is_good_for_so_many_uses_and_so_long() {
+        on_both(|store| {
+            store
+                .write_blocking(|tx| {
+                    insert(tx, &token("twice", Some(2), None))?;
+                    insert(tx, &token("until 10", None, Some(10)))?;
+                    assert!(use_once(tx, "twice", 0)?);
+                    assert!(use_once(tx, "twice", 0)?);
+                    assert!(!use_once(tx, "twice", 0)?);
+                    assert!(use_once(tx, "until 10", 9)?);
+                    assert!(!use_once(tx, "until 10", 10)?);
+                    assert!(!use_once(tx, "unknown", 0)?);
+                    let uses: Vec<_> =
+                        all(tx)?.into_iter().map(|t| (t.token, t.uses_completed)).collect();
+                    assert_eq!(uses, [("twice".to_owned(), 2), ("until 10".to_owned(), 1)]);
+                    assert!(delete(tx, "twice")?);
+                    assert!(!delete(tx, "twice")?);
+                    assert_eq!(find(tx, "twice")?, None);
+                    Ok(())
+                })
+                .unwrap();
+        });
+    }
+}
