@@ -117,6 +117,10 @@ impl Shared {
         tracing::error!(reason, "the database failed; the process must exit and recover");
         self.failed.send_if_modified(|failed| failed.is_none() && failed.replace(reason).is_none());
     }
+
+    fn has_failed(&self) -> bool {
+        self.failed.borrow().is_some()
+    }
 }
 
 /// The open database. Clones share it; it is closed by [`Store::close`] or when the last one is dropped.

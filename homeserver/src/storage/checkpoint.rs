@@ -121,6 +121,9 @@ fn serve(
             }
         }
     }
+    if shared.has_failed() {
+        return;
+    }
     if let Err(error) = checkpoint(conn, "TRUNCATE") {
         tracing::warn!(%error, "the last checkpoint failed; the next start recovers from the log");
     }

@@ -181,7 +181,7 @@ pub(super) fn start(parts: Parts) -> Result<thread::JoinHandle<()>> {
 }
 
 struct Writer {
-    /// `None` only while it is being reopened.
+    /// `None` while it is being reopened.
     conn: Option<Conn>,
     incarnation: i64,
     checkpointer: Checkpointer,
@@ -201,12 +201,15 @@ impl Writer {
                 if let Err(reason) = self.commit_group(&mut waiting) {
                     self.shared.fail(reason);
                     self.queue.abandon();
-                    return;
+                    waiting.clear();
                 }
             }
         }
-        // The last checkpoint wants to be the last connection but one.
-        self.conn = None;
+        if self.shared.has_failed() {
+            // The last connection to SQLite's database checkpoints when it is closed, from a log that
+            // cannot be trusted: this one stays open until the process ends.
+            std::mem::forget(self.conn.take());
+        }
     }
 
     /// Commits jobs from the front of `waiting`. An error is final.

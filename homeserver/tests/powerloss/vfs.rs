@@ -129,6 +129,11 @@ impl World {
         self.files.lock().unwrap().entry(path.to_owned()).or_default().since.push(change);
     }
 
+    /// After a failed sync the kernel may call the pages clean: no later sync writes them.
+    fn forget(&self, path: &Path) {
+        self.files.lock().unwrap().entry(path.to_owned()).or_default().since.clear();
+    }
+
     fn sync(&self, path: &Path) {
         let mut files = self.files.lock().unwrap();
         let disk = files.entry(path.to_owned()).or_default();
@@ -367,6 +372,7 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
         let is_log = tracked.path.to_string_lossy().ends_with("-wal");
         let fault = if is_log { &tracked.world.log_sync } else { &tracked.world.database_sync };
         if let Some(code) = fault.due() {
+            tracked.world.forget(&tracked.path);
             return code;
         }
         tracked.world.sync(&tracked.path);
