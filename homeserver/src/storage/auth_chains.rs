@@ -132,6 +132,7 @@ fn auth_difference(
 ) -> Result<Vec<EventNid>> {
     let mut base = Reach::default();
     let conflicted: BTreeSet<EventNid> = forks.iter().flatten().copied().collect();
+    cover.read_places(&conflicted)?;
     let mut hints = BTreeSet::new();
     for &event in conflicted.iter().rev().take(HINTS) {
         hints.extend(cover.auth_keys(event)?);
@@ -161,7 +162,9 @@ fn auth_difference(
 
     let floors = candidates.iter().map(|(&chain, &(low, _))| (chain, low + 1));
     let mut from_shared = Reach::default();
-    for (chain, from) in cover.above(floors)? {
+    let above = cover.above(floors)?;
+    cover.read_events(&entered_at_the_beginning(&above))?;
+    for (chain, from) in above {
         let events = cover.events(chain, from, i64::MAX)?;
         let top = events.iter().rev().find(|&&(_, event, key)| shared(key) == Some(event));
         if let Some(&(sequence, ..)) = top {
@@ -191,6 +194,7 @@ fn subgraph(cover: &mut Cover<'_>, forks: &[Vec<EventNid>]) -> Result<Vec<EventN
         *low = sequence.min(*low);
     }
     let above = cover.above_within(lowest, &below)?;
+    cover.read_events(&entered_at_the_beginning(&above))?;
     let mut events = Vec::new();
     for (chain, low) in above {
         let found = cover.events(chain, low, below.on(chain))?;
@@ -198,6 +202,10 @@ fn subgraph(cover: &mut Cover<'_>, forks: &[Vec<EventNid>]) -> Result<Vec<EventN
     }
     events.sort_unstable();
     Ok(events)
+}
+
+fn entered_at_the_beginning(from: &HashMap<ChainNid, i64>) -> Vec<ChainNid> {
+    from.iter().filter(|&(_, from)| *from == 1).map(|(chain, _)| *chain).collect()
 }
 
 fn last_of(conn: &mut Conn, chain: ChainNid) -> Result<Option<i64>> {

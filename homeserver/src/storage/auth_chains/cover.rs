@@ -1,7 +1,13 @@
 //! The chain cover as far as one question needs it: chains and links are read when they are first asked
 //! for, and events that have no row yet stand on chains of their own.
+//!
+//! Most chains are short and belong to one user's membership. Where many are entered at once, from their
+//! beginning, they are read whole and a few hundred at a time.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use diesel::prelude::*;
 
@@ -9,7 +15,7 @@ use super::Pending;
 use crate::{
     error::{Error, Result},
     storage::{
-        ChainNid, Conn, EventNid, StateKeyNid,
+        ChainNid, Conn, EventNid, StateKeyNid, each_backend,
         schema::{chain_links, event_auth, event_chains, events},
     },
 };
@@ -45,7 +51,13 @@ pub(super) struct Cover<'a> {
     places: HashMap<EventNid, Place>,
     /// By the chain they come from, by sequence.
     down: HashMap<ChainNid, Arc<[LinkDown]>>,
+    /// Of chains that were read whole: all links to them, and all their events.
+    up: HashMap<ChainNid, Vec<LinkUp>>,
+    on_chain: HashMap<ChainNid, Vec<OnChain>>,
 }
+
+/// How many chains or events are asked for in one query.
+const AT_ONCE: usize = 250;
 
 impl<'a> Cover<'a> {
     pub fn new(conn: &'a mut Conn, pending: &'a [Pending]) -> Result<Self> {
@@ -55,6 +67,8 @@ impl<'a> Cover<'a> {
             pending_links: Vec::new(),
             places: HashMap::new(),
             down: HashMap::new(),
+            up: HashMap::new(),
+            on_chain: HashMap::new(),
         };
         for event in pending {
             // It may have been committed in the meantime.
@@ -91,6 +105,106 @@ impl<'a> Cover<'a> {
             .optional()?;
         self.places.extend(place.map(|place| (event, place)));
         Ok(place)
+    }
+
+    /// Reads the places of many events, and what links lead down from their chains.
+    pub fn read_places(&mut self, wanted: &BTreeSet<EventNid>) -> Result<()> {
+        let wanted: Vec<EventNid> =
+            wanted.iter().filter(|event| !self.pending.contains_key(event)).copied().collect();
+        if wanted.len() < 2 {
+            return Ok(());
+        }
+        let mut chains = BTreeSet::new();
+        for some in wanted.chunks(AT_ONCE) {
+            let found: Vec<(EventNid, ChainNid, i64)> = each_backend!(self.conn, conn => {
+                event_chains::table
+                    .filter(event_chains::event_nid.eq_any(some))
+                    .select((
+                        event_chains::event_nid,
+                        event_chains::chain_nid,
+                        event_chains::sequence,
+                    ))
+                    .load(conn)
+            })?;
+            chains.extend(found.iter().map(|&(_, chain, _)| chain));
+            self.places.extend(found.into_iter().map(|(event, chain, at)| (event, (chain, at))));
+        }
+        let chains: Vec<ChainNid> = chains.into_iter().collect();
+        for some in chains.chunks(AT_ONCE) {
+            let found: Vec<(ChainNid, i64, ChainNid, i64)> = each_backend!(self.conn, conn => {
+                chain_links::table
+                    .filter(chain_links::from_chain.eq_any(some))
+                    .order((chain_links::from_chain, chain_links::from_sequence))
+                    .select((
+                        chain_links::from_chain,
+                        chain_links::from_sequence,
+                        chain_links::to_chain,
+                        chain_links::to_sequence,
+                    ))
+                    .load(conn)
+            })?;
+            for links in found.chunk_by(|a, b| a.0 == b.0) {
+                let chain = links.iter().map(|&(_, from, to, at)| (from, to, at)).collect();
+                self.down.extend(links.first().map(|&(of, ..)| (of, chain)));
+            }
+            for &chain in some {
+                self.down.entry(chain).or_insert_with(Arc::default);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all events of many chains.
+    pub fn read_events(&mut self, chains: &[ChainNid]) -> Result<()> {
+        let unread = |chain: &&ChainNid| chain.0 > 0 && !self.on_chain.contains_key(chain);
+        let chains: Vec<ChainNid> = chains.iter().filter(unread).copied().collect();
+        for some in chains.chunks(AT_ONCE) {
+            let found: Vec<(ChainNid, i64, EventNid, Option<StateKeyNid>)> = each_backend!(self.conn, conn => {
+                event_chains::table
+                    .inner_join(events::table.on(events::event_nid.eq(event_chains::event_nid)))
+                    .filter(event_chains::chain_nid.eq_any(some))
+                    .order((event_chains::chain_nid, event_chains::sequence))
+                    .select((
+                        event_chains::chain_nid,
+                        event_chains::sequence,
+                        event_chains::event_nid,
+                        events::state_key_nid,
+                    ))
+                    .load(conn)
+            })?;
+            for &chain in some {
+                self.on_chain.insert(chain, Vec::new());
+            }
+            for (chain, at, event, key) in found {
+                let on_chain = self.on_chain.entry(chain).or_default();
+                on_chain.extend(key.map(|key| (at, event, key)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all links to many chains.
+    fn read_links_to(&mut self, chains: &[ChainNid]) -> Result<()> {
+        for some in chains.chunks(AT_ONCE) {
+            let found: Vec<(ChainNid, i64, ChainNid, i64)> = each_backend!(self.conn, conn => {
+                chain_links::table
+                    .filter(chain_links::to_chain.eq_any(some))
+                    .select((
+                        chain_links::to_chain,
+                        chain_links::to_sequence,
+                        chain_links::from_chain,
+                        chain_links::from_sequence,
+                    ))
+                    .load(conn)
+            })?;
+            for &chain in some {
+                self.up.insert(chain, Vec::new());
+            }
+            for (chain, at, from, from_at) in found {
+                self.up.entry(chain).or_default().push((at, from, from_at));
+            }
+        }
+        Ok(())
     }
 
     /// The state keys of an event's auth events.
@@ -137,14 +251,26 @@ impl<'a> Cover<'a> {
     ) -> Result<HashMap<ChainNid, i64>> {
         let mut lowest: HashMap<ChainNid, i64> = HashMap::new();
         let mut todo: Vec<Place> = places.into_iter().collect();
-        while let Some((chain, sequence)) = todo.pop() {
-            let before = lowest.get(&chain).copied().unwrap_or(i64::MAX);
-            if sequence >= before {
-                continue;
+        while !todo.is_empty() {
+            let whole: BTreeSet<ChainNid> = todo
+                .iter()
+                .filter(|(chain, sequence)| {
+                    *sequence == 1 && chain.0 > 0 && !self.up.contains_key(chain)
+                })
+                .map(|&(chain, _)| chain)
+                .collect();
+            if whole.len() > 1 {
+                self.read_links_to(&whole.into_iter().collect::<Vec<_>>())?;
             }
-            lowest.insert(chain, sequence);
-            let links = self.links_to(chain, sequence, before)?;
-            todo.extend(links.into_iter().map(|(_, from, at)| (from, at)));
+            for (chain, sequence) in std::mem::take(&mut todo) {
+                let before = lowest.get(&chain).copied().unwrap_or(i64::MAX);
+                if sequence >= before {
+                    continue;
+                }
+                lowest.insert(chain, sequence);
+                let links = self.links_to(chain, sequence, before)?;
+                todo.extend(links.into_iter().map(|(_, from, at)| (from, at)));
+            }
         }
         Ok(lowest)
     }
@@ -187,6 +313,9 @@ impl<'a> Cover<'a> {
                 .into_iter()
                 .collect());
         }
+        if let Some(all) = self.on_chain.get(&chain) {
+            return Ok(all.iter().filter(|&&(at, ..)| from <= at && at <= to).copied().collect());
+        }
         let found: Vec<(i64, EventNid, Option<StateKeyNid>)> = event_chains::table
             .inner_join(events::table.on(events::event_nid.eq(event_chains::event_nid)))
             .filter(event_chains::chain_nid.eq(chain))
@@ -224,6 +353,8 @@ impl<'a> Cover<'a> {
     fn links_to(&mut self, chain: ChainNid, from: i64, before: i64) -> Result<Vec<LinkUp>> {
         let mut links: Vec<LinkUp> = if chain.0 < 0 {
             Vec::new()
+        } else if let Some(all) = self.up.get(&chain) {
+            all.iter().filter(|&&(at, ..)| (from..before).contains(&at)).copied().collect()
         } else {
             chain_links::table
                 .filter(chain_links::to_chain.eq(chain))
