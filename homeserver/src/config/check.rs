@@ -296,6 +296,85 @@ mod tests {
         assert!(parse("server_name = \"a.b\"").warnings().is_empty());
     }
 
+    /// As test suites from outside write it.
+    #[test]
+    fn every_key_of_the_contract_is_known() {
+        let config = parse(
+            r#"
+            server_name = "localhost:8800"
+            public_base_url = "https://localhost:8800"
+            signing_key_file = "/tmp/signing.key"
+            [[listeners]]
+            bind = "127.0.0.1"
+            port = 8800
+            tls = false
+            cert_file = "tls.crt"
+            key_file = "tls.key"
+            serves = ["client", "federation"]
+            trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+            [[listeners]]
+            bind = "::1"
+            port = 8801
+            [database]
+            url = "sqlite:///tmp/homeserver.db"
+            [media]
+            path = "media"
+            allow_unauthenticated = true
+            [log]
+            level = "debug"
+            format = "json"
+            [registration]
+            enabled = true
+            allow_guests = true
+            shared_secret = "reg_secret"
+            tokens_required = false
+            [password_hashing]
+            memory_kib = 8
+            [rate_limits]
+            enabled = false
+            [federation]
+            enabled = true
+            ca_files = ["ca.crt"]
+            allow_private_addresses = true
+            notaries = ["a.test"]
+            allowed_servers = ["a.test", "localhost:8448"]
+            denied_servers = []
+            [outbound]
+            ca_files = ["ca.crt"]
+            allow_private_addresses = true
+            accept_invalid_certs = true
+            [rooms]
+            default_version = "10"
+            [room_directory]
+            public_without_auth = true
+            public_over_federation = true
+            anyone_may_publish = true
+            [url_previews]
+            enabled = true
+            [appservices]
+            registration_files = []
+            [well_known]
+            server = "a.test:443"
+            [turn]
+            uris = ["turn:a.test"]
+            [cache]
+            max_mb = 16
+            [metrics]
+            bind = "127.0.0.1"
+            port = 9000
+            [email]
+            smtp_host = "localhost"
+            smtp_port = 2525
+            from = "sealpost@localhost"
+            [presence]
+            enabled = true
+            "#,
+        );
+        assert_eq!(config.listeners.len(), 2);
+        let dangers = config.warnings().iter().filter(|w| w.contains("danger")).count();
+        assert_eq!(dangers, 3);
+    }
+
     #[test]
     fn a_secret_is_not_printed() {
         let config = parse("server_name = \"a.b\"\nregistration.shared_secret = \"hush\"");

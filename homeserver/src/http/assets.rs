@@ -1,9 +1,12 @@
 //! The web client, embedded in the binary from `web/dist` when it was built before the server.
 
+use std::borrow::Cow;
+
 use actix_web::{
     HttpResponse,
     http::{Method, header},
 };
+use bytes::Bytes;
 use rust_embed::RustEmbed;
 
 use super::error;
@@ -43,7 +46,10 @@ pub fn respond(method: &Method, path: &str) -> HttpResponse {
                 .insert_header((header::CACHE_CONTROL, caching))
                 .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-                .body(file.data.into_owned())
+                .body(match file.data {
+                    Cow::Borrowed(embedded) => Bytes::from_static(embedded),
+                    Cow::Owned(read) => Bytes::from(read),
+                })
         }
         None if path == "/" => {
             HttpResponse::Ok().content_type("text/html; charset=utf-8").body(NOT_BUILT)

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, RandomState},
+    net::{IpAddr, Ipv6Addr},
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,15 @@ pub fn too_large() -> Error {
         ErrorKind::TooLarge,
         "The request's body is too large",
     )
+}
+
+/// Whom a rate limit counts for: an address, of IPv6 the network of 64 bits that one customer has.
+pub fn caller(address: Option<IpAddr>) -> String {
+    match address {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
+        None => String::new(),
+    }
 }
 
 /// Refuses JSON that is nested too deeply. What is not JSON passes: the parser says so better.
@@ -113,17 +123,17 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Above this many callers the idle ones are forgotten.
-    const SWEEP: usize = 10_000;
-
     fn new(burst: u32, interval: Duration) -> Self {
         Self { burst: interval * burst, interval, empty_at: Mutex::default() }
     }
 
     fn take(&self, key: u64, now: Instant) -> Result<(), Duration> {
         let mut empty_at = self.empty_at.lock();
-        if empty_at.len() >= Self::SWEEP {
+        if empty_at.len() == empty_at.capacity() {
             empty_at.retain(|_, at| *at > now);
+            // Room for as many again, so that the next sweep is not soon.
+            let room = empty_at.len().max(64);
+            empty_at.reserve(room);
         }
         let at = empty_at.get(&key).copied().unwrap_or(now).max(now) + self.interval;
         let ahead = at.saturating_duration_since(now);
@@ -159,6 +169,14 @@ mod tests {
         bucket.take(2, now).unwrap();
         bucket.take(1, now + Duration::from_secs(1)).unwrap();
         assert!(bucket.take(1, now + Duration::from_secs(1)).is_err());
+    }
+
+    #[test]
+    fn callers_of_one_network_of_64_bits_are_one() {
+        let of = |address: &str| caller(Some(address.parse().unwrap()));
+        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::4"));
+        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 
     #[test]

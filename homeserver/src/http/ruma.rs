@@ -42,9 +42,9 @@ impl Ctx {
         Self { app, address }
     }
 
-    /// The caller's address as text, for rate limits.
-    pub fn address_text(&self) -> String {
-        self.address.map(|address| address.to_string()).unwrap_or_default()
+    /// Whom a rate limit counts for.
+    pub fn rate_limited_caller(&self) -> String {
+        limits::caller(self.address)
     }
 }
 

@@ -148,7 +148,7 @@ async fn dispatch(request: HttpRequest, payload: web::Payload) -> HttpResponse {
             let open_to_other_pages =
                 path.starts_with("/_matrix/") || path.starts_with("/.well-known/");
             let mut response = if open_to_other_pages && request.method() == Method::OPTIONS {
-                HttpResponse::Ok().finish()
+                HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400")).finish()
             } else {
                 let served = match Side::of(path) {
                     Side::Client => client,

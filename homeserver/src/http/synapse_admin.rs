@@ -33,9 +33,10 @@ pub async fn register(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
     let new = NewAccount {
         localpart: Some(request.username),
         password: Some(request.password),
+        displayname: request.displayname,
         is_admin: request.admin,
-        registration_token: None,
         device: Some(NewDevice::default()),
+        ..NewAccount::default()
     };
     let (user_id, session) = ctx.accounts.create(new).await?;
     let session = session.ok_or_else(|| Error::internal("a login that was asked for is absent"))?;

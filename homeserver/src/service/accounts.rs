@@ -26,6 +26,7 @@ pub struct NewAccount {
     pub localpart: Option<String>,
     /// Without one nobody can log in to it again.
     pub password: Option<String>,
+    pub displayname: Option<String>,
     pub is_admin: bool,
     /// A registration token to use up.
     pub registration_token: Option<String>,
@@ -86,6 +87,9 @@ impl Accounts {
             Some(localpart) => self.user_id(localpart)?,
             None => self.user_id(&random::small_letters_and_digits(12, &mut rand::rng()))?,
         };
+        if let Some(device) = &new.device {
+            device.check()?;
+        }
         let password_hash = match new.password {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
@@ -96,7 +100,7 @@ impl Accounts {
         let users = self.store.users().clone();
         let sessions = Arc::clone(&self.sessions);
         let (now, name) = (self.clock.now_ms(), user_id.clone());
-        let (is_admin, registration_token) = (new.is_admin, new.registration_token);
+        let NewAccount { displayname, is_admin, registration_token, .. } = new;
         self.store
             .write(move |tx| {
                 let user = users.find_or_reserve(tx, &*name)?;
@@ -116,7 +120,7 @@ impl Accounts {
                     is_guest: false,
                     created_at: now,
                     deactivated_at: None,
-                    displayname: None,
+                    displayname: displayname.clone(),
                     avatar_url: None,
                 };
                 accounts::insert(tx, &account)?;
@@ -137,6 +141,7 @@ impl Accounts {
         password: String,
         device: NewDevice,
     ) -> Result<(OwnedUserId, NewSession)> {
+        device.check()?;
         let Some(user_id) = self.identified(user) else {
             self.passwords.verify(password, None).await?;
             return Err(wrong_password());

@@ -30,6 +30,8 @@ use crate::{
 const REMEMBERED: usize = 20_000;
 /// Random characters of an access token: 256 bits.
 const TOKEN_LENGTH: usize = 43;
+const DEVICE_ID_LENGTH: usize = 255;
+const DISPLAY_NAME_LENGTH: usize = 1000;
 
 /// A device of a user that is logged in.
 #[derive(Debug)]
@@ -64,6 +66,20 @@ pub struct NewDevice {
     /// A known one is used again, and its old token revoked.
     pub device_id: Option<OwnedDeviceId>,
     pub display_name: Option<String>,
+}
+
+impl NewDevice {
+    /// 400 `M_INVALID_PARAM` when its texts are longer than anybody needs.
+    pub fn check(&self) -> Result<()> {
+        let id = self.device_id.as_ref().map_or("-", |id| id.as_str());
+        if id.is_empty() || id.len() > DEVICE_ID_LENGTH {
+            return Err(Error::invalid_param("The device id has more than 255 bytes, or none"));
+        }
+        if self.display_name.as_ref().is_some_and(|name| name.len() > DISPLAY_NAME_LENGTH) {
+            return Err(Error::invalid_param("The device's name is too long"));
+        }
+        Ok(())
+    }
 }
 
 type TokenHash = [u8; 32];
@@ -224,6 +240,9 @@ impl Live {
             None => {
                 if held.sessions.len() == held.sessions.capacity() {
                     held.sessions.retain(|_, session| session.strong_count() > 0);
+                    // Room for as many again, so that the next sweep is not soon.
+                    let room = held.sessions.len().max(64);
+                    held.sessions.reserve(room);
                 }
                 held.sessions.insert(token_hash, Arc::downgrade(&session));
                 session

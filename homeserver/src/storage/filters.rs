@@ -5,6 +5,9 @@ use diesel::{dsl::max, prelude::*};
 use super::{Conn, UserNid, schema::filters};
 use crate::error::Result;
 
+/// How many filters of a user are kept; an older one makes way.
+const KEPT: i64 = 1000;
+
 /// Stores a filter, unless the user has the same one, and returns its id.
 pub fn insert(conn: &mut Conn, user_nid: UserNid, json: &str) -> Result<i64> {
     let known: Option<i64> = filters::table
@@ -28,6 +31,12 @@ pub fn insert(conn: &mut Conn, user_nid: UserNid, json: &str) -> Result<i64> {
             filters::json.eq(json),
         ))
         .execute(conn)?;
+    diesel::delete(
+        filters::table
+            .filter(filters::user_nid.eq(user_nid))
+            .filter(filters::filter_id.le(filter_id - KEPT)),
+    )
+    .execute(conn)?;
     Ok(filter_id)
 }
 

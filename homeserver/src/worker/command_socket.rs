@@ -80,7 +80,10 @@ pub fn ask(path: &Path, command: &Command) -> io::Result<Option<Outcome>> {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                // The last: a path that is too long for a socket, so that no server has one.
+                io::ErrorKind::NotFound
+                | io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::InvalidInput => Ok(None),
                 _ => Err(error),
             };
         }

@@ -109,8 +109,8 @@ async fn discovery_tells_what_is_configured() {
     crate::server::on_both_with(known, async |server| {
         let stranger = server.stranger();
         assert_eq!(
-            stranger.get("/.well-known/matrix/client").await.ok(),
-            json!({ "m.homeserver": { "base_url": "https://matrix.sealpost.test" } })
+            stranger.get("/.well-known/matrix/client").await.ok()["m.homeserver"],
+            json!({ "base_url": "https://matrix.sealpost.test" })
         );
         assert_eq!(
             stranger.get("/.well-known/matrix/server").await.ok(),

@@ -44,6 +44,10 @@ async fn a_password_logs_in_by_name_and_by_user_id() {
             let answer = stranger.post(login, password(name, given)).await;
             assert_eq!(answer.error(), (403, "M_FORBIDDEN"), "{name}");
         }
+        let mut endless = password("alice", "alice");
+        endless["device_id"] = "D".repeat(256).into();
+        let answer = stranger.post(login, endless).await;
+        assert_eq!(answer.error(), (400, "M_INVALID_PARAM"));
         let unknown = stranger.post(login, json!({ "type": "m.login.magic" })).await;
         assert_eq!(unknown.error(), (400, "M_INVALID_PARAM"));
     })

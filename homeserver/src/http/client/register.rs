@@ -26,7 +26,7 @@ use crate::{
 pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<register_v3::Response> {
     let request = call.request;
     check_open(&ctx, &request.kind)?;
-    ctx.rate_limits.registration(&ctx.address_text())?;
+    ctx.rate_limits.registration(&ctx.rate_limited_caller())?;
     if let Some(localpart) = &request.username {
         ctx.accounts.check_available(localpart).await?;
     }
@@ -37,7 +37,8 @@ pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<regi
         display_name: request.initial_device_display_name,
     });
     let localpart = request.username;
-    let new = NewAccount { localpart, password, is_admin: false, registration_token, device };
+    let new =
+        NewAccount { localpart, password, registration_token, device, ..NewAccount::default() };
     let (user_id, session) = ctx.accounts.create(new).await?;
 
     let mut response = register_v3::Response::new(user_id);
@@ -109,7 +110,7 @@ pub async fn check_registration_token_validity(
     ctx: Ctx,
     call: Ruma<validity_v1::Request>,
 ) -> Result<validity_v1::Response> {
-    ctx.rate_limits.registration(&ctx.address_text())?;
+    ctx.rate_limits.registration(&ctx.rate_limited_caller())?;
     if !ctx.config.registration.enabled || !ctx.config.registration.tokens_required {
         return Err(Error::forbidden("Registration does not ask for tokens"));
     }

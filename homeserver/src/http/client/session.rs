@@ -32,7 +32,7 @@ pub async fn get_login_types(
 ///
 /// <https://spec.matrix.org/v1.16/client-server-api/#post_matrixclientv3login>
 pub async fn login(ctx: Ctx, call: Ruma<login_v3::Request>) -> Result<login_v3::Response> {
-    ctx.rate_limits.login(&ctx.address_text())?;
+    ctx.rate_limits.login(&ctx.rate_limited_caller())?;
     let request = call.request;
     let LoginInfo::Password(password) = request.login_info else {
         return Err(Error::invalid_param("Unknown login type"));
