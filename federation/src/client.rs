@@ -232,6 +232,23 @@ impl KeySource for Client {
     }
 }
 
+/// The certificates in PEM files, at least one in each.
+pub fn ca_certificates(ca_files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let mut certificates = Vec::new();
+    for path in ca_files {
+        let failed = |reason: String| Error::File { path: path.display().to_string(), reason };
+        let pem = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let before = certificates.len();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            certificates.push(certificate.map_err(|error| failed(error.to_string()))?);
+        }
+        if certificates.len() == before {
+            return Err(failed("no certificate in this file".to_owned()));
+        }
+    }
+    Ok(certificates)
+}
+
 /// TLS with the system's trust anchors and those in `ca_files`.
 pub(crate) fn tls_config(ca_files: &[PathBuf]) -> Result<rustls::ClientConfig, Error> {
     let mut roots = rustls::RootCertStore::empty();
@@ -240,18 +257,8 @@ pub(crate) fn tls_config(ca_files: &[PathBuf]) -> Result<rustls::ClientConfig, E
         tracing::warn!(%error, "a trust anchor of the system is unreadable");
     }
     roots.add_parsable_certificates(system.certs);
-    for path in ca_files {
-        let failed = |reason: String| Error::File { path: path.display().to_string(), reason };
-        let pem = fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let mut found = false;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-            roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-            found = true;
-        }
-        if !found {
-            return Err(failed("no certificate in this file".to_owned()));
-        }
+    for certificate in ca_certificates(ca_files)? {
+        roots.add(certificate).map_err(|error| Error::Tls(error.to_string()))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)

@@ -94,6 +94,24 @@ impl Error {
         }
     }
 
+    /// Whether the other server took the request in, so that repeating it changes nothing: it answered
+    /// something unreadable, or refused for a reason that stays.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Response(_) | Self::TooLarge { .. } => true,
+            Self::Status { status, .. } => {
+                let passing = [
+                    StatusCode::UNAUTHORIZED,
+                    StatusCode::NOT_FOUND,
+                    StatusCode::REQUEST_TIMEOUT,
+                    StatusCode::TOO_MANY_REQUESTS,
+                ];
+                status.is_client_error() && !passing.contains(status)
+            }
+            _ => false,
+        }
+    }
+
     /// The Matrix error code that the other server gave, if it did.
     pub fn kind(&self) -> Option<&ErrorKind> {
         match self {

@@ -61,12 +61,6 @@ pub fn check_limits(pdus: usize, edus: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// The id of the `number`th transaction to a destination. Numbers never repeat; `epoch` (the time the
-/// database was made, say) tells two lives of a server apart whose database was lost.
-pub fn transaction_id(epoch: i64, number: i64) -> String {
-    format!("{epoch}-{number}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,12 @@ use std::{
 
 use ruma::{OwnedServerName, RoomVersionId};
 use rustls::crypto::ring;
-use sealpost_federation::signing_key::SigningKey;
+use sealpost_federation::{
+    Client, Keyring,
+    client::{ClientOptions, ca_certificates},
+    discovery::dns::{Resolver, SystemResolver},
+    signing_key::SigningKey,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
@@ -42,6 +47,7 @@ use crate::{
         notifier::Notifier,
         passwords::Passwords,
         registration::Registration,
+        remote::{self, Policy, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
         room_info::RoomInfos,
         rooms::Rooms,
         sessions::Sessions,
@@ -52,7 +58,7 @@ use crate::{
         user_rooms::UserRooms,
     },
     storage::{Store, StoreOptions},
-    worker::{self, command_socket},
+    worker::{self, command_socket, federation_sender::FederationSender},
 };
 
 /// Why the server did not start or run on.
@@ -156,13 +162,24 @@ pub struct Running {
 
 /// Starts a server. When this returns it answers.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    start_resolving(config, clock, Arc::new(SystemResolver::new())).await
+}
+
+/// Starts a server that finds others through `resolver`.
+pub async fn start_resolving(
+    config: Config,
+    clock: Clock,
+    resolver: Arc<dyn Resolver>,
+) -> Result<Running, StartError> {
     // In a process that starts several servers, as tests do, it is installed already.
     let _ = ring::default_provider().install_default();
     let certificates = certificates(&config)?;
+    ca_certificates(&config.federation.ca_files)
+        .map_err(|error| ConfigError::new("federation.ca_files", error.to_string()))?;
     let core = tokio::task::spawn_blocking(move || Core::open(config, clock))
         .await
         .map_err(|_| Error::internal("opening the database panicked"))??;
-    match start_on(&core, certificates) {
+    match start_on(&core, certificates, resolver) {
         Ok(running) => Ok(running),
         Err(error) => {
             core.store.close().await;
@@ -190,6 +207,42 @@ fn context(core: &Core) -> Result<Arc<Context>, StartError> {
     }))
 }
 
+/// Other servers, found through `resolver`.
+fn remote(
+    core: &Core,
+    timeline: Arc<Timeline>,
+    resolver: Arc<dyn Resolver>,
+) -> Result<Arc<Remote>, StartError> {
+    let federation = &core.config.federation;
+    let options = ClientOptions {
+        ca_files: federation.ca_files.clone(),
+        allow_private_addresses: federation.allow_private_addresses,
+    };
+    let key = SigningKey::clone(&core.signing_key);
+    let client = Client::new(core.server_name.clone(), key.clone(), &options, resolver)
+        .map_err(|error| ConfigError::new("federation", error.to_string()))?;
+    let keyring = Arc::new(Keyring::new(
+        core.server_name.clone(),
+        &key,
+        StoredKeys::new(core.store.clone()),
+        Arc::new(client.clone()),
+    ));
+    let policy = Policy::new(
+        federation.enabled,
+        federation.allowed_servers.clone(),
+        federation.denied_servers.clone(),
+    );
+    let signs_of_life = Arc::new(SignsOfLife::default());
+    Ok(Arc::new(Remote::new(remote::Parts {
+        timeline,
+        client,
+        keyring,
+        key,
+        policy,
+        signs_of_life,
+    })))
+}
+
 fn default_version(config: &Config) -> Result<RoomVersionId, StartError> {
     RoomVersionId::try_from(config.rooms.default_version.as_str())
         .ok()
@@ -203,6 +256,7 @@ fn default_version(config: &Config) -> Result<RoomVersionId, StartError> {
 fn start_on(
     core: &Core,
     certificates: Vec<Option<Arc<Certificate>>>,
+    resolver: Arc<dyn Resolver>,
 ) -> Result<Running, StartError> {
     let config = &core.config;
     let stopping = CancellationToken::new();
@@ -223,7 +277,8 @@ fn start_on(
 
     let context = context(core)?;
     let timeline = Arc::new(Timeline::new(Arc::clone(&context)));
-    let rooms = Arc::new(Rooms::new(timeline, default_version(config)?));
+    let remote = remote(core, Arc::clone(&timeline), resolver)?;
+    let rooms = Arc::new(Rooms::new(timeline, Arc::clone(&remote), default_version(config)?));
     let app = App {
         config: Arc::clone(config),
         clock: core.clock.clone(),
@@ -234,7 +289,8 @@ fn start_on(
         registration: Arc::clone(&core.registration),
         uia: Arc::new(Uia::new(core.clock.clone())),
         filters: Filters::new(core.store.clone()),
-        joins: Joins::new(Arc::clone(&rooms)),
+        joins: Joins::new(Arc::clone(&rooms), Arc::clone(&remote)),
+        remote: Arc::clone(&remote),
         rooms,
         sync: Sync::new(Arc::clone(&context)),
     };
@@ -259,6 +315,10 @@ fn start_on(
             let socket = socket.display();
             tracing::warn!(%socket, %error, "no socket: commands will not reach this server");
         }
+    }
+    if config.federation.enabled {
+        let sender = FederationSender::new(remote, core.clock.clone(), stopping.clone());
+        workers.push(tokio::spawn(sender.run()));
     }
     let certificates: Vec<_> = certificates.into_iter().flatten().collect();
     if !certificates.is_empty() {

@@ -13,6 +13,7 @@ mod assets;
 pub mod auth;
 mod client;
 mod error;
+mod federation;
 mod limits;
 pub mod metrics;
 mod proxy;

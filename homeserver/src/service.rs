@@ -15,6 +15,7 @@ pub mod notifier;
 pub mod passwords;
 pub mod random;
 pub mod registration;
+pub mod remote;
 pub mod room_info;
 pub mod rooms;
 pub mod sessions;

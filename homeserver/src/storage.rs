@@ -18,10 +18,12 @@ pub mod auth_chains;
 mod checkpoint;
 pub mod client_transactions;
 mod conn;
+pub mod destinations;
 pub mod devices;
 pub mod events;
 mod failure;
 mod fault;
+pub mod federation_transactions;
 pub mod filters;
 mod interner;
 mod lock;
@@ -35,6 +37,7 @@ mod readers;
 pub mod registration_tokens;
 pub mod rooms;
 pub mod schema;
+pub mod server_keys;
 pub mod state;
 #[cfg(test)]
 #[path = "../tests/support/database.rs"]

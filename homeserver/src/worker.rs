@@ -3,3 +3,4 @@
 
 pub mod cleanup;
 pub mod command_socket;
+pub mod federation_sender;

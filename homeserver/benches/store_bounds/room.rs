@@ -263,7 +263,7 @@ impl Elsewhere {
             &self.server,
             room.rules,
         );
-        RemoteEvent { pdu: pdu.unwrap(), state_before: None }
+        RemoteEvent::new(pdu.unwrap())
     }
 }
 

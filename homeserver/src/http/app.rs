@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     service::{
         accounts::Accounts, filters::Filters, joins::Joins, registration::Registration,
-        rooms::Rooms, sessions::Sessions, sync::Sync, uia::Uia,
+        remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync, uia::Uia,
     },
 };
 
@@ -27,5 +27,6 @@ pub struct App {
     pub filters: Filters,
     pub rooms: Arc<Rooms>,
     pub joins: Joins,
+    pub remote: Arc<Remote>,
     pub sync: Sync,
 }

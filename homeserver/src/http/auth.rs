@@ -4,15 +4,22 @@ use std::{future::Future, sync::Arc};
 
 use actix_web::{HttpRequest, http::header};
 use percent_encoding::percent_decode_str;
-use ruma::api::{
-    auth_scheme::{
-        AccessToken, AccessTokenOptional, AppserviceTokenOptional, AuthScheme, NoAccessToken,
-        NoAuthentication,
+use ruma::{
+    OwnedServerName,
+    api::{
+        auth_scheme::{
+            AccessToken, AccessTokenOptional, AppserviceTokenOptional, AuthScheme, NoAccessToken,
+            NoAuthentication,
+        },
+        error::ErrorKind,
+        federation::authentication::ServerSignatures,
     },
-    error::ErrorKind,
 };
 
-use super::ruma::{Body, Ctx};
+use super::{
+    limits::check_depth,
+    ruma::{Body, Ctx},
+};
 use crate::{
     error::{Error, Result},
     service::sessions::Session,
@@ -66,6 +73,26 @@ impl Scheme for AccessTokenOptional {
             Some(token) => ctx.sessions.authenticate(&token).await.map(Some),
             None => Ok(None),
         }
+    }
+}
+
+/// A server, by its signature over the request.
+impl Scheme for ServerSignatures {
+    type Caller = OwnedServerName;
+
+    async fn caller(ctx: &Ctx, request: &HttpRequest, body: &mut Body) -> Result<OwnedServerName> {
+        let mut signed = http::Request::builder()
+            .method(request.method().as_str())
+            .uri(request.uri().path_and_query().map_or("/", |path| path.as_str()));
+        for value in request.headers().get_all(header::AUTHORIZATION) {
+            signed = signed.header(http::header::AUTHORIZATION, value.as_bytes());
+        }
+        let body = body.read().await?;
+        check_depth(&body)?;
+        let signed = signed
+            .body(body)
+            .map_err(|error| Error::invalid_param(format!("The request is malformed: {error}")))?;
+        ctx.remote.authenticate(&signed).await
     }
 }
 

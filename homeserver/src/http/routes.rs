@@ -13,7 +13,7 @@ use super::{
         account, capabilities, discovery, filter, membership, message, profile, push, register,
         room, session, state, sync,
     },
-    limits,
+    federation, limits,
     metrics::RouteMetrics,
     router::{Found, Router},
     ruma::{Answer, Call, Ctx, Ruma, call},
@@ -82,6 +82,26 @@ pub fn routes() -> Routes {
     routes.add_also_at(&state, state::send_state_event);
 
     routes.add(sync::sync_events);
+
+    routes.add(federation::discovery::get_server_keys);
+    routes.add_raw(
+        Method::GET,
+        federation::discovery::SERVER_KEYS_WITH_ID,
+        federation::discovery::get_server_keys_with_id,
+    );
+    routes.add(federation::discovery::get_server_version);
+    routes.add(federation::membership::prepare_join_event);
+    routes.add(federation::membership::create_join_event);
+    routes.add(federation::membership::create_invite);
+    routes.add(federation::transactions::send_transaction_message);
+    routes.add(federation::event::get_event);
+    routes.add(federation::event::get_room_state);
+    routes.add(federation::event::get_room_state_ids);
+    routes.add(federation::event::get_missing_events);
+    routes.add(federation::authorization::get_event_authorization);
+    routes.add(federation::backfill::get_backfill);
+    routes.add(federation::query::get_room_information);
+    routes.add(federation::query::get_profile_information);
 
     routes
 }

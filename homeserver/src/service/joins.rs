@@ -2,18 +2,27 @@
 
 use std::sync::Arc;
 
-use ruma::{OwnedRoomId, OwnedServerName, RoomOrAliasId};
+use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomId, RoomOrAliasId};
+use serde_json::{Map, Value};
 
-use super::{rooms::Rooms, sessions::Session};
-use crate::error::{Error, Result};
+use super::{
+    remote::{Remote, join::Joiner},
+    rooms::Rooms,
+    sessions::Session,
+};
+use crate::{
+    error::{Error, Result},
+    storage::{accounts, members},
+};
 
 pub struct Joins {
     rooms: Arc<Rooms>,
+    remote: Arc<Remote>,
 }
 
 impl Joins {
-    pub fn new(rooms: Arc<Rooms>) -> Self {
-        Self { rooms }
+    pub fn new(rooms: Arc<Rooms>, remote: Arc<Remote>) -> Self {
+        Self { rooms, remote }
     }
 
     /// Joins `room`. `via` are servers that may help.
@@ -21,21 +30,67 @@ impl Joins {
         &self,
         caller: &Arc<Session>,
         room: &RoomOrAliasId,
-        _via: Vec<OwnedServerName>,
+        mut via: Vec<OwnedServerName>,
         reason: Option<String>,
     ) -> Result<OwnedRoomId> {
         let room_id = if room.is_room_id() {
             OwnedRoomId::try_from(room.to_owned())
+                .map_err(|_| Error::invalid_param("The room id is malformed"))?
         } else {
-            let alias = ruma::OwnedRoomAliasId::try_from(room.to_owned())
+            let alias = OwnedRoomAliasId::try_from(room.to_owned())
                 .map_err(|_| Error::invalid_param("The alias is malformed"))?;
-            let found = self.rooms.by_alias(&alias).await?;
-            Ok(found.ok_or_else(|| Error::not_found("There is no such alias"))?)
+            if alias.server_name() == self.rooms.context().server_name {
+                let found = self.rooms.by_alias(&alias).await?;
+                found.ok_or_else(|| Error::not_found("There is no such alias"))?
+            } else {
+                let (room_id, servers) = self.remote.by_alias(&alias).await?;
+                via.push(alias.server_name().to_owned());
+                via.extend(servers);
+                room_id
+            }
         };
-        let room_id = room_id.map_err(|_| Error::invalid_param("The room id is malformed"))?;
-        match self.rooms.join_local(caller, &room_id, reason).await? {
-            Some(info) => Ok(info.id.clone()),
-            None => Err(Error::not_found("No server is known that could let you in")),
+        if let Some(info) = self.rooms.join_local(caller, &room_id, reason.clone()).await? {
+            return Ok(info.id.clone());
         }
+        via.extend(self.inviter(caller, &room_id).await?);
+        via.extend(room_id.server_name().map(ToOwned::to_owned));
+        let mut named = Vec::with_capacity(via.len());
+        for server in via {
+            if !named.contains(&server) {
+                named.push(server);
+            }
+        }
+        let joiner = self.joiner(caller, reason).await?;
+        Ok(self.remote.join(&room_id, &named, &joiner).await?.id.clone())
+    }
+
+    /// The server of the user who invited the caller.
+    async fn inviter(&self, caller: &Session, room_id: &RoomId) -> Result<Option<OwnedServerName>> {
+        let (context, room_id) = (self.rooms.context().clone(), room_id.to_owned());
+        let user = caller.user_nid;
+        let read = self.rooms.context().store.read(move |conn| {
+            let Some(info) = context.rooms.by_id(conn, &room_id)? else { return Ok(None) };
+            let membership = members::get(conn, info.nid, user)?;
+            let Some(invite) = membership.filter(|row| row.membership == "invite") else {
+                return Ok(None);
+            };
+            let sender = context.events.get(conn, invite.event_nid)?.pdu.sender.clone();
+            Ok(Some(sender.server_name().to_owned()))
+        });
+        read.await
+    }
+
+    async fn joiner(&self, caller: &Session, reason: Option<String>) -> Result<Joiner> {
+        let user = caller.user_nid;
+        let read = self.rooms.context().store.read(move |conn| accounts::find(conn, user));
+        let profile = read.await?;
+        let (displayname, avatar_url) =
+            profile.map(|profile| (profile.displayname, profile.avatar_url)).unwrap_or_default();
+        let fields = [("displayname", displayname), ("avatar_url", avatar_url), ("reason", reason)];
+        let content: Map<String, Value> = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?))))
+            .collect();
+        Ok(Joiner { user_id: caller.user_id.clone(), content })
     }
 }

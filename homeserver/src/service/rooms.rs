@@ -16,6 +16,7 @@ use ruma::{RoomId, RoomVersionId, events::StateEventType};
 
 use super::{
     event::Event,
+    remote::Remote,
     room_info::RoomInfo,
     timeline::{Context, Timeline},
 };
@@ -32,14 +33,19 @@ pub use self::{
 
 pub struct Rooms {
     timeline: Arc<Timeline>,
+    remote: Arc<Remote>,
     context: Arc<Context>,
     default_version: RoomVersionId,
 }
 
 impl Rooms {
-    pub fn new(timeline: Arc<Timeline>, default_version: RoomVersionId) -> Self {
+    pub fn new(
+        timeline: Arc<Timeline>,
+        remote: Arc<Remote>,
+        default_version: RoomVersionId,
+    ) -> Self {
         let context = timeline.context().clone();
-        Self { timeline, context, default_version }
+        Self { timeline, remote, context, default_version }
     }
 
     /// The version of rooms that are made without naming one.

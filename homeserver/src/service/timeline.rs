@@ -13,6 +13,7 @@
 
 mod commit;
 pub mod context;
+mod out_of_band;
 pub mod prepare;
 pub mod queue;
 pub mod resolve;
@@ -27,7 +28,8 @@ use ruma::{OwnedEventId, OwnedRoomAliasId};
 
 pub use self::{
     context::Context,
-    prepare::{LocalEvent, RemoteEvent},
+    out_of_band::OutOfBand,
+    prepare::{Before, LocalEvent, RemoteEvent},
 };
 use self::{
     prepare::Preparation,
@@ -37,8 +39,8 @@ use self::{
 use super::{event::Event, room_info::RoomInfo};
 use crate::{
     error::{Error, Result},
-    room::event::Pdu,
-    storage::{RoomNid, UserNid},
+    room::{build::Draft, event::Pdu},
+    storage::{Conn, RoomNid, UserNid},
 };
 
 /// How many rooms keep their queue and tip in memory.
@@ -59,6 +61,8 @@ pub enum Outcome {
     MissingPrev(Vec<OwnedEventId>),
     /// It can't be checked: these auth_events are not known here.
     MissingAuth(Vec<OwnedEventId>),
+    /// No user of this server is in the room: it is not kept.
+    NotInRoom,
 }
 
 /// A room to be made.
@@ -123,6 +127,16 @@ impl Timeline {
     /// `events` are in an order in which each comes after its auth events.
     pub async fn append_outliers(&self, room: RoomNid, events: Vec<Pdu>) -> Result<Vec<Outcome>> {
         self.queue(room).push(&self.context, Request::Outliers(events)).await
+    }
+
+    /// Builds and signs an event that could be appended now, without appending it.
+    pub async fn propose(&self, room: RoomNid, draft: Draft) -> Result<Pdu> {
+        let context = self.context.clone();
+        let propose = move |conn: &mut Conn| {
+            let tip = Tip::load(&context, conn, room)?;
+            prepare::propose(&context, conn, &tip, &draft)
+        };
+        self.context.store.read(propose).await
     }
 
     /// Makes a room of this server's with its first events, all or none, in one commit.

@@ -128,3 +128,14 @@ pub fn state_changes(
         .load(conn)?;
     Ok(rows.into_iter().map(|(position, key, event)| (position, (key, event))).collect())
 }
+
+/// Users of a server with their membership in a room. The database may compare names without regard to
+/// case: the caller looks again.
+pub fn of_server(conn: &mut Conn, room: RoomNid, server: &str) -> Result<Vec<(String, String)>> {
+    Ok(memberships::table
+        .inner_join(users::table.on(users::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .filter(users::user_id.like(format!("%:{server}")))
+        .select((users::user_id, memberships::membership))
+        .load(conn)?)
+}

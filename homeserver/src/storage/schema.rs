@@ -248,9 +248,9 @@ diesel::table! {
     destinations (destination) {
         destination -> Text,
         last_transaction -> BigInt,
+        in_flight_until -> Nullable<BigInt>,
         failing_since -> Nullable<BigInt>,
         failures -> BigInt,
-        retry_at -> Nullable<BigInt>,
     }
 }
 

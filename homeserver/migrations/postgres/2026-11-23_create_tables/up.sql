@@ -262,13 +262,17 @@ CREATE TABLE outbox (
     PRIMARY KEY (destination, position)
 );
 
--- Servers we send to. `transaction` numbers never repeat, not even after a restart.
+-- Every new row wakes the sender of its destination.
+CREATE INDEX outbox_position ON outbox (position);
+
+-- Servers we send to. Numbers of transactions never repeat, not even after a restart; until a transaction
+-- is answered it stays the same: all that waited up to `in_flight_until`.
 CREATE TABLE destinations (
     destination TEXT PRIMARY KEY NOT NULL,
     last_transaction BIGINT NOT NULL,
+    in_flight_until BIGINT,
     failing_since BIGINT,
-    failures BIGINT NOT NULL,
-    retry_at BIGINT
+    failures BIGINT NOT NULL
 );
 
 CREATE TABLE server_keys (

@@ -90,6 +90,7 @@ impl Rooms {
         }
         let mut messages = vec![member(&caller.user_id, &join)?];
         messages.extend(plan.state(alias.as_deref(), &request)?);
+        let mut invites_elsewhere = Vec::new();
         for user in &request.invite {
             let mut invite = membership_content("invite", None);
             if request.is_direct
@@ -97,7 +98,11 @@ impl Rooms {
             {
                 invite.insert("is_direct".to_owned(), true.into());
             }
-            messages.push(member(user, &invite)?);
+            if user.server_name() == self.context.server_name {
+                messages.push(member(user, &invite)?);
+            } else {
+                invites_elsewhere.push((user, member(user, &invite)?));
+            }
         }
         let events = messages
             .into_iter()
@@ -114,6 +119,12 @@ impl Rooms {
             alias: alias.map(|alias| (alias, creator)),
         };
         self.timeline.create(room, events).await?;
+        for (user, invite) in invites_elsewhere {
+            let draft = self.draft(caller.user_id.clone(), invite);
+            if let Err(error) = self.remote.invite(&info, user, draft).await {
+                tracing::info!(%user, room = %info.id, %error, "invite not delivered");
+            }
+        }
         Ok(info.id.clone())
     }
 

@@ -150,6 +150,12 @@ impl Rooms {
             set(&mut content, "displayname", profile.displayname);
             set(&mut content, "avatar_url", profile.avatar_url);
         }
+        if change == MemberChange::Invite
+            && target.user_id.server_name() != self.context.server_name
+        {
+            let draft = self.draft(caller.user_id.clone(), member(&target.user_id, &content)?);
+            return self.remote.invite(&info, &target.user_id, draft).await;
+        }
         self.set_membership(caller, &info, &target.user_id, &content).await
     }
 

@@ -17,7 +17,7 @@ use http::StatusCode;
 use ruma::{OwnedEventId, api::error::ErrorKind};
 
 use self::{
-    checks::{authorise_by_auth_events, redaction_target},
+    checks::{authorise, authorise_by_auth_events, redaction_target},
     place::{Placing, merge, place, prev_events},
     prepared::Rows,
 };
@@ -39,7 +39,7 @@ use crate::{
     storage::{
         Conn, EventNid, UserNid,
         client_transactions::{self, TransactionKey},
-        state::State,
+        state::{NewState, State},
     },
 };
 
@@ -58,8 +58,27 @@ pub struct LocalEvent {
 #[derive(Clone, Debug)]
 pub struct RemoteEvent {
     pub pdu: Pdu,
-    /// The state before it, when its prev_events are not all known here.
-    pub state_before: Option<Vec<EventNid>>,
+    pub before: Before,
+    /// It came to this server alone (`send_join`): the others are to be sent it.
+    pub relay: bool,
+}
+
+/// What is known of the room before an event of another server.
+#[derive(Clone, Debug)]
+pub enum Before {
+    /// Its prev_events.
+    PrevEvents,
+    /// Some prev_events, and the state after each of the others.
+    Gap(Vec<(OwnedEventId, Vec<EventNid>)>),
+    /// This server enters the room with the event, or enters it again: the state before it.
+    Entry(Vec<EventNid>),
+}
+
+impl RemoteEvent {
+    /// An event as it comes in a transaction.
+    pub fn new(pdu: Pdu) -> Self {
+        Self { pdu, before: Before::PrevEvents, relay: false }
+    }
 }
 
 pub(super) enum Preparation {
@@ -85,30 +104,7 @@ pub(super) fn local(
         return Ok(Preparation::Done(Outcome::Known(event)));
     }
 
-    let draft = &event.draft;
-    let rules = tip.info.rules;
-    let (prev, state) = prev_events(context, conn, tip)?;
-    let mut auth_events = Vec::with_capacity(4);
-    for (event_type, state_key) in
-        auth::auth_types(draft, rules).map_err(|error| Error::bad_json(error.0))?
-    {
-        if let Some(event) = tip.state_event(context, conn, &state.0, &event_type, &state_key)? {
-            auth_events.push(event.pdu.event_id.clone());
-        }
-    }
-    let depth = dag::depth_after(prev.iter().map(|prev| prev.depth));
-    let pdu = build::build(
-        draft.clone(),
-        Some(&tip.info.id),
-        prev.iter().map(|prev| prev.event_id.clone()).collect(),
-        auth_events,
-        depth,
-        context.key.pair(),
-        &context.server_name,
-        rules,
-    )
-    .map_err(refused)?;
-
+    let (pdu, prev, state) = build_on(context, conn, tip, &event.draft)?;
     let redacts = redaction_target(context, conn, tip, &pdu)?;
     let placing = Placing {
         pdu,
@@ -121,12 +117,53 @@ pub(super) fn local(
         transaction: event.transaction.clone(),
         redacts,
         rejected: None,
+        entry: false,
+        relay: false,
     };
     let prepared = place(context, conn, tip, placing)?;
     match &prepared.verdict {
         Verdict::Rejected(reason) => Err(Error::forbidden(reason.clone())),
         _ => Ok(Preparation::Prepared(Box::new(prepared))),
     }
+}
+
+/// Builds and signs an event that could be placed on the tip.
+pub(super) fn propose(context: &Context, conn: &mut Conn, tip: &Tip, draft: &Draft) -> Result<Pdu> {
+    let (pdu, _, (state, _)) = build_on(context, conn, tip, draft)?;
+    match authorise(context, conn, tip, &pdu, &state)? {
+        Ok(()) => Ok(pdu),
+        Err(reason) => Err(Error::forbidden(reason)),
+    }
+}
+
+/// Builds and signs an event on the tip. Answers it, its prev_events and the state before it.
+fn build_on(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    draft: &Draft,
+) -> Result<(Pdu, Vec<Extremity>, (State, Option<NewState>))> {
+    let rules = tip.info.rules;
+    let (prev, state) = prev_events(context, conn, tip)?;
+    let types = auth::auth_types(draft, rules).map_err(|error| Error::bad_json(error.0))?;
+    let mut auth_events = Vec::with_capacity(4);
+    for (event_type, state_key) in types {
+        if let Some(event) = tip.state_event(context, conn, &state.0, &event_type, &state_key)? {
+            auth_events.push(event.pdu.event_id.clone());
+        }
+    }
+    let pdu = build::build(
+        draft.clone(),
+        Some(&tip.info.id),
+        prev.iter().map(|prev| prev.event_id.clone()).collect(),
+        auth_events,
+        dag::depth_after(prev.iter().map(|prev| prev.depth)),
+        context.key.pair(),
+        &context.server_name,
+        rules,
+    )
+    .map_err(refused)?;
+    Ok((pdu, prev, state))
 }
 
 /// Places the first event of a room that is being made here.
@@ -151,6 +188,9 @@ pub(super) fn remote(
     remote: &RemoteEvent,
 ) -> Result<Preparation> {
     let pdu = &remote.pdu;
+    if tip.local_members == 0 && !matches!(remote.before, Before::Entry(_)) {
+        return Ok(Preparation::Done(Outcome::NotInRoom));
+    }
     let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
         Some(event) if !event.outlier => return Ok(Preparation::Done(Outcome::Known(event))),
         other => other,
@@ -174,27 +214,29 @@ pub(super) fn remote(
         }
     }
     let mut states = Vec::new();
-    let state_before = match &remote.state_before {
-        Some(events) => {
-            let mut entries = Vec::with_capacity(events.len());
-            for &nid in events {
-                let event = tip.event(context, conn, nid)?;
-                entries.extend(event.state_key_nid.map(|key| (key, nid)));
-            }
-            entries.sort_unstable();
-            entries.dedup_by_key(|(key, _)| *key);
-            let nid = context.store.nids().state();
-            let (state, row) = State::snapshot(entries, nid, tip.info.nid);
+    let state_before = if let Before::Entry(events) = &remote.before {
+        let (state, row) = snapshot(context, conn, tip, events)?;
+        states.push(row);
+        state
+    } else {
+        let mut forks: Vec<State> = prev.iter().map(|prev| prev.state_after.clone()).collect();
+        let given: &[_] = match &remote.before {
+            Before::Gap(given) => given,
+            _ => &[],
+        };
+        let is_given = |id: &OwnedEventId| given.iter().any(|(given, _)| given == id);
+        if missing_prev.iter().any(|id| !is_given(id)) || (forks.is_empty() && given.is_empty()) {
+            missing_prev.retain(|id| !is_given(id));
+            return Ok(Preparation::Done(Outcome::MissingPrev(missing_prev)));
+        }
+        for (_, events) in given.iter().filter(|(id, _)| missing_prev.contains(id)) {
+            let (state, row) = snapshot(context, conn, tip, events)?;
             states.push(row);
-            state
+            forks.push(state);
         }
-        None if missing_prev.is_empty() && !prev.is_empty() => {
-            let forks: Vec<State> = prev.iter().map(|prev| prev.state_after.clone()).collect();
-            let (state, row) = merge(context, conn, tip, &forks)?;
-            states.extend(row);
-            state
-        }
-        None => return Ok(Preparation::Done(Outcome::MissingPrev(missing_prev))),
+        let (state, row) = merge(context, conn, tip, &forks)?;
+        states.extend(row);
+        state
     };
     let redacts = match redaction_target(context, conn, tip, pdu) {
         Ok(target) => target,
@@ -212,8 +254,27 @@ pub(super) fn remote(
         transaction: None,
         redacts,
         rejected,
+        entry: matches!(remote.before, Before::Entry(_)),
+        relay: remote.relay,
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
+}
+
+/// A state of the room as another server told it.
+fn snapshot(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    events: &[EventNid],
+) -> Result<(State, NewState)> {
+    let mut entries = Vec::with_capacity(events.len());
+    for &nid in events {
+        let event = tip.event(context, conn, nid)?;
+        entries.extend(event.state_key_nid.map(|key| (key, nid)));
+    }
+    entries.sort_unstable();
+    entries.dedup_by_key(|(key, _)| *key);
+    Ok(State::snapshot(entries, context.store.nids().state(), tip.info.nid))
 }
 
 /// Prepares an event to be kept without a place in the graph.

@@ -311,7 +311,7 @@ impl Elsewhere {
             self.user.server_name(),
             room.rules,
         );
-        RemoteEvent { pdu: pdu.unwrap(), state_before: None }
+        RemoteEvent::new(pdu.unwrap())
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Tip {
     pub state: State,
     /// Other servers, by how many of their users are joined.
     pub servers: Arc<BTreeMap<OwnedServerName, usize>>,
+    /// How many users of this server are joined.
+    pub local_members: usize,
     pending: HashMap<EventNid, Arc<Event>>,
     /// The states after those of them that have one.
     pending_states: HashMap<EventNid, State>,
@@ -48,6 +50,7 @@ impl Tip {
             extremities: Vec::new(),
             state: State::empty(),
             servers: Arc::default(),
+            local_members: 0,
             pending: HashMap::new(),
             pending_states: HashMap::new(),
         }
@@ -64,11 +67,9 @@ impl Tip {
             let event = context.events.get(conn, nid)?;
             tip.extremities.push(tip.extremity(context, conn, &event)?);
         }
-        let mut servers = BTreeMap::new();
         for (_, user_id, _) in members::of_room(conn, room, "join")? {
-            count(&mut servers, context, &user_id, true);
+            tip.count_member(context, &user_id, true);
         }
-        tip.servers = Arc::new(servers);
         Ok(tip)
     }
 
@@ -151,29 +152,23 @@ impl Tip {
         self.pending_states.retain(|nid, _| self.pending.contains_key(nid));
     }
 
-    /// Counts a user of another server in or out.
+    /// Counts a user in or out.
     pub fn count_member(&mut self, context: &Context, user_id: &str, joined: bool) {
-        count(Arc::make_mut(&mut self.servers), context, user_id, joined);
-    }
-}
-
-fn count(
-    servers: &mut BTreeMap<OwnedServerName, usize>,
-    context: &Context,
-    user_id: &str,
-    joined: bool,
-) {
-    let Ok(user_id) = <&UserId>::try_from(user_id) else { return };
-    let server = user_id.server_name();
-    if server == context.server_name {
-        return;
-    }
-    if joined {
-        *servers.entry(server.to_owned()).or_default() += 1;
-    } else if let Some(users) = servers.get_mut(server) {
-        *users -= 1;
-        if *users == 0 {
-            servers.remove(server);
+        let Ok(user_id) = <&UserId>::try_from(user_id) else { return };
+        let server = user_id.server_name();
+        if server == context.server_name {
+            self.local_members =
+                if joined { self.local_members + 1 } else { self.local_members.saturating_sub(1) };
+            return;
+        }
+        let servers = Arc::make_mut(&mut self.servers);
+        if joined {
+            *servers.entry(server.to_owned()).or_default() += 1;
+        } else if let Some(users) = servers.get_mut(server) {
+            *users -= 1;
+            if *users == 0 {
+                servers.remove(server);
+            }
         }
     }
 }

@@ -40,6 +40,9 @@ pub(super) struct Placing {
     pub transaction: Option<TransactionKey>,
     pub redacts: Option<EventNid>,
     pub rejected: Option<String>,
+    /// What the room was here before no longer counts.
+    pub entry: bool,
+    pub relay: bool,
 }
 
 impl Placing {
@@ -55,6 +58,8 @@ impl Placing {
             transaction: None,
             redacts: None,
             rejected: None,
+            entry: false,
+            relay: false,
         }
     }
 }
@@ -75,6 +80,7 @@ pub(super) fn place(
         },
     };
     if verdict == Verdict::Accepted
+        && !placing.entry
         && state_before.nid() != tip.state.nid()
         && authorise(context, conn, tip, &pdu, &tip.state.clone())?.is_err()
     {
@@ -143,7 +149,8 @@ pub(super) fn place(
     let mut changes = Changes::default();
     if verdict == Verdict::Accepted {
         let servers_before = tip.servers.clone();
-        tip.extremities.retain(|at| !placing.prev.iter().any(|prev| prev.nid == at.nid));
+        let follows = |at: &Extremity| placing.prev.iter().any(|prev| prev.nid == at.nid);
+        tip.extremities.retain(|at| !placing.entry && !follows(at));
         tip.extremities.push(Extremity {
             nid,
             event_id: event.pdu.event_id.clone(),
@@ -155,9 +162,10 @@ pub(super) fn place(
         states.extend(row);
         changes = change_state(context, conn, tip, &mut rows, state.clone())?;
         hot_states.push(state);
-        if event.pdu.sender.server_name() == context.server_name {
+        if placing.relay || event.pdu.sender.server_name() == context.server_name {
             let mut servers = (*servers_before).clone();
             servers.extend((*tip.servers).clone());
+            servers.remove(event.pdu.sender.server_name());
             changes.destinations = servers.into_keys().collect();
         }
     }

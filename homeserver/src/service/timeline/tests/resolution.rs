@@ -32,7 +32,7 @@ async fn take_in(fixture: &Fixture, room: &Room, version: RoomVersionId, at_once
     let new = NewRoom { info: info.into(), create, is_public: false, alias: None };
     fixture.timeline.create(new, vec![]).await.unwrap();
     let appends = events.iter().map(|event| {
-        let event = RemoteEvent { pdu: (**event).clone(), state_before: None };
+        let event = RemoteEvent::new((**event).clone());
         fixture.timeline.append_remote(nid, event)
     });
     let mut outcomes = Vec::new();

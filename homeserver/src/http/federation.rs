@@ -1,0 +1,9 @@
+//! The server-server API. Each file mirrors the module of the same name in `ruma::api::federation`.
+
+pub mod authorization;
+pub mod backfill;
+pub mod discovery;
+pub mod event;
+pub mod membership;
+pub mod query;
+pub mod transactions;

@@ -1,0 +1,56 @@
+//! Events and states of rooms that other servers share with this one.
+
+use ruma::api::federation::event::{
+    get_event, get_missing_events, get_room_state, get_room_state_ids,
+};
+
+use crate::{
+    error::Result,
+    http::ruma::{Ctx, Ruma},
+    service::remote::serve_events::{ids, pdus},
+};
+
+/// `GET /_matrix/federation/v1/event/{eventId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1eventeventid>
+pub async fn get_event(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<get_event::v1::Request>,
+) -> Result<get_event::v1::Response> {
+    let pdu = ctx.remote.event_for(&caller, &request.event_id).await?;
+    let (origin, now) = ctx.remote.origin();
+    Ok(get_event::v1::Response::new(origin, now, pdu))
+}
+
+/// `GET /_matrix/federation/v1/state/{roomId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1stateroomid>
+pub async fn get_room_state(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<get_room_state::v1::Request>,
+) -> Result<get_room_state::v1::Response> {
+    let at = ctx.remote.state_for(&caller, &request.room_id, &request.event_id).await?;
+    Ok(get_room_state::v1::Response::new(pdus(&at.auth_chain)?, pdus(&at.state)?))
+}
+
+/// `GET /_matrix/federation/v1/state_ids/{roomId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1state_idsroomid>
+pub async fn get_room_state_ids(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<get_room_state_ids::v1::Request>,
+) -> Result<get_room_state_ids::v1::Response> {
+    let at = ctx.remote.state_for(&caller, &request.room_id, &request.event_id).await?;
+    Ok(get_room_state_ids::v1::Response::new(ids(&at.auth_chain), ids(&at.state)))
+}
+
+/// `POST /_matrix/federation/v1/get_missing_events/{roomId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#post_matrixfederationv1get_missing_eventsroomid>
+pub async fn get_missing_events(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<get_missing_events::v1::Request>,
+) -> Result<get_missing_events::v1::Response> {
+    let events = ctx.remote.missing_events_for(&caller, request).await?;
+    Ok(get_missing_events::v1::Response::new(events))
+}

@@ -1,0 +1,38 @@
+//! Look-ups in this server's directories: aliases and profiles.
+
+use ruma::{
+    api::federation::query::{get_profile_information, get_room_information},
+    profile::ProfileFieldName,
+};
+
+use crate::{
+    error::Result,
+    http::ruma::{Ctx, Ruma},
+};
+
+/// `GET /_matrix/federation/v1/query/directory`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1querydirectory>
+pub async fn get_room_information(
+    ctx: Ctx,
+    Ruma { request, .. }: Ruma<get_room_information::v1::Request>,
+) -> Result<get_room_information::v1::Response> {
+    let (room_id, servers) = ctx.remote.alias_for(&request.room_alias).await?;
+    Ok(get_room_information::v1::Response::new(room_id, servers))
+}
+
+/// `GET /_matrix/federation/v1/query/profile`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1queryprofile>
+pub async fn get_profile_information(
+    ctx: Ctx,
+    Ruma { request, .. }: Ruma<get_profile_information::v1::Request>,
+) -> Result<get_profile_information::v1::Response> {
+    let profile = ctx.remote.profile_for(&request.user_id).await?;
+    let wanted = |name: &ProfileFieldName| request.field.as_ref().is_none_or(|field| field == name);
+    Ok(profile
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, value)| (name, serde_json::Value::from(value)))
+        .collect())
+}

@@ -1,0 +1,167 @@
+//! Rooms shared with other servers: what they ask of us, what we ask of them.
+//!
+//! ```text
+//! http/federation ─► transaction.rs ─► receive.rs ─► timeline (the one door)
+//!                    serve_join.rs ─┘      │  ▲
+//!                    serve_events.rs       ▼  │ missing events, state, keys
+//! service/rooms ───► join.rs, invite.rs ─► fetch.rs ─► other servers
+//! ```
+//!
+//! Nothing here waits for another server while it holds a room's queue or a database connection.
+
+mod fetch;
+pub mod invite;
+pub mod join;
+pub mod keys;
+mod locks;
+pub mod outbox;
+mod queries;
+pub mod receive;
+pub mod serve_events;
+pub mod serve_join;
+pub mod signs_of_life;
+pub mod transaction;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use ruma::{OwnedServerName, OwnedUserId, RoomId, ServerName, api::error::ErrorKind};
+use sealpost_federation::{Client, Error as FederationError, Keyring, SigningKey};
+
+use self::{locks::Locks, signs_of_life::SignsOfLife};
+use super::{
+    room_info::RoomInfo,
+    timeline::{Context, Timeline},
+};
+use crate::error::{Error, Result};
+
+pub struct Remote {
+    timeline: Arc<Timeline>,
+    context: Arc<Context>,
+    client: Client,
+    keyring: Arc<Keyring>,
+    key: SigningKey,
+    policy: Policy,
+    signs_of_life: Arc<SignsOfLife>,
+    /// One transaction of a server at a time.
+    origins: Locks<OwnedServerName>,
+    /// One join of this server to a room at a time.
+    joining: Locks<ruma::OwnedRoomId>,
+}
+
+/// Whom we talk to.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    enabled: bool,
+    allowed: Vec<String>,
+    denied: Vec<String>,
+}
+
+impl Policy {
+    /// `allowed`, unless empty, are the only servers we talk to; never to those `denied`.
+    pub fn new(enabled: bool, allowed: Vec<String>, denied: Vec<String>) -> Self {
+        Self { enabled, allowed, denied }
+    }
+
+    /// 403 when we don't talk to `server`.
+    pub fn check(&self, server: &ServerName) -> Result<()> {
+        let named = |list: &[String]| list.iter().any(|name| name == server.as_str());
+        if !self.enabled {
+            return Err(Error::forbidden("Federation is switched off on this server"));
+        }
+        if named(&self.denied) || (!self.allowed.is_empty() && !named(&self.allowed)) {
+            return Err(Error::forbidden("This server does not federate with yours"));
+        }
+        Ok(())
+    }
+}
+
+/// What [`Remote`] is made of.
+pub struct Parts {
+    pub timeline: Arc<Timeline>,
+    pub client: Client,
+    pub keyring: Arc<Keyring>,
+    pub key: SigningKey,
+    pub policy: Policy,
+    pub signs_of_life: Arc<SignsOfLife>,
+}
+
+impl Remote {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { timeline, client, keyring, key, policy, signs_of_life } = parts;
+        let context = timeline.context().clone();
+        Self {
+            timeline,
+            context,
+            client,
+            keyring,
+            key,
+            policy,
+            signs_of_life,
+            origins: Locks::default(),
+            joining: Locks::default(),
+        }
+    }
+
+    /// Which server sent `request`, by its signature. Its sign of life is noted.
+    pub async fn authenticate(
+        &self,
+        request: &http::Request<impl AsRef<[u8]> + Sync>,
+    ) -> Result<OwnedServerName> {
+        let now = self.context.clock.now_ms();
+        let origin = sealpost_federation::request_auth::authenticate(
+            request,
+            &self.context.server_name,
+            &self.keyring,
+            now,
+        )
+        .await
+        .map_err(|error| {
+            Error::matrix(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, error.to_string())
+        })?;
+        self.policy.check(&origin)?;
+        self.signs_of_life.heard_from(&origin);
+        Ok(origin)
+    }
+
+    /// A room that this server knows; 404 otherwise.
+    async fn room(&self, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
+        if let Some(info) = self.context.rooms.cached(room_id) {
+            return Ok(info);
+        }
+        let (context, id) = (self.context.clone(), room_id.to_owned());
+        let read = self.context.store.read(move |conn| context.rooms.by_id(conn, &id));
+        read.await?.ok_or_else(|| Error::not_found("This server does not know that room"))
+    }
+
+    /// 403 unless `user` is of `origin`.
+    fn check_sender(&self, origin: &ServerName, user: &OwnedUserId) -> Result<()> {
+        if user.server_name() != origin {
+            return Err(Error::forbidden("The user is not of your server"));
+        }
+        Ok(())
+    }
+}
+
+/// What a user of ours is told when another server could not help.
+fn refused(server: &ServerName, error: FederationError) -> Error {
+    match error {
+        FederationError::Status { status, kind: Some(kind), message }
+            if status.is_client_error() && status != StatusCode::UNAUTHORIZED =>
+        {
+            Error::matrix(status, *kind, message)
+        }
+        error => {
+            let message = format!("{server}: {error}");
+            Error::matrix(StatusCode::BAD_GATEWAY, ErrorKind::Unknown, message)
+        }
+    }
+}
+
+fn unsupported_version(version: &ruma::RoomVersionId) -> Error {
+    Error::matrix(
+        StatusCode::BAD_REQUEST,
+        ErrorKind::UnsupportedRoomVersion,
+        format!("Room version {version} is not supported here"),
+    )
+}

@@ -1,0 +1,208 @@
+//! Asking another server for events, auth chains and states of a room that both are in.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, stream};
+use ruma::{
+    OwnedEventId, ServerName, UInt,
+    api::federation::{
+        authorization::get_event_authorization,
+        event::{get_event, get_missing_events, get_room_state, get_room_state_ids},
+    },
+};
+use sealpost_federation::client::Limits;
+use serde_json::value::RawValue;
+
+use super::{Remote, receive::blocking, refused};
+use crate::{
+    error::{Error, Result},
+    room::{dag, event::Pdu},
+    service::room_info::RoomInfo,
+    storage::{EventNid, events},
+};
+
+/// How many missing events are asked for before the state is.
+const MISSING_MAX: u32 = 20;
+/// Up to this many missing events of a state are fetched one by one, otherwise the state as a whole.
+const SINGLE_MAX: usize = 40;
+/// How many single events are fetched at once.
+const SINGLE_AT_ONCE: usize = 8;
+/// A state or an auth chain of more events is not taken.
+const STATE_MAX: usize = 200_000;
+/// How many outliers go into one commit (storage rule 1).
+const OUTLIERS_AT_ONCE: usize = 500;
+
+impl Remote {
+    /// Events between what this server has and `pdu`, oldest first.
+    pub(super) async fn missing_events(
+        &self,
+        origin: &ServerName,
+        info: &RoomInfo,
+        pdu: &Pdu,
+    ) -> Result<Vec<Pdu>> {
+        let (context, room) = (self.context.clone(), info.nid);
+        let read = self.context.store.read(move |conn| {
+            let mut ids = Vec::new();
+            for nid in events::forward_extremities(conn, room)? {
+                ids.push(context.events.get(conn, nid)?.pdu.event_id.clone());
+            }
+            Ok(ids)
+        });
+        let mut request = get_missing_events::v1::Request::new(
+            info.id.clone(),
+            read.await?,
+            vec![pdu.event_id.clone()],
+        );
+        request.limit = UInt::from(MISSING_MAX);
+        let answer = self
+            .client
+            .send(origin, request, Limits::EVENTS)
+            .await
+            .map_err(|error| refused(origin, error))?;
+        let mut found = answer.events;
+        found.truncate(MISSING_MAX as usize);
+        let mut found = self.check_fit(info, found).await?;
+        found.retain(|event| event.event_id != pdu.event_id);
+        Ok(sorted(found, |event| &event.prev_events))
+    }
+
+    /// Fetches the auth chain of an event and keeps it as outliers.
+    pub(super) async fn fetch_auth_chain(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        event_id: &OwnedEventId,
+    ) -> Result<()> {
+        let request = get_event_authorization::v1::Request::new(info.id.clone(), event_id.clone());
+        let answer = self
+            .client
+            .send(origin, request, Limits::STATE)
+            .await
+            .map_err(|error| refused(origin, error))?;
+        self.keep(info, answer.auth_chain).await
+    }
+
+    /// The state after an event that is missing here, as `origin` tells it.
+    pub(super) async fn state_after(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        event_id: &OwnedEventId,
+    ) -> Result<Vec<EventNid>> {
+        let failed = |error| refused(origin, error);
+        let request = get_room_state_ids::v1::Request::new(event_id.clone(), info.id.clone());
+        let ids = self.client.send(origin, request, Limits::STATE).await.map_err(failed)?;
+        if ids.pdu_ids.len() + ids.auth_chain_ids.len() > STATE_MAX {
+            return Err(Error::forbidden("The room's state is too large"));
+        }
+        let mut wanted = ids.auth_chain_ids;
+        wanted.extend(ids.pdu_ids.iter().cloned());
+        wanted.push(event_id.clone());
+        let missing = self.unknown(wanted).await?;
+        if missing.len() > SINGLE_MAX {
+            let request = get_room_state::v1::Request::new(event_id.clone(), info.id.clone());
+            let state = self.client.send(origin, request, Limits::STATE).await.map_err(failed)?;
+            let mut events = state.auth_chain;
+            events.extend(state.pdus);
+            events.extend(self.event(origin, event_id).await);
+            self.keep(info, events).await?;
+        } else {
+            let found: Vec<_> = stream::iter(missing)
+                .map(|id| async move { self.event(origin, &id).await })
+                .buffer_unordered(SINGLE_AT_ONCE)
+                .filter_map(|event| async move { event })
+                .collect()
+                .await;
+            self.keep(info, found).await?;
+        }
+        let mut state = ids.pdu_ids;
+        state.push(event_id.clone());
+        self.state_of(info, state).await
+    }
+
+    /// The numbers of state events, later ones in the place of earlier ones; rejected ones left out.
+    pub(super) async fn state_of(
+        &self,
+        info: &RoomInfo,
+        ids: Vec<OwnedEventId>,
+    ) -> Result<Vec<EventNid>> {
+        let (context, room) = (self.context.clone(), info.nid);
+        let read = self.context.store.read(move |conn| {
+            let mut state = HashMap::new();
+            for id in &ids {
+                if let Some(event) = context.events.by_id(conn, id)?
+                    && event.room_nid == room
+                    && !event.rejected
+                    && let Some(key) = event.state_key_nid
+                {
+                    state.insert(key, event.nid);
+                }
+            }
+            Ok(state.into_values().collect())
+        });
+        read.await
+    }
+
+    /// Checks events and keeps them as outliers, each after its auth events.
+    pub(super) async fn keep(
+        &self,
+        info: &Arc<RoomInfo>,
+        events: Vec<Box<RawValue>>,
+    ) -> Result<()> {
+        if events.len() > STATE_MAX {
+            return Err(Error::forbidden("The list of events is too large"));
+        }
+        let events = self.check_fit(info, events).await?;
+        self.keep_checked(info, events).await
+    }
+
+    /// Keeps checked events as outliers, each after its auth events.
+    pub(super) async fn keep_checked(&self, info: &Arc<RoomInfo>, events: Vec<Pdu>) -> Result<()> {
+        let mut events = blocking(move || sorted(events, |event| &event.auth_events)).await?;
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().min(OUTLIERS_AT_ONCE));
+            self.timeline.append_outliers(info.nid, events).await?;
+            events = rest;
+        }
+        Ok(())
+    }
+
+    async fn event(&self, origin: &ServerName, id: &OwnedEventId) -> Option<Box<RawValue>> {
+        let request = get_event::v1::Request::new(id.clone());
+        let answer = self.client.send(origin, request, Limits::SMALL).await;
+        answer
+            .inspect_err(|error| tracing::debug!(%origin, event_id = %id, %error, "not fetched"))
+            .map(|answer| answer.pdu)
+            .ok()
+    }
+
+    /// Those of `ids` that are not known here.
+    async fn unknown(&self, ids: Vec<OwnedEventId>) -> Result<BTreeSet<OwnedEventId>> {
+        let context = self.context.clone();
+        let read = self.context.store.read(move |conn| {
+            let mut unknown = BTreeSet::new();
+            for id in ids {
+                if context.events.by_id(conn, &id)?.is_none() {
+                    unknown.insert(id);
+                }
+            }
+            Ok(unknown)
+        });
+        read.await
+    }
+}
+
+/// Events in an order in which each comes after those it names, without repeats.
+fn sorted(events: Vec<Pdu>, edges: impl Fn(&Pdu) -> &Vec<OwnedEventId>) -> Vec<Pdu> {
+    let mut events: HashMap<OwnedEventId, Pdu> =
+        events.into_iter().map(|event| (event.event_id.clone(), event)).collect();
+    let order = dag::sort(
+        events.keys().cloned().collect::<Vec<_>>(),
+        |id| events.get(id).map(|event| edges(event).clone()).unwrap_or_default(),
+        |id| events.get(id).map_or(0, |event| event.depth),
+    );
+    order.into_iter().filter_map(|id| events.remove(&id)).collect()
+}

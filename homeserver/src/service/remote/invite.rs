@@ -1,0 +1,224 @@
+//! Invites between servers: of others' users by ours, of ours by others'.
+//!
+//! The invited user's server signs the invite before it enters the room.
+//! <https://spec.matrix.org/v1.19/server-server-api/#inviting-to-a-room>
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use ruma::{
+    CanonicalJsonObject, RoomVersionId, ServerName, UserId,
+    api::{
+        error::{ErrorKind, IncompatibleRoomVersionErrorData},
+        federation::membership::{RawStrippedState, create_invite},
+    },
+    events::{StateEventType, TimelineEventType},
+    room_version_rules::RoomVersionRules,
+    signatures::sign_event,
+};
+use sealpost_federation::client::Limits;
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+
+use super::{Remote, refused, serve_events::raw};
+use crate::{
+    error::{Error, Result},
+    room::{build::Draft, event::Pdu, version},
+    service::{
+        event::Event,
+        room_info::RoomInfo,
+        timeline::{OutOfBand, Outcome, RemoteEvent},
+    },
+    storage::{accounts, members, rooms},
+};
+
+/// What an invited user learns of the room, beside the inviter.
+const STRIPPED: [StateEventType; 7] = [
+    StateEventType::RoomCreate,
+    StateEventType::RoomJoinRules,
+    StateEventType::RoomName,
+    StateEventType::RoomAvatar,
+    StateEventType::RoomTopic,
+    StateEventType::RoomCanonicalAlias,
+    StateEventType::RoomEncryption,
+];
+
+impl Remote {
+    /// Invites a user of another server to a room that this one is in.
+    pub async fn invite(
+        &self,
+        info: &Arc<RoomInfo>,
+        invited: &UserId,
+        draft: Draft,
+    ) -> Result<Arc<Event>> {
+        let server = invited.server_name();
+        self.policy.check(server)?;
+        let pdu = self.timeline.propose(info.nid, draft).await?;
+        let stripped = self.stripped_state(info, &pdu.sender).await?;
+        let request = create_invite::v2::Request::new(
+            info.id.clone(),
+            pdu.event_id.clone(),
+            info.version.clone(),
+            raw(&pdu.json)?,
+            stripped.into_iter().map(RawStrippedState::Pdu).collect(),
+        );
+        let answer = self.client.send(server, request, Limits::SMALL).await;
+        let answer = answer.map_err(|error| refused(server, error))?;
+        self.signs_of_life.heard_from(server);
+        let checked = self.check(info, vec![answer.event]).await?.into_iter().next();
+        let signed = match checked {
+            Some(Ok(signed)) if signed.event_id == pdu.event_id => signed,
+            _ => {
+                let message = format!("{server} answered another invite");
+                return Err(Error::matrix(StatusCode::BAD_GATEWAY, ErrorKind::Unknown, message));
+            }
+        };
+        match self.timeline.append_remote(info.nid, RemoteEvent::new(signed)).await? {
+            Outcome::Accepted(event) | Outcome::Known(event) => Ok(event),
+            Outcome::SoftFailed(_) => {
+                Err(Error::forbidden("The room no longer allows this invite"))
+            }
+            outcome => Err(outcome.into_refusal()),
+        }
+    }
+
+    async fn stripped_state(
+        &self,
+        info: &RoomInfo,
+        inviter: &UserId,
+    ) -> Result<Vec<Box<RawValue>>> {
+        let (context, room, inviter) = (self.context.clone(), info.nid, inviter.to_owned());
+        let read = self.context.store.read(move |conn| {
+            let nid = rooms::state_nid(conn, room)?;
+            let state = context.states.get(conn, nid)?;
+            let mut stripped = Vec::new();
+            let places = STRIPPED.iter().map(|event_type| (event_type.clone(), ""));
+            for (event_type, state_key) in
+                places.chain([(StateEventType::RoomMember, inviter.as_str())])
+            {
+                let key = (&*event_type.to_string(), state_key);
+                let key = context.store.state_keys().find(conn, key)?;
+                if let Some(nid) = key.and_then(|key| state.get(key)) {
+                    stripped.push(raw(&context.events.get(conn, nid)?.pdu.json)?);
+                }
+            }
+            Ok(stripped)
+        });
+        read.await
+    }
+
+    /// Takes an invite of a user of this server, and answers it with our signature added.
+    pub async fn take_invite(
+        &self,
+        origin: &ServerName,
+        request: create_invite::v2::Request,
+    ) -> Result<Box<RawValue>> {
+        let create_invite::v2::Request { room_id, event_id, room_version, event, .. } = request;
+        let rules = version::rules(&room_version).ok_or_else(|| incompatible(&room_version))?;
+        let info = RoomInfo {
+            nid: self.context.store.nids().room(),
+            id: room_id,
+            version: room_version,
+            rules,
+        };
+        let signed = self.sign(&event, rules)?;
+        let pdu = match self.check(&info, vec![event]).await?.into_iter().next() {
+            Some(Ok(pdu)) if pdu.event_id == event_id => pdu,
+            Some(Err(unfit)) => return Err(Error::forbidden(unfit.reason)),
+            _ => return Err(Error::invalid_param("The event has another id")),
+        };
+        let invited = self.check_invite(origin, &pdu)?;
+        let (context, id, user) = (self.context.clone(), info.id.clone(), invited.clone());
+        let read = self.context.store.read(move |conn| {
+            let account = accounts::find_by_id(conn, user.as_str())?;
+            let resident = match rooms::by_id(conn, &id)? {
+                Some(room) => {
+                    members::of_server(conn, room.room_nid, context.server_name.as_str())?
+                        .iter()
+                        .any(|(_, membership)| membership == "join")
+                }
+                None => false,
+            };
+            Ok((account, resident))
+        });
+        let (account, resident) = read.await?;
+        let account = account
+            .filter(|account| account.deactivated_at.is_none())
+            .ok_or_else(|| Error::not_found("This server has no such user"))?;
+        // In a room that we are in, the invite comes again with the other events.
+        if !resident {
+            let mut stripped: Vec<Value> =
+                request.invite_room_state.iter().filter_map(stripped).collect();
+            let own = stripped_event(&pdu.json);
+            stripped.extend(own.filter(|own| !stripped.contains(own)));
+            let invite = OutOfBand {
+                user_nid: account.user_nid,
+                pdu,
+                stripped_state: Value::from(stripped).to_string(),
+            };
+            self.timeline.append_out_of_band(Arc::new(info), invite).await?;
+        }
+        Ok(signed)
+    }
+
+    fn check_invite(&self, origin: &ServerName, pdu: &Pdu) -> Result<ruma::OwnedUserId> {
+        #[derive(Deserialize)]
+        struct Member {
+            membership: String,
+        }
+        self.check_sender(origin, &pdu.sender)?;
+        let invites = pdu.event_type == TimelineEventType::RoomMember
+            && pdu.content_as::<Member>().is_ok_and(|member| member.membership == "invite");
+        let invited = pdu.state_key.as_deref().and_then(|user| UserId::parse(user).ok());
+        match invited {
+            Some(invited) if invites && invited.server_name() == self.context.server_name => {
+                Ok(invited)
+            }
+            _ => Err(Error::invalid_param("The event is not an invite of a user of this server")),
+        }
+    }
+
+    /// The event with our signature added.
+    fn sign(&self, event: &RawValue, rules: &RoomVersionRules) -> Result<Box<RawValue>> {
+        let malformed = |error: &dyn std::fmt::Display| Error::bad_json(error.to_string());
+        let mut object: CanonicalJsonObject =
+            serde_json::from_str(event.get()).map_err(|error| malformed(&error))?;
+        sign_event(self.context.server_name.as_str(), &self.key, &mut object, &rules.redaction)
+            .map_err(|error| malformed(&error))?;
+        serde_json::value::to_raw_value(&object).map_err(|error| malformed(&error))
+    }
+}
+
+/// What a client is shown of an event in an invite's state.
+fn stripped(event: &RawStrippedState) -> Option<Value> {
+    #[expect(deprecated, reason = "servers older than v1.16 still send it")]
+    match event {
+        RawStrippedState::Stripped(event) => stripped_event(event.json().get()),
+        RawStrippedState::Pdu(event) => stripped_event(event.get()),
+        _ => None,
+    }
+}
+
+fn stripped_event(json: &str) -> Option<Value> {
+    #[derive(Deserialize)]
+    struct Fields {
+        #[serde(rename = "type")]
+        event_type: String,
+        state_key: String,
+        sender: String,
+        content: Value,
+    }
+    let Fields { event_type, state_key, sender, content } = serde_json::from_str(json).ok()?;
+    Some(json!({
+        "type": event_type, "state_key": state_key, "sender": sender, "content": content,
+    }))
+}
+
+fn incompatible(version: &RoomVersionId) -> Error {
+    let data = IncompatibleRoomVersionErrorData::new(version.clone());
+    Error::matrix(
+        StatusCode::BAD_REQUEST,
+        ErrorKind::IncompatibleRoomVersion(data),
+        "The version of this room is not supported here",
+    )
+}

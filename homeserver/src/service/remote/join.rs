@@ -1,0 +1,261 @@
+//! Entering a room with another server's help.
+//!
+//! 1. `make_join`: a template of the join, from the first server that gives one.
+//! 2. Fill in, hash, sign.
+//! 3. `send_join`: the room's state before the join, with all that authorises it.
+//! 4. Check every event; keep them as outliers, in chunks, seen by nobody yet.
+//! 5. Append the join on that state: one commit makes the room visible.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::StatusCode;
+use ruma::{
+    CanonicalJsonObject, CanonicalJsonValue, OwnedEventId, OwnedRoomId, OwnedServerName,
+    OwnedUserId, RoomAliasId, RoomId, RoomVersionId, ServerName,
+    api::{
+        error::ErrorKind,
+        federation::{
+            membership::{create_join_event, prepare_join_event},
+            query::get_room_information,
+        },
+    },
+    events::TimelineEventType,
+    signatures::hash_and_sign_event,
+};
+use sealpost_federation::client::Limits;
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{Remote, refused, unsupported_version};
+use crate::{
+    error::{Error, Result},
+    room::{
+        check,
+        event::{Pdu, create_of_room_id},
+        version,
+    },
+    service::{
+        room_info::RoomInfo,
+        timeline::{Before, Outcome, RemoteEvent},
+    },
+    storage::{
+        StateNid,
+        rooms::{self, RoomRow},
+    },
+};
+
+/// How many servers are asked, one after another.
+const SERVERS_MAX: usize = 10;
+
+/// A user of this server who wants to join.
+pub struct Joiner {
+    pub user_id: OwnedUserId,
+    /// What to say in the join beside `membership`: `displayname`, `avatar_url`, `reason`.
+    pub content: Map<String, Value>,
+}
+
+/// A join made by another server's template.
+struct MadeJoin {
+    version: RoomVersionId,
+    event_id: OwnedEventId,
+    event: Box<RawValue>,
+}
+
+impl Remote {
+    /// The room that another server's alias points to, and servers that may help to join it.
+    pub async fn by_alias(
+        &self,
+        alias: &RoomAliasId,
+    ) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
+        let server = alias.server_name();
+        self.policy.check(server)?;
+        let request = get_room_information::v1::Request::new(alias.to_owned());
+        let answer = self.client.send(server, request, Limits::SMALL).await;
+        let answer = answer.map_err(|error| refused(server, error))?;
+        self.signs_of_life.heard_from(server);
+        Ok((answer.room_id, answer.servers))
+    }
+
+    /// Joins a room through the first of `via` that can help.
+    pub async fn join(
+        &self,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+        joiner: &Joiner,
+    ) -> Result<Arc<RoomInfo>> {
+        let room_id = room_id.to_owned();
+        let _one_at_a_time = self.joining.lock(&room_id).await;
+        let mut last = None;
+        let own = &self.context.server_name;
+        for server in via.iter().filter(|server| *server != own).take(SERVERS_MAX) {
+            match self.join_through(server, &room_id, joiner).await {
+                Ok(info) => return Ok(info),
+                Err(error) => {
+                    tracing::info!(%server, %room_id, %error, "join through this server failed");
+                    // What says something about the room says more than a server that is down.
+                    let tells = |error: &Error| matches!(error, Error::Matrix { status, .. } if status.is_client_error());
+                    if !last.as_ref().is_some_and(tells) {
+                        last = Some(error);
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            let message = "No server is known that could help to join this room";
+            Error::matrix(StatusCode::NOT_FOUND, ErrorKind::NotFound, message)
+        }))
+    }
+
+    async fn join_through(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+        joiner: &Joiner,
+    ) -> Result<Arc<RoomInfo>> {
+        self.policy.check(server)?;
+        let made = self.made_join(server, room_id, joiner).await?;
+        let request = create_join_event::v2::Request::new(
+            room_id.to_owned(),
+            made.event_id.clone(),
+            made.event.clone(),
+        );
+        let answer = self.client.send(server, request, Limits::STATE).await;
+        let answer = answer.map_err(|error| refused(server, error))?.room_state;
+        self.signs_of_life.heard_from(server);
+        let info = self.enter(room_id, &made).await?;
+
+        // A server that signs restricted joins sends the join back with its signature added.
+        let own = self.check(&info, vec![answer.event.unwrap_or(made.event)]).await?;
+        let join = match own.into_iter().next() {
+            Some(Ok(join)) if join.event_id == made.event_id => join,
+            other => return Err(answered_wrong(server, &format!("another join: {other:?}"))),
+        };
+        let state = self.check_fit(&info, answer.state).await?;
+        check_create(server, &info, &state)?;
+        let ids: Vec<OwnedEventId> = state.iter().map(|event| event.event_id.clone()).collect();
+        let mut events = self.check_fit(&info, answer.auth_chain).await?;
+        events.extend(state);
+        self.keep_checked(&info, events).await?;
+        let before = Before::Entry(self.state_of(&info, ids).await?);
+        let event = RemoteEvent { pdu: join, before, relay: false };
+        match self.append(server, &info, event).await? {
+            Outcome::Accepted(_) | Outcome::Known(_) => Ok(info),
+            outcome => Err(answered_wrong(server, &format!("a join that became {outcome:?}"))),
+        }
+    }
+
+    /// Steps 1 and 2.
+    async fn made_join(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+        joiner: &Joiner,
+    ) -> Result<MadeJoin> {
+        let mut request =
+            prepare_join_event::v1::Request::new(room_id.to_owned(), joiner.user_id.clone());
+        request.ver = version::SUPPORTED.to_vec();
+        let answer = self.client.send(server, request, Limits::SMALL).await;
+        let answer = answer.map_err(|error| refused(server, error))?;
+        let version = answer.room_version.unwrap_or(RoomVersionId::V1);
+        let rules = version::rules(&version).ok_or_else(|| unsupported_version(&version))?;
+        let wrong = |reason: &str| answered_wrong(server, reason);
+        let mut event: CanonicalJsonObject =
+            serde_json::from_str(answer.event.get()).map_err(|error| wrong(&error.to_string()))?;
+        let is = |field: &str, value: &str| {
+            event.get(field).and_then(CanonicalJsonValue::as_str) == Some(value)
+        };
+        let user = joiner.user_id.as_str();
+        if !(is("type", "m.room.member")
+            && is("room_id", room_id.as_str())
+            && is("sender", user)
+            && is("state_key", user))
+        {
+            return Err(wrong("a template of another event"));
+        }
+        let Some(CanonicalJsonValue::Object(content)) = event.get_mut("content") else {
+            return Err(wrong("a template without content"));
+        };
+        if content.get("membership").and_then(CanonicalJsonValue::as_str) != Some("join") {
+            return Err(wrong("a template that is no join"));
+        }
+        // Of what the other server wrote only the one field that it must decide stays.
+        content.retain(|key, _| key == "membership" || key == "join_authorised_via_users_server");
+        for (key, value) in &joiner.content {
+            if let Ok(value) = CanonicalJsonValue::try_from(value.clone()) {
+                content.insert(key.clone(), value);
+            }
+        }
+        for field in ["event_id", "hashes", "signatures", "unsigned", "origin"] {
+            event.remove(field);
+        }
+        let now = i64::from(self.timestamp().get());
+        let now = ruma::Int::new_saturating(now);
+        event.insert("origin_server_ts".to_owned(), CanonicalJsonValue::Integer(now));
+        let own = self.context.server_name.as_str();
+        hash_and_sign_event(own, &self.key, &mut event, &rules.redaction)
+            .map_err(|error| wrong(&error.to_string()))?;
+        let event_id = check::event_id(&event, rules).map_err(|error| wrong(&error.to_string()))?;
+        let event = serde_json::value::to_raw_value(&event)
+            .map_err(|error| Error::internal(format!("a join does not serialise: {error}")))?;
+        Ok(MadeJoin { version, event_id, event })
+    }
+
+    /// The row of a room that is not known yet: without state and members, so seen by nobody.
+    async fn enter(&self, room_id: &RoomId, made: &MadeJoin) -> Result<Arc<RoomInfo>> {
+        match self.room(room_id).await {
+            Ok(info) if info.version == made.version => return Ok(info),
+            Ok(_) => return Err(Error::forbidden("The room has another version here")),
+            Err(Error::Matrix { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let row = RoomRow {
+            room_nid: self.context.store.nids().room(),
+            room_id: room_id.to_string(),
+            version: made.version.to_string(),
+            generation: 0,
+            state_nid: StateNid(0),
+            is_public: false,
+        };
+        self.context.store.write(move |tx| rooms::insert(tx, &row)).await?;
+        self.room(room_id).await
+    }
+}
+
+/// The create event must be in the state, of the version that was said, and make the room's id where the
+/// version has it so.
+fn check_create(server: &ServerName, info: &RoomInfo, state: &[Pdu]) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Create {
+        room_version: Option<RoomVersionId>,
+    }
+    let wrong = |reason: &str| answered_wrong(server, reason);
+    let mut creates =
+        state.iter().filter(|event| event.event_type == TimelineEventType::RoomCreate);
+    let (Some(create), None) = (creates.next(), creates.next()) else {
+        return Err(wrong("a state without one create event"));
+    };
+    let content: Create = create.content_as().map_err(|error| wrong(&error.to_string()))?;
+    if content.room_version.unwrap_or(RoomVersionId::V1) != info.version {
+        return Err(wrong("a create event of another version"));
+    }
+    if info.rules.authorization.room_create_event_id_as_room_id
+        && create_of_room_id(&info.id).ok().as_ref() != Some(&create.event_id)
+    {
+        return Err(wrong("a create event that does not make the room's id"));
+    }
+    let mut places = HashMap::new();
+    for event in state {
+        let Some(place) = event.state_key_pair() else {
+            return Err(wrong("a state with events that are no state"));
+        };
+        if places.insert((place.0.to_string(), place.1), &event.event_id).is_some() {
+            return Err(wrong("a state with two events in one place"));
+        }
+    }
+    Ok(())
+}
+
+fn answered_wrong(server: &ServerName, reason: &str) -> Error {
+    let message = format!("{server} answered {reason}");
+    Error::matrix(StatusCode::BAD_GATEWAY, ErrorKind::Unknown, message)
+}

@@ -1,0 +1,217 @@
+//! What waits for other servers, as the worker that sends it sees it.
+//!
+//! A transaction is fixed before it is sent: its number and the last position in it are stored, and until
+//! it is answered the same is sent again, also after a restart.
+
+use std::{sync::Arc, time::Duration};
+
+use ruma::{
+    OwnedServerName, OwnedTransactionId, ServerName,
+    api::federation::transactions::send_transaction_message::v1::Request, serde::Raw,
+};
+use sealpost_federation::{
+    Error as FederationError,
+    client::Limits,
+    destination::{Backlog, Outage},
+    transaction::{Batch, Item, MAX_EDUS, MAX_PDUS},
+};
+use tokio::sync::Notify;
+
+use super::{Remote, serve_events::raw};
+use crate::{
+    error::{Error, Result},
+    service::{notifier::Subject, timeline::Context},
+    storage::{
+        Conn, Position,
+        destinations::{self, DestinationRow},
+        outbox::{self, OutboxRow},
+    },
+};
+
+/// Long enough for a peer that has to fetch what it misses before it answers.
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(60), max_bytes: 1 << 20 };
+/// A transaction has no more rows than this.
+const ROWS_MAX: i64 = (MAX_PDUS + MAX_EDUS) as i64;
+
+/// How far the outbox has been looked at. The default: not at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen(Position);
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self(Position(0))
+    }
+}
+
+/// The next transaction for a destination.
+pub struct Transaction {
+    id: OwnedTransactionId,
+    batch: Batch,
+    until: Position,
+}
+
+impl Remote {
+    /// Destinations for which something was queued after `seen`, and how far this look reached.
+    pub async fn queued_after(&self, seen: Seen) -> Result<(Vec<OwnedServerName>, Seen)> {
+        let read = self.context.store.read(move |conn| {
+            let now = crate::storage::current_position(conn)?;
+            Ok((outbox::destinations(conn, seen.0)?, now))
+        });
+        let (names, now) = read.await?;
+        let named = names.into_iter().filter_map(|name| OwnedServerName::try_from(name).ok());
+        Ok((named.filter(|name| self.policy.check(name).is_ok()).collect(), Seen(now)))
+    }
+
+    /// Waits until something is queued after `seen`, or the server stops.
+    pub async fn queued(&self, seen: Seen) {
+        self.context.notifier.changed(seen.0, &[Subject::Outbox]).await;
+    }
+
+    /// Tells when `server` was heard from.
+    pub fn watch(&self, server: &ServerName) -> Arc<Notify> {
+        self.signs_of_life.watch(server)
+    }
+
+    /// Ends [`Remote::watch`].
+    pub fn unwatch(&self, server: &ServerName) {
+        self.signs_of_life.forget(server);
+    }
+
+    /// Since when `server` does not answer, as stored, and how many events wait for it.
+    pub async fn outage(&self, server: &ServerName) -> Result<(Option<Outage>, usize)> {
+        let name = server.to_string();
+        let read = self.context.store.read(move |conn| {
+            let row = destinations::get(conn, &name)?;
+            let waiting = outbox::waiting_events(conn, &name)?;
+            let outage = row.and_then(|row| {
+                let failures = u32::try_from(row.failures).unwrap_or(u32::MAX);
+                row.failing_since.map(|since| Outage { since, failures })
+            });
+            Ok((outage, usize::try_from(waiting).unwrap_or_default()))
+        });
+        read.await
+    }
+
+    /// Fixes the next transaction for `server`; none when nothing waits.
+    pub async fn next_transaction(
+        &self,
+        server: &ServerName,
+        backlog: Backlog,
+    ) -> Result<Option<Transaction>> {
+        let name = server.to_string();
+        let now = self.context.clock.now_ms();
+        let context = self.context.clone();
+        let fixed = self.context.store.write(move |tx| {
+            let mut row = destinations::get(tx, &name)?.unwrap_or_else(|| DestinationRow {
+                destination: name.clone(),
+                // Should the database be lost, numbers must not repeat.
+                last_transaction: now,
+                in_flight_until: None,
+                failing_since: None,
+                failures: 0,
+            });
+            if let Some(until) = row.in_flight_until {
+                let waiting = outbox::waiting(tx, &name, Some(until), ROWS_MAX)?;
+                if !waiting.is_empty() {
+                    return Ok(Some((row.last_transaction, waiting)));
+                }
+            }
+            if backlog == Backlog::LatestOfEachRoom {
+                outbox::keep_latest_of_each_room(tx, &name)?;
+            }
+            let mut waiting = outbox::waiting(tx, &name, None, ROWS_MAX)?;
+            waiting.truncate(fitting(&waiting));
+            let Some(last) = waiting.last() else { return Ok(None) };
+            row.last_transaction += 1;
+            row.in_flight_until = Some(last.position);
+            destinations::set(tx, &row)?;
+            Ok(Some((row.last_transaction, waiting)))
+        });
+        let Some((number, rows)) = fixed.await? else { return Ok(None) };
+        let read = self.context.store.read(move |conn| batch(&context, conn, &rows));
+        let (batch, until) = read.await?;
+        Ok(Some(Transaction { id: number.to_string().into(), batch, until }))
+    }
+
+    /// Sends a transaction. An error that is no outage says that the peer will never take it.
+    pub async fn send_transaction(
+        &self,
+        server: &ServerName,
+        transaction: &Transaction,
+    ) -> Result<(), FederationError> {
+        let (origin, now) = self.origin();
+        let mut request = Request::new(transaction.id.clone(), origin, now);
+        request.pdus = transaction.batch.pdus.clone();
+        request.edus = transaction.batch.edus.iter().cloned().map(Raw::from_json).collect();
+        let answer = self.client.send(server, request, LIMITS).await?;
+        for (event_id, outcome) in answer.pdus {
+            if let Err(reason) = outcome {
+                tracing::info!(%server, %event_id, reason, "the server did not take an event");
+            }
+        }
+        Ok(())
+    }
+
+    /// The transaction was answered: takes it off. Answers whether something still waits.
+    pub async fn sent(&self, server: &ServerName, transaction: &Transaction) -> Result<bool> {
+        let (name, until) = (server.to_string(), transaction.until);
+        self.context
+            .store
+            .write(move |tx| {
+                outbox::delete_until(tx, &name, until)?;
+                if let Some(mut row) = destinations::get(tx, &name)? {
+                    row.in_flight_until = None;
+                    row.failing_since = None;
+                    row.failures = 0;
+                    destinations::set(tx, &row)?;
+                }
+                Ok(!outbox::waiting(tx, &name, None, 1)?.is_empty())
+            })
+            .await
+    }
+
+    /// Stores since when `server` does not answer.
+    pub async fn not_sent(&self, server: &ServerName, outage: Outage) -> Result<()> {
+        let name = server.to_string();
+        self.context
+            .store
+            .write(move |tx| {
+                if let Some(mut row) = destinations::get(tx, &name)? {
+                    row.failing_since = Some(outage.since);
+                    row.failures = i64::from(outage.failures);
+                    destinations::set(tx, &row)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// How many of the rows, from the first, fit into one transaction.
+fn fitting(rows: &[OutboxRow]) -> usize {
+    let (mut pdus, mut edus) = (0, 0);
+    rows.iter()
+        .take_while(|row| {
+            let count = if row.event_nid.is_some() { &mut pdus } else { &mut edus };
+            *count += 1;
+            pdus <= MAX_PDUS && edus <= MAX_EDUS
+        })
+        .count()
+}
+
+fn batch(context: &Context, conn: &mut Conn, rows: &[OutboxRow]) -> Result<(Batch, Position)> {
+    let mut batch = Batch::default();
+    let mut until = Position(0);
+    for row in rows {
+        let item = match (row.event_nid, &row.edu) {
+            (Some(nid), _) => Item::Pdu(raw(&context.events.get(conn, nid)?.pdu.json)?),
+            (None, Some(edu)) => Item::Edu(raw(edu)?),
+            (None, None) => return Err(Error::internal("an empty row in the outbox")),
+        };
+        if batch.push(item).is_err() {
+            break;
+        }
+        until = row.position;
+    }
+    Ok((batch, until))
+}

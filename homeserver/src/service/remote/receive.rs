@@ -1,0 +1,169 @@
+//! One event of another server, from its bytes to its place in the room.
+//!
+//! 1. Format, signatures, hash: [`Remote::check`], off the async threads, keys fetched before.
+//! 2. Append. What is missing is named in the outcome, and the room's queue is left:
+//!    - auth events: fetched, kept as outliers, append again;
+//!    - prev events: first the events between what we have and this one (`get_missing_events`), each
+//!      appended; where a gap stays, the state after the missing event (`state_ids`), then append on that.
+
+use std::sync::Arc;
+
+use ruma::{CanonicalJsonObject, OwnedEventId, ServerName, room_version_rules::RoomVersionRules};
+use sealpost_federation::event::needed_keys;
+use serde_json::value::RawValue;
+
+use super::Remote;
+use crate::{
+    error::{Error, Result},
+    room::{check, event::Pdu},
+    service::{
+        room_info::RoomInfo,
+        timeline::{Before, Outcome, RemoteEvent},
+    },
+};
+
+/// How often an event's missing auth events are fetched before it is given up.
+const AUTH_ATTEMPTS: usize = 3;
+
+/// An event that failed a check, with its id where it has one.
+#[derive(Debug)]
+pub struct Unfit {
+    pub event_id: Option<OwnedEventId>,
+    pub reason: String,
+}
+
+impl Remote {
+    /// Checks 1 to 3 on receipt of events of one room, in order.
+    pub(super) async fn check(
+        &self,
+        info: &RoomInfo,
+        events: Vec<Box<RawValue>>,
+    ) -> Result<Vec<Result<Pdu, Unfit>>> {
+        let rules = info.rules;
+        let parsed = blocking(move || {
+            events.into_iter().map(|raw| parse(raw.get(), rules)).collect::<Vec<_>>()
+        })
+        .await?;
+        let needed: Vec<_> = parsed.iter().flatten().map(|parsed| parsed.needed.clone()).collect();
+        let keys = self.keyring.event_keys(&needed, self.context.clock.now_ms()).await;
+        let room_id = info.id.clone();
+        blocking(move || {
+            let mut keys = keys.into_iter();
+            let check = |parsed: Result<Parsed, Unfit>| {
+                let Parsed { object, event_id, .. } = parsed?;
+                let keys = keys.next().unwrap_or_default();
+                check::receive(object, Some(&room_id), rules, &keys)
+                    .map_err(|error| Unfit { event_id: Some(event_id), reason: error.to_string() })
+            };
+            parsed.into_iter().map(check).collect()
+        })
+        .await
+    }
+
+    /// [`Remote::check`] of several events of which those that fail are left out.
+    pub(super) async fn check_fit(
+        &self,
+        info: &RoomInfo,
+        events: Vec<Box<RawValue>>,
+    ) -> Result<Vec<Pdu>> {
+        let checked = self.check(info, events).await?;
+        let fit = checked.into_iter().filter_map(|checked| {
+            checked
+                .inspect_err(|unfit| tracing::debug!(room = %info.id, ?unfit, "event left out"))
+                .ok()
+        });
+        Ok(fit.collect())
+    }
+
+    /// Gives a checked event its place, with what it needs fetched from `origin`.
+    pub(super) async fn receive(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        pdu: Pdu,
+    ) -> Result<Outcome> {
+        let outcome = self.append(origin, info, RemoteEvent::new(pdu.clone())).await?;
+        if !matches!(outcome, Outcome::MissingPrev(_)) {
+            return Ok(outcome);
+        }
+        let between = match self.missing_events(origin, info, &pdu).await {
+            Ok(between) => between,
+            Err(error) => {
+                tracing::debug!(%origin, room = %info.id, %error, "missing events not fetched");
+                Vec::new()
+            }
+        };
+        for missing in between {
+            let event_id = missing.event_id.clone();
+            if let Err(error) = self.append_over_gap(origin, info, missing).await {
+                tracing::debug!(%origin, %event_id, %error, "missing event not taken");
+            }
+        }
+        self.append_over_gap(origin, info, pdu).await
+    }
+
+    /// Appends an event; where its prev events are missing, on the state that `origin` tells.
+    async fn append_over_gap(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        pdu: Pdu,
+    ) -> Result<Outcome> {
+        let mut event = RemoteEvent::new(pdu);
+        let missing = match self.append(origin, info, event.clone()).await? {
+            Outcome::MissingPrev(missing) => missing,
+            outcome => return Ok(outcome),
+        };
+        let mut states = Vec::with_capacity(missing.len());
+        for prev in missing {
+            let state = self.state_after(origin, info, &prev).await?;
+            states.push((prev, state));
+        }
+        event.before = Before::Gap(states);
+        self.append(origin, info, event).await
+    }
+
+    /// Appends an event, with missing auth events fetched from `origin`.
+    pub(super) async fn append(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        event: RemoteEvent,
+    ) -> Result<Outcome> {
+        for _ in 0..AUTH_ATTEMPTS {
+            match self.timeline.append_remote(info.nid, event.clone()).await? {
+                Outcome::MissingAuth(_) => {
+                    self.fetch_auth_chain(origin, info, &event.pdu.event_id).await?;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+        Err(Error::forbidden("The events that would authorise this one cannot be had"))
+    }
+}
+
+struct Parsed {
+    object: CanonicalJsonObject,
+    event_id: OwnedEventId,
+    needed: sealpost_federation::event::NeededKeys,
+}
+
+fn parse(json: &str, rules: &RoomVersionRules) -> Result<Parsed, Unfit> {
+    let unfit = |reason: String| Unfit { event_id: None, reason };
+    let object: CanonicalJsonObject =
+        serde_json::from_str(json).map_err(|error| unfit(error.to_string()))?;
+    let event_id = check::event_id(&object, rules).map_err(|error| unfit(error.to_string()))?;
+    match needed_keys(&object, rules) {
+        Ok(needed) => Ok(Parsed { object, event_id, needed }),
+        Err(error) => Err(Unfit { event_id: Some(event_id), reason: error.to_string() }),
+    }
+}
+
+/// Runs what takes long off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::internal(format!("a check did not end: {error}")))
+}

@@ -1,0 +1,142 @@
+//! Joins of other servers' users to rooms that this server is in: the template, then the event.
+//!
+//! <https://spec.matrix.org/v1.19/server-server-api/#joining-rooms>
+
+use http::StatusCode;
+use ruma::{
+    EventId, MilliSecondsSinceUnixEpoch, OwnedUserId, RoomId, RoomVersionId, ServerName, UInt,
+    api::{
+        error::{ErrorKind, IncompatibleRoomVersionErrorData},
+        federation::membership::create_join_event::v2::RoomState,
+    },
+    events::TimelineEventType,
+};
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use super::{
+    Remote,
+    serve_events::{pdus, raw, state_at},
+};
+use crate::{
+    error::{Error, Result},
+    room::{build::Draft, event::Pdu},
+    service::timeline::{Outcome, RemoteEvent},
+};
+
+/// The template of an event, and the version of its room.
+pub struct Template {
+    pub room_version: RoomVersionId,
+    pub event: Box<RawValue>,
+}
+
+impl Remote {
+    /// The join of `user` as it could be sent now, without hash and signature.
+    pub async fn make_join(
+        &self,
+        origin: &ServerName,
+        room_id: &RoomId,
+        user: &OwnedUserId,
+        versions: &[RoomVersionId],
+    ) -> Result<Template> {
+        self.check_sender(origin, user)?;
+        let info = self.room(room_id).await?;
+        if !versions.contains(&info.version) {
+            let data = IncompatibleRoomVersionErrorData::new(info.version.clone());
+            return Err(Error::matrix(
+                StatusCode::BAD_REQUEST,
+                ErrorKind::IncompatibleRoomVersion(data),
+                "Your server does not know the version of this room",
+            ));
+        }
+        let content = serde_json::value::to_raw_value(&json!({ "membership": "join" }))
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let draft = Draft {
+            event_type: TimelineEventType::RoomMember,
+            state_key: Some(user.to_string()),
+            content,
+            redacts: None,
+            sender: user.clone(),
+            origin_server_ts: self.timestamp(),
+        };
+        let pdu = self.timeline.propose(info.nid, draft).await?;
+        Ok(Template { room_version: info.version.clone(), event: template(&pdu)? })
+    }
+
+    /// Takes the signed join of a user of `origin` and answers the room's state before it.
+    pub async fn send_join(
+        &self,
+        origin: &ServerName,
+        room_id: &RoomId,
+        event_id: &EventId,
+        event: Box<RawValue>,
+    ) -> Result<RoomState> {
+        let info = self.room(room_id).await?;
+        let checked = self.check(&info, vec![event]).await?.into_iter().next();
+        let pdu = match checked {
+            Some(Ok(pdu)) => pdu,
+            Some(Err(unfit)) => return Err(Error::forbidden(unfit.reason)),
+            None => return Err(Error::internal("a check without an outcome")),
+        };
+        self.check_join(origin, event_id, &pdu)?;
+        let arrived = RemoteEvent { relay: true, ..RemoteEvent::new(pdu) };
+        let event = match self.append(origin, &info, arrived).await? {
+            Outcome::Accepted(event) | Outcome::Known(event) => event,
+            Outcome::Rejected(_, reason) => return Err(Error::forbidden(reason)),
+            Outcome::NotInRoom => {
+                return Err(Error::not_found("This server is not in that room"));
+            }
+            Outcome::SoftFailed(_) => {
+                return Err(Error::forbidden("The room no longer allows this join"));
+            }
+            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) => {
+                return Err(Error::invalid_param(
+                    "The join is not made after this server's events",
+                ));
+            }
+        };
+        let before = event
+            .state_before
+            .ok_or_else(|| Error::internal("an accepted join without a state before it"))?;
+        let context = self.context.clone();
+        let state = self.context.store.read(move |conn| state_at(&context, conn, before)).await?;
+        let mut answer = RoomState::new();
+        answer.state = pdus(&state.state)?;
+        answer.auth_chain = pdus(&state.auth_chain)?;
+        answer.event = Some(raw(&event.pdu.json)?);
+        Ok(answer)
+    }
+
+    fn check_join(&self, origin: &ServerName, event_id: &EventId, pdu: &Pdu) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Member {
+            membership: String,
+        }
+        self.check_sender(origin, &pdu.sender)?;
+        if pdu.event_id != event_id {
+            return Err(Error::invalid_param("The event has another id"));
+        }
+        let joins = pdu.event_type == TimelineEventType::RoomMember
+            && pdu.state_key.as_deref() == Some(pdu.sender.as_str())
+            && pdu.content_as::<Member>().is_ok_and(|member| member.membership == "join");
+        if !joins {
+            return Err(Error::invalid_param("The event is not a join of its sender"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn timestamp(&self) -> MilliSecondsSinceUnixEpoch {
+        let now = u64::try_from(self.context.clock.now_ms()).unwrap_or_default();
+        MilliSecondsSinceUnixEpoch(UInt::new_saturating(now))
+    }
+}
+
+/// An event without what its sender's server adds.
+fn template(pdu: &Pdu) -> Result<Box<RawValue>> {
+    let broken = |error: serde_json::Error| Error::internal(format!("a template: {error}"));
+    let mut object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&pdu.json).map_err(broken)?;
+    object.remove("hashes");
+    object.remove("signatures");
+    serde_json::value::to_raw_value(&object).map_err(broken)
+}

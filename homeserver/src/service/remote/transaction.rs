@@ -1,0 +1,161 @@
+//! Transactions of other servers: each once, those of one server one after another, the events of one
+//! room in order, an answer for each event.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+use ruma::{
+    OwnedEventId, OwnedRoomId, OwnedServerName,
+    api::federation::transactions::send_transaction_message::v1::{Request, Response},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Remote;
+use crate::{
+    error::{Error, Result},
+    service::timeline::Outcome,
+    storage::federation_transactions,
+};
+
+/// How many rooms of a transaction are worked on at once.
+const ROOMS_AT_ONCE: usize = 5;
+
+/// What became of each event: nothing to say, or an error.
+type Answers = BTreeMap<OwnedEventId, Result<(), String>>;
+
+impl Remote {
+    /// Takes in a transaction. It goes on when the caller loses patience: the repeat finds the answer.
+    pub async fn transaction(
+        self: &Arc<Self>,
+        origin: OwnedServerName,
+        request: Request,
+    ) -> Result<Response> {
+        sealpost_federation::transaction::check_limits(request.pdus.len(), request.edus.len())
+            .map_err(|error| Error::bad_json(error.to_string()))?;
+        let remote = Arc::clone(self);
+        tokio::spawn(async move { remote.take_in(origin, request).await })
+            .await
+            .map_err(|error| Error::internal(format!("a transaction did not end: {error}")))?
+    }
+
+    async fn take_in(&self, origin: OwnedServerName, request: Request) -> Result<Response> {
+        let _one_at_a_time = self.origins.lock(&origin).await;
+        let (from, id) = (origin.to_string(), request.transaction_id.to_string());
+        let known = {
+            let (from, id) = (from.clone(), id.clone());
+            let read = move |conn: &mut _| federation_transactions::response(conn, &from, &id);
+            self.context.store.read(read).await?
+        };
+        if let Some(known) = known {
+            return Ok(Response::new(recall(&known)?));
+        }
+        let answers = self.take_in_events(&origin, request.pdus).await?;
+        let answer = remember(&answers)?;
+        let now = self.context.clock.now_ms();
+        self.context
+            .store
+            .write(move |tx| federation_transactions::insert(tx, &from, &id, &answer, now))
+            .await?;
+        Ok(Response::new(answers))
+    }
+
+    async fn take_in_events(
+        &self,
+        origin: &OwnedServerName,
+        pdus: Vec<Box<RawValue>>,
+    ) -> Result<Answers> {
+        let mut rooms: BTreeMap<OwnedRoomId, Vec<Box<RawValue>>> = BTreeMap::new();
+        for pdu in pdus {
+            match room_of(&pdu) {
+                Some(room_id) => rooms.entry(room_id).or_default().push(pdu),
+                None => tracing::debug!(%origin, "an event without a room"),
+            }
+        }
+        let answers: Vec<Result<Answers>> = stream::iter(rooms)
+            .map(|(room_id, pdus)| self.take_in_room(origin, room_id, pdus))
+            .buffer_unordered(ROOMS_AT_ONCE)
+            .collect()
+            .await;
+        let mut all = Answers::new();
+        for answer in answers {
+            all.extend(answer?);
+        }
+        Ok(all)
+    }
+
+    async fn take_in_room(
+        &self,
+        origin: &OwnedServerName,
+        room_id: OwnedRoomId,
+        pdus: Vec<Box<RawValue>>,
+    ) -> Result<Answers> {
+        let mut answers = Answers::new();
+        let info = match self.room(&room_id).await {
+            Ok(info) => info,
+            Err(Error::Matrix { .. }) => {
+                // Without the room's version the events have no ids to answer with.
+                tracing::debug!(%origin, %room_id, "events of a room that is not known");
+                return Ok(answers);
+            }
+            Err(error) => return Err(error),
+        };
+        for checked in self.check(&info, pdus).await? {
+            let pdu = match checked {
+                Ok(pdu) => pdu,
+                Err(unfit) => {
+                    tracing::info!(%origin, %room_id, ?unfit, "event refused");
+                    answers.extend(unfit.event_id.map(|id| (id, Err(unfit.reason))));
+                    continue;
+                }
+            };
+            let event_id = pdu.event_id.clone();
+            let answer = match self.receive(origin, &info, pdu).await {
+                Ok(outcome) => verdict(&outcome),
+                Err(Error::Matrix { message, .. }) => Err(message.into_owned()),
+                Err(error) => return Err(error),
+            };
+            if let Err(reason) = &answer {
+                tracing::info!(%origin, %room_id, %event_id, reason, "event not taken");
+            }
+            answers.insert(event_id, answer);
+        }
+        Ok(answers)
+    }
+}
+
+/// What the sender of an event is told. Rejected and soft-failed events are kept: not an error of theirs.
+fn verdict(outcome: &Outcome) -> Result<(), String> {
+    match outcome {
+        Outcome::Accepted(_) | Outcome::Known(_) | Outcome::SoftFailed(_) => Ok(()),
+        Outcome::Rejected(event, reason) => {
+            tracing::info!(event_id = %event.pdu.event_id, reason, "event rejected");
+            Ok(())
+        }
+        Outcome::NotInRoom => Err("This server is not in that room".to_owned()),
+        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) => {
+            Err("Events before this one cannot be had".to_owned())
+        }
+    }
+}
+
+fn room_of(pdu: &RawValue) -> Option<OwnedRoomId> {
+    #[derive(Deserialize)]
+    struct Room {
+        room_id: OwnedRoomId,
+    }
+    serde_json::from_str::<Room>(pdu.get()).ok().map(|room| room.room_id)
+}
+
+fn remember(answers: &Answers) -> Result<String> {
+    let plain: BTreeMap<_, _> =
+        answers.iter().map(|(id, answer)| (id, answer.as_ref().err())).collect();
+    serde_json::to_string(&plain)
+        .map_err(|error| Error::internal(format!("a transaction's answer: {error}")))
+}
+
+fn recall(json: &str) -> Result<Answers> {
+    let plain: BTreeMap<OwnedEventId, Option<String>> = serde_json::from_str(json)
+        .map_err(|error| Error::internal(format!("a stored transaction's answer: {error}")))?;
+    Ok(plain.into_iter().map(|(id, error)| (id, error.map_or(Ok(()), Err))).collect())
+}

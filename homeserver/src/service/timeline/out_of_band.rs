@@ -1,0 +1,108 @@
+//! Invites to rooms that this server is not in: kept for the invited user, without a place in the room.
+
+use std::sync::Arc;
+
+use super::Timeline;
+use crate::{
+    error::{Error, Result},
+    room::event::Pdu,
+    service::{notifier::Subject, room_info::RoomInfo},
+    storage::{
+        UserNid,
+        events::{self, EventRow},
+        members::{self, MembershipRow},
+        rooms::{self, RoomRow},
+    },
+};
+
+/// An invite whose format, hashes and signatures were checked.
+pub struct OutOfBand {
+    /// Of the invited user, who is of this server.
+    pub user_nid: UserNid,
+    pub pdu: Pdu,
+    /// A JSON list, as clients get it.
+    pub stripped_state: String,
+}
+
+impl Timeline {
+    /// Keeps an invite. `info` is of a room that may have no row yet.
+    pub async fn append_out_of_band(&self, info: Arc<RoomInfo>, invite: OutOfBand) -> Result<()> {
+        let OutOfBand { user_nid, pdu, stripped_state } = invite;
+        let context = self.context().clone();
+        let read = self.context().store.read(move |conn| {
+            let known = events::nid(conn, &pdu.event_id)?;
+            let sender = context.store.users().find_or_reserve(conn, &*pdu.sender)?;
+            let state_key = pdu.state_key.clone().unwrap_or_default();
+            let event_type = pdu.event_type.to_string();
+            let state_key = (event_type.as_str(), state_key.as_str());
+            let state_key = context.store.state_keys().find_or_reserve(conn, state_key)?;
+            let room = rooms::by_id(conn, &info.id)?;
+            Ok((pdu, info, known, sender, state_key, room))
+        });
+        let (pdu, info, known, sender, state_key, room) = read.await?;
+        let room_nid = room.as_ref().map_or(info.nid, |room| room.room_nid);
+        if room.as_ref().is_some_and(|room| room.version != info.version.as_str()) {
+            return Err(Error::forbidden("The room has another version here"));
+        }
+        let new_room = room.is_none().then(|| RoomRow {
+            room_nid,
+            room_id: info.id.to_string(),
+            version: info.version.to_string(),
+            generation: 0,
+            state_nid: crate::storage::StateNid(0),
+            is_public: false,
+        });
+        let event_nid = known.unwrap_or_else(|| self.context().store.nids().event());
+        let row = EventRow {
+            event_nid,
+            event_id: pdu.event_id.to_string(),
+            room_nid,
+            position: None,
+            sender_nid: sender.nid,
+            event_type: pdu.event_type.to_string(),
+            state_key_nid: Some(state_key.nid),
+            depth: pdu.depth,
+            origin_server_ts: pdu.origin_server_ts.get().into(),
+            received_at: self.context().clock.now_ms(),
+            outlier: true,
+            rejected: false,
+            soft_failed: false,
+            state_before_nid: None,
+            state_after_nid: None,
+            replaces_nid: None,
+            redacted_by_nid: None,
+            device_id: None,
+            transaction_id: None,
+            json: pdu.json.to_string(),
+        };
+        let context = self.context().clone();
+        let write = self.context().store.write(move |tx| {
+            context.store.users().insert(tx, &sender)?;
+            context.store.state_keys().insert(tx, &state_key)?;
+            if let Some(room) = &new_room {
+                rooms::insert(tx, room)?;
+            }
+            if known.is_none() {
+                events::insert(tx, &row)?;
+            }
+            let position = tx.next_position()?;
+            let membership = MembershipRow {
+                room_nid,
+                user_nid,
+                membership: "invite".to_owned(),
+                event_nid,
+                position,
+                forgotten: false,
+                stripped_state: Some(stripped_state.clone()),
+            };
+            members::set(tx, &membership)?;
+            let context = context.clone();
+            tx.after_commit(move || {
+                context.user_rooms.forget(user_nid);
+                context.notifier.advance(position, [Subject::User(user_nid)]);
+            });
+            Ok(())
+        });
+        write.await
+    }
+}

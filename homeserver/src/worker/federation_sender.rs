@@ -1,0 +1,185 @@
+//! Sends to other servers what waits in the outbox.
+//!
+//! ```text
+//! outbox rows ─► one loop: which destinations have something new?
+//!                   └─► one task per destination with something to send: fix a transaction, send it,
+//!                       take it off; on failure sleep until it is time, or the server is heard from
+//! ```
+//!
+//! A destination with nothing to send has no task. Those that are down sleep; how many send at once is
+//! bounded.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use ruma::{OwnedServerName, ServerName};
+use sealpost_federation::destination::{Destination, Next};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock,
+    error::{Error, Result},
+    service::remote::{Remote, outbox::Seen},
+};
+
+/// How many transactions are on their way at once, to all servers together.
+const AT_ONCE: usize = 100;
+/// A pause after the database failed.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+pub struct FederationSender {
+    remote: Arc<Remote>,
+    clock: Clock,
+    stopping: CancellationToken,
+    /// The tasks that are there, with what tells them that more waits.
+    active: Mutex<HashMap<OwnedServerName, Arc<Notify>>>,
+    at_once: Semaphore,
+    tasks: TaskTracker,
+}
+
+impl FederationSender {
+    pub fn new(remote: Arc<Remote>, clock: Clock, stopping: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            remote,
+            clock,
+            stopping,
+            active: Mutex::default(),
+            at_once: Semaphore::new(AT_ONCE),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Sends until the token is cancelled and what is on its way is answered or given up.
+    pub async fn run(self: Arc<Self>) {
+        let stopping = self.stopping.clone();
+        let _ = stopping.run_until_cancelled(self.distribute()).await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Starts a task for each destination that has something new, or tells the one that is there.
+    async fn distribute(self: &Arc<Self>) {
+        let mut seen = Seen::default();
+        loop {
+            match self.remote.queued_after(seen).await {
+                Ok((destinations, now)) => {
+                    for destination in destinations {
+                        self.wake(destination);
+                    }
+                    seen = now;
+                }
+                Err(Error::Stopping) => return,
+                Err(error) => {
+                    tracing::error!(%error, "the outbox cannot be read");
+                    tokio::time::sleep(DATABASE_PAUSE).await;
+                    continue;
+                }
+            }
+            self.remote.queued(seen).await;
+            if self.stopping.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    fn wake(self: &Arc<Self>, destination: OwnedServerName) {
+        let mut active = self.active.lock();
+        if let Some(more) = active.get(&destination) {
+            more.notify_one();
+            return;
+        }
+        let more = Arc::new(Notify::new());
+        active.insert(destination.clone(), Arc::clone(&more));
+        let (sender, stopping) = (Arc::clone(self), self.stopping.clone());
+        self.tasks.spawn(async move {
+            let send_all = sender.send_all(&destination, &more);
+            if let Some(Err(error)) = stopping.run_until_cancelled(send_all).await {
+                tracing::error!(%destination, %error, "sending to a server ended");
+                sender.active.lock().remove(&destination);
+            }
+            sender.remote.unwatch(&destination);
+        });
+    }
+
+    /// Sends everything that waits for one destination, then ends.
+    async fn send_all(&self, destination: &ServerName, more: &Notify) -> Result<()> {
+        let heard = self.remote.watch(destination);
+        let (outage, mut waiting) = self.remote.outage(destination).await?;
+        let mut state = Destination::restored(outage);
+        state.queued();
+        loop {
+            match state.next(self.clock.now_ms()) {
+                Next::Send => {
+                    waiting = self.send_next(destination, &mut state, waiting).await?;
+                }
+                Next::Sleep(until) => {
+                    let pause = u64::try_from(until - self.clock.now_ms()).unwrap_or_default();
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+                        () = heard.notified() => state.heard_from(),
+                        () = more.notified() => waiting += 1,
+                    }
+                }
+                Next::Idle => {
+                    // What is queued from here on finds no task and starts one.
+                    if !self.ends(destination, more) {
+                        state.queued();
+                        continue;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// One attempt. Answers how many events wait, roughly.
+    async fn send_next(
+        &self,
+        destination: &ServerName,
+        state: &mut Destination,
+        waiting: usize,
+    ) -> Result<usize> {
+        let Ok(_permit) = self.at_once.acquire().await else { return Err(Error::Stopping) };
+        let now = self.clock.now_ms();
+        let backlog = state.backlog(now, waiting);
+        let Some(transaction) = self.remote.next_transaction(destination, backlog).await? else {
+            state.succeeded(false);
+            return Ok(0);
+        };
+        let was_down = state.outage().is_some();
+        state.started(now);
+        match self.remote.send_transaction(destination, &transaction).await {
+            Err(error) if !error.is_final() => {
+                if !was_down {
+                    tracing::info!(%destination, %error, "a server does not answer");
+                }
+                state.failed(self.clock.now_ms(), rand::random());
+                if let Some(outage) = state.outage() {
+                    self.remote.not_sent(destination, outage).await?;
+                }
+                Ok(waiting)
+            }
+            outcome => {
+                if let Err(error) = outcome {
+                    tracing::warn!(%destination, %error, "a server refused a transaction");
+                } else if was_down {
+                    tracing::info!(%destination, "a server answers again");
+                }
+                let more = self.remote.sent(destination, &transaction).await?;
+                state.succeeded(more);
+                Ok(if more { waiting } else { 0 })
+            }
+        }
+    }
+
+    /// Takes the task off the list, unless more was queued meanwhile.
+    fn ends(&self, destination: &ServerName, more: &Notify) -> bool {
+        let mut active = self.active.lock();
+        let told = futures_util::FutureExt::now_or_never(more.notified()).is_some();
+        if !told {
+            active.remove(destination);
+        }
+        !told
+    }
+}

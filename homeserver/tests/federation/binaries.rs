@@ -1,0 +1,100 @@
+//! Two real processes with real DNS names, over TLS with a test authority.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::{network::Authority, user::User};
+
+struct Process {
+    child: Child,
+    base: String,
+}
+
+/// A server whose name is `localhost` and a port.
+struct Place {
+    name: String,
+    folder: PathBuf,
+    client_port: u16,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Place {
+    fn new(authority: &Authority, folder: &str) -> Self {
+        let (client_port, federation_port) = (free_port(), free_port());
+        let name = format!("localhost:{federation_port}");
+        let folder = authority.certify(folder, "localhost");
+        let text = authority.configuration(&name, client_port, federation_port);
+        fs::write(folder.join("sealpost.toml"), text).unwrap();
+        Self { name, folder, client_port }
+    }
+
+    async fn start(&self) -> Process {
+        let child = Command::new(env!("CARGO_BIN_EXE_sealpost"))
+            .arg("--config")
+            .arg(self.folder.join("sealpost.toml"))
+            .stderr(Stdio::from(fs::File::create(self.folder.join("log")).unwrap()))
+            .spawn()
+            .unwrap();
+        let base = format!("http://127.0.0.1:{}", self.client_port);
+        let started = Instant::now();
+        while tokio::net::TcpStream::connect(("127.0.0.1", self.client_port)).await.is_err() {
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap();
+            assert!(started.elapsed() < Duration::from_secs(60), "not up: {}", log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Process { child, base }
+    }
+}
+
+impl Process {
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_binaries_share_a_room_and_heal_a_fork() {
+    let authority = Authority::new();
+    let (here, there) = (Place::new(&authority, "here"), Place::new(&authority, "there"));
+    let (mut a, mut b) = (here.start().await, there.start().await);
+    let alice = User::register(&a.base, "alice").await;
+    let bob = User::register(&b.base, "bob").await;
+    let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+    bob.join(&room, &here.name).await;
+    bob.send(&room, "hello").await;
+    alice.sees(&room, &["hello"]).await;
+
+    // Each writes while the other is dead: two ends of the room that know nothing of each other.
+    b.kill();
+    alice.send(&room, "only a").await;
+    a.kill();
+    b = there.start().await;
+    bob.send(&room, "only b").await;
+    a = here.start().await;
+
+    alice.sees(&room, &["only a", "only b"]).await;
+    bob.sees(&room, &["only a", "only b"]).await;
+    alice.send(&room, "one again").await;
+    bob.sees(&room, &["one again"]).await;
+    assert_eq!(alice.state_ids(&room).await, bob.state_ids(&room).await);
+    a.kill();
+    b.kill();
+}

@@ -1,0 +1,6 @@
+//! Sealpost servers that federate: in one process on a network that can be cut, and as real binaries.
+
+mod binaries;
+mod network;
+mod rooms;
+mod user;

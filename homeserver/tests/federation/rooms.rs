@@ -1,0 +1,167 @@
+//! Rooms on two and three servers in this process.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{network::Network, user::User};
+
+/// Both have the same current state.
+async fn agree(room: &str, one: &User, other: &User) {
+    one.sync_until("the same state", async || {
+        one.state_ids(room).await == other.state_ids(room).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_share_a_room_of_every_version() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    for version in ["10", "11", "12"] {
+        let room = alice
+            .create_room(
+                json!({ "room_version": version, "preset": "public_chat", "name": "Both" }),
+            )
+            .await;
+        alice.send(&room, "before").await;
+        bob.join(&room, "a.test").await;
+        assert_eq!(bob.state(&room, "m.room.name").await["name"], "Both");
+        bob.send(&room, "from b").await;
+        alice.sees(&room, &["from b"]).await;
+        alice.send(&room, "from a").await;
+        bob.sees(&room, &["from b", "from a"]).await;
+        agree(&room, &alice, &bob).await;
+    }
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_joined_by_its_alias() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room =
+        alice.create_room(json!({ "preset": "public_chat", "room_alias_name": "square" })).await;
+    let joined = bob.call(Method::POST, "join/%23square%3Aa.test", json!({})).await;
+    assert_eq!(joined["room_id"], room);
+    let (status, _) = bob.try_call(Method::POST, "join/%23nowhere%3Aa.test", json!({})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_invited_does_not_get_in_and_who_is_does() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice.create_room(json!({ "preset": "private_chat", "name": "Ours" })).await;
+    let path = format!("join/{room}?via=a.test");
+    let (status, answer) = bob.try_call(Method::POST, &path, json!({})).await;
+    assert_eq!((status, &answer["errcode"]), (StatusCode::FORBIDDEN, &json!("M_FORBIDDEN")));
+
+    let invite = json!({ "user_id": bob.id });
+    alice.call(Method::POST, &format!("rooms/{room}/invite"), invite).await;
+    let stripped = bob.invited(&room).await;
+    let name = stripped.as_array().unwrap().iter().find(|event| event["type"] == "m.room.name");
+    assert_eq!(name.unwrap()["content"]["name"], "Ours");
+
+    // The invite tells which server can help.
+    bob.call(Method::POST, &format!("rooms/{room}/join"), json!({})).await;
+    bob.send(&room, "thanks").await;
+    alice.sees(&room, &["thanks"]).await;
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_reaches_the_third_server() {
+    let network = Network::new();
+    let (a, b, c) = (
+        network.start("a.test").await,
+        network.start("b.test").await,
+        network.start("c.test").await,
+    );
+    let (alice, bob, carol) =
+        (a.register("alice").await, b.register("bob").await, c.register("carol").await);
+    let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+    bob.join(&room, "a.test").await;
+    carol.join(&room, "b.test").await;
+    carol.send(&room, "from c").await;
+    alice.sees(&room, &["from c"]).await;
+    bob.sees(&room, &["from c"]).await;
+    agree(&room, &alice, &carol).await;
+    for server in [a, b, c] {
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_made_while_apart_is_healed() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice
+        .create_room(json!({
+            "room_version": "11", "preset": "public_chat",
+            "power_level_content_override": { "users": { &alice.id: 100, &bob.id: 100 } },
+        }))
+        .await;
+    bob.join(&room, "a.test").await;
+    bob.send(&room, "together").await;
+    alice.sees(&room, &["together"]).await;
+
+    network.cut(&a);
+    network.cut(&b);
+    for number in 0..5 {
+        alice.send(&room, &format!("a {number}")).await;
+        bob.send(&room, &format!("b {number}")).await;
+    }
+    alice.set_state(&room, "m.room.topic", json!({ "topic": "of a" })).await;
+    bob.set_state(&room, "m.room.topic", json!({ "topic": "of b" })).await;
+    bob.set_state(&room, "m.room.name", json!({ "name": "of b" })).await;
+
+    network.heal(&a);
+    network.heal(&b);
+    alice.send(&room, "a again").await;
+    bob.send(&room, "b again").await;
+    let all = ["a 0", "a 4", "b 0", "b 4", "a again", "b again"];
+    alice.sees(&room, &all).await;
+    bob.sees(&room, &all).await;
+    agree(&room, &alice, &bob).await;
+    assert_eq!(alice.state(&room, "m.room.name").await["name"], "of b");
+    assert_eq!(alice.state(&room, "m.room.topic").await, bob.state(&room, "m.room.topic").await);
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_while_a_server_was_stopped_arrives() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+    bob.join(&room, "a.test").await;
+    network.cut(&b);
+    b.stop().await;
+    // More than one transaction holds.
+    let bodies: Vec<String> = (0..60).map(|number| format!("away {number}")).collect();
+    for body in &bodies {
+        alice.send(&room, body).await;
+    }
+    // The outbox survives a restart of the sender too.
+    a.stop().await;
+    let a = network.start("a.test").await;
+    let b = network.start("b.test").await;
+    let (alice, bob) = (alice.at(&a.base), bob.at(&b.base));
+    bob.sees(&room, &["away 0", "away 59"]).await;
+    let seen = bob.bodies(&room).await;
+    let arrived: Vec<&String> = seen.iter().filter(|body| body.starts_with("away")).collect();
+    assert_eq!(arrived, bodies.iter().collect::<Vec<_>>(), "all, in order, once");
+    bob.send(&room, "back").await;
+    alice.sees(&room, &["back"]).await;
+    a.stop().await;
+    b.stop().await;
+}
