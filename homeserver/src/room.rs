@@ -28,6 +28,7 @@ pub mod build;
 pub mod check;
 pub mod dag;
 pub mod event;
+pub mod policy;
 pub mod power;
 pub mod redact;
 pub mod resolve;

@@ -126,7 +126,7 @@ impl Sample {
 
     fn event(&self, user: &User, kind: &str, key: Option<&str>, content: Value) -> LocalEvent {
         let draft = draft(user.0.as_str(), kind, key, content);
-        LocalEvent { draft, sender_nid: user.1, transaction: None }
+        LocalEvent { draft, sender_nid: user.1, signed: None, transaction: None }
     }
 
     async fn append(&mut self, batch: Vec<LocalEvent>) {
@@ -320,6 +320,7 @@ async fn create(timeline: &Timeline, creator: &User, name: &str) -> Arc<RoomInfo
     let event = |kind: &str, key: &str, content: Value| LocalEvent {
         draft: draft(id, kind, Some(key), content),
         sender_nid: creator.1,
+        signed: None,
         transaction: None,
     };
     let levels = json!({ "events": { "m.room.topic": 0 } });

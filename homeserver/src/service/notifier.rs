@@ -22,6 +22,8 @@ use crate::storage::{Position, RoomNid, UserNid};
 pub enum Subject {
     Room(RoomNid),
     User(UserNid),
+    /// The current state of a room.
+    State(RoomNid),
     /// Events of this server, for the federation sender.
     Outbox,
 }

@@ -15,6 +15,7 @@ pub mod join;
 pub mod keys;
 mod locks;
 pub mod outbox;
+mod policy;
 mod queries;
 pub mod receive;
 pub mod serve_events;

@@ -24,7 +24,7 @@ pub use crate::storage::events::Direction;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use ruma::{OwnedEventId, OwnedRoomAliasId};
+use ruma::{OwnedEventId, OwnedRoomAliasId, events::room::policy::RoomPolicyEventContent};
 
 pub use self::{
     context::Context,
@@ -39,7 +39,7 @@ use self::{
 use super::{event::Event, room_info::RoomInfo};
 use crate::{
     error::{Error, Result},
-    room::{build::Draft, event::Pdu},
+    room::{build::Draft, event::Pdu, policy::with_signature},
     storage::{Conn, RoomNid, UserNid},
 };
 
@@ -57,6 +57,8 @@ pub enum Outcome {
     SoftFailed(Arc<Event>),
     /// It is kept as rejected: its auth events or the state before it forbid it.
     Rejected(Arc<Event>, String),
+    /// A local event that the room's policy server has to sign first.
+    NeedsSignature(Box<Pdu>, Arc<RoomPolicyEventContent>),
     /// It can't be placed: these prev_events are not known here.
     MissingPrev(Vec<OwnedEventId>),
     /// It can't be checked: these auth_events are not known here.
@@ -113,6 +115,32 @@ impl Timeline {
                 other => Err(other.into_refusal()),
             })
             .collect()
+    }
+
+    /// Appends an event of a user of this server. Where the room wants a policy server's signature on it,
+    /// `ask` gets it, while nobody waits for this room's queue.
+    pub async fn append_asking(
+        &self,
+        room: RoomNid,
+        event: LocalEvent,
+        ask: impl AsyncFnOnce(&Pdu, &RoomPolicyEventContent) -> Result<String>,
+    ) -> Result<Arc<Event>> {
+        let first =
+            self.queue(room).push(&self.context, Request::Local(vec![event.clone()])).await?;
+        let (pdu, policy) = match first.into_iter().next() {
+            Some(Outcome::Accepted(event) | Outcome::Known(event)) => return Ok(event),
+            Some(Outcome::NeedsSignature(pdu, policy)) => (pdu, policy),
+            Some(other) => return Err(other.into_refusal()),
+            None => return Err(Error::internal("no outcome for an event")),
+        };
+        let signature = ask(&pdu, &policy).await?;
+        let context = self.context.clone();
+        let info = self.context.store.read(move |conn| context.rooms.by_nid(conn, room)).await?;
+        let signed = with_signature(&pdu, &policy, &signature, info.rules)
+            .map_err(|error| Error::internal(format!("a policy signature: {error}")))?;
+        let event = LocalEvent { signed: Some(signed), ..event };
+        let events = self.append_local(room, vec![event]).await?;
+        events.into_iter().next().ok_or_else(|| Error::internal("no outcome for an event"))
     }
 
     /// Appends an event of another server, whose format, hashes and signatures were checked.

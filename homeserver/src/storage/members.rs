@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid, each_backend,
-    schema::{membership_changes, memberships, state_changes, users},
+    schema::{accounts, membership_changes, memberships, state_changes, users},
     state::Change,
 };
 use crate::error::Result;
@@ -73,6 +73,18 @@ pub fn of_room(
         .select((memberships::user_nid, users::user_id, memberships::event_nid))
         .order(memberships::user_nid)
         .load(conn)?)
+}
+
+/// Whether a user of this server is joined to a room.
+pub fn is_resident(conn: &mut Conn, room: RoomNid) -> Result<bool> {
+    let found: Option<UserNid> = memberships::table
+        .inner_join(accounts::table.on(accounts::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .filter(memberships::membership.eq("join"))
+        .select(memberships::user_nid)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// A user's changes of membership in a room, oldest first.

@@ -89,7 +89,7 @@ impl Remote {
             Outcome::SoftFailed(_) => {
                 return Err(Error::forbidden("The room no longer allows this join"));
             }
-            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) => {
+            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::NeedsSignature(..) => {
                 return Err(Error::invalid_param(
                     "The join is not made after this server's events",
                 ));

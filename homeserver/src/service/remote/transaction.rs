@@ -133,7 +133,7 @@ fn verdict(outcome: &Outcome) -> Result<(), String> {
             Ok(())
         }
         Outcome::NotInRoom => Err("This server is not in that room".to_owned()),
-        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) => {
+        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::NeedsSignature(..) => {
             Err("Events before this one cannot be had".to_owned())
         }
     }

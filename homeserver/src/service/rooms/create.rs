@@ -109,6 +109,7 @@ impl Rooms {
             .map(|message| LocalEvent {
                 draft: self.draft(caller.user_id.clone(), message),
                 sender_nid: creator,
+                signed: None,
                 transaction: None,
             })
             .collect();

@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     room::power::Power,
     service::{event::Event, room_info::RoomInfo, sessions::Session, timeline::LocalEvent},
-    storage::{Conn, UserNid, accounts, members, rooms as room_rows, state::State},
+    storage::{Conn, UserNid, accounts, members, rooms as room_rows},
 };
 
 /// What somebody does to the membership of somebody.
@@ -61,22 +61,14 @@ impl Rooms {
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let read = self.context.store.read(move |conn| {
             let Some(info) = context.rooms.by_id(conn, &id)? else { return Ok(None) };
-            let state = room_rows::state_nid(conn, info.nid)?;
-            let state = context.states.get(conn, state)?;
-            let joined = members::of_room(conn, info.nid, "join")?;
-            let resident = joined.iter().any(|(_, user_id, _)| {
-                <&UserId>::try_from(user_id.as_str())
-                    .is_ok_and(|user_id| user_id.server_name() == context.server_name)
-            });
-            if !resident {
+            if !members::is_resident(conn, info.nid)? {
                 return Ok(None);
             }
-            let already = joined.iter().any(|(nid, ..)| *nid == user_nid);
+            let own = members::get(conn, info.nid, user_nid)?;
+            let already = own.is_some_and(|row| row.membership == "join");
             let authoriser = match already {
                 true => None,
-                false => {
-                    restricted_join(&context, conn, &info, &state, &user_id, user_nid, &joined)?
-                }
+                false => restricted_join(&context, conn, &info, &user_id, user_nid)?,
             };
             let profile = accounts::find(conn, user_nid)?;
             Ok(Some((info, already, authoriser, profile)))
@@ -187,6 +179,7 @@ impl Rooms {
         let event = LocalEvent {
             draft: self.draft(caller.user_id.clone(), member(target, content)?),
             sender_nid: caller.user_nid,
+            signed: None,
             transaction: None,
         };
         self.append_one(info.nid, event).await
@@ -211,10 +204,8 @@ fn restricted_join(
     context: &super::Context,
     conn: &mut Conn,
     info: &RoomInfo,
-    state: &State,
     user_id: &UserId,
     user_nid: UserNid,
-    joined: &[(UserNid, String, crate::storage::EventNid)],
 ) -> Result<Option<OwnedUserId>> {
     #[derive(Deserialize)]
     struct Rules {
@@ -226,6 +217,8 @@ fn restricted_join(
     struct Member {
         membership: MembershipState,
     }
+    let state = room_rows::state_nid(conn, info.nid)?;
+    let state = &context.states.get(conn, state)?;
     let rules = state_event(context, conn, state, &StateEventType::RoomJoinRules, "")?
         .and_then(|event| event.pdu.content_as::<Rules>().ok());
     let Some(rules) = rules.filter(|r| matches!(&*r.join_rule, "restricted" | "knock_restricted"))
@@ -255,6 +248,7 @@ fn restricted_join(
         .ok_or_else(|| Error::internal("a room has no create event"))?;
     let power = Power::new(&create.pdu, levels.as_ref().map(|event| &*event.pdu), info.rules)
         .map_err(|error| Error::internal(format!("power levels: {error}")))?;
+    let joined = members::of_room(conn, info.nid, "join")?;
     let authoriser = joined
         .iter()
         .filter_map(|(_, user_id, _)| OwnedUserId::try_from(user_id.as_str()).ok())

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use ruma::{
     EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId,
-    UInt, UserId, events::TimelineEventType,
+    UInt, UserId,
+    events::{TimelineEventType, room::policy::RoomPolicyEventContent},
 };
 use serde_json::value::RawValue;
 
 use super::Rooms;
 use crate::{
     error::{Error, Result},
-    room::build::Draft,
+    room::{build::Draft, event::Pdu},
     service::{event::Event, sessions::Session, timeline::LocalEvent},
     storage::{RoomNid, client_transactions::TransactionKey},
 };
@@ -95,6 +96,7 @@ impl Rooms {
         let event = LocalEvent {
             draft: self.draft(caller.user_id.clone(), message),
             sender_nid: caller.user_nid,
+            signed: None,
             transaction,
         };
         self.append_one(info.nid, event).await
@@ -112,8 +114,10 @@ impl Rooms {
     }
 
     pub(super) async fn append_one(&self, room: RoomNid, event: LocalEvent) -> Result<Arc<Event>> {
-        let events = self.timeline.append_local(room, vec![event]).await?;
-        events.into_iter().next().ok_or_else(|| Error::internal("an append gave no event"))
+        let ask = async |pdu: &Pdu, policy: &RoomPolicyEventContent| {
+            self.remote.ask_policy_server(policy, pdu).await
+        };
+        self.timeline.append_asking(room, event, ask).await
     }
 
     fn timestamp(&self) -> MilliSecondsSinceUnixEpoch {

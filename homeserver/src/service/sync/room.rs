@@ -21,6 +21,7 @@ use crate::{
     error::Result,
     service::{
         event::{Event, Viewer},
+        notifier::Subject,
         room_info::RoomInfo,
         rooms::{history, visibility::Filter},
         sessions::Session,
@@ -183,6 +184,9 @@ fn state(
 ) -> Result<StateBlock> {
     let at_end = request.use_state_after;
     let nids: Vec<EventNid> = match (after, newest.events.first()) {
+        (Some(after), _) if context.notifier.last_change(Subject::State(info.nid)) <= after => {
+            Vec::new()
+        }
         (Some(after), _) if at_end => changed(conn, info, after, until, &[])?,
         (Some(after), _) => changed(conn, info, after, until, &newest.events)?,
         (None, Some(first)) if !at_end => match first.state_before {

@@ -239,6 +239,9 @@ fn publish(context: &Context, batch: &Batch, positions: &[Option<Position>]) {
         if !prepared.destinations.is_empty() {
             subjects.push(Subject::Outbox);
         }
+        if !prepared.state_changes.is_empty() {
+            subjects.push(Subject::State(batch.room_nid));
+        }
     }
     for prepared in &batch.events {
         for change in prepared.memberships.iter().filter(|change| change.local) {

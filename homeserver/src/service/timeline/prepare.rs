@@ -18,7 +18,7 @@ use ruma::{OwnedEventId, api::error::ErrorKind};
 
 use self::{
     checks::{authorise, authorise_by_auth_events, redaction_target},
-    place::{Placing, merge, place, prev_events},
+    place::{Merged, Placing, merge, place, prev_events},
     prepared::Rows,
 };
 use super::{
@@ -34,6 +34,7 @@ use crate::{
         build::{self, BuildError, Draft},
         dag,
         event::Pdu,
+        policy::is_recommended,
     },
     service::event::{Event, Parts},
     storage::{
@@ -50,6 +51,8 @@ pub(super) use self::prepared::{Prepared, Verdict};
 pub struct LocalEvent {
     pub draft: Draft,
     pub sender_nid: UserNid,
+    /// The event built from the draft, with the policy server's signature.
+    pub signed: Option<Pdu>,
     /// The request it came with; a repeat gets the first one's event.
     pub transaction: Option<TransactionKey>,
 }
@@ -104,7 +107,22 @@ pub(super) fn local(
         return Ok(Preparation::Done(Outcome::Known(event)));
     }
 
-    let (pdu, prev, state) = build_on(context, conn, tip, &event.draft)?;
+    let (pdu, prev, (state_before, row)) = match &event.signed {
+        Some(pdu) => {
+            let prev = known_prev(context, conn, tip, pdu)?.0;
+            let forks: Vec<State> = prev.iter().map(|prev| prev.state_after.clone()).collect();
+            (pdu.clone(), prev, merge(context, conn, tip, &forks)?)
+        }
+        None => build_on(context, conn, tip, &event.draft)?,
+    };
+    if let Some(policy) = tip.policy()
+        && event.signed.is_none()
+        && !is_recommended(policy, &pdu, tip.info.rules)
+    {
+        let needed = Outcome::NeedsSignature(Box::new(pdu), policy.clone());
+        return Ok(Preparation::Done(needed));
+    }
+
     let redacts = redaction_target(context, conn, tip, &pdu)?;
     let placing = Placing {
         pdu,
@@ -112,8 +130,8 @@ pub(super) fn local(
         sender_nid: Some(event.sender_nid),
         prev,
         missing_prev: Vec::new(),
-        state_before: state.0,
-        states: state.1.into_iter().collect(),
+        state_before,
+        states: row.into_iter().collect(),
         transaction: event.transaction.clone(),
         redacts,
         rejected: None,
@@ -123,6 +141,7 @@ pub(super) fn local(
     let prepared = place(context, conn, tip, placing)?;
     match &prepared.verdict {
         Verdict::Rejected(reason) => Err(Error::forbidden(reason.clone())),
+        Verdict::SoftFailed => Err(Error::forbidden("The room does not allow this event any more")),
         _ => Ok(Preparation::Prepared(Box::new(prepared))),
     }
 }
@@ -142,7 +161,7 @@ fn build_on(
     conn: &mut Conn,
     tip: &Tip,
     draft: &Draft,
-) -> Result<(Pdu, Vec<Extremity>, (State, Option<NewState>))> {
+) -> Result<(Pdu, Vec<Extremity>, Merged)> {
     let rules = tip.info.rules;
     let (prev, state) = prev_events(context, conn, tip)?;
     let types = auth::auth_types(draft, rules).map_err(|error| Error::bad_json(error.0))?;
@@ -164,6 +183,27 @@ fn build_on(
     )
     .map_err(refused)?;
     Ok((pdu, prev, state))
+}
+
+/// The prev_events of an event that have a place here, and those that don't.
+fn known_prev(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    pdu: &Pdu,
+) -> Result<(Vec<Extremity>, Vec<OwnedEventId>)> {
+    let (known, mut missing) = find_all(context, conn, tip, &pdu.prev_events)?;
+    let mut prev = Vec::with_capacity(known.len());
+    for event in known {
+        if event.outlier {
+            missing.push(event.pdu.event_id.clone());
+        } else if let Some(at) = tip.extremities.iter().find(|at| at.nid == event.nid) {
+            prev.push(at.clone());
+        } else {
+            prev.push(tip.extremity(context, conn, &event)?);
+        }
+    }
+    Ok((prev, missing))
 }
 
 /// Places the first event of a room that is being made here.
@@ -202,17 +242,7 @@ pub(super) fn remote(
     }
     let rejected = authorise_by_auth_events(context, conn, tip, pdu, &auth_events)?;
 
-    let (known, mut missing_prev) = find_all(context, conn, tip, &pdu.prev_events)?;
-    let mut prev = Vec::with_capacity(known.len());
-    for event in known {
-        if event.outlier {
-            missing_prev.push(event.pdu.event_id.clone());
-        } else if let Some(at) = tip.extremities.iter().find(|at| at.nid == event.nid) {
-            prev.push(at.clone());
-        } else {
-            prev.push(tip.extremity(context, conn, &event)?);
-        }
-    }
+    let (prev, mut missing_prev) = known_prev(context, conn, tip, pdu)?;
     let mut states = Vec::new();
     let state_before = if let Before::Entry(events) = &remote.before {
         let (state, row) = snapshot(context, conn, tip, events)?;

@@ -64,7 +64,7 @@ impl Fixture {
         content: Value,
     ) -> LocalEvent {
         let draft = draft(&sender.0, event_type, state_key, content);
-        LocalEvent { draft, sender_nid: sender.1, transaction: None }
+        LocalEvent { draft, sender_nid: sender.1, signed: None, transaction: None }
     }
 
     fn message(&self, sender: &(OwnedUserId, UserNid), body: &str) -> LocalEvent {

@@ -7,11 +7,15 @@ use std::{
     sync::Arc,
 };
 
-use ruma::{EventId, OwnedEventId, OwnedServerName, UserId, events::StateEventType};
+use ruma::{
+    EventId, OwnedEventId, OwnedServerName, UserId,
+    events::{StateEventType, room::policy::RoomPolicyEventContent},
+};
 
 use super::context::Context;
 use crate::{
     error::{Error, Result},
+    room::policy::policy_server,
     service::{event::Event, room_info::RoomInfo},
     storage::{Conn, EventNid, RoomNid, events as event_rows, members, rooms, state::State},
 };
@@ -27,6 +31,8 @@ pub(super) struct Tip {
     pub servers: Arc<BTreeMap<OwnedServerName, usize>>,
     /// How many users of this server are joined.
     pub local_members: usize,
+    /// What the room's `m.room.policy` says, if it is valid.
+    policy: Option<Arc<RoomPolicyEventContent>>,
     pending: HashMap<EventNid, Arc<Event>>,
     /// The states after those of them that have one.
     pending_states: HashMap<EventNid, State>,
@@ -51,6 +57,7 @@ impl Tip {
             state: State::empty(),
             servers: Arc::default(),
             local_members: 0,
+            policy: None,
             pending: HashMap::new(),
             pending_states: HashMap::new(),
         }
@@ -70,6 +77,9 @@ impl Tip {
         for (_, user_id, _) in members::of_room(conn, room, "join")? {
             tip.count_member(context, &user_id, true);
         }
+        let state = tip.state.clone();
+        let policy = tip.state_event(context, conn, &state, &StateEventType::RoomPolicy, "")?;
+        tip.set_policy(policy.as_deref());
         Ok(tip)
     }
 
@@ -150,6 +160,16 @@ impl Tip {
     pub fn release(&mut self, committed: impl Fn(&Event) -> bool) {
         self.pending.retain(|_, event| !committed(event));
         self.pending_states.retain(|nid, _| self.pending.contains_key(nid));
+    }
+
+    /// The policy server whose signature events need: it has a user in the room and isn't this server.
+    pub fn policy(&self) -> Option<&Arc<RoomPolicyEventContent>> {
+        self.policy.as_ref().filter(|policy| self.servers.contains_key(&policy.via))
+    }
+
+    /// Takes note of the room's current `m.room.policy`.
+    pub fn set_policy(&mut self, event: Option<&Event>) {
+        self.policy = event.and_then(|event| policy_server(&event.pdu)).map(Arc::new);
     }
 
     /// Counts a user in or out.

@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     room::{
         event::{EventError, Pdu},
+        policy::is_recommended,
         redact,
     },
     service::event::{Event, Parts, Replaced, SentWith},
@@ -83,6 +84,11 @@ pub(super) fn place(
         && !placing.entry
         && state_before.nid() != tip.state.nid()
         && authorise(context, conn, tip, &pdu, &tip.state.clone())?.is_err()
+    {
+        verdict = Verdict::SoftFailed;
+    }
+    if verdict == Verdict::Accepted
+        && tip.policy().is_some_and(|policy| !is_recommended(policy, &pdu, tip.info.rules))
     {
         verdict = Verdict::SoftFailed;
     }
@@ -211,6 +217,11 @@ fn change_state(
     for &(key, after) in &changes {
         let Some(nid) = after.or_else(|| before.get(key)) else { continue };
         let event = tip.event(context, conn, nid)?;
+        if event.pdu.event_type == TimelineEventType::RoomPolicy
+            && event.pdu.state_key.as_deref() == Some("")
+        {
+            tip.set_policy(after.is_some().then_some(&*event));
+        }
         if event.pdu.event_type != TimelineEventType::RoomMember {
             continue;
         }
