@@ -17,6 +17,8 @@ mod filter;
 mod listeners;
 #[path = "client/paths.rs"]
 mod paths;
+#[path = "client/profile.rs"]
+mod profile;
 #[path = "client/push.rs"]
 mod push;
 #[path = "client/register.rs"]

@@ -46,6 +46,8 @@ pub fn routes() -> Routes {
     routes.add(profile::get_profile);
     routes.add(profile::get_display_name);
     routes.add(profile::get_avatar_url);
+    routes.add(profile::set_display_name);
+    routes.add(profile::set_avatar_url);
 
     routes.add(filter::create_filter);
     routes.add(filter::get_filter);

@@ -1,11 +1,12 @@
 //! Rooms as a user of this server works with them: make, join, leave, change, read.
 //!
-//! `create`, `membership` and `send` write, through [`Timeline`]; `state` and `history` read, and ask
+//! `create`, `membership`, `profile` and `send` write, through [`Timeline`]; `state` and `history` read, and ask
 //! `visibility` what their caller may see.
 
 mod create;
 pub mod history;
 mod membership;
+mod profile;
 mod send;
 mod state;
 pub mod visibility;

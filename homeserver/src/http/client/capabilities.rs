@@ -8,6 +8,7 @@ use ruma::{
         Capabilities, ChangePasswordCapability, ProfileFieldsCapability, Request, Response,
         RoomVersionStability, RoomVersionsCapability, ThirdPartyIdChangesCapability,
     },
+    profile::ProfileFieldName,
 };
 
 use crate::{
@@ -27,7 +28,9 @@ pub async fn get_capabilities(ctx: Ctx, _: Ruma<Request>) -> Result<Response> {
     let mut capabilities = Capabilities::new();
     capabilities.room_versions = RoomVersionsCapability::new(default, available);
     capabilities.change_password = ChangePasswordCapability::new(false);
-    capabilities.profile_fields = Some(ProfileFieldsCapability::new(false));
+    let mut fields = ProfileFieldsCapability::new(true);
+    fields.allowed = Some(vec![ProfileFieldName::DisplayName, ProfileFieldName::AvatarUrl]);
+    capabilities.profile_fields = Some(fields);
     capabilities.thirdparty_id_changes = ThirdPartyIdChangesCapability::new(false);
     Ok(Response::new(capabilities))
 }
