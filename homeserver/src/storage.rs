@@ -84,6 +84,8 @@ pub struct StoreOptions {
     pub group_limit: usize,
     /// SQLite: jobs after which a checkpoint is due at once; otherwise one is within a second.
     pub checkpoint_after_jobs: usize,
+    /// SQLite: pages in the write-ahead log from which it begins anew after a checkpoint.
+    pub log_pages: i32,
     /// How many users and how many state keys the interners keep in memory.
     pub interned: usize,
     /// `PRAGMA synchronous`, for the test that shows what a weaker one loses.
@@ -99,6 +101,7 @@ impl StoreOptions {
             readers,
             group_limit: 256,
             checkpoint_after_jobs: 2_000,
+            log_pages: 8_192,
             interned: 20_000,
             #[cfg(feature = "fault-injection")]
             danger_synchronous: "FULL",

@@ -28,6 +28,7 @@ fn options(folder: &Path) -> StoreOptions {
     let mut options = StoreOptions::new(DatabaseUrl::Sqlite(folder.join("sealpost.db")));
     options.readers = 1;
     options.checkpoint_after_jobs = 40;
+    options.log_pages = 300;
     options
 }
 
@@ -121,6 +122,24 @@ fn with_synchronous_normal_the_test_finds_losses() {
 #[test]
 fn with_synchronous_off_the_test_finds_losses() {
     assert!(!losses("OFF", 30).is_empty());
+}
+
+#[test]
+fn the_log_does_not_grow_while_writes_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let store = Store::open(options(folder.path())).unwrap();
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                for number in 1..=1_000 {
+                    ledger::write(store, writer * 10_000 + number).blocking().unwrap();
+                }
+            });
+        }
+    });
+    assert!(log_length(folder.path()) < world.log_written.load(Ordering::SeqCst) / 4);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{sync::Arc, thread, time::Duration};
 use diesel::{
     connection::SimpleConnection, prelude::*, sql_types::Integer, sqlite::SqliteConnection,
 };
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
     DatabaseUrl, Shared, StoreOptions,
@@ -21,9 +21,8 @@ use crate::error::Result;
 /// A checkpoint is due this long after a commit at the latest.
 const DUE_AFTER: Duration = Duration::from_secs(1);
 
-/// Pages of 4 KiB in the log from which the writer is held up for the rest of a checkpoint, so that the
-/// log can begin anew.
-const RESTART_FROM_PAGES: i32 = 32_768;
+/// How long a checkpoint waits for readers before it leaves the log as it is until the next time.
+const WAIT_FOR_READERS: &str = "PRAGMA busy_timeout = 200";
 
 /// The handle that the writer holds. None of it is used with PostgreSQL.
 pub(super) struct Checkpointer {
@@ -33,8 +32,11 @@ pub(super) struct Checkpointer {
 
 struct Signal {
     due_after_jobs: usize,
+    log_pages: i32,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held while a group is written, and while the log is to begin anew.
+    writing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -51,16 +53,18 @@ impl Checkpointer {
     ) -> Result<Self> {
         let signal = Arc::new(Signal {
             due_after_jobs: options.checkpoint_after_jobs,
+            log_pages: options.log_pages,
             state: Mutex::default(),
             changed: Condvar::new(),
+            writing: Mutex::new(()),
         });
         let DatabaseUrl::Sqlite(path) = &options.database else {
             return Ok(Self { signal, thread: None });
         };
         let mut conn = open_sqlite(path)?;
         conn.batch_execute(&format!(
-            "PRAGMA synchronous = {}; PRAGMA cache_size = -1024;",
-            options.synchronous()
+            "PRAGMA synchronous = {}; PRAGMA cache_size = -1024; {WAIT_FOR_READERS}",
+            options.synchronous(),
         ))?;
         let (waiting, shared, writes) =
             (Arc::clone(&signal), Arc::clone(shared), Arc::clone(writes));
@@ -68,6 +72,11 @@ impl Checkpointer {
             .name("checkpointer".to_owned())
             .spawn(move || serve(&mut conn, &waiting, &shared, &writes))?;
         Ok(Self { signal, thread: Some(thread) })
+    }
+
+    /// Held while a group is written.
+    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
+        self.signal.writing.lock()
     }
 
     pub(super) fn committed(&self, jobs: usize) {
@@ -101,7 +110,10 @@ fn serve(
     while wait(signal) {
         fault::during(CHECKPOINT);
         let result = match checkpoint(conn, "PASSIVE") {
-            Ok(progress) if progress.remaining() > RESTART_FROM_PAGES => {
+            // While writes go on there is always something left in the log, so that it never begins anew
+            // by itself. What is left by now is little.
+            Ok(progress) if progress.log >= signal.log_pages => {
+                let _nothing_is_written = signal.writing.lock();
                 checkpoint(conn, "RESTART").map(drop)
             }
             other => other.map(drop),
@@ -148,14 +160,6 @@ fn wait(signal: &Signal) -> bool {
 struct Progress {
     #[diesel(sql_type = Integer)]
     log: i32,
-    #[diesel(sql_type = Integer)]
-    checkpointed: i32,
-}
-
-impl Progress {
-    const fn remaining(&self) -> i32 {
-        self.log - self.checkpointed
-    }
 }
 
 fn checkpoint(conn: &mut SqliteConnection, mode: &str) -> QueryResult<Progress> {

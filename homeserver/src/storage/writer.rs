@@ -253,6 +253,7 @@ impl Writer {
         // One that cannot even begin still has somebody to answer.
         group.extend(waiting.pop_front().map(Entry::new));
         let conn = self.conn.as_mut().ok_or(Error::Stopping).map_err(GroupError::Failed)?;
+        let _log_stays = self.checkpointer.writing();
         let start = Instant::now();
         conn.begin_write()?;
         let mut next = 0;

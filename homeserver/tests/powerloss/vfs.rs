@@ -13,7 +13,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -27,6 +27,8 @@ const SECTOR: usize = 512;
 pub struct World {
     folder: PathBuf,
     files: Mutex<HashMap<PathBuf, Disk>>,
+    /// Bytes written to the log so far.
+    pub log_written: AtomicU64,
     pub log_sync: Fault,
     pub database_sync: Fault,
     pub write: Fault,
@@ -101,6 +103,7 @@ impl World {
         let world = Arc::new(Self {
             folder: folder.to_owned(),
             files: Mutex::default(),
+            log_written: AtomicU64::new(0),
             log_sync: Fault::new(ffi::SQLITE_IOERR_FSYNC),
             database_sync: Fault::new(ffi::SQLITE_IOERR_FSYNC),
             write: Fault::new(ffi::SQLITE_FULL),
@@ -184,6 +187,12 @@ struct File {
 struct Tracked {
     world: Arc<World>,
     path: PathBuf,
+}
+
+impl Tracked {
+    fn is_log(&self) -> bool {
+        self.path.to_string_lossy().ends_with("-wal")
+    }
 }
 
 struct Below(*mut sqlite3_vfs);
@@ -347,6 +356,9 @@ unsafe extern "C" fn write(
             if let Some(code) = tracked.world.write.due() {
                 return code;
             }
+            if tracked.is_log() {
+                tracked.world.log_written.fetch_add(amount as u64, Ordering::SeqCst);
+            }
             let bytes = std::slice::from_raw_parts(buffer.cast::<u8>(), amount as usize).to_vec();
             tracked.world.change(&tracked.path, Change::Write { offset: offset as usize, bytes });
         }
@@ -369,8 +381,8 @@ unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
     // SAFETY: SQLite calls with a file that `open` filled in.
     if let Some(tracked) = unsafe { tracked(file) } {
-        let is_log = tracked.path.to_string_lossy().ends_with("-wal");
-        let fault = if is_log { &tracked.world.log_sync } else { &tracked.world.database_sync };
+        let fault =
+            if tracked.is_log() { &tracked.world.log_sync } else { &tracked.world.database_sync };
         if let Some(code) = fault.due() {
             tracked.world.forget(&tracked.path);
             return code;
