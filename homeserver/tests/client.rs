@@ -23,7 +23,13 @@ mod profile;
 mod push;
 #[path = "client/register.rs"]
 mod register;
+#[path = "client/room.rs"]
+mod room;
 #[path = "client/session.rs"]
 mod session;
 #[path = "client/stop.rs"]
 mod stop;
+#[path = "client/sync.rs"]
+mod sync;
+#[path = "client/visibility.rs"]
+mod visibility;

@@ -32,16 +32,24 @@ async fn state_and_timeline_together_are_the_whole_room() {
         let sync = alice.sync(None, "").await;
         let shown = &sync["rooms"]["join"][&room];
         assert_eq!(shown["timeline"]["limited"], true);
-        assert_eq!(bodies(&shown["timeline"]), ["5", "6", "7", "8", "9", "10", "11", "12", "13", "14"]);
+        assert_eq!(
+            bodies(&shown["timeline"]),
+            ["5", "6", "7", "8", "9", "10", "11", "12", "13", "14"]
+        );
         let state = types(&shown["state"]);
         for expected in ["m.room.create", "m.room.member", "m.room.power_levels", "m.room.name"] {
             assert!(state.contains(&expected), "{expected} is not in {state:?}");
         }
         let before = shown["timeline"]["prev_batch"].as_str().unwrap();
-        let page = alice.get(&in_room(&room, &format!("messages?dir=b&limit=5&from={before}"))).await;
+        let page =
+            alice.get(&in_room(&room, &format!("messages?dir=b&limit=5&from={before}"))).await;
         let page = page.ok();
-        let earlier: Vec<_> =
-            page["chunk"].as_array().unwrap().iter().map(|e| e["content"]["body"].clone()).collect();
+        let earlier: Vec<_> = page["chunk"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["content"]["body"].clone())
+            .collect();
         assert_eq!(earlier, ["4", "3", "2", "1", "0"]);
     })
     .await;
@@ -85,7 +93,8 @@ async fn only_the_sending_device_learns_the_transaction_id() {
         assert_ne!(other, first, "but per device");
         let transaction = async |actor: &Actor| {
             let sync = actor.sync(None, "").await;
-            let events = sync["rooms"]["join"][&room]["timeline"]["events"].as_array().unwrap().clone();
+            let events =
+                sync["rooms"]["join"][&room]["timeline"]["events"].as_array().unwrap().clone();
             let sent = events.iter().find(|event| event["event_id"] == first["event_id"]).unwrap();
             sent["unsigned"]["transaction_id"].clone()
         };
@@ -163,10 +172,13 @@ async fn a_filter_chooses_events_and_rooms() {
         let other = alice.create_room().await;
         for n in 0..3 {
             alice.say(&room, &n.to_string()).await;
-            alice.put(&in_room(&room, "state/m.room.name/"), json!({ "name": n.to_string() })).await;
+            alice
+                .put(&in_room(&room, "state/m.room.name/"), json!({ "name": n.to_string() }))
+                .await;
         }
         let sync = async |filter: Value| {
-            let filter = filter.to_string().replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
+            let filter =
+                filter.to_string().replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
             alice.sync(None, &format!("filter={filter}")).await
         };
         let messages = json!({ "types": ["m.room.mess*"], "limit": 2 });
