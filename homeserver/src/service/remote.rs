@@ -34,7 +34,10 @@ use super::{
     room_info::RoomInfo,
     timeline::{Context, Timeline},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    storage::members,
+};
 
 pub struct Remote {
     timeline: Arc<Timeline>,
@@ -133,6 +136,21 @@ impl Remote {
         let (context, id) = (self.context.clone(), room_id.to_owned());
         let read = self.context.store.read(move |conn| context.rooms.by_id(conn, &id));
         read.await?.ok_or_else(|| Error::not_found("This server does not know that room"))
+    }
+
+    /// A room that users of this server are in; 404 otherwise.
+    async fn resident_room(&self, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
+        let info = self.room(room_id).await?;
+        if !self.is_resident(&info).await? {
+            return Err(Error::not_found("This server is not in that room"));
+        }
+        Ok(info)
+    }
+
+    /// Whether a user of this server is in the room.
+    async fn is_resident(&self, info: &RoomInfo) -> Result<bool> {
+        let room = info.nid;
+        self.context.store.read(move |conn| members::is_resident(conn, room)).await
     }
 
     /// 403 unless `user` is of `origin`.

@@ -63,8 +63,6 @@ pub enum Outcome {
     MissingPrev(Vec<OwnedEventId>),
     /// It can't be checked: these auth_events are not known here.
     MissingAuth(Vec<OwnedEventId>),
-    /// No user of this server is in the room: it is not kept.
-    NotInRoom,
 }
 
 /// A room to be made.

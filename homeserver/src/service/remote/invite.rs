@@ -128,15 +128,11 @@ impl Remote {
             _ => return Err(Error::invalid_param("The event has another id")),
         };
         let invited = self.check_invite(origin, &pdu)?;
-        let (context, id, user) = (self.context.clone(), info.id.clone(), invited.clone());
+        let (id, user) = (info.id.clone(), invited.clone());
         let read = self.context.store.read(move |conn| {
             let account = accounts::find_by_id(conn, user.as_str())?;
             let resident = match rooms::by_id(conn, &id)? {
-                Some(room) => {
-                    members::of_server(conn, room.room_nid, context.server_name.as_str())?
-                        .iter()
-                        .any(|(_, membership)| membership == "join")
-                }
+                Some(room) => members::is_resident(conn, room.room_nid)?,
                 None => false,
             };
             Ok((account, resident))

@@ -40,7 +40,7 @@ impl Remote {
         versions: &[RoomVersionId],
     ) -> Result<Template> {
         self.check_sender(origin, user)?;
-        let info = self.room(room_id).await?;
+        let info = self.resident_room(room_id).await?;
         if !versions.contains(&info.version) {
             let data = IncompatibleRoomVersionErrorData::new(info.version.clone());
             return Err(Error::matrix(
@@ -71,7 +71,7 @@ impl Remote {
         event_id: &EventId,
         event: Box<RawValue>,
     ) -> Result<RoomState> {
-        let info = self.room(room_id).await?;
+        let info = self.resident_room(room_id).await?;
         let checked = self.check(&info, vec![event]).await?.into_iter().next();
         let pdu = match checked {
             Some(Ok(pdu)) => pdu,
@@ -83,9 +83,6 @@ impl Remote {
         let event = match self.append(origin, &info, arrived).await? {
             Outcome::Accepted(event) | Outcome::Known(event) => event,
             Outcome::Rejected(_, reason) => return Err(Error::forbidden(reason)),
-            Outcome::NotInRoom => {
-                return Err(Error::not_found("This server is not in that room"));
-            }
             Outcome::SoftFailed(_) => {
                 return Err(Error::forbidden("The room no longer allows this join"));
             }

@@ -100,6 +100,7 @@ impl Remote {
             }
             Err(error) => return Err(error),
         };
+        let resident = self.is_resident(&info).await?;
         for checked in self.check(&info, pdus).await? {
             let pdu = match checked {
                 Ok(pdu) => pdu,
@@ -110,6 +111,10 @@ impl Remote {
                 }
             };
             let event_id = pdu.event_id.clone();
+            if !resident {
+                answers.insert(event_id, Err("This server is not in that room".to_owned()));
+                continue;
+            }
             let answer = match self.receive(origin, &info, pdu).await {
                 Ok(outcome) => verdict(&outcome),
                 Err(Error::Matrix { message, .. }) => Err(message.into_owned()),
@@ -132,7 +137,6 @@ fn verdict(outcome: &Outcome) -> Result<(), String> {
             tracing::info!(event_id = %event.pdu.event_id, reason, "event rejected");
             Ok(())
         }
-        Outcome::NotInRoom => Err("This server is not in that room".to_owned()),
         Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::NeedsSignature(..) => {
             Err("Events before this one cannot be had".to_owned())
         }

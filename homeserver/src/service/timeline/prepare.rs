@@ -228,9 +228,6 @@ pub(super) fn remote(
     remote: &RemoteEvent,
 ) -> Result<Preparation> {
     let pdu = &remote.pdu;
-    if tip.local_members == 0 && !matches!(remote.before, Before::Entry(_)) {
-        return Ok(Preparation::Done(Outcome::NotInRoom));
-    }
     let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
         Some(event) if !event.outlier => return Ok(Preparation::Done(Outcome::Known(event))),
         other => other,

@@ -29,8 +29,6 @@ pub(super) struct Tip {
     pub state: State,
     /// Other servers, by how many of their users are joined.
     pub servers: Arc<BTreeMap<OwnedServerName, usize>>,
-    /// How many users of this server are joined.
-    pub local_members: usize,
     /// What the room's `m.room.policy` says, if it is valid.
     policy: Option<Arc<RoomPolicyEventContent>>,
     pending: HashMap<EventNid, Arc<Event>>,
@@ -56,7 +54,6 @@ impl Tip {
             extremities: Vec::new(),
             state: State::empty(),
             servers: Arc::default(),
-            local_members: 0,
             policy: None,
             pending: HashMap::new(),
             pending_states: HashMap::new(),
@@ -172,13 +169,11 @@ impl Tip {
         self.policy = event.and_then(|event| policy_server(&event.pdu)).map(Arc::new);
     }
 
-    /// Counts a user in or out.
+    /// Counts a user of another server in or out.
     pub fn count_member(&mut self, context: &Context, user_id: &str, joined: bool) {
         let Ok(user_id) = <&UserId>::try_from(user_id) else { return };
         let server = user_id.server_name();
         if server == context.server_name {
-            self.local_members =
-                if joined { self.local_members + 1 } else { self.local_members.saturating_sub(1) };
             return;
         }
         let servers = Arc::make_mut(&mut self.servers);
