@@ -179,6 +179,7 @@ pub struct Elsewhere {
     user: String,
     joined: Pdu,
     levels: Pdu,
+    join_rules: Pdu,
 }
 
 impl Elsewhere {
@@ -202,9 +203,10 @@ impl Elsewhere {
             user: "@dave:there.test".to_owned(),
             joined: tip.clone(),
             levels,
+            join_rules,
         };
         let content = json!({ "membership": "join" });
-        let auth = [&there.levels, &join_rules];
+        let auth = [&there.levels, &there.join_rules];
         let join = there.event(&room, "m.room.member", Some(&there.user), content, &tip, &auth);
         let joined = sample.timeline.append_remote(room.nid, join).await.unwrap();
         let Outcome::Accepted(joined) = joined else { panic!("{joined:?}") };
@@ -229,7 +231,7 @@ impl Elsewhere {
                     let content = json!({ "topic": text });
                     self.event(&sample.room, "m.room.topic", Some(""), content, &prev, &auth)
                 } else {
-                    let auth = [&self.levels, &member];
+                    let auth = [&self.levels, &self.join_rules, &member];
                     let content = json!({ "membership": "join", "displayname": text });
                     let key = Some(self.user.as_str());
                     self.event(&sample.room, "m.room.member", key, content, &prev, &auth)
