@@ -56,6 +56,7 @@ use std::{
     },
     task::{Context, Poll},
     thread,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -82,6 +83,8 @@ pub struct StoreOptions {
     pub readers: usize,
     /// The most jobs in one commit.
     pub group_limit: usize,
+    /// A group is committed once it has run for this long, whatever else waits.
+    pub group_time: Duration,
     /// SQLite: jobs after which a checkpoint is due at once; otherwise one is within a second.
     pub checkpoint_after_jobs: usize,
     /// SQLite: pages in the write-ahead log from which it begins anew after a checkpoint.
@@ -100,6 +103,7 @@ impl StoreOptions {
             database,
             readers,
             group_limit: 256,
+            group_time: Duration::from_millis(20),
             checkpoint_after_jobs: 2_000,
             log_pages: 8_192,
             interned: 20_000,

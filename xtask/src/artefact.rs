@@ -29,8 +29,20 @@ pub fn web() -> Result<()> {
 
 /// The server as a debug build; the program.
 pub fn server() -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--package=sealpost-homeserver"]))?;
-    Ok(place::built("debug", "sealpost"))
+    debug_build("sealpost")
+}
+
+/// The load generator as a debug build; the program.
+pub fn load_generator() -> Result<PathBuf> {
+    debug_build("xtask-bench")
+}
+
+/// Chosen by program, not by package: then dependencies have the features that the tests have compiled them
+/// with, and need not be compiled again.
+fn debug_build(program: &str) -> Result<PathBuf> {
+    let workspace = ["build", "--workspace", "--exclude=sealpost-e2e-wasm", "--exclude=xtask-wasm"];
+    run(cargo(&workspace).arg(format!("--bin={program}")))?;
+    Ok(place::built("debug", program))
 }
 
 /// The server as people install it.

@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: sixteen clients in one room and in a hundred, ten minutes; `test` does it for seconds.
 
-use crate::command::{cargo, command, run};
-use crate::{Counts, Result, clients, place};
+use crate::command::{command, run};
+use crate::{Counts, Result, artefact, clients, place};
 
 const SECONDS: u32 = 600;
 const SHORT_SECONDS: u32 = 20;
@@ -24,9 +24,9 @@ pub fn short() -> Result<Counts> {
 }
 
 fn run_for(seconds: u32) -> Result<()> {
-    run(&mut cargo(&["build", "--package=xtask-bench"]))?;
+    let program = artefact::load_generator()?;
     let server = clients::server("soak")?;
-    let mut load = command(place::built("debug", "xtask-bench"), &place::root());
+    let mut load = command(program, &place::root());
     let seconds = seconds.to_string();
     run(load.args(["soak", "--url", &server.url(), "--seconds", &seconds]))
 }

@@ -49,7 +49,6 @@ fn rust() -> Result<Counts> {
         "--exclude=sealpost-e2e-wasm",
         "--exclude=xtask-wasm",
         "--features=sealpost-homeserver/fault-injection",
-        "--features=sealpost-homeserver/fault-injection",
         "--no-fail-fast",
     ]))
 }

@@ -35,9 +35,6 @@ use crate::error::{Error, Result};
 /// A closure that holds the writer for longer is logged and counted.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// A group is committed once it has run for this long, whatever else waits.
-const GROUP_TIME: Duration = Duration::from_millis(20);
-
 /// How long a lost database may take to come back.
 const RECONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -260,7 +257,7 @@ impl Writer {
         while let Some(entry) = group.get_mut(next) {
             run(conn, entry, &self.shared)?;
             next += 1;
-            if start.elapsed() < GROUP_TIME {
+            if start.elapsed() < self.options.group_time {
                 group.extend(waiting.pop_front().map(Entry::new));
             }
         }
