@@ -37,3 +37,33 @@ pub fn set(conn: &mut Conn, row: &DestinationRow) -> Result<()> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::on_both;
+
+    #[test]
+    fn a_destination_is_kept_as_it_was_last_set() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                assert_eq!(get(tx, "b.test")?, None);
+                let mut row = DestinationRow {
+                    destination: "b.test".to_owned(),
+                    last_transaction: 7,
+                    in_flight_until: Some(Position(9)),
+                    failing_since: Some(1_000),
+                    failures: 3,
+                };
+                set(tx, &row)?;
+                assert_eq!(get(tx, "b.test")?.as_ref(), Some(&row));
+                row.in_flight_until = None;
+                row.failing_since = None;
+                set(tx, &row)?;
+                assert_eq!(get(tx, "b.test")?, Some(row));
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+}

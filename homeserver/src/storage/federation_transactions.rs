@@ -44,3 +44,27 @@ pub fn delete_before(conn: &mut Conn, before: i64) -> Result<usize> {
     )
     .execute(conn)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::on_both;
+
+    #[test]
+    fn the_first_answer_stays_until_it_is_old() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                assert_eq!(response(tx, "b.test", "1")?, None);
+                insert(tx, "b.test", "1", "first", 1_000)?;
+                insert(tx, "b.test", "1", "second", 2_000)?;
+                insert(tx, "c.test", "1", "other", 2_000)?;
+                assert_eq!(response(tx, "b.test", "1")?.as_deref(), Some("first"));
+                assert_eq!(delete_before(tx, 2_000)?, 1);
+                assert_eq!(response(tx, "b.test", "1")?, None);
+                assert_eq!(response(tx, "c.test", "1")?.as_deref(), Some("other"));
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+}

@@ -99,3 +99,136 @@ pub fn keep_latest_of_each_room(conn: &mut Conn, destination: &str) -> Result<us
     }
     Ok(gone)
 }
+
+#[cfg(test)]
+mod tests {
+    use ruma::server_name;
+
+    use super::*;
+    use crate::storage::{
+        StateNid, UserNid,
+        events::EventRow,
+        rooms::{self, RoomRow},
+        schema::users,
+        tests::on_both,
+    };
+
+    fn insert_room(conn: &mut Conn, nid: i64) {
+        let room = RoomRow {
+            room_nid: RoomNid(nid),
+            room_id: format!("!{nid}:a.test"),
+            version: "12".to_owned(),
+            generation: 0,
+            state_nid: StateNid(0),
+            is_public: false,
+        };
+        rooms::insert(conn, &room).unwrap();
+    }
+
+    /// Queues event `nid` of `room` at the same position for `destination`.
+    fn queue(conn: &mut Conn, destination: &ServerName, room: i64, nid: i64) {
+        let event = EventRow {
+            event_nid: EventNid(nid),
+            event_id: format!("${nid}"),
+            room_nid: RoomNid(room),
+            position: Some(Position(nid)),
+            sender_nid: UserNid(1),
+            event_type: "m.room.message".to_owned(),
+            state_key_nid: None,
+            depth: nid,
+            origin_server_ts: 0,
+            received_at: 0,
+            outlier: false,
+            rejected: false,
+            soft_failed: false,
+            state_before_nid: None,
+            state_after_nid: None,
+            replaces_nid: None,
+            redacted_by_nid: None,
+            device_id: None,
+            transaction_id: None,
+            json: "{}".to_owned(),
+        };
+        crate::storage::events::insert(conn, &event).unwrap();
+        insert_event(conn, destination, Position(nid), EventNid(nid)).unwrap();
+    }
+
+    fn queue_edu(conn: &mut Conn, destination: &ServerName, position: i64) {
+        diesel::insert_into(outbox::table)
+            .values((
+                outbox::destination.eq(destination.as_str()),
+                outbox::position.eq(Position(position)),
+                outbox::edu.eq("{}"),
+            ))
+            .execute(conn)
+            .unwrap();
+    }
+
+    fn positions(conn: &mut Conn, destination: &str, until: Option<i64>) -> Vec<i64> {
+        let rows = waiting(conn, destination, until.map(Position), 100).unwrap();
+        rows.into_iter().map(|row| row.position.0).collect()
+    }
+
+    /// Events of two rooms and an EDU for b, one event for c.
+    fn filled(conn: &mut Conn) {
+        diesel::insert_into(users::table)
+            .values((users::user_nid.eq(1), users::user_id.eq("@a:a.test")))
+            .execute(conn)
+            .unwrap();
+        insert_room(conn, 1);
+        insert_room(conn, 2);
+        let (b, c) = (server_name!("b.test"), server_name!("c.test"));
+        queue(conn, b, 1, 1);
+        queue(conn, b, 2, 2);
+        queue(conn, c, 1, 3);
+        queue_edu(conn, b, 4);
+        queue(conn, b, 1, 5);
+    }
+
+    #[test]
+    fn a_destination_gets_its_own_in_order() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                filled(tx);
+                assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5]);
+                assert_eq!(positions(tx, "b.test", Some(2)), [1, 2]);
+                assert_eq!(waiting_events(tx, "b.test")?, 3);
+                delete_until(tx, "b.test", Position(4))?;
+                assert_eq!(positions(tx, "b.test", None), [5]);
+                assert_eq!(positions(tx, "c.test", None), [3]);
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+
+    #[test]
+    fn only_destinations_with_something_new_are_named() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                filled(tx);
+                let mut all = destinations(tx, Position(0))?;
+                all.sort();
+                assert_eq!(all, ["b.test", "c.test"]);
+                assert_eq!(destinations(tx, Position(3))?, ["b.test"]);
+                assert!(destinations(tx, Position(5))?.is_empty());
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+
+    #[test]
+    fn the_latest_event_of_each_room_stays_and_so_does_what_is_no_event() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                filled(tx);
+                assert_eq!(keep_latest_of_each_room(tx, "b.test")?, 1);
+                assert_eq!(positions(tx, "b.test", None), [2, 4, 5]);
+                assert_eq!(positions(tx, "c.test", None), [3]);
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+}

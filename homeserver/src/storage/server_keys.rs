@@ -37,3 +37,35 @@ pub fn set(conn: &mut Conn, row: &ServerKeyRow) -> Result<()> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::on_both;
+
+    #[test]
+    fn a_key_takes_the_place_of_an_older_one_with_its_id() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                let mut row = ServerKeyRow {
+                    server_name: "b.test".to_owned(),
+                    key_id: "ed25519:1".to_owned(),
+                    public_key: "AAAA".to_owned(),
+                    valid_until: 2_000,
+                    expired_at: None,
+                    fetched_at: 1_000,
+                };
+                set(tx, &row)?;
+                set(tx, &ServerKeyRow { key_id: "ed25519:2".to_owned(), ..row.clone() })?;
+                row.expired_at = Some(1_500);
+                set(tx, &row)?;
+                let keys = of_server(tx, "b.test")?;
+                assert_eq!(keys.len(), 2);
+                assert!(keys.contains(&row));
+                assert!(of_server(tx, "c.test")?.is_empty());
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+}

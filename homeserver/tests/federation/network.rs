@@ -18,7 +18,8 @@ use sealpost_federation::{
 use sealpost_homeserver::{
     boot::{Running, start_resolving},
     clock::Clock,
-    config::Config,
+    config::{Config, DatabaseUrl},
+    storage::{Store, StoreOptions},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -193,6 +194,14 @@ impl Network {
             Server { name: name.to_owned(), base: format!("http://{client}"), federation, running };
         self.heal(&server);
         server
+    }
+
+    /// Opens the database of a server that is stopped.
+    pub async fn database(&self, name: &str) -> Store {
+        let file = self.authority.folder.path().join(name).join("sealpost.db");
+        let url = format!("sqlite://{}", file.display());
+        let url = DatabaseUrl::parse(&url, Path::new("/")).unwrap();
+        tokio::task::spawn_blocking(|| Store::open(StoreOptions::new(url)).unwrap()).await.unwrap()
     }
 
     /// Nobody reaches the server any more.

@@ -3,6 +3,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use sealpost_homeserver::storage::{Position, outbox};
+
 use crate::{network::Network, user::User};
 
 /// Both have the same current state.
@@ -164,4 +166,56 @@ async fn what_was_sent_while_a_server_was_stopped_arrives() {
     alice.sees(&room, &["back"]).await;
     a.stop().await;
     b.stop().await;
+}
+
+/// What waits on `a` for `b` is lost, as after an outage so long that only the latest events are sent.
+/// Meanwhile alice, an administrator, sends `count` messages and then changes the topic.
+async fn after_a_gap_of(count: usize) -> (Vec<String>, usize) {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice.create_room(json!({ "room_version": "11", "preset": "public_chat" })).await;
+    bob.join(&room, "a.test").await;
+    network.cut(&b);
+    alice.set_state(&room, "m.room.name", json!({ "name": "Early" })).await;
+    let bodies: Vec<String> = (0..count).map(|number| format!("lost {number}")).collect();
+    for body in &bodies {
+        alice.send(&room, body).await;
+    }
+    alice.set_state(&room, "m.room.topic", json!({ "topic": "Late" })).await;
+    a.stop().await;
+    let store = network.database("a.test").await;
+    let all = Position(i64::MAX);
+    store.write(move |tx| outbox::delete_until(tx, "b.test", all)).await.unwrap();
+    store.close().await;
+
+    let a = network.start("a.test").await;
+    let alice = alice.at(&a.base);
+    network.heal(&b);
+    alice.send(&room, "after the gap").await;
+    bob.sees(&room, &["after the gap"]).await;
+    agree(&room, &bob, &alice).await;
+    assert_eq!(bob.state(&room, "m.room.name").await["name"], "Early");
+    assert_eq!(bob.state(&room, "m.room.topic").await["topic"], "Late");
+    bob.send(&room, "back").await;
+    alice.sees(&room, &["back"]).await;
+    let seen = bob.bodies(&room).await;
+    a.stop().await;
+    b.stop().await;
+    let lost = seen.iter().filter(|body| body.starts_with("lost")).count();
+    (seen, lost)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_events_are_fetched() {
+    let (seen, lost) = after_a_gap_of(10).await;
+    assert_eq!(lost, 10);
+    assert_eq!(seen[seen.len() - 3..], ["lost 9", "after the gap", "back"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_a_gap_too_long_to_fetch_the_state_is() {
+    let (seen, lost) = after_a_gap_of(40).await;
+    assert!(lost > 0 && lost < 40, "{lost}");
+    assert_eq!(seen[seen.len() - 3..], ["lost 39", "after the gap", "back"]);
 }
