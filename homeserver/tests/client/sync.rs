@@ -62,12 +62,12 @@ async fn an_event_is_in_every_waiting_sync_at_once() {
         let bob = server.register("bob").await;
         let room = alice.create_room().await;
         bob.join(&room).await;
-        let wait = async |actor: &Actor| {
-            let since = token(&actor.sync(None, "").await);
+        let wait = |actor: &Actor, since: String| {
             let actor = actor.clone();
             tokio::spawn(async move { actor.sync(Some(&since), "timeout=30000").await })
         };
-        let waiting = [wait(&alice).await, wait(&bob).await];
+        let since = token(&alice.sync(None, "").await);
+        let waiting = [wait(&alice, since.clone()), wait(&bob, since)];
         server.has_begun("/_matrix/client/v3/sync").await;
         alice.say(&room, "now").await;
         for sync in waiting {

@@ -148,7 +148,7 @@ impl<'a> Cover<'a> {
                 self.down.extend(links.first().map(|&(of, ..)| (of, chain)));
             }
             for &chain in some {
-                self.down.entry(chain).or_insert_with(Arc::default);
+                self.down.entry(chain).or_default();
             }
         }
         Ok(())
