@@ -83,6 +83,25 @@ fn a_full_disk_is_told_to_whom_it_hits_and_reads_go_on() {
 }
 
 #[test]
+fn postgresql_s_full_disk_is_told_as_one_and_fails_nobody_else() {
+    let Some(database) = TestDatabase::postgres() else { return };
+    let store = Store::open(options(&database)).unwrap();
+    let held = hold_writer(&store);
+    let full = store.write(|tx| {
+        // As `mdextend` says it.
+        Ok(tx.batch_execute(
+            "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full', MESSAGE = \
+             'could not extend file \"base/1/2\": No space left on device'; END $$",
+        )?)
+    });
+    let small = store.write(|tx| insert_user(tx, 1, "@small:x"));
+    drop(held);
+    assert!(matches!(wait(full), Err(Error::DiskFull)));
+    assert!(wait(small).is_ok());
+    assert_eq!(count_users(&store), 1);
+}
+
+#[test]
 fn a_broken_connection_is_reopened_and_the_group_run_again() {
     on_both(|store| {
         if database_of(store) != "postgres" {
