@@ -1,13 +1,11 @@
 //! Builds the server from its configuration: store, services, workers, listeners, in that order; and stops
-//! it in the reverse one. Only this file sees everything.
+//! it in the reverse one. Only `boot` sees everything.
 
-use std::{
-    fs, io,
-    net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod figures;
+mod listeners;
+mod process;
+
+use std::{fs, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use ruma::{OwnedServerName, RoomVersionId};
 use rustls::crypto::ring;
@@ -17,24 +15,24 @@ use sealpost_federation::{
     discovery::dns::{Resolver, SystemResolver},
     signing_key::SigningKey,
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::JoinHandle,
-    time::{interval, timeout},
-};
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+pub use self::process::run;
+use self::{
+    figures::figures,
+    listeners::{bind, bind_at, certificates, reload},
+};
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, DatabaseUrl, Listener},
+    config::{Config, ConfigError, DatabaseUrl},
     error::Error,
     http::{
         RateLimits,
         app::App,
-        metrics::{Kind, Metrics},
         routes::routes,
         server::{Bound, Serves, serve},
-        tls::{Certificate, CertificateError},
+        tls::Certificate,
     },
     room::version,
     service::{
@@ -83,9 +81,7 @@ impl StartError {
     }
 }
 
-/// How often the files of certificates are looked at.
-const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
-/// After a stop signal, how long the listeners may take.
+/// After a stop signal, how long listeners and workers may take.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 /// How many rooms and users, and how many changes of them, are remembered.
@@ -336,42 +332,17 @@ impl Running {
     /// Stops accepting, has what waits answer at once, finishes what is in flight, flushes.
     pub async fn stop(self) {
         self.stopping.cancel();
-        if timeout(STOP_WITHIN, self.server).await.is_err() {
-            tracing::warn!("requests were still running when the time to stop was over");
-        }
-        for worker in self.workers {
-            // A worker that panicked has said so.
-            let _ = worker.await;
-        }
-        self.store.close().await;
-    }
-
-    /// Runs until SIGTERM or SIGINT, then stops. An error when the database or the listeners fail.
-    async fn run(mut self) -> Result<(), StartError> {
-        let no_signals = || StartError::io("signals");
-        let mut terminate = signal(SignalKind::terminate()).map_err(no_signals())?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals())?;
-        let failure = tokio::select! {
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
-            reason = self.store.failed() => Some(StartError::DatabaseFailed(reason)),
-            ended = &mut self.server => {
-                let error = match ended {
-                    Ok(Err(error)) => error,
-                    Ok(Ok(())) | Err(_) => io::Error::other("ended early"),
-                };
-                return Err(StartError::io("listeners")(error));
+        let ended = async {
+            // What failed or panicked has said so.
+            let _ = self.server.await;
+            for worker in self.workers {
+                let _ = worker.await;
             }
         };
-        tracing::info!("stopping");
-        self.stop().await;
-        match failure {
-            None => {
-                tracing::info!("stopped");
-                Ok(())
-            }
-            Some(failure) => Err(failure),
+        if timeout(STOP_WITHIN, ended).await.is_err() {
+            tracing::warn!("something was still running when the time to stop was over");
         }
+        self.store.close().await;
     }
 }
 
@@ -381,23 +352,6 @@ pub fn create_signing_key(file: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The server process: starts, runs until it is told to stop.
-pub fn run(config: Config) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(StartError::io("threads"))?;
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
-    }
-    runtime.block_on(async {
-        let server_name = config.server.server_name.clone();
-        let running = start(config, Clock::system()).await?;
-        tracing::info!(server_name, addresses = ?running.addresses, "ready");
-        running.run().await
-    })
-}
-
 fn create_folder_of(file: &Path) -> Result<(), StartError> {
     match file.parent() {
         Some(folder) => {
@@ -405,80 +359,4 @@ fn create_folder_of(file: &Path) -> Result<(), StartError> {
         }
         None => Ok(()),
     }
-}
-
-/// The certificate of each listener, read before anything is created.
-fn certificates(config: &Config) -> Result<Vec<Option<Arc<Certificate>>>, ConfigError> {
-    let load = |cert_file: &PathBuf, key_file: &PathBuf| {
-        Certificate::load(cert_file, key_file).map_err(|error| {
-            let (key, file) = match &error {
-                CertificateError::Certificate(_) => ("listeners.cert_file", cert_file),
-                CertificateError::Key(_) => ("listeners.key_file", key_file),
-            };
-            ConfigError::new(key, format!("`{}` {error}", file.display()))
-        })
-    };
-    let of = |listener: &Listener| match (&listener.cert_file, &listener.key_file) {
-        (Some(cert_file), Some(key_file)) if listener.tls => load(cert_file, key_file).map(Some),
-        _ => Ok(None),
-    };
-    config.listeners.iter().map(of).collect()
-}
-
-async fn reload(certificates: Vec<Arc<Certificate>>, stopping: CancellationToken) {
-    let mut every = interval(CERTIFICATES_EVERY);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = stopping.cancelled() => return,
-        }
-        for certificate in &certificates {
-            certificate.reload();
-        }
-    }
-}
-
-fn bind(
-    listener: &Listener,
-    certificate: Option<Arc<Certificate>>,
-    federation: bool,
-) -> Result<Bound, StartError> {
-    let serves = |side: &str| listener.serves.iter().any(|served| served == side);
-    let serves =
-        Serves::Matrix { client: serves("client"), federation: serves("federation") && federation };
-    bind_at(&listener.bind, listener.port, serves, listener.trusted_networks()?, certificate)
-}
-
-fn bind_at(
-    address: &str,
-    port: u16,
-    serves: Serves,
-    trusted_proxies: Vec<ipnet::IpNet>,
-    certificate: Option<Arc<Certificate>>,
-) -> Result<Bound, StartError> {
-    let address: IpAddr =
-        address.parse().map_err(|_| ConfigError::new("listeners.bind", "is not an address"))?;
-    let address = SocketAddr::new(address, port);
-    Bound::bind(address, serves, trusted_proxies, certificate)
-        .map_err(StartError::io(address.to_string()))
-}
-
-fn figures(store: &Store) -> Metrics {
-    let mut metrics = Metrics::default();
-    let commits = store.clone();
-    metrics.add(Kind::Counter, "sealpost_commits_total", "Commits to the database.", move || {
-        commits.commits() as f64
-    });
-    let slow = store.clone();
-    metrics.add(
-        Kind::Counter,
-        "sealpost_slow_writes_total",
-        "Write closures that held the writer for more than 5 ms.",
-        move || slow.slow_writes() as f64,
-    );
-    let position = store.clone();
-    metrics.add(Kind::Gauge, "sealpost_position", "Last position of the stream.", move || {
-        position.position().0 as f64
-    });
-    metrics
 }

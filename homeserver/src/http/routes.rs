@@ -25,7 +25,7 @@ use crate::error::Result;
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
 
-    routes.add(discovery::get_supported_versions);
+    routes.add_raw(Method::GET, "/_matrix/client/versions", discovery::get_supported_versions);
     routes.add(capabilities::get_capabilities);
     routes.add_raw(Method::GET, "/.well-known/matrix/client", well_known::client);
     routes.add_raw(Method::GET, "/.well-known/matrix/server", well_known::server);

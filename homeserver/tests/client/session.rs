@@ -64,6 +64,7 @@ async fn an_access_token_is_taken_from_header_and_query() {
         assert_eq!(stranger.get(WHOAMI).await.error(), (401, "M_MISSING_TOKEN"));
         let unknown = stranger.get(&format!("{WHOAMI}?access_token=guess")).await;
         assert_eq!(unknown.error(), (401, "M_UNKNOWN_TOKEN"));
+        stranger.with_token("guess").get("/_matrix/client/versions").await.ok();
     })
     .await;
 }

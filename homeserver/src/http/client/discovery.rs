@@ -1,19 +1,21 @@
 //! What this server speaks.
 
-use ruma::api::client::discovery::get_supported_versions::{Request, Response};
+use actix_web::HttpResponse;
+use ruma::api::client::discovery::get_supported_versions::Response;
 
 use crate::{
     error::Result,
-    http::ruma::{Ctx, Ruma},
+    http::ruma::{Answer as _, Call, Ctx},
 };
 
 /// A version stands here only when what clients switch on by it is there.
 const VERSIONS: [&str; 10] =
     ["v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10"];
 
-/// `GET /_matrix/client/versions`
+/// `GET /_matrix/client/versions`. An access token is not looked at: a client learns the versions before it
+/// learns that its token has been revoked.
 ///
 /// <https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientversions>
-pub async fn get_supported_versions(_: Ctx, _: Ruma<Request>) -> Result<Response> {
-    Ok(Response::new(VERSIONS.iter().map(|&version| version.to_owned()).collect()))
+pub async fn get_supported_versions(_: Ctx, _: Call) -> Result<HttpResponse> {
+    Response::new(VERSIONS.iter().map(|&version| version.to_owned()).collect()).into_response()
 }
