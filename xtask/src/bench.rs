@@ -79,8 +79,11 @@ fn store(sizes: &[String]) -> Result<()> {
     run(cargo(&["bench", package, "--bench=store_bounds", "--"]).args(sizes))
 }
 
-/// No rate limits, and passwords hashed with the least work: logging in is not what is compared.
+/// Little said, no rate limits, and passwords hashed with the least work: logging in is not what is compared.
 pub const LIGHT: &str = "
+[log]
+level = \"error\"
+
 [rate_limits]
 enabled = false
 
