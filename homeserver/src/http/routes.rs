@@ -94,6 +94,8 @@ pub fn routes() -> Routes {
     routes.add(federation::discovery::get_server_version);
     routes.add(federation::membership::prepare_join_event);
     routes.add(federation::membership::create_join_event);
+    routes.add(federation::membership::prepare_leave_event);
+    routes.add(federation::membership::create_leave_event);
     routes.add(federation::membership::create_invite);
     routes.add(federation::transactions::send_transaction_message);
     routes.add(federation::event::get_event);

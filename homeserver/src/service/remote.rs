@@ -13,6 +13,7 @@ mod fetch;
 pub mod invite;
 pub mod join;
 pub mod keys;
+mod leave;
 mod locks;
 pub mod outbox;
 mod policy;

@@ -79,6 +79,32 @@ async fn who_is_not_invited_does_not_get_in_and_who_is_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invite_is_declined_also_when_the_inviter_s_server_is_gone() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let mut rooms = Vec::new();
+    for name in ["first", "second"] {
+        let invite = json!({ "preset": "private_chat", "name": name, "invite": [bob.id] });
+        let room = alice.create_room(invite).await;
+        bob.invited(&room).await;
+        rooms.push(room);
+    }
+    bob.call(Method::POST, &format!("rooms/{}/leave", rooms[0]), json!({})).await;
+    alice
+        .sync_until("the refusal", async || {
+            let member = alice.membership(&rooms[0], &bob.id).await;
+            member == "leave"
+        })
+        .await;
+    a.stop().await;
+    bob.call(Method::POST, &format!("rooms/{}/leave", rooms[1]), json!({})).await;
+    let sync = bob.call(Method::GET, "sync?timeout=0", json!({})).await;
+    assert!(sync["rooms"]["invite"].as_object().is_none_or(|invites| invites.is_empty()), "{sync}");
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_join_reaches_the_third_server() {
     let network = Network::new();
     let (a, b, c) = (

@@ -95,6 +95,13 @@ impl User {
         self.call(Method::GET, &path, json!({})).await
     }
 
+    /// What `user` is in the room.
+    pub async fn membership(&self, room: &str, user: &str) -> String {
+        let path = format!("rooms/{}/state/m.room.member/{}", encode(room), encode(user));
+        let member = self.call(Method::GET, &path, json!({})).await;
+        member["membership"].as_str().unwrap().to_owned()
+    }
+
     /// The ids of the events of the room's current state, sorted.
     pub async fn state_ids(&self, room: &str) -> Vec<String> {
         let path = format!("rooms/{}/state", encode(room));

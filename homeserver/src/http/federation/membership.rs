@@ -1,6 +1,9 @@
-//! Joins of other servers' users to rooms that this server is in, and invites to this server's users.
+//! Joins and leaves of other servers' users in rooms that this server is in, and invites to this server's
+//! users.
 
-use ruma::api::federation::membership::{create_invite, create_join_event, prepare_join_event};
+use ruma::api::federation::membership::{
+    create_invite, create_join_event, create_leave_event, prepare_join_event, prepare_leave_event,
+};
 
 use crate::{
     error::Result,
@@ -31,6 +34,28 @@ pub async fn create_join_event(
     let state =
         ctx.remote.send_join(&caller, &request.room_id, &request.event_id, request.pdu).await?;
     Ok(create_join_event::v2::Response::new(state))
+}
+
+/// `GET /_matrix/federation/v1/make_leave/{roomId}/{userId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1make_leaveroomiduserid>
+pub async fn prepare_leave_event(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<prepare_leave_event::v1::Request>,
+) -> Result<prepare_leave_event::v1::Response> {
+    let made = ctx.remote.make_leave(&caller, &request.room_id, &request.user_id).await?;
+    Ok(prepare_leave_event::v1::Response::new(Some(made.room_version), made.event))
+}
+
+/// `PUT /_matrix/federation/v2/send_leave/{roomId}/{eventId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_leaveroomideventid>
+pub async fn create_leave_event(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<create_leave_event::v2::Request>,
+) -> Result<create_leave_event::v2::Response> {
+    ctx.remote.send_leave(&caller, &request.room_id, &request.event_id, request.pdu).await?;
+    Ok(create_leave_event::v2::Response::new())
 }
 
 /// `PUT /_matrix/federation/v2/invite/{roomId}/{eventId}`

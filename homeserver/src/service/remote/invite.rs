@@ -150,7 +150,8 @@ impl Remote {
             let invite = OutOfBand {
                 user_nid: account.user_nid,
                 pdu,
-                stripped_state: Value::from(stripped).to_string(),
+                membership: "invite".to_owned(),
+                stripped_state: Some(Value::from(stripped).to_string()),
             };
             self.timeline.append_out_of_band(Arc::new(info), invite).await?;
         }

@@ -20,6 +20,7 @@ use ruma::{
         },
     },
     events::TimelineEventType,
+    room_version_rules::RoomVersionRules,
     signatures::hash_and_sign_event,
 };
 use sealpost_federation::client::Limits;
@@ -47,10 +48,10 @@ use crate::{
 /// How many servers are asked, one after another.
 const SERVERS_MAX: usize = 10;
 
-/// A user of this server who wants to join.
+/// A user of this server who wants to join, or to leave.
 pub struct Joiner {
     pub user_id: OwnedUserId,
-    /// What to say in the join beside `membership`: `displayname`, `avatar_url`, `reason`.
+    /// What to say in the event beside `membership`: `displayname`, `avatar_url`, `reason`.
     pub content: Map<String, Value>,
 }
 
@@ -59,6 +60,14 @@ struct MadeJoin {
     version: RoomVersionId,
     event_id: OwnedEventId,
     event: Box<RawValue>,
+}
+
+/// An event as another server would have it.
+pub(super) struct Template<'a> {
+    pub room_id: &'a RoomId,
+    pub membership: &'static str,
+    pub rules: &'static RoomVersionRules,
+    pub event: &'a RawValue,
 }
 
 impl Remote {
@@ -158,9 +167,22 @@ impl Remote {
         let answer = answer.map_err(|error| refused(server, error))?;
         let version = answer.room_version.unwrap_or(RoomVersionId::V1);
         let rules = version::rules(&version).ok_or_else(|| unsupported_version(&version))?;
+        let template = Template { room_id, membership: "join", rules, event: &answer.event };
+        let (event_id, event) = self.fill_in(server, template, joiner)?;
+        Ok(MadeJoin { version, event_id, event })
+    }
+
+    /// Makes an event of another server's template: our own content, hash and signature.
+    pub(super) fn fill_in(
+        &self,
+        server: &ServerName,
+        template: Template<'_>,
+        joiner: &Joiner,
+    ) -> Result<(OwnedEventId, Box<RawValue>)> {
+        let Template { room_id, membership, rules, event } = template;
         let wrong = |reason: &str| answered_wrong(server, reason);
         let mut event: CanonicalJsonObject =
-            serde_json::from_str(answer.event.get()).map_err(|error| wrong(&error.to_string()))?;
+            serde_json::from_str(event.get()).map_err(|error| wrong(&error.to_string()))?;
         let is = |field: &str, value: &str| {
             event.get(field).and_then(CanonicalJsonValue::as_str) == Some(value)
         };
@@ -175,8 +197,8 @@ impl Remote {
         let Some(CanonicalJsonValue::Object(content)) = event.get_mut("content") else {
             return Err(wrong("a template without content"));
         };
-        if content.get("membership").and_then(CanonicalJsonValue::as_str) != Some("join") {
-            return Err(wrong("a template that is no join"));
+        if content.get("membership").and_then(CanonicalJsonValue::as_str) != Some(membership) {
+            return Err(wrong("a template of another membership"));
         }
         // Of what the other server wrote only the one field that it must decide stays.
         content.retain(|key, _| key == "membership" || key == "join_authorised_via_users_server");
@@ -196,8 +218,8 @@ impl Remote {
             .map_err(|error| wrong(&error.to_string()))?;
         let event_id = check::event_id(&event, rules).map_err(|error| wrong(&error.to_string()))?;
         let event = serde_json::value::to_raw_value(&event)
-            .map_err(|error| Error::internal(format!("a join does not serialise: {error}")))?;
-        Ok(MadeJoin { version, event_id, event })
+            .map_err(|error| Error::internal(format!("an event does not serialise: {error}")))?;
+        Ok((event_id, event))
     }
 
     /// The row of a room that is not known yet: without state and members, so seen by nobody.
@@ -255,7 +277,7 @@ fn check_create(server: &ServerName, info: &RoomInfo, state: &[Pdu]) -> Result<(
     Ok(())
 }
 
-fn answered_wrong(server: &ServerName, reason: &str) -> Error {
+pub(super) fn answered_wrong(server: &ServerName, reason: &str) -> Error {
     let message = format!("{server} answered {reason}");
     Error::matrix(StatusCode::BAD_GATEWAY, ErrorKind::Unknown, message)
 }

@@ -1,6 +1,8 @@
-//! Joins of other servers' users to rooms that this server is in: the template, then the event.
+//! Joins and leaves of other servers' users in rooms that this server is in: the template, then the event.
 //!
 //! <https://spec.matrix.org/v1.19/server-server-api/#joining-rooms>
+
+use std::sync::Arc;
 
 use http::StatusCode;
 use ruma::{
@@ -21,7 +23,11 @@ use super::{
 use crate::{
     error::{Error, Result},
     room::{build::Draft, event::Pdu},
-    service::timeline::{Outcome, RemoteEvent},
+    service::{
+        event::Event,
+        room_info::RoomInfo,
+        timeline::{Outcome, RemoteEvent},
+    },
 };
 
 /// The template of an event, and the version of its room.
@@ -49,7 +55,28 @@ impl Remote {
                 "Your server does not know the version of this room",
             ));
         }
-        let content = serde_json::value::to_raw_value(&json!({ "membership": "join" }))
+        self.template(&info, user, "join").await
+    }
+
+    /// The leave of `user` as it could be sent now, without hash and signature.
+    pub async fn make_leave(
+        &self,
+        origin: &ServerName,
+        room_id: &RoomId,
+        user: &OwnedUserId,
+    ) -> Result<Template> {
+        self.check_sender(origin, user)?;
+        let info = self.resident_room(room_id).await?;
+        self.template(&info, user, "leave").await
+    }
+
+    async fn template(
+        &self,
+        info: &RoomInfo,
+        user: &OwnedUserId,
+        membership: &str,
+    ) -> Result<Template> {
+        let content = serde_json::value::to_raw_value(&json!({ "membership": membership }))
             .map_err(|error| Error::internal(error.to_string()))?;
         let draft = Draft {
             event_type: TimelineEventType::RoomMember,
@@ -71,27 +98,7 @@ impl Remote {
         event_id: &EventId,
         event: Box<RawValue>,
     ) -> Result<RoomState> {
-        let info = self.resident_room(room_id).await?;
-        let checked = self.check(&info, vec![event]).await?.into_iter().next();
-        let pdu = match checked {
-            Some(Ok(pdu)) => pdu,
-            Some(Err(unfit)) => return Err(Error::forbidden(unfit.reason)),
-            None => return Err(Error::internal("a check without an outcome")),
-        };
-        self.check_join(origin, event_id, &pdu)?;
-        let arrived = RemoteEvent { relay: true, ..RemoteEvent::new(pdu) };
-        let event = match self.append(origin, &info, arrived).await? {
-            Outcome::Accepted(event) | Outcome::Known(event) => event,
-            Outcome::Rejected(_, reason) => return Err(Error::forbidden(reason)),
-            Outcome::SoftFailed(_) => {
-                return Err(Error::forbidden("The room no longer allows this join"));
-            }
-            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::NeedsSignature(..) => {
-                return Err(Error::invalid_param(
-                    "The join is not made after this server's events",
-                ));
-            }
-        };
+        let event = self.take_member(origin, room_id, event_id, event, "join").await?;
         let before = event
             .state_before
             .ok_or_else(|| Error::internal("an accepted join without a state before it"))?;
@@ -104,7 +111,52 @@ impl Remote {
         Ok(answer)
     }
 
-    fn check_join(&self, origin: &ServerName, event_id: &EventId, pdu: &Pdu) -> Result<()> {
+    /// Takes the signed leave of a user of `origin`.
+    pub async fn send_leave(
+        &self,
+        origin: &ServerName,
+        room_id: &RoomId,
+        event_id: &EventId,
+        event: Box<RawValue>,
+    ) -> Result<()> {
+        self.take_member(origin, room_id, event_id, event, "leave").await.map(drop)
+    }
+
+    /// Appends a user's own membership, made of our template, and has the other servers sent it.
+    async fn take_member(
+        &self,
+        origin: &ServerName,
+        room_id: &RoomId,
+        event_id: &EventId,
+        event: Box<RawValue>,
+        membership: &str,
+    ) -> Result<Arc<Event>> {
+        let info = self.resident_room(room_id).await?;
+        let checked = self.check(&info, vec![event]).await?.into_iter().next();
+        let pdu = match checked {
+            Some(Ok(pdu)) => pdu,
+            Some(Err(unfit)) => return Err(Error::forbidden(unfit.reason)),
+            None => return Err(Error::internal("a check without an outcome")),
+        };
+        self.check_member(origin, event_id, &pdu, membership)?;
+        let arrived = RemoteEvent { relay: true, ..RemoteEvent::new(pdu) };
+        match self.append(origin, &info, arrived).await? {
+            Outcome::Accepted(event) | Outcome::Known(event) => Ok(event),
+            Outcome::Rejected(_, reason) => Err(Error::forbidden(reason)),
+            Outcome::SoftFailed(_) => Err(Error::forbidden("The room no longer allows this")),
+            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::NeedsSignature(..) => {
+                Err(Error::invalid_param("The event is not made after this server's events"))
+            }
+        }
+    }
+
+    fn check_member(
+        &self,
+        origin: &ServerName,
+        event_id: &EventId,
+        pdu: &Pdu,
+        membership: &str,
+    ) -> Result<()> {
         #[derive(Deserialize)]
         struct Member {
             membership: String,
@@ -113,11 +165,11 @@ impl Remote {
         if pdu.event_id != event_id {
             return Err(Error::invalid_param("The event has another id"));
         }
-        let joins = pdu.event_type == TimelineEventType::RoomMember
+        let fits = pdu.event_type == TimelineEventType::RoomMember
             && pdu.state_key.as_deref() == Some(pdu.sender.as_str())
-            && pdu.content_as::<Member>().is_ok_and(|member| member.membership == "join");
-        if !joins {
-            return Err(Error::invalid_param("The event is not a join of its sender"));
+            && pdu.content_as::<Member>().is_ok_and(|member| member.membership == membership);
+        if !fits {
+            return Err(Error::invalid_param("The event is not the sender's own membership"));
         }
         Ok(())
     }

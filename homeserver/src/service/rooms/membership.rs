@@ -18,7 +18,10 @@ use super::{Rooms, send::member, state_event};
 use crate::{
     error::{Error, Result},
     room::power::Power,
-    service::{event::Event, room_info::RoomInfo, sessions::Session, timeline::LocalEvent},
+    service::{
+        event::Event, remote::join::Joiner, room_info::RoomInfo, sessions::Session,
+        timeline::LocalEvent,
+    },
     storage::{Conn, UserNid, accounts, members, rooms as room_rows},
 };
 
@@ -112,9 +115,10 @@ impl Rooms {
                 Some(nid) => accounts::find(conn, nid)?,
                 None => None,
             };
-            Ok((info, before, profile))
+            let resident = members::is_resident(conn, info.nid)?;
+            Ok((info, before, profile, resident))
         });
-        let (info, before, profile) = read.await?;
+        let (info, before, profile, resident) = read.await?;
         let before = before.as_deref().unwrap_or("leave");
         let refusal = match change {
             MemberChange::Leave if !matches!(before, "join" | "invite" | "knock") => {
@@ -147,6 +151,12 @@ impl Rooms {
         {
             let draft = self.draft(caller.user_id.clone(), member(&target.user_id, &content)?);
             return self.remote.invite(&info, &target.user_id, draft).await;
+        }
+        if change == MemberChange::Leave && !resident {
+            let mut content = content.as_object().cloned().unwrap_or_default();
+            content.remove("membership");
+            let leaver = Joiner { user_id: caller.user_id.clone(), content };
+            return self.remote.decline(&info, caller.user_nid, &leaver).await;
         }
         self.set_membership(caller, &info, &target.user_id, &content).await
     }

@@ -1,4 +1,5 @@
-//! Invites to rooms that this server is not in: kept for the invited user, without a place in the room.
+//! Invites to rooms that this server is not in, and their end: kept for the invited user, without a place
+//! in the room.
 
 use std::sync::Arc;
 
@@ -15,19 +16,21 @@ use crate::{
     },
 };
 
-/// An invite whose format, hashes and signatures were checked.
+/// A membership whose format, hashes and signatures were checked.
 pub struct OutOfBand {
     /// Of the invited user, who is of this server.
     pub user_nid: UserNid,
     pub pdu: Pdu,
-    /// A JSON list, as clients get it.
-    pub stripped_state: String,
+    /// What it makes of the user.
+    pub membership: String,
+    /// Of an invite: a JSON list, as clients get it.
+    pub stripped_state: Option<String>,
 }
 
 impl Timeline {
-    /// Keeps an invite. `info` is of a room that may have no row yet.
+    /// Keeps a membership. `info` is of a room that may have no row yet.
     pub async fn append_out_of_band(&self, info: Arc<RoomInfo>, invite: OutOfBand) -> Result<()> {
-        let OutOfBand { user_nid, pdu, stripped_state } = invite;
+        let OutOfBand { user_nid, pdu, membership, stripped_state } = invite;
         let context = self.context().clone();
         let read = self.context().store.read(move |conn| {
             let known = events::nid(conn, &pdu.event_id)?;
@@ -89,11 +92,11 @@ impl Timeline {
             let membership = MembershipRow {
                 room_nid,
                 user_nid,
-                membership: "invite".to_owned(),
+                membership: membership.clone(),
                 event_nid,
                 position,
                 forgotten: false,
-                stripped_state: Some(stripped_state.clone()),
+                stripped_state: stripped_state.clone(),
             };
             members::set(tx, &membership)?;
             let context = context.clone();
