@@ -1,4 +1,4 @@
-//! The graph of a room's events: order, depth, extremities.
+//! The graph of a room's events: order and depth.
 
 use std::{
     cmp::Reverse,
@@ -12,18 +12,6 @@ use super::check::MAX_DEPTH;
 pub fn depth_after(prev_depths: impl IntoIterator<Item = i64>) -> i64 {
     let deepest = prev_depths.into_iter().max().unwrap_or(0);
     deepest.saturating_add(1).clamp(1, MAX_DEPTH)
-}
-
-/// What becomes of the forward extremities with an event: it replaces those it comes after.
-pub fn extremities_after<Id: Ord + Clone>(
-    extremities: &BTreeSet<Id>,
-    event: Id,
-    prev_events: &[Id],
-) -> BTreeSet<Id> {
-    let mut after: BTreeSet<Id> =
-        extremities.iter().filter(|id| !prev_events.contains(id)).cloned().collect();
-    after.insert(event);
-    after
 }
 
 /// Puts events after those they name, among the given ones, and otherwise by `key`. Events on a cycle, which

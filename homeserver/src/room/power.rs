@@ -21,15 +21,12 @@ pub struct Power {
     events: BTreeMap<TimelineEventType, Int>,
     events_default: Int,
     state_default: Int,
-    notifications: BTreeMap<String, Int>,
     pub ban: Int,
     pub kick: Int,
     pub invite: Int,
     pub redact: Int,
 }
 
-/// What `@room` takes when the room says nothing.
-const DEFAULT_NOTIFICATION: i32 = 50;
 /// A creator's level while the room has no power levels, in versions where it is a number.
 const DEFAULT_CREATOR: i32 = 100;
 
@@ -63,7 +60,6 @@ impl Power {
                 events: BTreeMap::new(),
                 events_default: Field::EventsDefault.default_value(),
                 state_default: Field::StateDefault.default_value(),
-                notifications: BTreeMap::new(),
                 ban: Field::Ban.default_value(),
                 kick: Field::Kick.default_value(),
                 invite: Field::Invite.default_value(),
@@ -79,7 +75,6 @@ impl Power {
             events: levels.events(rules)?.unwrap_or_default(),
             events_default: int(Field::EventsDefault)?,
             state_default: int(Field::StateDefault)?,
-            notifications: levels.notifications(rules)?.unwrap_or_default(),
             ban: int(Field::Ban)?,
             kick: int(Field::Kick)?,
             invite: int(Field::Invite)?,
@@ -109,17 +104,7 @@ impl Power {
         self.of(user_id) >= self.to_send(event_type, is_state)
     }
 
-    /// What `notifications.<key>` takes; `room` is the key of `@room`.
-    pub fn to_notify(&self, key: &str) -> Int {
-        self.notifications.get(key).copied().unwrap_or_else(|| DEFAULT_NOTIFICATION.into())
-    }
-
     pub fn may_redact_others(&self, user_id: &UserId) -> bool {
         self.of(user_id) >= self.redact
-    }
-
-    /// Those whose power comes of having made the room.
-    pub fn creators(&self) -> impl Iterator<Item = &UserId> {
-        self.creators.iter().map(AsRef::as_ref)
     }
 }

@@ -1,6 +1,4 @@
-use std::collections::BTreeSet;
-
-use crate::room::dag::{depth_after, extremities_after, sort};
+use crate::room::dag::{depth_after, sort};
 
 #[test]
 fn an_event_is_one_deeper_than_the_deepest_before_it() {
@@ -8,12 +6,6 @@ fn an_event_is_one_deeper_than_the_deepest_before_it() {
     assert_eq!(depth_after([3, 9, 4]), 10);
     assert_eq!(depth_after([(1 << 53) - 1]), (1 << 53) - 1);
     assert_eq!(depth_after([i64::MAX]), (1 << 53) - 1);
-}
-
-#[test]
-fn an_event_replaces_the_extremities_it_comes_after() {
-    let after = extremities_after(&BTreeSet::from([1, 2, 3]), 4, &[1, 3]);
-    assert_eq!(after, BTreeSet::from([2, 4]));
 }
 
 #[test]

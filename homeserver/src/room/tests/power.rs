@@ -15,7 +15,7 @@ fn create(version: &str) -> Pdu {
 fn levels(version: &str) -> Pdu {
     let content = json!({
         "users": { "@u:domain": 50 }, "users_default": 1, "events": { "m.room.name": 30 },
-        "events_default": 2, "state_default": 40, "kick": 60, "notifications": { "room": 20 },
+        "events_default": 2, "state_default": 40, "kick": 60,
     });
     event(version, draft("@c:domain", "m.room.power_levels", Some(""), content))
 }
@@ -57,8 +57,6 @@ fn levels_are_as_the_event_says_or_as_the_specification_does() {
     assert_eq!(power.to_send(&TimelineEventType::RoomMessage, false), Int::from(2));
     assert_eq!((power.kick, power.ban), (Int::from(60), Int::from(50)));
     assert_eq!((power.invite, power.redact), (Int::from(0), Int::from(50)));
-    assert_eq!(power.to_notify("room"), Int::from(20));
-    assert_eq!(power.to_notify("other"), Int::from(50));
     let name = &TimelineEventType::RoomName;
     assert!(power.may_send(&UserId::parse("@u:domain").unwrap(), name, true));
     assert!(!power.may_send(&UserId::parse("@x:domain").unwrap(), name, true));

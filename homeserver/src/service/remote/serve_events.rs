@@ -10,7 +10,11 @@ use std::{
 
 use ruma::{
     EventId, OwnedEventId, OwnedServerName, RoomId, ServerName, UserId,
-    api::federation::event::get_missing_events, events::StateEventType,
+    api::federation::event::get_missing_events,
+    events::{
+        StateEventType,
+        room::{history_visibility::HistoryVisibility, member::MembershipState},
+    },
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,7 +22,7 @@ use serde_json::value::RawValue;
 use super::Remote;
 use crate::{
     error::{Error, Result},
-    room::redact::redacted,
+    room::{redact::redacted, visibility::visible_to_server},
     service::{event::Event, room_info::RoomInfo, timeline::Context},
     storage::{Conn, StateNid, members},
 };
@@ -263,34 +267,31 @@ impl<'a> Reader<'a> {
     fn may_see(&self, conn: &mut Conn, event: &Event) -> Result<bool> {
         #[derive(Deserialize)]
         struct Visibility {
-            history_visibility: String,
+            history_visibility: HistoryVisibility,
         }
         #[derive(Deserialize)]
         struct Member {
-            membership: String,
+            membership: MembershipState,
         }
         let Some(state) = event.state_before else { return Ok(event.pdu.is_state()) };
+        // Its users' own memberships are no secret to a server.
+        if self.users.iter().any(|user| event.pdu.state_key.as_deref() == Some(user)) {
+            return Ok(true);
+        }
         let state = self.context.states.get(conn, state)?;
         let visibility = (StateEventType::RoomHistoryVisibility, "");
-        let invited_too = match self.content::<Visibility>(conn, &state, visibility)? {
-            Some(Visibility { history_visibility }) => match &*history_visibility {
-                "joined" => false,
-                "invited" => true,
-                _ => return Ok(true),
-            },
-            None => return Ok(true),
-        };
-        for user in &self.users {
-            let member = (StateEventType::RoomMember, user.as_str());
-            let member = self.content::<Member>(conn, &state, member)?;
-            let sees = member.is_some_and(|member| {
-                member.membership == "join" || (invited_too && member.membership == "invite")
-            });
-            if sees || event.pdu.state_key.as_deref() == Some(user) {
-                return Ok(true);
+        let visibility = self.content::<Visibility>(conn, &state, visibility)?;
+        let visibility =
+            visibility.map_or(HistoryVisibility::Shared, |content| content.history_visibility);
+        let mut memberships = Vec::new();
+        if !visible_to_server(&visibility, &memberships) {
+            for user in &self.users {
+                let member = (StateEventType::RoomMember, user.as_str());
+                let member = self.content::<Member>(conn, &state, member)?;
+                memberships.extend(member.map(|member| member.membership));
             }
         }
-        Ok(false)
+        Ok(visible_to_server(&visibility, &memberships))
     }
 
     fn content<T: for<'de> Deserialize<'de>>(
