@@ -1,5 +1,6 @@
 //! Rooms made and filled through the one door, on both databases.
 
+mod policy;
 mod resolution;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use crate::{
         DatabaseUrl, Position, Store, StoreOptions, UserNid,
         client_transactions::TransactionKey,
         events::{self, Direction},
-        members,
+        members, rooms,
         test_database::TestDatabase,
     },
 };
@@ -109,6 +110,23 @@ impl Fixture {
         let join = self.event(&self.bob, "m.room.member", Some(self.bob.0.as_str()), member);
         self.timeline.append_local(nid, vec![join]).await.unwrap();
         info
+    }
+
+    /// The event at a place of a room's current state.
+    async fn state(
+        &self,
+        room: &RoomInfo,
+        event_type: &'static str,
+        state_key: &str,
+    ) -> Arc<Event> {
+        let (context, nid, state_key) = (self.context.clone(), room.nid, state_key.to_owned());
+        let read = self.context.store.read(move |conn| {
+            let state = rooms::state_nid(conn, nid)?;
+            let state = context.states.get(conn, state)?;
+            let key = context.store.state_keys().find(conn, (event_type, &*state_key))?.unwrap();
+            context.events.get(conn, state.get(key).unwrap())
+        });
+        read.await.unwrap()
     }
 
     /// The bodies of a room's messages, in order.
@@ -297,15 +315,28 @@ impl Elsewhere {
         Self { key, user: user_id!("@dave:there.test").to_owned() }
     }
 
-    /// An event after `prev`, authorised by `auth`.
-    fn event(&self, room: &RoomInfo, draft: Draft, prev: &[&Pdu], auth: &[&Pdu]) -> RemoteEvent {
+    /// An event after `prev`, authorised by the room's power levels and `auth`.
+    async fn event(
+        &self,
+        fixture: &Fixture,
+        room: &RoomInfo,
+        draft: Draft,
+        prev: &[&Pdu],
+        auth: &Pdu,
+    ) -> RemoteEvent {
         let ids = |pdus: &[&Pdu]| pdus.iter().map(|pdu| pdu.event_id.clone()).collect();
         let depth = prev.iter().map(|pdu| pdu.depth).max().unwrap_or(0) + 1;
+        let create = fixture.state(room, "m.room.create", "").await;
+        let levels = fixture.state(room, "m.room.power_levels", "").await;
+        let mut auth = vec![&*levels.pdu, auth];
+        if !room.rules.authorization.room_create_event_id_as_room_id {
+            auth.push(&create.pdu);
+        }
         let pdu = build::build(
             draft,
             Some(&room.id),
             ids(prev),
-            ids(auth),
+            ids(&auth),
             depth,
             &self.key,
             self.user.server_name(),
@@ -313,43 +344,29 @@ impl Elsewhere {
         );
         RemoteEvent::new(pdu.unwrap())
     }
+
+    /// Joins the room after Bob.
+    async fn join(&self, fixture: &Fixture, room: &RoomInfo) -> Arc<Event> {
+        let user = self.user.as_str();
+        let join = json!({ "membership": "join" });
+        let join = draft(&self.user, "m.room.member", Some(user), join);
+        let rules = fixture.state(room, "m.room.join_rules", "").await;
+        let tip = fixture.state(room, "m.room.member", fixture.bob.0.as_str()).await;
+        let join = self.event(fixture, room, join, &[&tip.pdu], &rules.pdu).await;
+        match fixture.timeline.append_remote(room.nid, join).await.unwrap() {
+            Outcome::Accepted(joined) => joined,
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
 fn a_fork_is_merged_and_the_banned_lose() {
     everywhere(async |fixture, version| {
         let room = fixture.room(version).await;
+        let nid = room.nid;
         let there = Elsewhere::new();
-        let (nid, context) = (room.nid, fixture.context.clone());
-        let state = move |event_type: &'static str, key: String| {
-            let context = context.clone();
-            context.store.clone().read(move |conn| {
-                let state = crate::storage::rooms::state_nid(conn, nid)?;
-                let state = context.states.get(conn, state)?;
-                let key = context.store.state_keys().find(conn, (event_type, &*key))?.unwrap();
-                context.events.get(conn, state.get(key).unwrap())
-            })
-        };
-        let create = state("m.room.create", String::new()).await.unwrap();
-        let levels = state("m.room.power_levels", String::new()).await.unwrap();
-        let rules = state("m.room.join_rules", String::new()).await.unwrap();
-        let tip = state("m.room.member", fixture.bob.0.to_string()).await.unwrap();
-        let implied = room.rules.authorization.room_create_event_id_as_room_id;
-        let auth = |more: &[&Pdu]| -> Vec<Pdu> {
-            let first = (!implied).then_some(&*create.pdu);
-            first.into_iter().chain(more.iter().copied()).cloned().collect()
-        };
-        let refs = |pdus: &[Pdu]| pdus.to_vec();
-        let join = draft(
-            &there.user,
-            "m.room.member",
-            Some(there.user.as_str()),
-            json!({ "membership": "join" }),
-        );
-        let auths = refs(&auth(&[&levels.pdu, &rules.pdu]));
-        let join = there.event(&room, join, &[&tip.pdu], &auths.iter().collect::<Vec<_>>());
-        let joined = fixture.timeline.append_remote(nid, join.clone()).await.unwrap();
-        let Outcome::Accepted(joined) = joined else { panic!("{joined:?}") };
+        let joined = there.join(&fixture, &room).await;
 
         // Alice bans Dave while Dave, apart, goes on from his join.
         let ban = fixture.event(
@@ -359,35 +376,22 @@ fn a_fork_is_merged_and_the_banned_lose() {
             json!({ "membership": "ban" }),
         );
         fixture.timeline.append_local(nid, vec![ban]).await.unwrap();
-        let auths = refs(&auth(&[&levels.pdu, &joined.pdu]));
         let say = draft(&there.user, "m.room.message", None, json!({ "body": "unaware" }));
-        let say = there.event(&room, say, &[&joined.pdu], &auths.iter().collect::<Vec<_>>());
+        let say = there.event(&fixture, &room, say, &[&joined.pdu], &joined.pdu).await;
         let said = fixture.timeline.append_remote(nid, say.clone()).await.unwrap();
         assert!(matches!(said, Outcome::SoftFailed(_)), "{said:?}");
         let again = fixture.timeline.append_remote(nid, say).await.unwrap();
         assert!(matches!(again, Outcome::Known(_)), "{again:?}");
 
-        // A change from before the ban that is allowed forks the room, and is merged.
-        let dave = joined.pdu.clone();
-        let bob_leaves = fixture.event(
-            &fixture.bob,
-            "m.room.member",
-            Some(fixture.bob.0.as_str()),
-            json!({ "membership": "join", "displayname": "Bob" }),
-        );
-        fixture.timeline.append_local(nid, vec![bob_leaves]).await.unwrap();
-        let mut nowhere = (*dave).clone();
+        // What comes after an event that is not here is not placed.
+        let mut nowhere = (*joined.pdu).clone();
         nowhere.event_id = ruma::event_id!("$missing").to_owned();
-        let unknown = there.event(
-            &room,
-            draft(&there.user, "m.room.message", None, json!({ "body": "gap" })),
-            &[&dave, &nowhere],
-            &auths.iter().collect::<Vec<_>>(),
-        );
-        let missing = fixture.timeline.append_remote(nid, unknown).await.unwrap();
+        let gap = draft(&there.user, "m.room.message", None, json!({ "body": "gap" }));
+        let gap = there.event(&fixture, &room, gap, &[&joined.pdu, &nowhere], &joined.pdu).await;
+        let missing = fixture.timeline.append_remote(nid, gap).await.unwrap();
         assert!(matches!(missing, Outcome::MissingPrev(_)), "{missing:?}");
         assert!(fixture.bodies(&room).await.is_empty());
-        let member = state("m.room.member", there.user.to_string()).await.unwrap();
+        let member = fixture.state(&room, "m.room.member", there.user.as_str()).await;
         assert!(member.pdu.content.get().contains("ban"));
     });
 }
