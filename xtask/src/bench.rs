@@ -69,6 +69,11 @@ pub fn bench(arguments: &[String]) -> Result<()> {
         Measurements::new()
     };
     print(&ours, &theirs);
+    if let Some(scale) = load.windows(2).find(|pair| pair[0] == "--scale").map(|pair| pair[1]) {
+        println!(
+            "with {scale} times the rooms, members and messages: not the numbers of a whole run"
+        );
+    }
     Ok(())
 }
 
