@@ -198,6 +198,9 @@ fn convert<R: IncomingRequest>(
     let decoded = arguments
         .decode(from.uri().path())
         .map_err(|_| Error::invalid_param("The path is not UTF-8"))?;
+    if decoded.iter().any(|argument| argument.contains('\0')) {
+        return Err(Error::invalid_param("The path contains a NUL character"));
+    }
     let decoded: SmallVec<[&str; 4]> = decoded.iter().map(|argument| &**argument).collect();
     R::try_from_http_request_inner(request, &decoded).map_err(|error| malformed(&error))
 }

@@ -11,7 +11,7 @@ mod send;
 mod state;
 pub mod visibility;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicI64};
 
 use ruma::{RoomId, RoomVersionId, events::StateEventType};
 
@@ -37,6 +37,7 @@ pub struct Rooms {
     remote: Arc<Remote>,
     context: Arc<Context>,
     default_version: RoomVersionId,
+    last_created: AtomicI64,
 }
 
 impl Rooms {
@@ -46,7 +47,7 @@ impl Rooms {
         default_version: RoomVersionId,
     ) -> Self {
         let context = timeline.context().clone();
-        Self { timeline, remote, context, default_version }
+        Self { timeline, remote, context, default_version, last_created: AtomicI64::new(0) }
     }
 
     /// The version of rooms that are made without naming one.

@@ -33,7 +33,7 @@ pub use self::{
 };
 use self::{
     prepare::Preparation,
-    queue::{Request, RoomQueue},
+    queue::{ATTEMPTS_MAX, Request, RoomQueue},
     tip::Tip,
 };
 use super::{event::Event, room_info::RoomInfo};
@@ -167,6 +167,16 @@ impl Timeline {
 
     /// Makes a room of this server's with its first events, all or none, in one commit.
     pub async fn create(&self, room: NewRoom, events: Vec<LocalEvent>) -> Result<Vec<Arc<Event>>> {
+        let mut attempts = 1;
+        loop {
+            match self.try_create(room.clone(), events.clone()).await {
+                Err(Error::StaleRoom) if attempts < ATTEMPTS_MAX => attempts += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_create(&self, room: NewRoom, events: Vec<LocalEvent>) -> Result<Vec<Arc<Event>>> {
         let context = self.context.clone();
         let (tip, prepared, room) = self
             .context

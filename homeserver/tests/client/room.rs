@@ -253,3 +253,41 @@ async fn members_are_listed_as_asked() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn rooms_made_alike_at_once_are_different_rooms() {
+    on_both(async |server| {
+        let alice = server.register("alice").await;
+        let rooms: Vec<_> = (0..16)
+            .map(|_| {
+                let alice = alice.clone();
+                tokio::spawn(async move { alice.create_room().await })
+            })
+            .collect();
+        let mut ids = Vec::new();
+        for room in rooms {
+            ids.push(room.await.unwrap());
+        }
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 16);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_no_database_can_hold_is_refused() {
+    on_both(async |server| {
+        let alice = server.register("alice").await;
+        let room = alice.create_room().await;
+        let path = alice.put(&in_room(&room, "state/org.example/a%00b"), json!({})).await;
+        assert_eq!(path.error(), (400, "M_INVALID_PARAM"));
+        let initial = json!([{ "type": "org.example", "state_key": "a\u{0}b", "content": {} }]);
+        let body = json!({ "initial_state": initial });
+        let body = alice.post("/_matrix/client/v3/createRoom", body).await;
+        assert_eq!(body.error(), (400, "M_BAD_JSON"));
+        let message = json!({ "body": "a\u{0}b" });
+        alice.put(&in_room(&room, "send/m.room.message/1"), message).await.ok();
+    })
+    .await;
+}

@@ -1,11 +1,15 @@
 //! Making a room: the events of `createRoom`, in the order of the specification (client-server API,
 //! "Creation"), in one commit.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use http::StatusCode;
 use ruma::{
-    OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UserId,
+    MilliSecondsSinceUnixEpoch, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UInt,
+    UserId,
     api::{
         client::room::{
             Visibility,
@@ -62,11 +66,11 @@ impl Rooms {
 
         let room_id = (!rules.authorization.room_create_event_id_as_room_id)
             .then(|| RoomId::new_v1(&self.context.server_name));
+        let mut create = self
+            .draft(caller.user_id.clone(), state(TimelineEventType::RoomCreate, "", &plan.create)?);
+        create.origin_server_ts = self.creation_time();
         let create = build::build(
-            self.draft(
-                caller.user_id.clone(),
-                state(TimelineEventType::RoomCreate, "", &plan.create)?,
-            ),
+            create,
             room_id.as_deref(),
             Vec::new(),
             Vec::new(),
@@ -127,6 +131,16 @@ impl Rooms {
             }
         }
         Ok(info.id.clone())
+    }
+
+    /// The time, later than that of any room made before: where a room's id is the hash of its create
+    /// event, rooms made alike in one millisecond would be one.
+    fn creation_time(&self) -> MilliSecondsSinceUnixEpoch {
+        let now = self.context.clock.now_ms();
+        let last = self.last_created.fetch_max(now, Ordering::AcqRel);
+        let time =
+            if last < now { now } else { self.last_created.fetch_add(1, Ordering::AcqRel) + 1 };
+        MilliSecondsSinceUnixEpoch(UInt::new_saturating(u64::try_from(time).unwrap_or(0)))
     }
 
     /// A local alias that is free.

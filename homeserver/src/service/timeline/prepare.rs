@@ -14,7 +14,7 @@ mod prepared;
 use std::sync::Arc;
 
 use http::StatusCode;
-use ruma::{OwnedEventId, api::error::ErrorKind};
+use ruma::{OwnedEventId, api::error::ErrorKind, events::TimelineEventType};
 
 use self::{
     checks::{authorise, authorise_by_auth_events, redaction_target},
@@ -162,6 +162,7 @@ fn build_on(
     tip: &Tip,
     draft: &Draft,
 ) -> Result<(Pdu, Vec<Extremity>, Merged)> {
+    check_text(&draft.event_type, draft.state_key.as_deref())?;
     let rules = tip.info.rules;
     let (prev, state) = prev_events(context, conn, tip)?;
     let types = auth::auth_types(draft, rules).map_err(|error| Error::bad_json(error.0))?;
@@ -227,6 +228,7 @@ pub(super) fn remote(
     tip: &mut Tip,
     remote: &RemoteEvent,
 ) -> Result<Preparation> {
+    check_text(&remote.pdu.event_type, remote.pdu.state_key.as_deref())?;
     let pdu = &remote.pdu;
     let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
         Some(event) if !event.outlier => return Ok(Preparation::Done(Outcome::Known(event))),
@@ -311,6 +313,7 @@ pub(super) fn outlier(
     tip: &mut Tip,
     pdu: &Pdu,
 ) -> Result<Preparation> {
+    check_text(&pdu.event_type, pdu.state_key.as_deref())?;
     if let Some(event) = tip.event_by_id(context, conn, &pdu.event_id)? {
         return Ok(Preparation::Done(Outcome::Known(event)));
     }
@@ -346,6 +349,15 @@ pub(super) fn outlier(
         auth,
         ..Prepared::bare(event, rows)
     })))
+}
+
+/// Refuses what a PostgreSQL TEXT column cannot hold.
+fn check_text(event_type: &TimelineEventType, state_key: Option<&str>) -> Result<()> {
+    let nul = |text: &str| text.contains('\0');
+    if nul(&event_type.to_string()) || state_key.is_some_and(nul) {
+        return Err(Error::bad_json("An event's type and state key can't contain NUL"));
+    }
+    Ok(())
 }
 
 /// Why a draft can't become an event.

@@ -33,7 +33,7 @@ const CHAIN_MAX: usize = 64;
 /// How many commits of a room are on their way at once.
 const COMMITS_MAX: usize = 2;
 /// How often a job is prepared again because the room had moved on.
-const ATTEMPTS_MAX: u32 = 10;
+pub(super) const ATTEMPTS_MAX: u32 = 10;
 /// More waiting jobs than this are refused.
 const WAITING_MAX: usize = 10_000;
 
@@ -162,12 +162,13 @@ impl RoomQueue {
     /// The next jobs, or none: then draining has ended.
     fn take(&self) -> Option<(Vec<Job>, Option<Tip>, u64)> {
         let mut inner = self.inner.lock();
-        let mut ready = Vec::new();
+        // Of the requests of one transaction, one goes on and the others wait for what becomes of it.
+        let (mut ready, mut claimed) = (Vec::new(), HashSet::new());
         for (number, job) in &inner.waiting {
-            if ready.len() < CHAIN_MAX
-                && transactions(job).all(|key| !inner.in_flight.contains(&key))
-            {
+            let free = |key| !inner.in_flight.contains(&key) && !claimed.contains(&key);
+            if ready.len() < CHAIN_MAX && transactions(job).all(free) {
                 ready.push(*number);
+                claimed.extend(transactions(job));
             }
         }
         if ready.is_empty() {
