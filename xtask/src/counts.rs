@@ -22,6 +22,7 @@ impl Counts {
 
     /// Adds what a closing line of cargo, node, vitest or one of our own scripts reports.
     pub fn read_line(&mut self, line: &str) {
+        let line = without_colours(line);
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("test result: ") {
             self.passed += number_before(rest, "passed");
@@ -37,6 +38,13 @@ impl Counts {
             self.failed += number_before(line, "failed");
         }
     }
+}
+
+/// The line without terminal escapes: with `CI` set, vitest prints colours into a pipe too.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 /// `N passed, N failed`, and nothing else.
@@ -72,6 +80,10 @@ mod tests {
         assert_eq!(read("# tests 3\n# pass 3\n# fail 0"), (3, 0));
         assert_eq!(read("ℹ pass 3\nℹ fail 1"), (3, 1));
         assert_eq!(read(" Test Files  2 passed (2)\n      Tests  1 failed | 4 passed (5)"), (4, 1));
+        assert_eq!(
+            read("\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m\u{1b}[32m6 passed\u{1b}[39m"),
+            (6, 0)
+        );
         assert_eq!(read("7 passed, 1 failed"), (7, 1));
     }
 
