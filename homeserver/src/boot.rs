@@ -36,13 +36,15 @@ use crate::{
     },
     room::version,
     service::{
+        account_data::AccountData,
         accounts::Accounts,
         cleanup::Cleanup,
         commands::Commands,
         events::Events,
         filters::Filters,
+        ignored_users::IgnoredUsers,
         joins::Joins,
-        notifier::Notifier,
+        notifier::{Notifier, Serial},
         passwords::Passwords,
         registration::Registration,
         remote::{self, Policy, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
@@ -188,11 +190,13 @@ pub async fn start_resolving(
 fn context(core: &Core) -> Result<Arc<Context>, StartError> {
     let store = core.store.clone();
     let bytes = core.config.cache.max_mb.saturating_mul(1024 * 1024);
-    let notifier = Arc::new(Notifier::new(store.position(), NOTIFIED_SUBJECTS));
+    let serial = Serial(core.clock.now_ms());
+    let notifier = Arc::new(Notifier::new(store.position(), serial, NOTIFIED_SUBJECTS));
     let rooms = Arc::new(RoomInfos::new(CACHED_ROOMS));
     Ok(Arc::new(Context {
         events: Arc::new(Events::new(Arc::clone(&rooms), bytes / 2)),
         states: Arc::new(States::new(bytes / 4)),
+        ignored_users: Arc::new(IgnoredUsers::new(CACHED_USERS)),
         user_rooms: Arc::new(UserRooms::new(CACHED_USERS, Arc::clone(&notifier))),
         rooms,
         notifier,
@@ -288,6 +292,7 @@ fn start_on(
         joins: Joins::new(Arc::clone(&rooms), Arc::clone(&remote)),
         remote: Arc::clone(&remote),
         rooms,
+        account_data: AccountData::new(Arc::clone(&context)),
         sync: Sync::new(Arc::clone(&context)),
     };
 

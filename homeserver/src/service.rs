@@ -4,12 +4,15 @@
 //! To add one: `service/<noun>.rs` with a struct, built in `boot.rs`, and a field in `http/app.rs` if handlers
 //! call it. Each table is written by one service.
 
+pub mod account_data;
 pub mod accounts;
 pub mod cleanup;
 pub mod commands;
 pub mod event;
 pub mod events;
 pub mod filters;
+pub mod ignored_users;
+pub mod invite_permission;
 pub mod joins;
 pub mod notifier;
 pub mod passwords;

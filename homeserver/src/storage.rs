@@ -13,6 +13,7 @@
 //! the databases (upserts, multi-row inserts) goes through [`each_backend!`].
 
 pub mod access_tokens;
+pub mod account_data;
 pub mod accounts;
 pub mod auth_chains;
 mod checkpoint;
@@ -25,6 +26,7 @@ mod failure;
 mod fault;
 pub mod federation_transactions;
 pub mod filters;
+pub mod ignored_users;
 mod interner;
 mod lock;
 pub mod members;

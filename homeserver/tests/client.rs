@@ -7,12 +7,16 @@ mod database;
 #[path = "support/server.rs"]
 mod server;
 
+#[path = "client/account_data.rs"]
+mod account_data;
 #[path = "client/commands.rs"]
 mod commands;
 #[path = "client/conversation.rs"]
 mod conversation;
 #[path = "client/filter.rs"]
 mod filter;
+#[path = "client/ignored_users.rs"]
+mod ignored_users;
 #[path = "client/listeners.rs"]
 mod listeners;
 #[path = "client/paths.rs"]

@@ -19,7 +19,8 @@ use sealpost_homeserver::{
     },
     service::{
         events::Events,
-        notifier::Notifier,
+        ignored_users::IgnoredUsers,
+        notifier::{Notifier, Serial},
         room_info::{RoomInfo, RoomInfos},
         states::States,
         timeline::{Context, LocalEvent, NewRoom, Outcome, RemoteEvent, Timeline},
@@ -270,12 +271,13 @@ impl Elsewhere {
 }
 
 fn context(store: Store) -> Arc<Context> {
-    let notifier = Arc::new(Notifier::new(store.position(), 1_000));
+    let notifier = Arc::new(Notifier::new(store.position(), Serial(0), 1_000));
     let rooms = Arc::new(RoomInfos::new(100));
     Arc::new(Context {
         rooms: rooms.clone(),
         events: Arc::new(Events::new(rooms, 32 << 20)),
         states: Arc::new(States::new(16 << 20)),
+        ignored_users: Arc::new(IgnoredUsers::new(100)),
         user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
         notifier,
         key: Arc::new(key()),

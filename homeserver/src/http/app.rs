@@ -9,8 +9,9 @@ use crate::{
     clock::Clock,
     config::Config,
     service::{
-        accounts::Accounts, filters::Filters, joins::Joins, registration::Registration,
-        remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync, uia::Uia,
+        account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
+        registration::Registration, remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync,
+        uia::Uia,
     },
 };
 
@@ -28,5 +29,6 @@ pub struct App {
     pub rooms: Arc<Rooms>,
     pub joins: Joins,
     pub remote: Arc<Remote>,
+    pub account_data: AccountData,
     pub sync: Sync,
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod capabilities;
+pub mod config;
 pub mod discovery;
 pub mod filter;
 pub mod membership;
@@ -13,6 +14,7 @@ pub mod room;
 pub mod session;
 pub mod state;
 pub mod sync;
+pub mod tag;
 
 use crate::service::{event::Viewer, sessions::Session};
 

@@ -10,8 +10,8 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
 use super::{
     auth::Scheme,
     client::{
-        account, capabilities, discovery, filter, membership, message, profile, push, register,
-        room, session, state, sync,
+        account, capabilities, config, discovery, filter, membership, message, profile, push,
+        register, room, session, state, sync, tag,
     },
     federation, limits,
     metrics::RouteMetrics,
@@ -84,6 +84,14 @@ pub fn routes() -> Routes {
     routes.add_also_at(&state, state::send_state_event);
 
     routes.add(sync::sync_events);
+
+    routes.add(config::set_global_account_data);
+    routes.add(config::get_global_account_data);
+    routes.add(config::set_room_account_data);
+    routes.add(config::get_room_account_data);
+    routes.add(tag::get_tags);
+    routes.add(tag::create_tag);
+    routes.add(tag::delete_tag);
 
     routes.add(federation::discovery::get_server_keys);
     routes.add_raw(

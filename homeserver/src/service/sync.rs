@@ -1,11 +1,13 @@
 //! What is new for a client: the streams behind `/sync`, and waiting for them.
 //!
-//! `token` is where a client stands, `filter` what it wants, `v3` the answer, `room` its part for one
-//! room. [`Sync::v3`] answers at once when there is news and waits otherwise; a poll without news costs
+//! [`token`] is where a client stands, `filter` what it wants, `v3` the answer, `room` its part for one
+//! room, `streams` a file for each block. [`Sync::v3`] answers at once when there is news and waits otherwise; a poll without news costs
 //! no query.
 
 pub mod filter;
 mod room;
+mod streams;
+pub mod token;
 mod v3;
 
 use std::{sync::Arc, time::Duration};
@@ -13,12 +15,9 @@ use std::{sync::Arc, time::Duration};
 use ruma::api::client::sync::sync_events::v3::Response;
 use tokio::time::{Instant, timeout_at};
 
-use self::filter::SyncFilter;
-use super::{notifier::Subject, rooms::history, sessions::Session, timeline::Context};
-use crate::{
-    error::Result,
-    storage::{Position, UserNid},
-};
+use self::{filter::SyncFilter, token::SyncToken};
+use super::{notifier::Subject, sessions::Session, timeline::Context};
+use crate::{error::Result, storage::UserNid};
 
 /// A client waits no longer than this.
 const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
@@ -45,31 +44,35 @@ impl Sync {
     pub async fn v3(&self, caller: &Arc<Session>, request: SyncRequest) -> Result<Response> {
         let deadline = Instant::now() + request.timeout.min(TIMEOUT_MAX);
         let request = Arc::new(request);
-        let since = request.since.as_deref().map(history::position).transpose()?;
+        let since = request.since.as_deref().map(SyncToken::parse).transpose()?;
         // A token from the future was given out by a database that is no more.
-        let mut since = since.filter(|since| *since <= self.context.notifier.position());
+        let notifier = &self.context.notifier;
+        let mut since = since.filter(|since| since.position <= notifier.position());
         if since.is_none() || request.full_state {
             return self.build(caller, &request, since).await;
         }
         loop {
             let Some(from) = since else { return self.build(caller, &request, since).await };
-            let now = self.context.notifier.position();
+            let now = SyncToken { position: notifier.position(), serial: notifier.serial() };
             let subjects = self.subjects(caller.user_nid).await?;
-            if self.context.notifier.changed_since(from, subjects.iter().copied()) {
+            if notifier.changed_since(from.position, subjects.iter().copied())
+                || notifier.stirred_since(from.serial, subjects.iter().copied())
+            {
                 let response = self.build(caller, &request, since).await?;
-                if !response.rooms.is_empty() || Instant::now() >= deadline {
+                if has_news(&response) || Instant::now() >= deadline {
                     return Ok(response);
                 }
-                since = Some(history::position(&response.next_batch)?);
+                since = Some(SyncToken::parse(&response.next_batch)?);
                 continue;
             }
-            if Instant::now() >= deadline || self.context.notifier.is_stopped() {
-                return Ok(Response::new(token(now)));
+            if Instant::now() >= deadline || notifier.is_stopped() {
+                return Ok(Response::new(now.to_string()));
             }
+            let news = notifier.changed_or_stirred(now.position, now.serial, &subjects);
             tokio::select! {
                 biased;
                 () = caller.revoked.cancelled() => return Err(Session::revoked_error()),
-                _ = timeout_at(deadline, self.context.notifier.changed(now, &subjects)) => {}
+                _ = timeout_at(deadline, news) => {}
             }
             since = Some(now);
         }
@@ -92,7 +95,7 @@ impl Sync {
         &self,
         caller: &Arc<Session>,
         request: &Arc<SyncRequest>,
-        since: Option<Position>,
+        since: Option<SyncToken>,
     ) -> Result<Response> {
         let (context, caller, request) = (self.context.clone(), caller.clone(), request.clone());
         let read = self
@@ -103,7 +106,11 @@ impl Sync {
     }
 }
 
-/// The token of a position.
-fn token(position: Position) -> String {
-    format!("s{}", position.0)
+/// Whether a response tells anything besides the next token.
+fn has_news(response: &Response) -> bool {
+    !(response.rooms.is_empty()
+        && response.presence.is_empty()
+        && response.account_data.is_empty()
+        && response.to_device.is_empty()
+        && response.device_lists.is_empty())
 }

@@ -56,9 +56,27 @@ pub fn set_avatar_url(conn: &mut Conn, user_nid: UserNid, url: Option<&str>) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::storage::tests::on_both;
+
+    /// A user who is named by their number.
+    pub(crate) fn insert_account(conn: &mut Conn, nid: UserNid) -> Result<()> {
+        diesel::insert_into(users::table)
+            .values((users::user_nid.eq(nid), users::user_id.eq(format!("@{nid}:a.test"))))
+            .execute(conn)?;
+        let account = Account {
+            user_nid: nid,
+            password_hash: None,
+            is_admin: false,
+            is_guest: false,
+            created_at: 0,
+            deactivated_at: None,
+            displayname: None,
+            avatar_url: None,
+        };
+        insert(conn, &account)
+    }
 
     #[test]
     fn an_account_is_found_by_its_user() {

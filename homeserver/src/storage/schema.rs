@@ -265,6 +265,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    account_data (user_nid, room_id, event_type) {
+        user_nid -> BigInt,
+        room_id -> Text,
+        event_type -> Text,
+        content -> Text,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    ignored_users (user_nid, ignored) {
+        user_nid -> BigInt,
+        ignored -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     stream_counter,
     users,

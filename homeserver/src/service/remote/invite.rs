@@ -26,6 +26,7 @@ use crate::{
     room::{build::Draft, event::Pdu, version},
     service::{
         event::Event,
+        invite_permission,
         room_info::RoomInfo,
         timeline::{OutOfBand, Outcome, RemoteEvent},
     },
@@ -131,6 +132,9 @@ impl Remote {
         let (id, user) = (info.id.clone(), invited.clone());
         let read = self.context.store.read(move |conn| {
             let account = accounts::find_by_id(conn, user.as_str())?;
+            if let Some(account) = &account {
+                invite_permission::check(conn, account.user_nid)?;
+            }
             let resident = match rooms::by_id(conn, &id)? {
                 Some(room) => members::is_resident(conn, room.room_nid)?,
                 None => false,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    service::{event::Event, sessions::Session},
+    service::{event::Event, sessions::Session, sync::token::SyncToken},
     storage::{
         Position, current_position,
         events::{self, Direction},
@@ -127,9 +127,5 @@ pub fn token(position: Position) -> String {
 
 /// The place of a token.
 pub fn position(token: &str) -> Result<Position> {
-    let digits = token.strip_prefix(['s', 't']);
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .map(Position)
-        .ok_or_else(|| Error::invalid_param("The token is not one of this server's"))
+    Ok(SyncToken::parse(token)?.position)
 }

@@ -1,6 +1,6 @@
 //! What a user may see of a room: the answers that `room/visibility.rs` decides on, found in the store.
 
-use std::sync::Arc;
+use std::{cell::OnceCell, sync::Arc};
 
 use ruma::{
     RoomId, UserId,
@@ -15,7 +15,12 @@ use super::{known, state_event};
 use crate::{
     error::{Error, Result},
     room::visibility::{View, visible},
-    service::{event::Event, room_info::RoomInfo, timeline::Context},
+    service::{
+        event::Event,
+        ignored_users::{Ignored, hides},
+        room_info::RoomInfo,
+        timeline::Context,
+    },
     storage::{
         Conn, Position, UserNid,
         members::{self, MembershipRow},
@@ -102,6 +107,7 @@ pub struct Filter<'a> {
     joined_from: Option<Position>,
     /// When not joined: where the user last was.
     last_joined: Option<Position>,
+    ignored: OnceCell<Ignored>,
 }
 
 impl<'a> Filter<'a> {
@@ -119,11 +125,14 @@ impl<'a> Filter<'a> {
             _ => None,
         };
         let joined_from = membership.filter(|_| joined_now).map(|row| row.position);
-        Ok(Self { user_id, joined_now, joined_from, last_joined })
+        Ok(Self { user_id, joined_now, joined_from, last_joined, ignored: OnceCell::new() })
     }
 
     /// Whether the user may see `event`, which is in the room that this filter was made for.
     pub fn allows(&self, context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
+        if self.is_ignored(context, conn, event)? {
+            return Ok(false);
+        }
         let position = event.position();
         if let (Some(from), Some(position)) = (self.joined_from, position)
             && position >= from
@@ -154,6 +163,20 @@ impl<'a> Filter<'a> {
             membership_after: membership_after.as_ref(),
             joined_since,
         }))
+    }
+}
+
+impl Filter<'_> {
+    /// Whether the user ignores the sender of a message.
+    fn is_ignored(&self, context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
+        if let Some(ignored) = self.ignored.get() {
+            return Ok(hides(ignored, event));
+        }
+        let ignored = match context.store.users().find(conn, self.user_id)? {
+            Some(user) => context.ignored_users.of_user(conn, user)?,
+            None => Ignored::default(),
+        };
+        Ok(hides(self.ignored.get_or_init(|| ignored), event))
     }
 }
 

@@ -3,12 +3,16 @@
 use ruma::{
     OwnedRoomId,
     api::client::sync::sync_events::v3::{InvitedRoom, KnockedRoom, Response},
-    events::{AnyStrippedStateEvent, StateEventType},
+    events::{AnyRoomAccountDataEvent, AnyStrippedStateEvent, StateEventType},
     serde::Raw,
 };
 use serde_json::{json, value::RawValue};
 
-use super::{SyncRequest, room, token};
+use super::{
+    SyncRequest, room,
+    streams::{account_data, invites},
+    token::SyncToken,
+};
 use crate::{
     error::{Error, Result},
     service::{
@@ -39,19 +43,25 @@ pub(super) fn build(
     conn: &mut Conn,
     caller: &Session,
     request: &SyncRequest,
-    since: Option<Position>,
+    since: Option<SyncToken>,
 ) -> Result<Response> {
+    let serial = context.notifier.serial();
     // What is committed and not yet published is left to the next sync: caches don't know it.
     let now = current_position(conn)?.min(context.notifier.position());
     let memberships = context.user_rooms.at(conn, caller.user_nid, now)?;
-    let mut response = Response::new(token(now));
+    let token = SyncToken { position: now, serial };
+    let mut response = Response::new(token.to_string());
+    let since = since.map(|since| since.position);
+    let mut account_data = account_data::changed(context, conn, caller, since, now)?;
+    response.account_data.events = std::mem::take(&mut account_data.global);
     for row in &memberships.rows {
         let changed = since.is_none_or(|since| row.position > since);
         let at_rest = !changed && row.membership != "join";
         let silent = since.is_some_and(|since| {
             context.notifier.last_change(Subject::Room(row.room_nid)) <= since
         });
-        if at_rest || (silent && !changed && !request.full_state) {
+        let own = account_data.rooms.contains_key(&row.room_nid);
+        if at_rest || (silent && !changed && !own && !request.full_state) {
             continue;
         }
         let info = context.rooms.by_nid(conn, row.room_nid)?;
@@ -59,7 +69,8 @@ pub(super) fn build(
             continue;
         }
         let range = room::Range { since, now };
-        add(context, conn, caller, request, range, &info, row, &mut response)?;
+        let own = account_data.rooms.remove(&row.room_nid).unwrap_or_default();
+        add(context, conn, caller, request, range, &info, row, own, &mut response)?;
     }
     Ok(response)
 }
@@ -73,17 +84,23 @@ fn add(
     range: room::Range,
     info: &RoomInfo,
     row: &MembershipRow,
+    own: Vec<Raw<AnyRoomAccountDataEvent>>,
     response: &mut Response,
 ) -> Result<()> {
     let id: OwnedRoomId = info.id.clone();
     match &*row.membership {
         "join" => {
             let newly = newly_joined(conn, row, range.since)?;
-            let room = room::joined(context, conn, caller, request, range, info, row, newly)?;
+            let mut room = room::joined(context, conn, caller, request, range, info, row, newly)?;
+            room.account_data.events = match newly && range.since.is_some() {
+                true => account_data::of_room(conn, caller, &info.id)?,
+                false => own,
+            };
             if !room.is_empty() {
                 response.rooms.join.insert(id, room);
             }
         }
+        "invite" if !invites::is_shown(context, conn, caller, row)? => {}
         "invite" => {
             let mut invited = InvitedRoom::default();
             invited.invite_state.events = stripped_state(context, conn, row)?;

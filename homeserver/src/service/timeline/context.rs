@@ -8,8 +8,8 @@ use sealpost_federation::signing_key::SigningKey;
 use crate::{
     clock::Clock,
     service::{
-        events::Events, notifier::Notifier, room_info::RoomInfos, states::States,
-        user_rooms::UserRooms,
+        events::Events, ignored_users::IgnoredUsers, notifier::Notifier, room_info::RoomInfos,
+        states::States, user_rooms::UserRooms,
     },
     storage::Store,
 };
@@ -20,6 +20,7 @@ pub struct Context {
     pub events: Arc<Events>,
     pub states: Arc<States>,
     pub user_rooms: Arc<UserRooms>,
+    pub ignored_users: Arc<IgnoredUsers>,
     pub notifier: Arc<Notifier>,
     pub key: Arc<SigningKey>,
     pub server_name: OwnedServerName,

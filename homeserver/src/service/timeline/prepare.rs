@@ -14,11 +14,11 @@ mod prepared;
 use std::sync::Arc;
 
 use http::StatusCode;
-use ruma::{OwnedEventId, api::error::ErrorKind, events::TimelineEventType};
+use ruma::{OwnedEventId, UserId, api::error::ErrorKind, events::TimelineEventType};
 
 use self::{
     checks::{authorise, authorise_by_auth_events, redaction_target},
-    place::{Merged, Placing, merge, place, prev_events},
+    place::{Merged, Placing, membership, merge, place, prev_events},
     prepared::Rows,
 };
 use super::{
@@ -36,7 +36,10 @@ use crate::{
         event::Pdu,
         policy::is_recommended,
     },
-    service::event::{Event, Parts},
+    service::{
+        event::{Event, Parts},
+        invite_permission,
+    },
     storage::{
         Conn, EventNid, UserNid,
         client_transactions::{self, TransactionKey},
@@ -123,6 +126,7 @@ pub(super) fn local(
         return Ok(Preparation::Done(needed));
     }
 
+    check_invite(context, conn, &pdu)?;
     let redacts = redaction_target(context, conn, tip, &pdu)?;
     let placing = Placing {
         pdu,
@@ -144,6 +148,20 @@ pub(super) fn local(
         Verdict::SoftFailed => Err(Error::forbidden("The room does not allow this event any more")),
         _ => Ok(Preparation::Prepared(Box::new(prepared))),
     }
+}
+
+/// Refuses to invite a user of this server who blocks invites.
+fn check_invite(context: &Context, conn: &mut Conn, pdu: &Pdu) -> Result<()> {
+    let invited = pdu.state_key.as_deref().and_then(|user| <&UserId>::try_from(user).ok());
+    if let Some(invited) = invited
+        && pdu.event_type == TimelineEventType::RoomMember
+        && invited.server_name() == context.server_name
+        && membership(pdu) == "invite"
+        && let Some(invited) = context.store.users().find(conn, invited)?
+    {
+        invite_permission::check(conn, invited)?;
+    }
+    Ok(())
 }
 
 /// Builds and signs an event that could be placed on the tip.

@@ -24,7 +24,8 @@ use crate::{
     service::{
         event::Event,
         events::Events,
-        notifier::Notifier,
+        ignored_users::IgnoredUsers,
+        notifier::{Notifier, Serial},
         room_info::{RoomInfo, RoomInfos},
         states::States,
         user_rooms::UserRooms,
@@ -143,12 +144,13 @@ impl Fixture {
 }
 
 fn context(store: Store) -> Arc<Context> {
-    let notifier = Arc::new(Notifier::new(store.position(), 1_000));
+    let notifier = Arc::new(Notifier::new(store.position(), Serial(0), 1_000));
     let rooms = Arc::new(RoomInfos::new(100));
     Arc::new(Context {
         rooms: rooms.clone(),
         events: Arc::new(Events::new(rooms, 1 << 20)),
         states: Arc::new(States::new(1 << 20)),
+        ignored_users: Arc::new(IgnoredUsers::new(100)),
         user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
         notifier,
         key: Arc::new(SigningKey::from_seed("1", &[7; 32]).unwrap()),

@@ -229,10 +229,10 @@ fn change_state(
             continue;
         };
         let was = match before.get(key) {
-            Some(nid) => Some(membership(&*tip.event(context, conn, nid)?)),
+            Some(nid) => Some(membership(&tip.event(context, conn, nid)?.pdu)),
             None => None,
         };
-        let now = if after.is_some() { membership(&event) } else { "leave".to_owned() };
+        let now = if after.is_some() { membership(&event.pdu) } else { "leave".to_owned() };
         if (now == "join") != (was.as_deref() == Some("join")) {
             tip.count_member(context, user.as_str(), now == "join");
         }
@@ -246,12 +246,12 @@ fn change_state(
     Ok(Changes { state: changes, memberships, destinations: Vec::new() })
 }
 
-fn membership(event: &Event) -> String {
+pub(super) fn membership(pdu: &Pdu) -> String {
     #[derive(serde::Deserialize)]
     struct Content {
         membership: String,
     }
-    serde_json::from_str::<Content>(event.pdu.content.get())
+    serde_json::from_str::<Content>(pdu.content.get())
         .map_or_else(|_| "leave".to_owned(), |content| content.membership)
 }
 

@@ -1,0 +1,2 @@
+DROP TABLE ignored_users;
+DROP TABLE account_data;

@@ -1,0 +1,75 @@
+//! `account_data`, of the user and of each room.
+
+use std::collections::HashMap;
+
+use ruma::{
+    RoomId,
+    events::{AnyGlobalAccountDataEvent, AnyRoomAccountDataEvent},
+    serde::Raw,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    error::{Error, Result},
+    service::{notifier::Subject, sessions::Session, timeline::Context},
+    storage::{Conn, Position, RoomNid, account_data},
+};
+
+/// What changed, by where it belongs.
+#[derive(Debug, Default)]
+pub struct Changed {
+    pub global: Vec<Raw<AnyGlobalAccountDataEvent>>,
+    pub rooms: HashMap<RoomNid, Vec<Raw<AnyRoomAccountDataEvent>>>,
+}
+
+/// What the caller's devices changed after `since`; all there is without one.
+pub fn changed(
+    context: &Context,
+    conn: &mut Conn,
+    caller: &Session,
+    since: Option<Position>,
+    now: Position,
+) -> Result<Changed> {
+    let mut changed = Changed::default();
+    let subject = Subject::User(caller.user_nid);
+    if since.is_some_and(|since| context.notifier.last_change(subject) <= since) {
+        return Ok(changed);
+    }
+    let range = (since.unwrap_or(Position(0)), now);
+    for row in account_data::changed(conn, caller.user_nid, range)? {
+        if row.room_id == account_data::GLOBAL {
+            changed.global.push(Raw::from_json(event(&row.event_type, row.content)?));
+        } else if let Ok(room_id) = <&RoomId>::try_from(row.room_id.as_str())
+            && let Some(info) = context.rooms.by_id(conn, room_id)?
+        {
+            let event = Raw::from_json(event(&row.event_type, row.content)?);
+            changed.rooms.entry(info.nid).or_default().push(event);
+        }
+    }
+    Ok(changed)
+}
+
+/// All of one room, for a client that did not know the room.
+pub fn of_room(
+    conn: &mut Conn,
+    caller: &Session,
+    room_id: &RoomId,
+) -> Result<Vec<Raw<AnyRoomAccountDataEvent>>> {
+    account_data::of_room(conn, caller.user_nid, room_id.as_str())?
+        .into_iter()
+        .map(|row| event(&row.event_type, row.content).map(Raw::from_json))
+        .collect()
+}
+
+fn event(event_type: &str, content: String) -> Result<Box<RawValue>> {
+    #[derive(Serialize)]
+    struct Event<'a> {
+        content: &'a RawValue,
+        #[serde(rename = "type")]
+        event_type: &'a str,
+    }
+    let broken = |error: serde_json::Error| Error::internal(format!("account data: {error}"));
+    let content = RawValue::from_string(content).map_err(broken)?;
+    serde_json::value::to_raw_value(&Event { content: &content, event_type }).map_err(broken)
+}

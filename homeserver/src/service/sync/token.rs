@@ -1,0 +1,58 @@
+//! Where a client stands in all that sync tells: `s<position>_<serial>`.
+//!
+//! A part that is missing counts as 0: all of that kind is news.
+
+use std::fmt;
+
+use crate::{
+    error::{Error, Result},
+    service::notifier::Serial,
+    storage::Position,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncToken {
+    /// In the stream of what is stored.
+    pub position: Position,
+    /// In that of what is not: typing, presence.
+    pub serial: Serial,
+}
+
+impl SyncToken {
+    /// Reads a token that a client brings back.
+    pub fn parse(token: &str) -> Result<Self> {
+        let parts = token.strip_prefix(['s', 't']).map(|parts| parts.split('_'));
+        let numbers: Option<Vec<i64>> =
+            parts.and_then(|parts| parts.map(|part| part.parse().ok()).collect());
+        match numbers.as_deref() {
+            Some([position]) => Ok(Self { position: Position(*position), serial: Serial(0) }),
+            Some([position, serial]) => {
+                Ok(Self { position: Position(*position), serial: Serial(*serial) })
+            }
+            _ => Err(Error::invalid_param("The token is not one of this server's")),
+        }
+    }
+}
+
+impl fmt::Display for SyncToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "s{}_{}", self.position, self.serial.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written() {
+        let token = SyncToken { position: Position(12), serial: Serial(345) };
+        assert_eq!(token.to_string(), "s12_345");
+        assert_eq!(SyncToken::parse("s12_345").unwrap(), token);
+        let older = SyncToken { serial: Serial(0), ..token };
+        assert_eq!(SyncToken::parse("s12").unwrap(), older);
+        for broken in ["", "s", "12", "s1_", "s1_2_3_4_5_6", "sa_1"] {
+            assert!(SyncToken::parse(broken).is_err(), "{broken}");
+        }
+    }
+}
