@@ -8,6 +8,7 @@
 //! | `check` | `lint`, then `test`: exactly what CI checks |
 //! | `bench` | [`bench`]: Sealpost and Synapse under the same load, in one table |
 //! | `soak` | [`soak`]: sixteen clients for ten minutes, then everything they were told is checked |
+//! | `sytest` | [`sytest`]: a peer suite, compared with what passed before |
 //!
 //! To add a step to `test` or `lint`: write a function that returns [`Counts`] and name it in the
 //! list of its module. What a step needs on the machine goes to [`provision`].
@@ -25,6 +26,7 @@ mod server;
 mod soak;
 mod summary;
 mod synapse;
+mod sytest;
 mod test;
 
 use std::process::ExitCode;
@@ -40,7 +42,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,
                    --without-synapse
   bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
-  soak             sixteen clients for ten minutes; --seconds N";
+  soak             sixteen clients for ten minutes; --seconds N
+  sytest CHECKOUT GROUP…
+                   groups of the peer suite matrix-org/sytest; --accept writes the lists of what passes";
 
 /// What went wrong, in one readable message.
 type Result<T> = std::result::Result<T, String>;
@@ -67,6 +71,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<()> {
         "lint" => lint::lint(rest),
         "bench" => bench::bench(rest),
         "soak" => soak::soak(rest),
+        "sytest" => sytest::sytest(rest),
         "check" => lint::lint(&[]).and_then(|()| test::test(&[])),
         _ => Err(USAGE.to_owned()),
     }

@@ -94,13 +94,31 @@ pub fn chromium() -> Result<PathBuf> {
 }
 
 fn debian_package(name: &str, why: &str) -> Result<()> {
+    debian_packages(&[name], why)
+}
+
+/// Installs those of Debian's packages that are not there.
+pub fn debian_packages(names: &[&str], why: &str) -> Result<()> {
     let root = place::root();
+    let missing: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| {
+            let mut ask = command("dpkg-query", &root);
+            ask.args(["--show", "--showformat=${db:Status-Status}", name]);
+            output(&mut ask).is_none_or(|status| status != "installed")
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
     let is_root = output(command("id", &root).arg("-u")).is_some_and(|id| id == "0");
     if !is_root || place::on_path("apt-get").is_none() {
-        return Err(format!("{name} is missing ({why}): install the package {name}"));
+        let missing = missing.join(" ");
+        return Err(format!("missing ({why}): install the packages {missing}"));
     }
     run(command("apt-get", &root).arg("update"))?;
     let mut install = command("apt-get", &root);
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    run(install.args(["install", "--yes", "--no-install-recommends", name]))
+    run(install.args(["install", "--yes", "--no-install-recommends"]).args(&missing))
 }
