@@ -207,8 +207,30 @@ impl Store {
         write: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
         let (sender, answer) = oneshot::channel();
-        self.0.writes.push(writer::job(write, sender, Location::caller()));
+        // The caller may have gone away.
+        let then = |result| drop(sender.send(result));
+        self.0.writes.push(writer::job(write, then, Location::caller()));
         Answer(answer)
+    }
+
+    /// [`Store::read`] without anybody who waits: `then` takes the result, on the reader thread.
+    pub fn read_then<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+        then: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        self.0.reads.push(readers::job_then(read, then));
+    }
+
+    /// [`Store::write`] without anybody who waits: `then` takes the answer, on the writer thread, and must be
+    /// short. When the store is closed first, it is dropped.
+    #[track_caller]
+    pub fn write_then<T: Send + 'static>(
+        &self,
+        write: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        then: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        self.0.writes.push(writer::job(write, then, Location::caller()));
     }
 
     /// [`Store::read`] for commands and tests: blocks the thread.

@@ -49,9 +49,8 @@ struct Suite {
 
 impl Suite {
     fn set_up(checkout: &Path) -> Result<Self> {
-        let checkout = checkout
-            .canonicalize()
-            .map_err(|error| format!("{}: {error}", checkout.display()))?;
+        let checkout =
+            checkout.canonicalize().map_err(|error| format!("{}: {error}", checkout.display()))?;
         let plugin = std::env::var_os("SYTEST_PLUGIN")
             .map_or_else(|| place::root().join("../shared/tools/sytest-plugin"), PathBuf::from);
         let plugin = plugin
@@ -129,8 +128,7 @@ fn read(file: &Path) -> Result<String> {
 }
 
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries =
-        fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(entries.flatten().map(|entry| entry.path()).collect())
 }
 

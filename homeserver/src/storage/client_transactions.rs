@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Conn, UserNid, schema::client_transactions};
+use super::{Conn, UserNid, conn::each_backend, schema::client_transactions};
 use crate::error::Result;
 
 /// Who asked for what: a transaction id counts for one device and endpoint.
@@ -24,16 +24,18 @@ pub fn response(conn: &mut Conn, key: &TransactionKey) -> Result<Option<String>>
 }
 
 pub fn insert(conn: &mut Conn, key: &TransactionKey, response: &str, now: i64) -> Result<()> {
-    diesel::insert_into(client_transactions::table)
-        .values((
-            client_transactions::user_nid.eq(key.user_nid),
-            client_transactions::device_id.eq(&key.device_id),
-            client_transactions::endpoint.eq(&key.endpoint),
-            client_transactions::transaction_id.eq(&key.transaction_id),
-            client_transactions::response.eq(response),
-            client_transactions::created_at.eq(now),
-        ))
-        .execute(conn)?;
+    each_backend!(conn, conn => {
+        diesel::insert_into(client_transactions::table)
+            .values((
+                client_transactions::user_nid.eq(key.user_nid),
+                client_transactions::device_id.eq(&key.device_id),
+                client_transactions::endpoint.eq(&key.endpoint),
+                client_transactions::transaction_id.eq(&key.transaction_id),
+                client_transactions::response.eq(response),
+                client_transactions::created_at.eq(now),
+            ))
+            .execute(conn)
+    })?;
     Ok(())
 }
 

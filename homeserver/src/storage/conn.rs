@@ -4,14 +4,12 @@
 use std::{fs::OpenOptions, io, path::Path};
 
 use diesel::{
-    backend::Backend,
     connection::{
         AnsiTransactionManager, Connection, SimpleConnection, TransactionDepthChange,
         TransactionManager, TransactionManagerStatus,
     },
     pg::PgConnection,
     prelude::*,
-    query_builder::{AstPass, QueryFragment, QueryId},
     sql_types::{BigInt, Text},
     sqlite::SqliteConnection,
 };
@@ -49,20 +47,60 @@ macro_rules! statements {
     ($($name:ident = $sql:literal;)*) => {$(
         struct $name;
 
-        impl<DB: Backend> QueryFragment<DB> for $name {
-            fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        impl<DB: diesel::backend::Backend> diesel::query_builder::QueryFragment<DB> for $name {
+            fn walk_ast<'b>(
+                &'b self,
+                mut pass: diesel::query_builder::AstPass<'_, 'b, DB>,
+            ) -> diesel::QueryResult<()> {
                 pass.push_sql($sql);
                 Ok(())
             }
         }
 
-        impl QueryId for $name {
+        impl diesel::query_builder::QueryId for $name {
             type QueryId = Self;
 
             const HAS_STATIC_QUERY_ID: bool = true;
         }
     )*};
 }
+pub(crate) use statements;
+
+/// A statement with integer arguments, prepared once per connection: diesel has an `UPDATE` built and parsed
+/// each time. It runs by `execute_returning_count` inside [`each_backend!`].
+macro_rules! prepared {
+    ($($(#[$meta:meta])* $name:ident = $($sql:literal $argument:ident)+;)*) => {$(
+        $(#[$meta])*
+        struct $name {
+            $($argument: i64,)+
+        }
+
+        impl<DB> diesel::query_builder::QueryFragment<DB> for $name
+        where
+            DB: diesel::backend::Backend,
+            i64: diesel::serialize::ToSql<diesel::sql_types::BigInt, DB>,
+            DB: diesel::sql_types::HasSqlType<diesel::sql_types::BigInt>,
+        {
+            fn walk_ast<'b>(
+                &'b self,
+                mut pass: diesel::query_builder::AstPass<'_, 'b, DB>,
+            ) -> diesel::QueryResult<()> {
+                $(
+                    pass.push_sql($sql);
+                    pass.push_bind_param::<diesel::sql_types::BigInt, i64>(&self.$argument)?;
+                )+
+                Ok(())
+            }
+        }
+
+        impl diesel::query_builder::QueryId for $name {
+            type QueryId = Self;
+
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+    )*};
+}
+pub(crate) use prepared;
 
 statements! {
     Begin = "BEGIN";

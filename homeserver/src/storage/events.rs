@@ -1,10 +1,11 @@
 //! Events and their edges.
 
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 use ruma::{EventId, OwnedEventId};
 
 use super::{
     Conn, EventNid, Position, RoomNid, StateKeyNid, StateNid, UserNid,
+    conn::{each_backend, prepared},
     schema::{
         backward_extremities, event_auth, event_edges, events, forward_extremities, redactions,
     },
@@ -45,7 +46,8 @@ pub enum Direction {
 }
 
 pub fn insert(conn: &mut Conn, event: &EventRow) -> Result<()> {
-    diesel::insert_into(events::table).values(event).execute(conn)?;
+    // Not through the connection of both databases: that would build the statement's text each time.
+    each_backend!(conn, conn => diesel::insert_into(events::table).values(event).execute(conn))?;
     Ok(())
 }
 
@@ -113,9 +115,11 @@ pub fn redactions_of(conn: &mut Conn, event_id: &EventId) -> Result<Vec<EventNid
 }
 
 pub fn insert_edge(conn: &mut Conn, event: EventNid, prev: EventNid) -> Result<()> {
-    diesel::insert_into(event_edges::table)
-        .values((event_edges::event_nid.eq(event), event_edges::prev_nid.eq(prev)))
-        .execute(conn)?;
+    each_backend!(conn, conn => {
+        diesel::insert_into(event_edges::table)
+            .values((event_edges::event_nid.eq(event), event_edges::prev_nid.eq(prev)))
+            .execute(conn)
+    })?;
     Ok(())
 }
 
@@ -138,6 +142,23 @@ pub fn insert_forward_extremity(conn: &mut Conn, room: RoomNid, event: EventNid)
     diesel::insert_into(forward_extremities::table)
         .values((forward_extremities::room_nid.eq(room), forward_extremities::event_nid.eq(event)))
         .execute(conn)?;
+    Ok(())
+}
+
+prepared! {
+    ReplaceForwardExtremity = "UPDATE forward_extremities SET event_nid = " new
+        " WHERE room_nid = " room " AND event_nid = " old;
+}
+
+/// The usual case: an event follows the only one that none followed.
+pub fn replace_forward_extremity(
+    conn: &mut Conn,
+    room: RoomNid,
+    old: EventNid,
+    new: EventNid,
+) -> Result<()> {
+    let replace = ReplaceForwardExtremity { new: new.0, room: room.0, old: old.0 };
+    each_backend!(conn, conn => conn.execute_returning_count(&replace))?;
     Ok(())
 }
 

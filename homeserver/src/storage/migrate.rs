@@ -37,8 +37,11 @@ macro_rules! migrations {
 }
 
 /// In the order they are run.
-const MIGRATIONS: &[Migration] =
-    migrations!["2026-11-23_create_tables", "2026-11-24_keep_account_data",];
+const MIGRATIONS: &[Migration] = migrations![
+    "2026-11-23_create_tables",
+    "2026-11-24_drop_unread_indexes",
+    "2026-11-24_keep_account_data",
+];
 
 /// The names of all migrations, in order.
 pub fn migration_versions() -> impl Iterator<Item = &'static str> {

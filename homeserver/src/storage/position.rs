@@ -1,17 +1,24 @@
 //! Stream positions: taken from one counter row inside the transaction, held to its commit, published
 //! after it. So they are in commit order and without holes, on both databases (storage rule 4).
 
-use diesel::prelude::*;
-
-use super::{Conn, each_backend, nid::big_int, schema::stream_counter};
-use crate::error::Result;
 use diesel::{
     backend::Backend,
+    connection::Connection,
     deserialize::{self, FromSql, FromSqlRow},
     expression::AsExpression,
+    prelude::*,
+    query_builder::Query,
     serialize::{self, Output, ToSql},
     sql_types::BigInt,
 };
+
+use super::{
+    Conn,
+    conn::{each_backend, statements},
+    nid::big_int,
+    schema::stream_counter,
+};
+use crate::error::Result;
 
 big_int! {
     /// A place in the one stream of all that changes.
@@ -25,13 +32,18 @@ pub fn current_position(conn: &mut Conn) -> Result<Position> {
 
 /// Takes the next position; it is only there once the transaction is committed.
 pub(super) fn take_position(conn: &mut Conn) -> Result<Position> {
-    Ok(each_backend!(conn, conn => {
-        diesel::update(stream_counter::table)
-            .set(stream_counter::position.eq(stream_counter::position + 1))
-            .returning(stream_counter::position)
-            .get_result(conn)
-    })?)
+    Ok(each_backend!(conn, conn => TakePosition.get_result(conn))?)
 }
+
+statements! {
+    TakePosition = "UPDATE stream_counter SET position = position + 1 RETURNING position";
+}
+
+impl Query for TakePosition {
+    type SqlType = BigInt;
+}
+
+impl<DB: Connection> RunQueryDsl<DB> for TakePosition {}
 
 /// Counts the processes that have owned the database, to find out that another one did meanwhile.
 pub(super) fn begin_incarnation(conn: &mut Conn) -> Result<i64> {

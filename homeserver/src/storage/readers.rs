@@ -22,12 +22,27 @@ pub(super) fn job<T: Send + 'static>(
         if answer.is_closed() {
             return;
         }
-        let result = conn.and_then(|conn| {
-            catch_unwind(AssertUnwindSafe(|| read(conn)))
-                .unwrap_or_else(|_| Err(Error::internal("a read panicked")))
-        });
         // The caller may have gone away.
-        let _ = answer.send(result);
+        let _ = answer.send(run(conn, read));
+    })
+}
+
+pub(super) fn job_then<T: Send + 'static>(
+    read: impl FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    then: impl FnOnce(Result<T>) + Send + 'static,
+) -> Job {
+    Box::new(move |conn| {
+        let result = run(conn, read);
+        if catch_unwind(AssertUnwindSafe(|| then(result))).is_err() {
+            tracing::error!("what follows a read panicked");
+        }
+    })
+}
+
+fn run<T>(conn: Result<&mut Conn>, read: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+    conn.and_then(|conn| {
+        catch_unwind(AssertUnwindSafe(|| read(conn)))
+            .unwrap_or_else(|_| Err(Error::internal("a read panicked")))
     })
 }
 

@@ -1,10 +1,11 @@
 //! Rooms.
 
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 use ruma::RoomId;
 
 use super::{
     Conn, RoomNid, StateNid, UserNid,
+    conn::{each_backend, prepared},
     schema::{room_aliases, rooms},
 };
 use crate::error::Result;
@@ -41,6 +42,11 @@ pub fn state_nid(conn: &mut Conn, nid: RoomNid) -> Result<StateNid> {
     Ok(rooms::table.find(nid).select(rooms::state_nid).first(conn)?)
 }
 
+prepared! {
+    Advance = "UPDATE rooms SET generation = " to ", state_nid = " state_nid
+        " WHERE room_nid = " room " AND generation = " from;
+}
+
 /// Moves a room on from generation `from`; false when it stands elsewhere.
 pub fn advance(
     conn: &mut Conn,
@@ -49,9 +55,8 @@ pub fn advance(
     to: i64,
     state_nid: StateNid,
 ) -> Result<bool> {
-    let moved = diesel::update(rooms::table.find(room).filter(rooms::generation.eq(from)))
-        .set((rooms::generation.eq(to), rooms::state_nid.eq(state_nid)))
-        .execute(conn)?;
+    let advance = Advance { to, state_nid: state_nid.0, room: room.0, from };
+    let moved = each_backend!(conn, conn => conn.execute_returning_count(&advance))?;
     Ok(moved == 1)
 }
 

@@ -18,7 +18,6 @@ use std::{
 };
 
 use diesel::{QueryResult, RunQueryDsl};
-use tokio::sync::oneshot;
 
 use super::{
     Conn, Position, Shared, StoreOptions,
@@ -87,14 +86,19 @@ pub(super) trait Job: Send {
     fn origin(&self) -> &'static Location<'static>;
 }
 
-struct Write<T, F> {
+struct Write<T, F, A> {
     write: F,
     value: Option<T>,
-    answer: oneshot::Sender<Result<T>>,
+    answer: A,
     origin: &'static Location<'static>,
 }
 
-impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Write<T, F> {
+impl<T, F, A> Job for Write<T, F, A>
+where
+    T: Send,
+    F: Fn(&mut Tx<'_>) -> Result<T> + Send,
+    A: FnOnce(Result<T>) + Send,
+{
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
         self.value = None;
         self.value = Some((self.write)(tx)?);
@@ -102,10 +106,12 @@ impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Write<T, F> {
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { value, answer: caller, .. } = *self;
-        let answer = outcome.and_then(|()| value.ok_or(Error::Stopping));
-        // The caller may have gone away.
-        let _ = caller.send(answer.map_err(failure::for_caller));
+        let Self { value, answer, origin, .. } = *self;
+        let result = outcome.and_then(|()| value.ok_or(Error::Stopping));
+        let result = result.map_err(failure::for_caller);
+        if catch_unwind(AssertUnwindSafe(|| answer(result))).is_err() {
+            tracing::error!(%origin, "an answer panicked");
+        }
     }
 
     fn origin(&self) -> &'static Location<'static> {
@@ -115,7 +121,7 @@ impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Write<T, F> {
 
 pub(super) fn job<T: Send + 'static>(
     write: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    answer: oneshot::Sender<Result<T>>,
+    answer: impl FnOnce(Result<T>) + Send + 'static,
     origin: &'static Location<'static>,
 ) -> Box<dyn Job> {
     Box::new(Write { write, value: None, answer, origin })

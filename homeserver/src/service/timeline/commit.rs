@@ -50,19 +50,21 @@ impl Batch {
     }
 }
 
-/// Queues the commit of a batch at once; the future waits for it.
+/// Queues the commit of a batch at once; `then` runs on the writer thread when it has succeeded or failed.
 pub(super) fn write(
     context: &Arc<Context>,
     batch: Arc<Batch>,
-) -> impl Future<Output = Result<()>> + Send + use<> {
+    then: impl FnOnce(Result<()>) + Send + 'static,
+) {
     let writing = context.clone();
-    context.store.write(move |tx| {
+    let commit = move |tx: &mut Tx<'_>| {
         let (from, to) = batch.generations;
         if !rooms::advance(tx, batch.room_nid, from, to, batch.state_nid)? {
             return Err(Error::StaleRoom);
         }
         write_batch(tx, &writing, &batch)
-    })
+    };
+    context.store.write_then(commit, then);
 }
 
 /// Commits a new room with its first events.
@@ -104,10 +106,15 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
     for prepared in &batch.events {
         positions.push(write_event(tx, context, batch.room_nid, prepared)?);
     }
-    for &nid in &batch.extremities_removed {
+    let (removed, added) = (&batch.extremities_removed, &batch.extremities_added);
+    let replaced = removed.len().min(added.len());
+    for (&old, &new) in removed.iter().zip(added) {
+        events::replace_forward_extremity(tx, batch.room_nid, old, new)?;
+    }
+    for &nid in removed.iter().skip(replaced) {
         events::delete_forward_extremity(tx, batch.room_nid, nid)?;
     }
-    for &nid in &batch.extremities_added {
+    for &nid in added.iter().skip(replaced) {
         events::insert_forward_extremity(tx, batch.room_nid, nid)?;
     }
     let (context, batch) = (context.clone(), batch.clone());

@@ -1,10 +1,13 @@
 //! A room's queue: what waits is prepared as one chain, commits overlap with preparing.
 //!
 //! ```text
-//! push ─► waiting ─► drain: prepare on the tip ─► commit ─┬─► answer
-//!            ▲        (one at a time)         (several    │
-//!            └──────── prepared on what is gone ◄─────────┘ on their way)
+//! push ─► waiting ─► prepare on the tip ─► commit ─┬─► answer
+//!            ▲         (one at a time)   (several  │
+//!            └──── prepared on what is gone ◄──────┘ on their way)
 //! ```
+//!
+//! Preparing happens on a reader thread, which hands the commit to the writer thread, which answers: nobody
+//! else is woken on the way.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,7 +15,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     Outcome,
@@ -48,13 +51,14 @@ pub(super) enum Request {
 pub(super) struct RoomQueue {
     room: RoomNid,
     inner: Mutex<Inner>,
-    commits: Arc<Semaphore>,
 }
 
 #[derive(Default)]
 struct Inner {
     waiting: BTreeMap<u64, Job>,
-    draining: bool,
+    preparing: bool,
+    /// How many commits are on their way.
+    commits: usize,
     tip: Option<Tip>,
     /// Bumped when the tip is dropped: what was prepared on it must not become the tip again.
     epoch: u64,
@@ -70,12 +74,14 @@ struct Job {
     attempts: u32,
 }
 
-/// A chain as a reader thread hands it back.
+/// What preparing some jobs came to.
 struct Chain {
     tip: Option<Tip>,
+    /// The tip's epoch when preparing began.
+    epoch: u64,
     batch: Option<Batch>,
     done: Vec<(Job, Result<Vec<Outcome>>)>,
-    /// Jobs that the batch commits, with the number of events that each has in it.
+    /// Jobs that the batch commits, with the parts of their answers.
     prepared: Vec<(Job, Vec<Part>)>,
 }
 
@@ -87,7 +93,7 @@ enum Part {
 
 impl RoomQueue {
     pub fn new(room: RoomNid) -> Self {
-        Self { room, inner: Mutex::default(), commits: Arc::new(Semaphore::new(COMMITS_MAX)) }
+        Self { room, inner: Mutex::default() }
     }
 
     /// Queues a request and waits for what becomes of it.
@@ -113,53 +119,59 @@ impl RoomQueue {
         answer.await.map_err(|_| Error::Stopping)?
     }
 
+    /// Has what waits prepared, unless that is on its way or enough commits are.
     fn start(self: &Arc<Self>, inner: &mut Inner, context: &Arc<Context>) {
-        if !inner.draining {
-            inner.draining = true;
-            tokio::spawn(self.clone().drain(context.clone()));
+        if inner.preparing || inner.commits >= COMMITS_MAX || inner.waiting.is_empty() {
+            return;
         }
+        inner.preparing = true;
+        let (queue, preparing) = (self.clone(), context.clone());
+        let prepare = move |conn: &mut Conn| queue.prepare(&preparing, conn);
+        let (queue, preparing) = (self.clone(), context.clone());
+        context.store.read_then(prepare, move |chain| queue.prepared(&preparing, chain));
     }
 
-    async fn drain(self: Arc<Self>, context: Arc<Context>) {
-        loop {
-            let Ok(permit) = self.commits.clone().acquire_owned().await else { return };
-            let Some((jobs, tip, epoch)) = self.take() else { return };
-            let (room, preparing) = (self.room, context.clone());
-            let chain =
-                context.store.read(move |conn| prepare_chain(&preparing, conn, room, tip, jobs));
-            let Chain { tip, batch, done, prepared } = match chain.await {
-                Ok(chain) => chain,
-                Err(error) => {
-                    // The jobs are gone with the closure; their callers see a dropped reply.
-                    tracing::error!(%error, room = self.room.0, "preparing events failed");
-                    self.inner.lock().tip = None;
-                    continue;
-                }
-            };
-            {
-                let mut inner = self.inner.lock();
-                if inner.epoch == epoch {
-                    inner.tip = tip;
-                }
-                inner.in_flight.extend(prepared.iter().flat_map(|(job, _)| transactions(job)));
-            }
-            for (job, answer) in done {
-                let _ = job.reply.send(answer);
-            }
-            if let Some(batch) = batch {
-                let batch = Arc::new(batch);
-                let commit = commit::write(&context, batch.clone());
-                let (queue, context) = (self.clone(), context.clone());
-                tokio::spawn(async move {
-                    let result = commit.await;
-                    queue.finish(&context, &batch, prepared, result);
-                    drop(permit);
-                });
-            }
-        }
+    /// Prepares the next jobs. `None`: all that wait are waiting for a transaction on its way.
+    fn prepare(&self, context: &Context, conn: &mut Conn) -> Result<Option<Chain>> {
+        let Some((jobs, tip, epoch)) = self.take() else { return Ok(None) };
+        prepare_chain(context, conn, self.room, (tip, epoch), jobs).map(Some)
     }
 
-    /// The next jobs, or none: then draining has ended.
+    /// Takes over what was prepared, and queues its commit.
+    fn prepared(self: &Arc<Self>, context: &Arc<Context>, chain: Result<Option<Chain>>) {
+        let mut inner = self.inner.lock();
+        let chain = match chain {
+            Ok(Some(chain)) => chain,
+            Ok(None) => return,
+            Err(error) => {
+                // The jobs are gone with the closure; their callers see a dropped reply.
+                tracing::error!(%error, room = self.room.0, "preparing events failed");
+                inner.tip = None;
+                inner.preparing = false;
+                return self.start(&mut inner, context);
+            }
+        };
+        inner.preparing = false;
+        let Chain { tip, epoch, batch, done, prepared } = chain;
+        if inner.epoch == epoch {
+            inner.tip = tip;
+        }
+        for (job, answer) in done {
+            let _ = job.reply.send(answer);
+        }
+        if let Some(batch) = batch {
+            inner.in_flight.extend(prepared.iter().flat_map(|(job, _)| transactions(job)));
+            inner.commits += 1;
+            let batch = Arc::new(batch);
+            let (queue, finishing, committed) = (self.clone(), context.clone(), batch.clone());
+            commit::write(context, batch, move |result| {
+                queue.finish(&finishing, &committed, prepared, result);
+            });
+        }
+        self.start(&mut inner, context);
+    }
+
+    /// The next jobs that can be prepared, or none.
     fn take(&self) -> Option<(Vec<Job>, Option<Tip>, u64)> {
         let mut inner = self.inner.lock();
         // Of the requests of one transaction, one goes on and the others wait for what becomes of it.
@@ -172,8 +184,8 @@ impl RoomQueue {
             }
         }
         if ready.is_empty() {
-            // What waits for a transaction on its way is started again when that is committed.
-            inner.draining = false;
+            // What waits for a transaction on its way is started again when that is committed: perhaps now.
+            inner.preparing = false;
             return None;
         }
         let jobs = ready.iter().filter_map(|number| inner.waiting.remove(number)).collect();
@@ -189,6 +201,7 @@ impl RoomQueue {
         result: Result<()>,
     ) {
         let mut inner = self.inner.lock();
+        inner.commits -= 1;
         for (job, _) in &jobs {
             for key in transactions(job) {
                 inner.in_flight.remove(&key);
@@ -219,9 +232,7 @@ impl RoomQueue {
                 }
             }
         }
-        if !inner.waiting.is_empty() {
-            self.start(&mut inner, context);
-        }
+        self.start(&mut inner, context);
     }
 }
 
@@ -239,7 +250,7 @@ fn prepare_chain(
     context: &Context,
     conn: &mut Conn,
     room: RoomNid,
-    tip: Option<Tip>,
+    (tip, epoch): (Option<Tip>, u64),
     jobs: Vec<Job>,
 ) -> Result<Chain> {
     let loaded = match tip {
@@ -250,7 +261,7 @@ fn prepare_chain(
         Ok(tip) => tip,
         Err(error) => {
             let done = jobs.into_iter().map(|job| (job, Err(repeat(&error)))).collect();
-            return Ok(Chain { tip: None, batch: None, done, prepared: Vec::new() });
+            return Ok(Chain { tip: None, epoch, batch: None, done, prepared: Vec::new() });
         }
     };
     tip.release(Event::is_committed);
@@ -277,7 +288,7 @@ fn prepare_chain(
         }
     }
     let batch = (!events.is_empty()).then(|| Batch::new(&before, &tip, events));
-    Ok(Chain { tip: Some(tip), batch, done, prepared })
+    Ok(Chain { tip: Some(tip), epoch, batch, done, prepared })
 }
 
 /// Prepares one job. Its events join `events` only if all of them could be prepared.
