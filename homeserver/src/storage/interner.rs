@@ -111,10 +111,10 @@ impl<K: Kind> Interner<K> {
             return Ok(Interned { key: K::to_key(key), nid, committed: true });
         }
         let key = K::to_key(key);
-        let reserved = self
-            .0
-            .reserved
-            .get_or_insert_with(&key, || Ok::<_, Error>(K::reserve(&self.0.nids)))?;
+        // It may have been committed since this connection's snapshot.
+        let committed = || self.0.by_key.get(&K::by_ref(&key));
+        let reserve = || Ok::<_, Error>(committed().unwrap_or_else(|| K::reserve(&self.0.nids)));
+        let reserved = self.0.reserved.get_or_insert_with(&key, reserve)?;
         Ok(Interned { key, nid: reserved, committed: false })
     }
 
