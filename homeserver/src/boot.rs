@@ -46,14 +46,16 @@ use crate::{
         joins::Joins,
         notifier::{Notifier, Serial},
         passwords::Passwords,
+        receipts::Receipts,
         registration::Registration,
         remote::{self, Policy, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
         room_info::RoomInfos,
         rooms::Rooms,
         sessions::Sessions,
         states::States,
-        sync::Sync,
+        sync::{Sync, streams::Streams},
         timeline::{Context, Timeline},
+        typing::Typing,
         uia::Uia,
         user_rooms::UserRooms,
     },
@@ -279,6 +281,7 @@ fn start_on(
     let timeline = Arc::new(Timeline::new(Arc::clone(&context)));
     let remote = remote(core, Arc::clone(&timeline), resolver)?;
     let rooms = Arc::new(Rooms::new(timeline, Arc::clone(&remote), default_version(config)?));
+    let typing = Typing::new(Arc::clone(&context));
     let app = App {
         config: Arc::clone(config),
         clock: core.clock.clone(),
@@ -293,7 +296,9 @@ fn start_on(
         remote: Arc::clone(&remote),
         rooms,
         account_data: AccountData::new(Arc::clone(&context)),
-        sync: Sync::new(Arc::clone(&context)),
+        receipts: Receipts::new(Arc::clone(&context)),
+        sync: Sync::new(Arc::clone(&context), Streams { typing: Arc::clone(typing.rooms()) }),
+        typing,
     };
 
     let mut workers = Vec::new();

@@ -25,6 +25,8 @@ mod paths;
 mod profile;
 #[path = "client/push.rs"]
 mod push;
+#[path = "client/receipts.rs"]
+mod receipts;
 #[path = "client/register.rs"]
 mod register;
 #[path = "client/room.rs"]

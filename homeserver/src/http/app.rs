@@ -10,8 +10,8 @@ use crate::{
     config::Config,
     service::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
-        registration::Registration, remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync,
-        uia::Uia,
+        receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
+        sessions::Sessions, sync::Sync, typing::Typing, uia::Uia,
     },
 };
 
@@ -30,5 +30,7 @@ pub struct App {
     pub joins: Joins,
     pub remote: Arc<Remote>,
     pub account_data: AccountData,
+    pub receipts: Receipts,
     pub sync: Sync,
+    pub typing: Typing,
 }

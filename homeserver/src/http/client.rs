@@ -9,12 +9,15 @@ pub mod membership;
 pub mod message;
 pub mod profile;
 pub mod push;
+pub mod read_marker;
+pub mod receipt;
 pub mod register;
 pub mod room;
 pub mod session;
 pub mod state;
 pub mod sync;
 pub mod tag;
+pub mod typing;
 
 use crate::service::{event::Viewer, sessions::Session};
 

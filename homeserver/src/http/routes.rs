@@ -11,7 +11,7 @@ use super::{
     auth::Scheme,
     client::{
         account, capabilities, config, discovery, filter, membership, message, profile, push,
-        register, room, session, state, sync, tag,
+        read_marker, receipt, register, room, session, state, sync, tag, typing,
     },
     federation, limits,
     metrics::RouteMetrics,
@@ -92,6 +92,9 @@ pub fn routes() -> Routes {
     routes.add(tag::get_tags);
     routes.add(tag::create_tag);
     routes.add(tag::delete_tag);
+    routes.add(receipt::create_receipt);
+    routes.add(read_marker::set_read_marker);
+    routes.add(typing::create_typing_event);
 
     routes.add(federation::discovery::get_server_keys);
     routes.add_raw(

@@ -27,6 +27,8 @@ pub enum Subject {
     User(UserNid),
     /// The current state of a room.
     State(RoomNid),
+    /// The receipts of a room.
+    Receipts(RoomNid),
     /// Events of this server, for the federation sender.
     Outbox,
 }

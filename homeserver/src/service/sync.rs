@@ -6,7 +6,7 @@
 
 pub mod filter;
 mod room;
-mod streams;
+pub mod streams;
 pub mod token;
 mod v3;
 
@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use ruma::api::client::sync::sync_events::v3::Response;
 use tokio::time::{Instant, timeout_at};
 
-use self::{filter::SyncFilter, token::SyncToken};
+use self::{filter::SyncFilter, streams::Streams, token::SyncToken};
 use super::{notifier::Subject, sessions::Session, timeline::Context};
 use crate::{error::Result, storage::UserNid};
 
@@ -24,6 +24,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
 
 pub struct Sync {
     context: Arc<Context>,
+    streams: Arc<Streams>,
 }
 
 /// What a client asks for.
@@ -36,8 +37,8 @@ pub struct SyncRequest {
 }
 
 impl Sync {
-    pub fn new(context: Arc<Context>) -> Self {
-        Self { context }
+    pub fn new(context: Arc<Context>, streams: Streams) -> Self {
+        Self { context, streams: Arc::new(streams) }
     }
 
     /// The news since a token; waits for some if there are none.
@@ -98,10 +99,11 @@ impl Sync {
         since: Option<SyncToken>,
     ) -> Result<Response> {
         let (context, caller, request) = (self.context.clone(), caller.clone(), request.clone());
+        let streams = self.streams.clone();
         let read = self
             .context
             .store
-            .read(move |conn| v3::build(&context, conn, &caller, &request, since));
+            .read(move |conn| v3::build(&context, conn, &caller, &request, &streams, since));
         read.await
     }
 }

@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-23_create_tables",
     "2026-11-24_drop_unread_indexes",
     "2026-11-24_keep_account_data",
+    "2026-11-24_keep_receipts",
 ];
 
 /// The names of all migrations, in order.

@@ -282,6 +282,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    receipts (room_nid, user_nid, receipt_type, thread) {
+        room_nid -> BigInt,
+        user_nid -> BigInt,
+        receipt_type -> Text,
+        thread -> Text,
+        event_id -> Text,
+        event_position -> BigInt,
+        ts -> BigInt,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    read_positions (user_nid, room_nid, thread) {
+        user_nid -> BigInt,
+        room_nid -> BigInt,
+        thread -> Text,
+        position -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     stream_counter,
     users,
@@ -310,4 +332,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     outbox,
     destinations,
     server_keys,
+    receipts,
 );

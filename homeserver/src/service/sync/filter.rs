@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use ruma::{
-    OwnedRoomId, OwnedUserId, RoomId,
-    api::client::filter::{FilterDefinition, RoomEventFilter, UrlFilter},
+    OwnedRoomId, OwnedUserId, RoomId, UserId,
+    api::client::filter::{Filter, FilterDefinition, RoomEventFilter, UrlFilter},
 };
 
 use crate::service::event::Event;
@@ -19,6 +19,21 @@ pub struct SyncFilter {
     pub include_leave: bool,
     pub timeline: EventFilter,
     pub state: EventFilter,
+    pub account_data: TypeFilter,
+    pub room_account_data: TypeFilter,
+    pub ephemeral: TypeFilter,
+    pub presence: TypeFilter,
+    pub unread_thread_notifications: bool,
+}
+
+/// Which things that are no events of a room's graph.
+#[derive(Clone, Debug, Default)]
+pub struct TypeFilter {
+    rooms: Rooms,
+    types: Option<Vec<String>>,
+    not_types: Vec<String>,
+    senders: Option<HashSet<OwnedUserId>>,
+    not_senders: HashSet<OwnedUserId>,
 }
 
 /// Which events of which rooms.
@@ -48,11 +63,52 @@ impl SyncFilter {
             include_leave: room.include_leave,
             timeline: EventFilter::new(&room.timeline),
             state: EventFilter::new(&room.state),
+            account_data: TypeFilter::new(&definition.account_data),
+            room_account_data: TypeFilter::of_rooms(&room.account_data),
+            ephemeral: TypeFilter::of_rooms(&room.ephemeral),
+            presence: TypeFilter::new(&definition.presence),
+            unread_thread_notifications: room.timeline.unread_thread_notifications,
         }
     }
 
     pub fn wants_room(&self, room: &RoomId) -> bool {
         self.rooms.contains(room)
+    }
+}
+
+impl TypeFilter {
+    fn new(filter: &Filter) -> Self {
+        Self {
+            rooms: Rooms::default(),
+            types: filter.types.clone(),
+            not_types: filter.not_types.clone(),
+            senders: filter.senders.as_ref().map(|senders| senders.iter().cloned().collect()),
+            not_senders: filter.not_senders.iter().cloned().collect(),
+        }
+    }
+
+    fn of_rooms(filter: &RoomEventFilter) -> Self {
+        Self {
+            rooms: Rooms::new(filter.rooms.as_deref(), &filter.not_rooms),
+            types: filter.types.clone(),
+            not_types: filter.not_types.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub fn wants_room(&self, room: &RoomId) -> bool {
+        self.rooms.contains(room)
+    }
+
+    pub fn wants_type(&self, event_type: &str) -> bool {
+        let matches = |pattern: &String| glob(pattern, event_type);
+        self.types.as_ref().is_none_or(|types| types.iter().any(matches))
+            && !self.not_types.iter().any(matches)
+    }
+
+    pub fn wants_sender(&self, user: &UserId) -> bool {
+        self.senders.as_ref().is_none_or(|senders| senders.contains(user))
+            && !self.not_senders.contains(user)
     }
 }
 

@@ -10,14 +10,22 @@ use serde_json::{json, value::RawValue};
 
 use super::{
     SyncRequest, room,
-    streams::{account_data, invites},
+    streams::{
+        Streams, account_data,
+        ephemeral::{receipts, typing},
+        invites,
+    },
     token::SyncToken,
 };
 use crate::{
     error::{Error, Result},
     service::{
-        event::Event, notifier::Subject, room_info::RoomInfo, rooms::state_event,
-        sessions::Session, timeline::Context,
+        event::Event,
+        notifier::{Serial, Subject},
+        room_info::RoomInfo,
+        rooms::state_event,
+        sessions::Session,
+        timeline::Context,
     },
     storage::{
         Conn, Position, current_position,
@@ -43,6 +51,7 @@ pub(super) fn build(
     conn: &mut Conn,
     caller: &Session,
     request: &SyncRequest,
+    streams: &Streams,
     since: Option<SyncToken>,
 ) -> Result<Response> {
     let serial = context.notifier.serial();
@@ -51,15 +60,17 @@ pub(super) fn build(
     let memberships = context.user_rooms.at(conn, caller.user_nid, now)?;
     let token = SyncToken { position: now, serial };
     let mut response = Response::new(token.to_string());
+    let since_serial = since.map(|since| since.serial);
     let since = since.map(|since| since.position);
-    let mut account_data = account_data::changed(context, conn, caller, since, now)?;
+    let filter = &request.filter;
+    let mut account_data = account_data::changed(context, conn, caller, filter, since, now)?;
     response.account_data.events = std::mem::take(&mut account_data.global);
     for row in &memberships.rows {
         let changed = since.is_none_or(|since| row.position > since);
         let at_rest = !changed && row.membership != "join";
-        let silent = since.is_some_and(|since| {
-            context.notifier.last_change(Subject::Room(row.room_nid)) <= since
-        });
+        let subjects = [Subject::Room(row.room_nid), Subject::Receipts(row.room_nid)];
+        let silent = since.is_some_and(|since| !context.notifier.changed_since(since, subjects))
+            && since_serial.is_some_and(|since| !context.notifier.stirred_since(since, subjects));
         let own = account_data.rooms.contains_key(&row.room_nid);
         if at_rest || (silent && !changed && !own && !request.full_state) {
             continue;
@@ -69,10 +80,21 @@ pub(super) fn build(
             continue;
         }
         let range = room::Range { since, now };
-        let own = account_data.rooms.remove(&row.room_nid).unwrap_or_default();
+        let own = Own {
+            account_data: account_data.rooms.remove(&row.room_nid).unwrap_or_default(),
+            streams,
+            since_serial,
+        };
         add(context, conn, caller, request, range, &info, row, own, &mut response)?;
     }
     Ok(response)
+}
+
+/// What goes into a joined room besides its events.
+struct Own<'a> {
+    account_data: Vec<Raw<AnyRoomAccountDataEvent>>,
+    streams: &'a Streams,
+    since_serial: Option<Serial>,
 }
 
 #[expect(clippy::too_many_arguments, reason = "one room out of the loop above")]
@@ -84,7 +106,7 @@ fn add(
     range: room::Range,
     info: &RoomInfo,
     row: &MembershipRow,
-    own: Vec<Raw<AnyRoomAccountDataEvent>>,
+    own: Own<'_>,
     response: &mut Response,
 ) -> Result<()> {
     let id: OwnedRoomId = info.id.clone();
@@ -92,10 +114,23 @@ fn add(
         "join" => {
             let newly = newly_joined(conn, row, range.since)?;
             let mut room = room::joined(context, conn, caller, request, range, info, row, newly)?;
+            let filter = &request.filter;
             room.account_data.events = match newly && range.since.is_some() {
-                true => account_data::of_room(conn, caller, &info.id)?,
-                false => own,
+                true => account_data::of_room(conn, caller, &filter.room_account_data, &info.id)?,
+                false => own.account_data,
             };
+            if filter.ephemeral.wants_room(&info.id) {
+                let since = range.since.filter(|_| !newly);
+                let events = &mut room.ephemeral.events;
+                if filter.ephemeral.wants_type("m.receipt") {
+                    *events = receipts(context, conn, caller, info.nid, since, range.now)?;
+                }
+                if filter.ephemeral.wants_type("m.typing") {
+                    let (typing_in, since) = (&own.streams.typing, own.since_serial);
+                    let since = since.filter(|_| !newly);
+                    events.extend(typing(context, conn, caller, typing_in, info.nid, since)?);
+                }
+            }
             if !room.is_empty() {
                 response.rooms.join.insert(id, room);
             }

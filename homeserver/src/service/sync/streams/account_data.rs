@@ -12,7 +12,12 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::{Error, Result},
-    service::{notifier::Subject, sessions::Session, timeline::Context},
+    service::{
+        notifier::Subject,
+        sessions::Session,
+        sync::filter::{SyncFilter, TypeFilter},
+        timeline::Context,
+    },
     storage::{Conn, Position, RoomNid, account_data},
 };
 
@@ -28,6 +33,7 @@ pub fn changed(
     context: &Context,
     conn: &mut Conn,
     caller: &Session,
+    filter: &SyncFilter,
     since: Option<Position>,
     now: Position,
 ) -> Result<Changed> {
@@ -39,8 +45,13 @@ pub fn changed(
     let range = (since.unwrap_or(Position(0)), now);
     for row in account_data::changed(conn, caller.user_nid, range)? {
         if row.room_id == account_data::GLOBAL {
+            if !filter.account_data.wants_type(&row.event_type) {
+                continue;
+            }
             changed.global.push(Raw::from_json(event(&row.event_type, row.content)?));
         } else if let Ok(room_id) = <&RoomId>::try_from(row.room_id.as_str())
+            && filter.room_account_data.wants_room(room_id)
+            && filter.room_account_data.wants_type(&row.event_type)
             && let Some(info) = context.rooms.by_id(conn, room_id)?
         {
             let event = Raw::from_json(event(&row.event_type, row.content)?);
@@ -54,10 +65,15 @@ pub fn changed(
 pub fn of_room(
     conn: &mut Conn,
     caller: &Session,
+    filter: &TypeFilter,
     room_id: &RoomId,
 ) -> Result<Vec<Raw<AnyRoomAccountDataEvent>>> {
+    if !filter.wants_room(room_id) {
+        return Ok(Vec::new());
+    }
     account_data::of_room(conn, caller.user_nid, room_id.as_str())?
         .into_iter()
+        .filter(|row| filter.wants_type(&row.event_type))
         .map(|row| event(&row.event_type, row.content).map(Raw::from_json))
         .collect()
 }

@@ -1,0 +1,2 @@
+DROP TABLE read_positions;
+DROP TABLE receipts;

@@ -1,0 +1,209 @@
+//! Up to where users have read: receipts and the fully-read marker.
+
+use std::sync::Arc;
+
+use ruma::{EventId, OwnedEventId, RoomId, events::receipt::ReceiptThread};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    notifier::Subject,
+    rooms::visibility::Access,
+    sessions::Session,
+    thread::{Thread, thread_of},
+    timeline::Context,
+};
+use crate::{
+    error::{Error, Result},
+    storage::{
+        Conn, Position, RoomNid, Tx, UserNid,
+        account_data::{self, AccountDataRow},
+        read_positions,
+        receipts::{self, ReceiptRow},
+    },
+};
+
+pub const PUBLIC: &str = "m.read";
+pub const PRIVATE: &str = "m.read.private";
+const FULLY_READ: &str = "m.fully_read";
+
+/// What a user says to have read up to an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerKind {
+    Read,
+    ReadPrivate,
+    FullyRead,
+}
+
+pub struct Marker {
+    pub kind: MarkerKind,
+    pub event_id: OwnedEventId,
+    pub thread: ReceiptThread,
+}
+
+pub struct Receipts {
+    context: Arc<Context>,
+}
+
+/// A marker whose event was found.
+struct Placed {
+    kind: MarkerKind,
+    event_id: OwnedEventId,
+    at: Position,
+    thread: String,
+}
+
+impl Receipts {
+    pub fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    /// Moves markers of the caller forward. One that is ahead already stays.
+    pub async fn mark(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        markers: Vec<Marker>,
+    ) -> Result<()> {
+        let (context, room_id) = (self.context.clone(), room_id.to_owned());
+        let user = caller.user_nid;
+        let read = self.context.store.read(move |conn| {
+            let access = Access::load(&context, conn, &room_id, user)?;
+            if !access.is_joined() {
+                return Err(Error::forbidden("You are not in this room"));
+            }
+            let room = access.info.nid;
+            let mut placed = Vec::with_capacity(markers.len());
+            for marker in markers {
+                let marker = place(&context, conn, room, marker)?;
+                if marker.kind != MarkerKind::FullyRead
+                    || !is_fully_read(&context, conn, &room_id, user, marker.at)?
+                {
+                    placed.push(marker);
+                }
+            }
+            Ok((room, room_id, placed))
+        });
+        let (room, room_id, placed) = read.await?;
+        let (context, now) = (self.context.clone(), self.context.clock.now_ms());
+        let write = self.context.store.write(move |tx| {
+            let (mut subjects, mut last) = (Vec::new(), None);
+            for marker in &placed {
+                let moved = match marker.kind {
+                    MarkerKind::FullyRead => Some(fully_read(tx, &room_id, user, marker)?),
+                    _ => receipt(tx, room, user, marker, now)?,
+                };
+                let Some(position) = moved else { continue };
+                last = Some(position);
+                subjects.push(match marker.kind {
+                    MarkerKind::Read => Subject::Room(room),
+                    MarkerKind::ReadPrivate | MarkerKind::FullyRead => Subject::User(user),
+                });
+                if marker.kind != MarkerKind::FullyRead {
+                    subjects.push(Subject::Receipts(room));
+                }
+            }
+            if let Some(position) = last {
+                let context = context.clone();
+                tx.after_commit(move || context.notifier.advance(position, subjects));
+            }
+            Ok(())
+        });
+        write.await
+    }
+}
+
+/// Finds the event that a marker names, and checks that it is in the marker's thread.
+fn place(context: &Context, conn: &mut Conn, room: RoomNid, marker: Marker) -> Result<Placed> {
+    let Marker { kind, event_id, thread } = marker;
+    let event = context.events.by_id(conn, &event_id)?.filter(|event| event.room_nid == room);
+    let at = event.as_ref().and_then(|event| event.position());
+    let (Some(event), Some(at)) = (event, at) else {
+        return Err(Error::not_found("There is no such event in this room"));
+    };
+    let find = |id: &EventId| context.events.by_id(conn, id);
+    let fits = match &thread {
+        ReceiptThread::Unthreaded => true,
+        _ if kind == MarkerKind::FullyRead => false,
+        ReceiptThread::Main => thread_of(&event.pdu, find)? == Thread::Main,
+        ReceiptThread::Thread(root) => {
+            *root == event_id || thread_of(&event.pdu, find)? == Thread::Of(root.clone())
+        }
+        _ => false,
+    };
+    if !fits {
+        return Err(Error::invalid_param("The event is not in that thread"));
+    }
+    let thread = thread.as_str().unwrap_or(read_positions::ALL).to_owned();
+    Ok(Placed { kind, event_id, at, thread })
+}
+
+/// Sets a receipt, unless it would go back.
+fn receipt(
+    tx: &mut Tx<'_>,
+    room: RoomNid,
+    user: UserNid,
+    marker: &Placed,
+    now: i64,
+) -> Result<Option<Position>> {
+    let receipt_type = match marker.kind {
+        MarkerKind::ReadPrivate => PRIVATE,
+        _ => PUBLIC,
+    };
+    let known = receipts::event_position(tx, room, user, receipt_type, &marker.thread)?;
+    if known.is_some_and(|known| known >= marker.at) {
+        return Ok(None);
+    }
+    read_positions::advance(tx, (user, room), &marker.thread, marker.at)?;
+    let position = tx.next_position()?;
+    let row = ReceiptRow {
+        room_nid: room,
+        user_nid: user,
+        receipt_type: receipt_type.to_owned(),
+        thread: marker.thread.clone(),
+        event_id: marker.event_id.to_string(),
+        event_position: marker.at,
+        ts: now,
+        position,
+    };
+    receipts::set(tx, &row)?;
+    Ok(Some(position))
+}
+
+/// Whether the fully-read marker is at a place or ahead of it.
+fn is_fully_read(
+    context: &Context,
+    conn: &mut Conn,
+    room_id: &RoomId,
+    user: UserNid,
+    at: Position,
+) -> Result<bool> {
+    #[derive(Deserialize)]
+    struct Content {
+        event_id: OwnedEventId,
+    }
+    let known = account_data::get(conn, user, room_id.as_str(), FULLY_READ)?;
+    let known = known.and_then(|known| serde_json::from_str::<Content>(&known).ok());
+    let Some(Content { event_id }) = known else { return Ok(false) };
+    let event = context.events.by_id(conn, &event_id)?;
+    Ok(event.and_then(|event| event.position()).is_some_and(|known| known >= at))
+}
+
+/// Sets the fully-read marker, which is account data.
+fn fully_read(
+    tx: &mut Tx<'_>,
+    room_id: &RoomId,
+    user: UserNid,
+    marker: &Placed,
+) -> Result<Position> {
+    let position = tx.next_position()?;
+    let row = AccountDataRow {
+        user_nid: user,
+        room_id: room_id.to_string(),
+        event_type: FULLY_READ.to_owned(),
+        content: json!({ "event_id": marker.event_id }).to_string(),
+        position,
+    };
+    account_data::set(tx, &row)?;
+    Ok(position)
+}
