@@ -44,6 +44,7 @@ use crate::{
         filters::Filters,
         ignored_users::IgnoredUsers,
         joins::Joins,
+        media::{self, Media},
         notifier::{Notifier, Serial},
         passwords::Passwords,
         receipts::Receipts,
@@ -282,6 +283,18 @@ fn start_on(
     let remote = remote(core, Arc::clone(&timeline), resolver)?;
     let rooms = Arc::new(Rooms::new(timeline, Arc::clone(&remote), default_version(config)?));
     let typing = Typing::new(Arc::clone(&context));
+    let limits = media::Limits {
+        file: config.media.max_upload_bytes,
+        user: config.media.max_bytes_per_user,
+    };
+    let media = Arc::new(Media::new(media::Parts {
+        store: core.store.clone(),
+        clock: core.clock.clone(),
+        server_name: core.server_name.clone(),
+        folder: &config.media.path,
+        limits,
+        stopping: stopping.clone(),
+    })?);
     let app = App {
         config: Arc::clone(config),
         clock: core.clock.clone(),
@@ -293,6 +306,7 @@ fn start_on(
         uia: Arc::new(Uia::new(core.clock.clone())),
         filters: Filters::new(core.store.clone()),
         joins: Joins::new(Arc::clone(&rooms), Arc::clone(&remote)),
+        media: Arc::clone(&media),
         remote: Arc::clone(&remote),
         rooms,
         account_data: AccountData::new(Arc::clone(&context)),
@@ -307,7 +321,7 @@ fn start_on(
         stopped.cancelled().await;
         waits.stop();
     }));
-    let cleanup = Cleanup::new(core.store.clone());
+    let cleanup = Cleanup::new(core.store.clone(), media);
     workers.push(tokio::spawn(worker::cleanup::run(cleanup, core.clock.clone(), stopping.clone())));
 
     let socket = command_socket::path(&config.server.signing_key_file);

@@ -12,6 +12,7 @@ pub mod app;
 mod assets;
 pub mod auth;
 mod client;
+mod content;
 mod error;
 mod federation;
 mod limits;

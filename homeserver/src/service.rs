@@ -14,6 +14,7 @@ pub mod filters;
 pub mod ignored_users;
 pub mod invite_permission;
 pub mod joins;
+pub mod media;
 pub mod notifier;
 pub mod passwords;
 pub mod random;

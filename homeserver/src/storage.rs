@@ -29,6 +29,7 @@ pub mod filters;
 pub mod ignored_users;
 mod interner;
 mod lock;
+pub mod media;
 pub mod members;
 mod migrate;
 mod nid;

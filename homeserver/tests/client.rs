@@ -19,6 +19,8 @@ mod filter;
 mod ignored_users;
 #[path = "client/listeners.rs"]
 mod listeners;
+#[path = "client/media.rs"]
+mod media;
 #[path = "client/paths.rs"]
 mod paths;
 #[path = "client/profile.rs"]

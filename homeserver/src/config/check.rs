@@ -124,7 +124,6 @@ impl Config {
         );
         warn(self.email.smtp_host.is_some(), "email.smtp_host", LATER);
         warn(!self.turn.uris.is_empty(), "turn.uris", LATER);
-        warn(self.media.allow_unauthenticated, "media.allow_unauthenticated", LATER);
         warn(self.room_directory.public_without_auth, "room_directory.public_without_auth", LATER);
         warn(
             self.room_directory.public_over_federation,
@@ -133,6 +132,11 @@ impl Config {
         );
         warn(self.room_directory.anyone_may_publish, "room_directory.anyone_may_publish", LATER);
         warn(self.registration.allow_guests, "registration.allow_guests", LATER);
+        warn(
+            self.media.allow_unauthenticated,
+            "media.allow_unauthenticated",
+            "is on, danger: who knows the address of a file can read it without an account",
+        );
         warn(
             self.outbound.accept_invalid_certs,
             "outbound.accept_invalid_certs",
@@ -372,7 +376,7 @@ mod tests {
         );
         assert_eq!(config.listeners.len(), 2);
         let dangers = config.warnings().iter().filter(|w| w.contains("danger")).count();
-        assert_eq!(dangers, 3);
+        assert_eq!(dangers, 4);
     }
 
     #[test]

@@ -42,6 +42,10 @@ section! {
         path: PathBuf = PathBuf::from("media"),
         /// Answer the old download and thumbnail paths, which ask for no access token.
         allow_unauthenticated: bool = false,
+        /// The largest file, in bytes.
+        max_upload_bytes: u64 = 100 * 1024 * 1024,
+        /// How much each user may upload in all, in bytes; as much as they like when absent.
+        max_bytes_per_user: Option<u64> = None => "10737418240",
     }
 }
 

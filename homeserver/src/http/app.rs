@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     service::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
-        receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
+        media::Media, receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
         sessions::Sessions, sync::Sync, typing::Typing, uia::Uia,
     },
 };
@@ -28,6 +28,7 @@ pub struct App {
     pub filters: Filters,
     pub rooms: Arc<Rooms>,
     pub joins: Joins,
+    pub media: Arc<Media>,
     pub remote: Arc<Remote>,
     pub account_data: AccountData,
     pub receipts: Receipts,

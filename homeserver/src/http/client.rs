@@ -5,6 +5,7 @@ pub mod capabilities;
 pub mod config;
 pub mod discovery;
 pub mod filter;
+pub mod media;
 pub mod membership;
 pub mod message;
 pub mod profile;

@@ -10,8 +10,8 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
 use super::{
     auth::Scheme,
     client::{
-        account, capabilities, config, discovery, filter, membership, message, profile, push,
-        read_marker, receipt, register, room, session, state, sync, tag, typing,
+        account, capabilities, config, discovery, filter, media, membership, message, profile,
+        push, read_marker, receipt, register, room, session, state, sync, tag, typing,
     },
     federation, limits,
     metrics::RouteMetrics,
@@ -95,6 +95,8 @@ pub fn routes() -> Routes {
     routes.add(receipt::create_receipt);
     routes.add(read_marker::set_read_marker);
     routes.add(typing::create_typing_event);
+
+    media::add_routes(&mut routes);
 
     routes.add(federation::discovery::get_server_keys);
     routes.add_raw(
@@ -202,8 +204,21 @@ impl Routes {
     ) where
         F: Future<Output = Result<HttpResponse>> + 'static,
     {
+        self.add_raw_at(method, &[path], handler);
+    }
+
+    /// The same at several paths, the newest one last.
+    pub fn add_raw_at<F>(
+        &mut self,
+        method: Method,
+        paths: &[&'static str],
+        handler: impl Fn(Ctx, Call) -> F + Copy + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<HttpResponse>> + 'static,
+    {
         let run: Run = Box::new(move |ctx, request| Box::pin(handler(ctx, request)));
-        self.insert(method, path, [path].into_iter(), run);
+        let name = paths.last().copied().unwrap_or_default();
+        self.insert(method, name, paths.iter().copied(), run);
     }
 
     fn insert(

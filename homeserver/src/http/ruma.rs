@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _, stream};
 use ruma::api::{IncomingRequest, OutgoingResponse, OutgoingResponseExt as _};
 use smallvec::SmallVec;
 use tokio::time::timeout;
@@ -103,6 +103,13 @@ impl Body {
             .unwrap_or_else(|_| Err(Error::bad_json("The request's body came too slowly")))?;
         self.bytes = bytes.clone();
         Ok(bytes)
+    }
+
+    /// As it comes, for a handler that bounds it itself.
+    pub fn stream(&mut self) -> impl Stream<Item = Result<Bytes>> + Unpin + use<> {
+        stream::iter(self.payload.take())
+            .flatten()
+            .map(|chunk| chunk.map_err(|_| Error::bad_json("The request's body ended early")))
     }
 }
 

@@ -1,5 +1,11 @@
-//! What is kept for a time only: the answers to repeated requests.
+//! What is kept for a time only: the answers to repeated requests, ids without content, files without a row.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use super::media::Media;
 use crate::{
     error::Result,
     storage::{Store, client_transactions},
@@ -9,14 +15,18 @@ use crate::{
 const TRANSACTIONS_KEPT: i64 = 24 * 60 * 60 * 1_000;
 /// Rows deleted in one write, so that others need not wait.
 const CHUNK: i64 = 500;
+/// Files are gone through so often, in milliseconds.
+const SWEEP_EVERY: i64 = 24 * 60 * 60 * 1_000;
 
 pub struct Cleanup {
     store: Store,
+    media: Arc<Media>,
+    swept_at: AtomicI64,
 }
 
 impl Cleanup {
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, media: Arc<Media>) -> Self {
+        Self { store, media, swept_at: AtomicI64::new(0) }
     }
 
     /// Deletes what is older than it needs to be at `now`.
@@ -28,8 +38,14 @@ impl Cleanup {
                 .write(move |tx| client_transactions::delete_before(tx, before, CHUNK))
                 .await?;
             if deleted < CHUNK as usize {
-                return Ok(());
+                break;
             }
         }
+        while self.media.forget_expired(CHUNK).await? == CHUNK as usize {}
+        if now - self.swept_at.load(Ordering::Relaxed) >= SWEEP_EVERY {
+            self.media.sweep().await?;
+            self.swept_at.store(now, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }

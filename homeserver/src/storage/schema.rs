@@ -266,6 +266,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    media (media_id) {
+        media_id -> Text,
+        user_nid -> BigInt,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        sha256 -> Nullable<Binary>,
+        size -> Nullable<BigInt>,
+        content_type -> Nullable<Text>,
+        filename -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     account_data (user_nid, room_id, event_type) {
         user_nid -> BigInt,
         room_id -> Text,

@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// A version stands here only when what clients switch on by it is there.
-const VERSIONS: [&str; 10] =
-    ["v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10"];
+const VERSIONS: [&str; 11] =
+    ["v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10", "v1.11"];
 
 /// `GET /_matrix/client/versions`. An access token is not looked at: a client learns the versions before it
 /// learns that its token has been revoked.
