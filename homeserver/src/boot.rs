@@ -47,6 +47,7 @@ use crate::{
         media::{self, Media},
         notifier::{Notifier, Serial},
         passwords::Passwords,
+        push::{Push, rules::PushRules},
         receipts::Receipts,
         registration::Registration,
         remote::{self, Policy, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
@@ -199,6 +200,7 @@ fn context(core: &Core) -> Result<Arc<Context>, StartError> {
     Ok(Arc::new(Context {
         events: Arc::new(Events::new(Arc::clone(&rooms), bytes / 2)),
         states: Arc::new(States::new(bytes / 4)),
+        push_rules: Arc::new(PushRules::new(CACHED_USERS)),
         ignored_users: Arc::new(IgnoredUsers::new(CACHED_USERS)),
         user_rooms: Arc::new(UserRooms::new(CACHED_USERS, Arc::clone(&notifier))),
         rooms,
@@ -310,6 +312,7 @@ fn start_on(
         remote: Arc::clone(&remote),
         rooms,
         account_data: AccountData::new(Arc::clone(&context)),
+        push: Push::new(Arc::clone(&context)),
         receipts: Receipts::new(Arc::clone(&context)),
         sync: Sync::new(Arc::clone(&context), Streams { typing: Arc::clone(typing.rooms()) }),
         typing,

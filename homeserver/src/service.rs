@@ -17,6 +17,7 @@ pub mod joins;
 pub mod media;
 pub mod notifier;
 pub mod passwords;
+pub mod push;
 pub mod random;
 pub mod receipts;
 pub mod registration;

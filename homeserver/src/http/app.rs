@@ -10,8 +10,8 @@ use crate::{
     config::Config,
     service::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
-        media::Media, receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
-        sessions::Sessions, sync::Sync, typing::Typing, uia::Uia,
+        media::Media, push::Push, receipts::Receipts, registration::Registration, remote::Remote,
+        rooms::Rooms, sessions::Sessions, sync::Sync, typing::Typing, uia::Uia,
     },
 };
 
@@ -31,6 +31,7 @@ pub struct App {
     pub media: Arc<Media>,
     pub remote: Arc<Remote>,
     pub account_data: AccountData,
+    pub push: Push,
     pub receipts: Receipts,
     pub sync: Sync,
     pub typing: Typing,

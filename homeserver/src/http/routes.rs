@@ -54,6 +54,13 @@ pub fn routes() -> Routes {
 
     routes.add(push::get_pushrules_all);
     routes.add(push::get_pushrules_global_scope);
+    routes.add(push::get_pushrule);
+    routes.add(push::set_pushrule);
+    routes.add(push::delete_pushrule);
+    routes.add(push::get_pushrule_enabled);
+    routes.add(push::set_pushrule_enabled);
+    routes.add(push::get_pushrule_actions);
+    routes.add(push::set_pushrule_actions);
 
     routes.add(room::create_room);
     routes.add(room::get_room_event);

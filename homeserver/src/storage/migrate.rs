@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-24_drop_unread_indexes",
     "2026-11-24_keep_account_data",
     "2026-11-24_keep_receipts",
+    "2026-11-24_keep_push_rules",
 ];
 
 /// The names of all migrations, in order.

@@ -296,6 +296,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    push_rules (user_nid) {
+        user_nid -> BigInt,
+        rules -> Text,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
     receipts (room_nid, user_nid, receipt_type, thread) {
         room_nid -> BigInt,
         user_nid -> BigInt,

@@ -6,8 +6,11 @@ use ruma::{
         get_global_account_data, get_room_account_data, set_global_account_data,
         set_room_account_data,
     },
+    events::{GlobalAccountDataEventType, push_rules::PushRulesEventContent},
+    push::Ruleset,
     serde::Raw,
 };
+use serde_json::value::to_raw_value;
 
 use crate::{
     error::{Error, Result},
@@ -36,7 +39,14 @@ pub async fn get_global_account_data(
     Ruma { request, caller }: Ruma<get_global_account_data::v3::Request>,
 ) -> Result<get_global_account_data::v3::Response> {
     own(&caller, &request.user_id)?;
-    let content = ctx.account_data.get(&caller, None, request.event_type.to_string()).await?;
+    let content = match request.event_type {
+        GlobalAccountDataEventType::PushRules => {
+            let rules = Ruleset::clone(&*ctx.push.rules(&caller).await?);
+            to_raw_value(&PushRulesEventContent::new(rules))
+                .map_err(|error| Error::internal(format!("push rules: {error}")))?
+        }
+        kind => ctx.account_data.get(&caller, None, kind.to_string()).await?,
+    };
     Ok(get_global_account_data::v3::Response::new(Raw::from_json(content)))
 }
 

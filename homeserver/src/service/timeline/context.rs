@@ -8,8 +8,8 @@ use sealpost_federation::signing_key::SigningKey;
 use crate::{
     clock::Clock,
     service::{
-        events::Events, ignored_users::IgnoredUsers, notifier::Notifier, room_info::RoomInfos,
-        states::States, user_rooms::UserRooms,
+        events::Events, ignored_users::IgnoredUsers, notifier::Notifier, push::rules::PushRules,
+        room_info::RoomInfos, states::States, user_rooms::UserRooms,
     },
     storage::Store,
 };
@@ -21,6 +21,7 @@ pub struct Context {
     pub states: Arc<States>,
     pub user_rooms: Arc<UserRooms>,
     pub ignored_users: Arc<IgnoredUsers>,
+    pub push_rules: Arc<PushRules>,
     pub notifier: Arc<Notifier>,
     pub key: Arc<SigningKey>,
     pub server_name: OwnedServerName,

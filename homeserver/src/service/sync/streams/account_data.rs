@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use ruma::{
     RoomId,
-    events::{AnyGlobalAccountDataEvent, AnyRoomAccountDataEvent},
+    events::{
+        AnyGlobalAccountDataEvent, AnyRoomAccountDataEvent, push_rules::PushRulesEventContent,
+    },
+    push::Ruleset,
     serde::Raw,
 };
 use serde::Serialize;
@@ -18,8 +21,10 @@ use crate::{
         sync::filter::{SyncFilter, TypeFilter},
         timeline::Context,
     },
-    storage::{Conn, Position, RoomNid, account_data},
+    storage::{Conn, Position, RoomNid, account_data, push_rules as push_rows},
 };
+
+const PUSH_RULES: &str = "m.push_rules";
 
 /// What changed, by where it belongs.
 #[derive(Debug, Default)]
@@ -58,7 +63,30 @@ pub fn changed(
             changed.rooms.entry(info.nid).or_default().push(event);
         }
     }
+    if filter.account_data.wants_type(PUSH_RULES) {
+        changed.global.extend(push_rules(context, conn, caller, since, now)?);
+    }
     Ok(changed)
+}
+
+/// The caller's push rules, which every user has.
+fn push_rules(
+    context: &Context,
+    conn: &mut Conn,
+    caller: &Session,
+    since: Option<Position>,
+    now: Position,
+) -> Result<Option<Raw<AnyGlobalAccountDataEvent>>> {
+    if let Some(since) = since {
+        let at = push_rows::get(conn, caller.user_nid)?.map(|(_, position)| position);
+        if at.is_none_or(|at| at <= since || at > now) {
+            return Ok(None);
+        }
+    }
+    let rules = context.push_rules.of_user(conn, caller.user_nid, &caller.user_id)?;
+    let content = serde_json::to_string(&PushRulesEventContent::new(Ruleset::clone(&rules)))
+        .map_err(|error| Error::internal(format!("push rules: {error}")))?;
+    Ok(Some(Raw::from_json(event(PUSH_RULES, content)?)))
 }
 
 /// All of one room, for a client that did not know the room.
