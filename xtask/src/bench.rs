@@ -11,15 +11,23 @@ use crate::server::{Running, configure, free_port, fresh_folder};
 use crate::{Result, artefact, place, synapse};
 
 /// Scenario, and the aim in milliseconds of processor time for one operation.
-const TABLE: [(&str, f64); 8] = [
+const TABLE: [(&str, f64); 16] = [
     ("send, one client", 0.4),
     ("send, 8 clients in one room", 0.4),
     ("send, 8 clients in 8 rooms", 0.3),
     ("fan-out to 50 long polls", 8.0),
     ("initial sync of 50 rooms", 15.0),
+    ("lazy initial sync", 12.0),
+    ("sliding sync of 50 rooms", 10.0),
     ("empty incremental sync", 0.1),
     ("back-pagination, per event", 0.02),
     ("join, room growing to 1,000", 5.0),
+    ("members of a room of 1,000", 6.0),
+    ("upload of 50 keys", 1.0),
+    ("key claim", 0.12),
+    ("to-device message", 0.12),
+    ("1 MiB up", 1.2),
+    ("1 MiB down", 0.5),
 ];
 /// Memory in MiB, and its aims.
 const MEMORY: [(&str, f64); 2] = [("idle", 40.0), ("after", 120.0)];

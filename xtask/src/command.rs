@@ -17,6 +17,16 @@ pub fn command(program: impl AsRef<Path>, folder: &Path) -> Command {
 pub fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = command(program, &crate::place::root());
+    // What cargo told this program about its own package, build scripts would take for a change of theirs.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
+            command.env_remove(&name);
+        }
+    }
     command.args(arguments);
     command
 }

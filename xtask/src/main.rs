@@ -39,7 +39,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [STEP…]     every test; or some of: web wasm rust browser clients soak
   lint [STEP…]     every check; or some of: fmt clippy wasm licences web
   check            lint, then test
-  bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,
+  bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,keys,media,
                    --without-synapse
   bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
   soak             sixteen clients for ten minutes; --seconds N

@@ -83,10 +83,11 @@ impl Suite {
             .env("SEALPOST_BIN", &self.server)
             .env("OUT", &results)
             .env("TIMEOUT_FACTOR", "2");
-        // It fails with the first test that fails: which ones, the results say.
+        // It fails when a test fails: which ones, the results say.
         let ended = run(&mut suite);
-        let passed = passed(&read(&results.join("results.tap"))?);
-        if passed.is_empty() { ended.map(|()| passed) } else { Ok(passed) }
+        let tap = read(&results.join("results.tap"))?;
+        let ran = tap.lines().any(|line| line.starts_with("ok ") || line.starts_with("not ok "));
+        if ran { Ok(passed(&tap)) } else { ended.map(|()| BTreeSet::new()) }
     }
 }
 

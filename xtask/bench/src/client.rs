@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A logged-in device.
 pub struct User {
     pub id: String,
+    pub device: String,
     token: String,
     address: String,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -42,12 +43,14 @@ impl User {
     async fn enter(address: &str, path: &str, body: &Value) -> Result<Self> {
         let mut user = Self {
             id: String::new(),
+            device: String::new(),
             token: String::new(),
             address: address.to_owned(),
             connection: None,
         };
         let answer = user.post(path, body).await?;
         user.id = text(&answer, "user_id")?;
+        user.device = text(&answer, "device_id")?;
         user.token = text(&answer, "access_token")?;
         Ok(user)
     }
@@ -89,7 +92,11 @@ impl User {
         parse(&self.request(Method::GET, path, None).await?)
     }
 
-    async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+    pub async fn put(&mut self, path: &str, body: &Value) -> Result<Value> {
+        parse(&self.request(Method::PUT, path, Some(body)).await?)
+    }
+
+    pub async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
         parse(&self.request(Method::POST, path, Some(body)).await?)
     }
 
@@ -100,6 +107,18 @@ impl User {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Bytes> {
+        let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        self.exchange(method, path, "application/json", body).await
+    }
+
+    /// A request with a body of any type; the body of a 2xx answer.
+    pub async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Bytes> {
         let what = format!("{method} {path}");
         let exchange = async {
             let mut request =
@@ -108,8 +127,8 @@ impl User {
                 request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
             }
             let request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(Full::new(body.map_or_else(Bytes::new, |b| Bytes::from(b.to_string()))))
+                .header(header::CONTENT_TYPE, content_type)
+                .body(Full::new(body))
                 .map_err(|error| error.to_string())?;
             let response = self
                 .connected()

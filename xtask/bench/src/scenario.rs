@@ -5,6 +5,8 @@
 mod fan_out;
 mod history;
 mod join;
+mod keys;
+mod media;
 mod send;
 mod sync;
 
@@ -75,6 +77,12 @@ pub async fn run(bench: &Bench, only: Option<&str>) -> Result<()> {
     }
     if wanted("join") {
         join::run(bench).await?;
+    }
+    if wanted("keys") {
+        keys::run(bench).await?;
+    }
+    if wanted("media") {
+        media::run(bench).await?;
     }
     bench.stopwatch().finish("after", 1, Vec::new()).print();
     Ok(())
