@@ -33,6 +33,8 @@ mod receipts;
 mod register;
 #[path = "client/room.rs"]
 mod room;
+#[path = "client/room_versions.rs"]
+mod room_versions;
 #[path = "client/session.rs"]
 mod session;
 #[path = "client/stop.rs"]

@@ -58,9 +58,6 @@ impl Config {
         if self.metrics.bind.parse::<IpAddr>().is_err() {
             return fault("metrics.bind", "is not an address");
         }
-        if !matches!(self.rooms.default_version.as_str(), "10" | "11" | "12") {
-            return fault("rooms.default_version", "must be one of `10` `11` `12`");
-        }
         self.check_hashing()?;
         for (key, names) in [
             ("federation.notaries", &self.federation.notaries),
@@ -262,7 +259,6 @@ mod tests {
             ),
             ("server_name = \"a.b\"\nlisteners = 1", "`listeners`"),
             ("server_name = \"a.b\"\ndatabase.url = \"mysql://x\"", "`database.url`"),
-            ("server_name = \"a.b\"\nrooms.default_version = \"9\"", "`rooms.default_version`"),
             (
                 "server_name = \"a.b\"\npassword_hashing.memory_kib = 1",
                 "`password_hashing.memory_kib`",

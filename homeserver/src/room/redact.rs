@@ -22,6 +22,13 @@ pub fn takes_effect(redaction: &Pdu, target: &Pdu, power: &Power) -> bool {
             || redaction.sender.server_name() == target.sender.server_name())
 }
 
+/// May one of our users ask for the redaction? Other servers answer for theirs; among ours, one user's events
+/// are not another's.
+pub fn may_be_asked_for(redaction: &Pdu, target: &Pdu, power: &Power) -> bool {
+    takes_effect(redaction, target, power)
+        && (redaction.sender == target.sender || power.may_redact_others(&redaction.sender))
+}
+
 /// What redaction leaves of an event. Its id stays the same.
 pub fn redacted(pdu: &Pdu, rules: &RoomVersionRules) -> Result<Pdu, EventError> {
     let mut object: CanonicalJsonObject = serde_json::from_str(&pdu.json)?;

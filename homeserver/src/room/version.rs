@@ -4,12 +4,23 @@
 use ruma::{RoomVersionId, room_version_rules::RoomVersionRules};
 
 /// Every version a room may have here, oldest first.
-pub const SUPPORTED: [RoomVersionId; 3] =
-    [RoomVersionId::V10, RoomVersionId::V11, RoomVersionId::V12];
+pub const SUPPORTED: [RoomVersionId; 7] = [
+    RoomVersionId::V6,
+    RoomVersionId::V7,
+    RoomVersionId::V8,
+    RoomVersionId::V9,
+    RoomVersionId::V10,
+    RoomVersionId::V11,
+    RoomVersionId::V12,
+];
 
 /// The rules of a version. `None`: not supported.
 pub fn rules(version: &RoomVersionId) -> Option<&'static RoomVersionRules> {
     match version {
+        RoomVersionId::V6 => Some(&RoomVersionRules::V6),
+        RoomVersionId::V7 => Some(&RoomVersionRules::V7),
+        RoomVersionId::V8 => Some(&RoomVersionRules::V8),
+        RoomVersionId::V9 => Some(&RoomVersionRules::V9),
         RoomVersionId::V10 => Some(&RoomVersionRules::V10),
         RoomVersionId::V11 => Some(&RoomVersionRules::V11),
         RoomVersionId::V12 => Some(&RoomVersionRules::V12),
@@ -24,6 +35,6 @@ mod tests {
     #[test]
     fn every_supported_version_has_rules() {
         assert!(SUPPORTED.iter().all(|version| rules(version).is_some()));
-        assert!(rules(&RoomVersionId::V9).is_none());
+        assert!(rules(&RoomVersionId::try_from("13").unwrap()).is_none());
     }
 }

@@ -5,7 +5,10 @@ use serde_json::json;
 
 use sealpost_homeserver::storage::{Position, outbox};
 
-use crate::{network::Network, user::User};
+use crate::{
+    network::Network,
+    user::{User, encode},
+};
 
 /// Both have the same current state.
 async fn agree(room: &str, one: &User, other: &User) {
@@ -20,7 +23,7 @@ async fn two_servers_share_a_room_of_every_version() {
     let network = Network::new();
     let (a, b) = (network.start("a.test").await, network.start("b.test").await);
     let (alice, bob) = (a.register("alice").await, b.register("bob").await);
-    for version in ["10", "11", "12"] {
+    for version in ["6", "7", "8", "9", "10", "11", "12"] {
         let room = alice
             .create_room(
                 json!({ "room_version": version, "preset": "public_chat", "name": "Both" }),
@@ -33,6 +36,30 @@ async fn two_servers_share_a_room_of_every_version() {
         alice.sees(&room, &["from b"]).await;
         alice.send(&room, "from a").await;
         bob.sees(&room, &["from b", "from a"]).await;
+        agree(&room, &alice, &bob).await;
+
+        // A redaction of a user without power over their own message, and its way to the other server.
+        let regretted = bob.send(&room, "regretted").await;
+        alice.sees(&room, &["regretted"]).await;
+        let path = format!("rooms/{room}/redact/{}/1", encode(&regretted));
+        bob.call(Method::PUT, &path, json!({})).await;
+        alice
+            .sync_until("the redaction", async || {
+                !alice.bodies(&room).await.iter().any(|body| body == "regretted")
+            })
+            .await;
+        let kick = json!({ "user_id": bob.id });
+        alice.call(Method::POST, &format!("rooms/{room}/kick"), kick.clone()).await;
+        bob.sync_until("the kick", async || {
+            let joined = bob.call(Method::GET, "joined_rooms", json!({})).await;
+            !joined["joined_rooms"].as_array().unwrap().contains(&json!(room))
+        })
+        .await;
+        alice.call(Method::POST, &format!("rooms/{room}/invite"), kick).await;
+        bob.invited(&room).await;
+        bob.join(&room, "a.test").await;
+        bob.send(&room, "again").await;
+        alice.sees(&room, &["again"]).await;
         agree(&room, &alice, &bob).await;
     }
     a.stop().await;

@@ -181,7 +181,7 @@ impl User {
 }
 
 /// Percent-encodes what a path segment may not hold.
-fn encode(segment: &str) -> String {
+pub fn encode(segment: &str) -> String {
     segment
         .bytes()
         .map(|byte| match byte {

@@ -14,6 +14,7 @@ use ruma::{
 use crate::{
     error::{Error, Result},
     http::ruma::{Ctx, Ruma},
+    room::version,
 };
 
 /// `GET /_matrix/client/v3/capabilities`
@@ -22,9 +23,8 @@ use crate::{
 pub async fn get_capabilities(ctx: Ctx, _: Ruma<Request>) -> Result<Response> {
     let default = RoomVersionId::try_from(ctx.config.rooms.default_version.as_str())
         .map_err(|e| Error::internal(format!("rooms.default_version: {e}")))?;
-    let available: BTreeMap<_, _> = [RoomVersionId::V10, RoomVersionId::V11, RoomVersionId::V12]
-        .map(|version| (version, RoomVersionStability::Stable))
-        .into();
+    let available: BTreeMap<_, _> =
+        version::SUPPORTED.map(|version| (version, RoomVersionStability::Stable)).into();
     let mut capabilities = Capabilities::new();
     capabilities.room_versions = RoomVersionsCapability::new(default, available);
     capabilities.change_password = ChangePasswordCapability::new(false);

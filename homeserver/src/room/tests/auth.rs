@@ -6,7 +6,7 @@ use ruma::{
 };
 use serde_json::{Value, json};
 
-use super::support::{draft, key, rules};
+use super::support::{VERSIONS, draft, key, rules};
 use crate::room::{
     Pdu,
     auth::{authorise, authorise_by_auth_events, check_auth_events, state_types},
@@ -105,7 +105,7 @@ fn make(
 }
 
 fn everywhere(test: impl Fn(Beginning)) {
-    for version in ["10", "11", "12"] {
+    for version in VERSIONS {
         test(Beginning::new(version));
     }
 }

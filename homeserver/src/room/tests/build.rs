@@ -1,14 +1,12 @@
 use ruma::{CanonicalJsonObject, signatures::hash_and_sign_event};
 use serde_json::json;
 
-use super::support::{draft, event, ids, key, rules, try_event};
+use super::support::{VERSIONS, draft, event, ids, key, rules, try_event};
 use crate::room::{
     Pdu,
     build::{BuildError, Draft},
     check,
 };
-
-const VERSIONS: [&str; 3] = ["10", "11", "12"];
 
 fn drafts() -> Vec<Draft> {
     let mut redaction =

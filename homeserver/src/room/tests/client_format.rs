@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::support::{draft, event, ids};
+use super::support::{VERSIONS, draft, event, ids};
 
 #[test]
 fn a_message_in_the_client_format() {
@@ -21,7 +21,7 @@ fn a_state_event_in_the_client_format() {
 
 #[test]
 fn a_redaction_says_in_both_places_what_it_redacts() {
-    for version in ["10", "11", "12"] {
+    for version in VERSIONS {
         for content in [json!({}), json!({ "reason": "why" })] {
             let mut draft = draft("@u:domain", "m.room.redaction", None, content.clone());
             draft.redacts = Some(ids(1).remove(0));

@@ -4,7 +4,7 @@ use ruma::{
 };
 use serde_json::json;
 
-use super::support::{draft, event, rules};
+use super::support::{BEFORE_12, draft, event, rules};
 use crate::room::{Pdu, power::Power};
 
 fn create(version: &str) -> Pdu {
@@ -39,7 +39,7 @@ fn creators_have_infinite_power_from_version_12_on() {
 
 #[test]
 fn without_power_levels_the_creator_has_100_and_others_none() {
-    for version in ["10", "11"] {
+    for version in BEFORE_12 {
         let power = Power::new(&create(version), None, rules(version)).unwrap();
         assert_eq!(of(&power, "@c:domain"), int(100));
         assert_eq!(of(&power, "@d:domain"), int(0));

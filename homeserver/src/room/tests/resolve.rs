@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::{
     rooms::{Dice, Room},
-    support::{keys, rules},
+    support::{VERSIONS, keys, rules},
 };
 use crate::room::check::receive;
 use crate::room::resolve::{Known, entries_read, resolve};
@@ -79,7 +79,7 @@ fn reduced(room: &Room) -> Resolved {
 fn what_is_left_out_does_not_matter() {
     let mut dice = Dice(0x5EED);
     let (mut conflicts, mut power) = (0, 0);
-    for version in ["10", "11", "12"] {
+    for version in VERSIONS {
         for _ in 0..60 {
             let room = Room::random(version, &mut dice);
             assert_eq!(reduced(&room), naive(&room));
@@ -94,7 +94,7 @@ fn what_is_left_out_does_not_matter() {
 #[test]
 fn the_order_of_forks_does_not_matter() {
     let mut dice = Dice(0xF00D);
-    for version in ["10", "11", "12"] {
+    for version in VERSIONS {
         for _ in 0..20 {
             let mut room = Room::random(version, &mut dice);
             let resolved = reduced(&room);
@@ -118,18 +118,11 @@ struct Fixture {
 
 #[test]
 fn forks_are_resolved_as_synapse_does() {
-    for json in [
-        include_str!("fixtures/forks-v10-0.json"),
-        include_str!("fixtures/forks-v10-1.json"),
-        include_str!("fixtures/forks-v10-2.json"),
-        include_str!("fixtures/forks-v11-0.json"),
-        include_str!("fixtures/forks-v11-1.json"),
-        include_str!("fixtures/forks-v11-2.json"),
-        include_str!("fixtures/forks-v12-0.json"),
-        include_str!("fixtures/forks-v12-1.json"),
-        include_str!("fixtures/forks-v12-2.json"),
-    ] {
-        let fixture: Fixture = serde_json::from_str(json).unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/room/tests/fixtures");
+    for (version, number) in VERSIONS.iter().flat_map(|version| (0..3).map(move |n| (version, n))) {
+        let file = format!("{folder}/forks-v{version}-{number}.json");
+        let json = std::fs::read_to_string(&file).unwrap();
+        let fixture: Fixture = serde_json::from_str(&json).unwrap();
         let events = fixture.events.iter().map(|event| {
             let object = serde_json::from_str(event.get()).unwrap();
             Arc::new(receive(object, None, rules(&fixture.version), &keys()).unwrap())

@@ -13,7 +13,7 @@ use ruma::{
 };
 use serde_json::{Value, json};
 
-use super::support::{draft, key, rules};
+use super::support::{VERSIONS, draft, key, rules};
 use crate::room::{Pdu, auth, build::build, resolve::Known};
 
 /// A state, by its entries.
@@ -242,5 +242,42 @@ impl Room {
             fork.iter().map(|(entry, event)| (entry.clone(), event.event_id.clone())).collect()
         };
         self.forks.iter().map(ids).collect()
+    }
+}
+
+/// Writes the input of `fixtures/from_synapse.py` for versions that have none yet.
+#[test]
+fn write_forks() {
+    if std::env::var_os("SEALPOST_WRITE_FORKS").is_none() {
+        return;
+    }
+    let mut dice = Dice(0xD1CE);
+    for version in VERSIONS {
+        for number in 0..3 {
+            let file = format!(
+                "{}/src/room/tests/fixtures/forks-v{version}-{number}.json",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            if std::fs::exists(&file).unwrap() {
+                continue;
+            }
+            let mut room = Room::random(version, &mut dice);
+            while room.conflicted().len() < 4 {
+                room = Room::random(version, &mut dice);
+            }
+            let events: Vec<&serde_json::value::RawValue> = room
+                .events
+                .iter()
+                .map(|event| serde_json::from_str(&event.json).unwrap())
+                .collect();
+            let ids = |fork: &Fork| -> Vec<_> {
+                fork.values().map(|event| event.event_id.to_string()).collect()
+            };
+            let forks: Vec<_> = room.forks.iter().map(ids).collect();
+            let fixture = json!({
+                "version": version, "events": events, "forks": forks, "resolved": [],
+            });
+            std::fs::write(file, fixture.to_string()).unwrap();
+        }
     }
 }

@@ -18,6 +18,11 @@ use crate::room::{
     version,
 };
 
+/// All that are spoken here.
+pub const VERSIONS: [&str; 7] = ["6", "7", "8", "9", "10", "11", "12"];
+/// Those in which creators have a power level.
+pub const BEFORE_12: [&str; 6] = ["6", "7", "8", "9", "10", "11"];
+
 /// The seed of the specification's test vectors, as PKCS#8.
 pub fn key() -> Ed25519KeyPair {
     let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];

@@ -35,6 +35,7 @@ use crate::{
         dag,
         event::Pdu,
         policy::is_recommended,
+        redact,
     },
     service::{
         event::{Event, Parts},
@@ -127,7 +128,7 @@ pub(super) fn local(
     }
 
     check_invite(context, conn, &pdu)?;
-    let redacts = redaction_target(context, conn, tip, &pdu)?;
+    let redacts = redaction_target(context, conn, tip, &pdu, redact::may_be_asked_for)?;
     let placing = Placing {
         pdu,
         existing: None,
@@ -285,7 +286,7 @@ pub(super) fn remote(
         states.extend(row);
         state
     };
-    let redacts = match redaction_target(context, conn, tip, pdu) {
+    let redacts = match redaction_target(context, conn, tip, pdu, redact::takes_effect) {
         Ok(target) => target,
         Err(Error::Matrix { .. }) => None,
         Err(error) => return Err(error),

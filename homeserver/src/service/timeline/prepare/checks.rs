@@ -66,19 +66,23 @@ pub(super) fn authorise_by_auth_events(
         .map(|reason| reason.0))
 }
 
+/// Whether a redaction may touch its target, by the power before it.
+type RedactionRule = fn(&Pdu, &Pdu, &Power) -> bool;
+
 /// What a redaction is to be applied to, now. An error says why its sender may not.
 pub(super) fn redaction_target(
     context: &Context,
     conn: &mut Conn,
     tip: &Tip,
     pdu: &Pdu,
+    rule: RedactionRule,
 ) -> Result<Option<EventNid>> {
     let Some(redacts) = &pdu.redacts else { return Ok(None) };
     let Some(target) = tip.event_by_id(context, conn, redacts)? else { return Ok(None) };
     if target.room_nid != tip.info.nid {
         return Err(Error::not_found("The event to redact is not in this room"));
     }
-    may_redact(context, conn, tip, pdu, &target.pdu)?
+    may_redact(context, conn, tip, (pdu, &target.pdu), rule)?
         .then_some(Some(target.nid))
         .ok_or_else(|| Error::forbidden("You don't have permission to redact this event"))
 }
@@ -97,7 +101,7 @@ pub(super) fn redaction_before(
         let redaction = tip.event(context, conn, nid)?;
         if redaction.room_nid == tip.info.nid
             && !redaction.rejected
-            && may_redact(context, conn, tip, &redaction.pdu, pdu)?
+            && may_redact(context, conn, tip, (&redaction.pdu, pdu), redact::takes_effect)?
         {
             return Ok(Some(redaction));
         }
@@ -105,12 +109,12 @@ pub(super) fn redaction_before(
     Ok(None)
 }
 
-pub(super) fn may_redact(
+fn may_redact(
     context: &Context,
     conn: &mut Conn,
     tip: &Tip,
-    redaction: &Pdu,
-    target: &Pdu,
+    (redaction, target): (&Pdu, &Pdu),
+    rule: RedactionRule,
 ) -> Result<bool> {
     let state = tip.state.clone();
     let levels = tip.state_event(context, conn, &state, &StateEventType::RoomPowerLevels, "")?;
@@ -118,5 +122,5 @@ pub(super) fn may_redact(
     let Some(create) = create else { return Ok(false) };
     let levels = levels.as_ref().map(|event| &*event.pdu);
     Ok(Power::new(&create.pdu, levels, tip.info.rules)
-        .is_ok_and(|power| redact::takes_effect(redaction, target, &power)))
+        .is_ok_and(|power| rule(redaction, target, &power)))
 }
