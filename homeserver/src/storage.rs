@@ -35,6 +35,7 @@ mod migrate;
 mod nid;
 pub mod outbox;
 mod position;
+pub mod push_counts;
 pub mod push_rules;
 mod queue;
 pub mod read_positions;

@@ -41,5 +41,7 @@ mod session;
 mod stop;
 #[path = "client/sync.rs"]
 mod sync;
+#[path = "client/unread.rs"]
+mod unread;
 #[path = "client/visibility.rs"]
 mod visibility;

@@ -1,7 +1,15 @@
 //! Push rules of users (client-server API, "Push Notifications"): which events they want to be told of.
 //!
-//! [`rules`] holds the rules that users changed, in memory.
+//! [`rules`] holds the rules that users changed, in memory; [`evaluate`] asks them about an event.
+//!
+//! What is unread is not written for each member. An event that notifies under the default rules adds one to
+//! running totals of its room and thread; a member's [`counts`] are differences of those, between now and
+//! where they have read. Where it counts otherwise for somebody (mentions, changed rules, ignored senders) they
+//! get a row with the difference. Somebody whose rules silence ordinary messages of a room would get one for
+//! each of them: while that is so (`push_modes`), the totals do not count for them and rows say all there is.
 
+pub mod counts;
+pub mod evaluate;
 pub mod rules;
 
 use std::sync::Arc;
@@ -12,11 +20,14 @@ use ruma::{
     push::{Action, AnyPushRule, NewPushRule, RuleKind, Ruleset},
 };
 
-use self::rules::{from_difference, to_difference};
+use self::{
+    evaluate::is_quiet,
+    rules::{from_difference, to_difference},
+};
 use super::{notifier::Subject, sessions::Session, timeline::Context};
 use crate::{
     error::{Error, Result},
-    storage::push_rules,
+    storage::{members, push_counts, push_rules},
 };
 
 /// The most that a user's own rules may take, as JSON.
@@ -89,6 +100,14 @@ impl Push {
             }
             let position = tx.next_position()?;
             push_rules::set(tx, user, &difference, position)?;
+            let before = from_difference(known.as_deref(), &user_id)?;
+            for row in members::of_user(tx, user)?.iter().filter(|row| row.membership == "join") {
+                let room = context.rooms.by_nid(tx, row.room_nid)?;
+                let quiet = is_quiet(&rules, &room.id, &user_id);
+                if quiet != is_quiet(&before, &room.id, &user_id) {
+                    push_counts::set_mode(tx, (user, row.room_nid), position, quiet)?;
+                }
+            }
             let context = context.clone();
             tx.after_commit(move || {
                 context.push_rules.changed(user, position);

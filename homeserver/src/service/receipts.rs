@@ -125,6 +125,8 @@ fn place(context: &Context, conn: &mut Conn, room: RoomNid, marker: Marker) -> R
     let fits = match &thread {
         ReceiptThread::Unthreaded => true,
         _ if kind == MarkerKind::FullyRead => false,
+        // It has lost what it related to.
+        ReceiptThread::Main | ReceiptThread::Thread(_) if event.redacted_because.is_some() => true,
         ReceiptThread::Main => thread_of(&event.pdu, find)? == Thread::Main,
         ReceiptThread::Thread(root) => {
             *root == event_id || thread_of(&event.pdu, find)? == Thread::Of(root.clone())

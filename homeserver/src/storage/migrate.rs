@@ -39,11 +39,12 @@ macro_rules! migrations {
 /// In the order they are run.
 const MIGRATIONS: &[Migration] = migrations![
     "2026-11-23_create_tables",
+    "2026-11-24_count_unread",
     "2026-11-24_create_media",
     "2026-11-24_drop_unread_indexes",
     "2026-11-24_keep_account_data",
-    "2026-11-24_keep_receipts",
     "2026-11-24_keep_push_rules",
+    "2026-11-24_keep_receipts",
 ];
 
 /// The names of all migrations, in order.

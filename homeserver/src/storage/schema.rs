@@ -296,6 +296,70 @@ diesel::table! {
 }
 
 diesel::table! {
+    push_counters (room_nid, position) {
+        room_nid -> BigInt,
+        position -> BigInt,
+        thread -> Text,
+        notify -> BigInt,
+        highlight -> BigInt,
+        room_notify -> BigInt,
+        room_highlight -> BigInt,
+        main_notify -> BigInt,
+        main_highlight -> BigInt,
+        actions -> Text,
+    }
+}
+
+diesel::table! {
+    push_thread_counters (room_nid, thread, position) {
+        room_nid -> BigInt,
+        thread -> Text,
+        position -> BigInt,
+        notify -> BigInt,
+        highlight -> BigInt,
+    }
+}
+
+diesel::table! {
+    push_threads (room_nid, thread) {
+        room_nid -> BigInt,
+        thread -> Text,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    push_exceptions (user_nid, room_nid, position) {
+        user_nid -> BigInt,
+        room_nid -> BigInt,
+        position -> BigInt,
+        thread -> Text,
+        notify -> BigInt,
+        highlight -> BigInt,
+        actions -> Text,
+    }
+}
+
+diesel::table! {
+    push_redactions (room_nid, position) {
+        room_nid -> BigInt,
+        position -> BigInt,
+        thread -> Text,
+        notify -> BigInt,
+        highlight -> BigInt,
+    }
+}
+
+diesel::table! {
+    push_modes (user_nid, room_nid, position) {
+        user_nid -> BigInt,
+        room_nid -> BigInt,
+        position -> BigInt,
+        quiet -> Bool,
+    }
+}
+
+diesel::table! {
     push_rules (user_nid) {
         user_nid -> BigInt,
         rules -> Text,

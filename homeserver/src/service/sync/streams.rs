@@ -7,6 +7,7 @@ use crate::service::typing;
 pub mod account_data;
 pub mod ephemeral;
 pub mod invites;
+pub mod unread;
 
 /// What is not read from the database.
 pub struct Streams {

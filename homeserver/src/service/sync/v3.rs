@@ -14,6 +14,7 @@ use super::{
         Streams, account_data,
         ephemeral::{receipts, typing},
         invites,
+        unread::{has_read, unread},
     },
     token::SyncToken,
 };
@@ -131,7 +132,11 @@ fn add(
                     events.extend(typing(context, conn, caller, typing_in, info.nid, since)?);
                 }
             }
-            if !room.is_empty() {
+            let since = range.since.filter(|_| !newly);
+            if !room.is_empty() || has_read(context, conn, caller, info.nid, since, range.now)? {
+                let by_thread = filter.unread_thread_notifications;
+                (room.unread_notifications, room.unread_thread_notifications) =
+                    unread(context, conn, caller, info.nid, range.now, by_thread)?;
                 response.rooms.join.insert(id, room);
             }
         }

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use super::{
     NewRoom, Outcome,
     context::Context,
-    prepare::{Prepared, Verdict},
+    prepare::{Notification, Prepared, Verdict},
     tip::Tip,
 };
 use crate::{
     error::{Error, Result},
-    service::{event::Event, notifier::Subject},
+    service::{event::Event, notifier::Subject, thread::Thread},
     storage::{
         EventNid, Position, RoomNid, StateNid, Tx, auth_chains, client_transactions,
         events::{self, EventRow},
         members::{self, MembershipRow},
-        outbox, rooms, state,
+        outbox,
+        push_counts::{self, CounterRow, ExceptionRow},
+        read_positions, rooms, state,
     },
 };
 
@@ -170,6 +172,7 @@ fn write_event(
     }
     if let Some(target) = prepared.redacts {
         events::set_redacted(tx, target, event.nid)?;
+        push_counts::redact(tx, room, target)?;
     }
     if let Some(position) = position {
         members::insert_state_changes(tx, room, position, &prepared.state_changes)?;
@@ -184,6 +187,15 @@ fn write_event(
                 stripped_state: None,
             };
             members::set(tx, &membership)?;
+            if change.local && change.joins {
+                read_positions::set(tx, (change.user_nid, room), read_positions::ALL, position)?;
+            }
+            if let Some(quiet) = change.quiet {
+                push_counts::set_mode(tx, (change.user_nid, room), position, quiet)?;
+            }
+        }
+        if let Some(notification) = &prepared.notification {
+            write_notification(tx, room, position, notification)?;
         }
         for destination in &prepared.destinations {
             outbox::insert_event(tx, destination, position, event.nid)?;
@@ -193,6 +205,54 @@ fn write_event(
         client_transactions::insert(tx, key, event.pdu.event_id.as_str(), event.received_at)?;
     }
     Ok(position)
+}
+
+/// Writes whom an event notifies.
+fn write_notification(
+    tx: &mut Tx<'_>,
+    room: RoomNid,
+    position: Position,
+    notification: &Notification,
+) -> Result<()> {
+    let thread = notification.thread.as_str();
+    if let Some(user) = notification.read_by {
+        read_positions::set(tx, (user, room), thread, position)?;
+    }
+    if let Some(counted) = &notification.default {
+        let row = CounterRow {
+            room_nid: room,
+            position,
+            thread: thread.to_owned(),
+            notify: counted.outcome.counts.notify,
+            highlight: counted.outcome.counts.highlight,
+            room_notify: counted.room.notify,
+            room_highlight: counted.room.highlight,
+            main_notify: counted.main.notify,
+            main_highlight: counted.main.highlight,
+            actions: counted.outcome.actions.clone(),
+        };
+        push_counts::insert_counter(tx, &row)?;
+        if notification.thread != Thread::Main {
+            push_counts::insert_thread_counter(tx, room, thread, position, counted.thread)?;
+        }
+    }
+    for (user, outcome) in &notification.exceptions {
+        let row = ExceptionRow {
+            user_nid: *user,
+            room_nid: room,
+            position,
+            thread: thread.to_owned(),
+            notify: outcome.counts.notify,
+            highlight: outcome.counts.highlight,
+            actions: outcome.actions.clone(),
+        };
+        push_counts::insert_exception(tx, &row)?;
+    }
+    let is_counted = notification.default.is_some() || !notification.exceptions.is_empty();
+    if notification.thread != Thread::Main && is_counted {
+        push_counts::set_thread(tx, room, thread, position)?;
+    }
+    Ok(())
 }
 
 fn row(prepared: &Prepared, position: Option<Position>) -> EventRow {

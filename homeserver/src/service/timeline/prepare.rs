@@ -5,9 +5,11 @@
 //! 2. [`place`]: authorise against the state before the event; for others' events, against the current
 //!    state (soft failure).
 //! 3. Move the tip on: extremities, state after the event, current state resolved over all extremities.
-//! 4. Note what that changes: state, memberships, who is to be sent the event.
+//! 4. Note what that changes: state, memberships, who is to be sent the event, and whom it
+//!    [notifies](notify).
 
 mod checks;
+mod notify;
 mod place;
 mod prepared;
 
@@ -48,7 +50,10 @@ use crate::{
     },
 };
 
-pub(super) use self::prepared::{Prepared, Verdict};
+pub(super) use self::{
+    notify::{Counted, Notification},
+    prepared::{Prepared, Verdict},
+};
 
 /// What a user of this server wants to append.
 #[derive(Clone, Debug)]

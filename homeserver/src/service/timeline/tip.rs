@@ -3,7 +3,7 @@
 //! A tip may be ahead of the database. It then holds the events on the way there.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -12,12 +12,17 @@ use ruma::{
     events::{StateEventType, room::policy::RoomPolicyEventContent},
 };
 
-use super::context::Context;
+use super::{context::Context, prepare::Counted};
 use crate::{
     error::{Error, Result},
     room::policy::policy_server,
-    service::{event::Event, room_info::RoomInfo},
-    storage::{Conn, EventNid, RoomNid, events as event_rows, members, rooms, state::State},
+    service::{event::Event, push::evaluate::Outcome, room_info::RoomInfo, thread::Thread},
+    storage::{
+        Conn, EventNid, Position, RoomNid, UserNid, events as event_rows, members,
+        push_counts::{self, Totals},
+        rooms,
+        state::State,
+    },
 };
 
 #[derive(Clone)]
@@ -29,6 +34,14 @@ pub(super) struct Tip {
     pub state: State,
     /// Other servers, by how many of their users are joined.
     pub servers: Arc<BTreeMap<OwnedServerName, usize>>,
+    /// How many users are joined, and which of them are of this server.
+    pub joined: u64,
+    pub locals: Arc<HashSet<UserNid>>,
+    /// Running totals of what notifies by default: of the room, of what is in no thread, and of threads as
+    /// far as they were asked for.
+    counted: Totals,
+    counted_main: Totals,
+    counted_threads: Arc<HashMap<OwnedEventId, Totals>>,
     /// What the room's `m.room.policy` says, if it is valid.
     policy: Option<Arc<RoomPolicyEventContent>>,
     pending: HashMap<EventNid, Arc<Event>>,
@@ -54,6 +67,11 @@ impl Tip {
             extremities: Vec::new(),
             state: State::empty(),
             servers: Arc::default(),
+            joined: 0,
+            locals: Arc::default(),
+            counted: Totals::default(),
+            counted_main: Totals::default(),
+            counted_threads: Arc::default(),
             policy: None,
             pending: HashMap::new(),
             pending_states: HashMap::new(),
@@ -71,8 +89,12 @@ impl Tip {
             let event = context.events.get(conn, nid)?;
             tip.extremities.push(tip.extremity(context, conn, &event)?);
         }
-        for (_, user_id, _) in members::of_room(conn, room, "join")? {
-            tip.count_member(context, &user_id, true);
+        for (user, user_id, _) in members::of_room(conn, room, "join")? {
+            tip.count_member(context, (user, &user_id), true);
+        }
+        if let Some(row) = push_counts::counter_at(conn, room, Position(i64::MAX))? {
+            tip.counted = Totals { notify: row.room_notify, highlight: row.room_highlight };
+            tip.counted_main = Totals { notify: row.main_notify, highlight: row.main_highlight };
         }
         let state = tip.state.clone();
         let policy = tip.state_event(context, conn, &state, &StateEventType::RoomPolicy, "")?;
@@ -164,16 +186,54 @@ impl Tip {
         self.policy.as_ref().filter(|policy| self.servers.contains_key(&policy.via))
     }
 
+    /// Adds an event that notifies by default to the running totals.
+    pub fn count(&mut self, conn: &mut Conn, outcome: Outcome, thread: &Thread) -> Result<Counted> {
+        let add = |totals: Totals| Totals {
+            notify: totals.notify + outcome.counts.notify,
+            highlight: totals.highlight + outcome.counts.highlight,
+        };
+        self.counted = add(self.counted);
+        let thread = match thread {
+            Thread::Main => {
+                self.counted_main = add(self.counted_main);
+                self.counted_main
+            }
+            Thread::Of(root) => {
+                let before = match self.counted_threads.get(root) {
+                    Some(totals) => *totals,
+                    None => {
+                        let latest = Position(i64::MAX);
+                        push_counts::thread_totals(conn, self.info.nid, root.as_str(), latest)?
+                    }
+                };
+                Arc::make_mut(&mut self.counted_threads).insert(root.clone(), add(before));
+                add(before)
+            }
+        };
+        Ok(Counted { outcome, room: self.counted, main: self.counted_main, thread })
+    }
+
     /// Takes note of the room's current `m.room.policy`.
     pub fn set_policy(&mut self, event: Option<&Event>) {
         self.policy = event.and_then(|event| policy_server(&event.pdu)).map(Arc::new);
     }
 
-    /// Counts a user of another server in or out.
-    pub fn count_member(&mut self, context: &Context, user_id: &str, joined: bool) {
+    /// Counts a user in or out.
+    pub fn count_member(
+        &mut self,
+        context: &Context,
+        (user, user_id): (UserNid, &str),
+        joined: bool,
+    ) {
         let Ok(user_id) = <&UserId>::try_from(user_id) else { return };
         let server = user_id.server_name();
+        self.joined = if joined { self.joined + 1 } else { self.joined.saturating_sub(1) };
         if server == context.server_name {
+            let locals = Arc::make_mut(&mut self.locals);
+            match joined {
+                true => locals.insert(user),
+                false => locals.remove(&user),
+            };
             return;
         }
         let servers = Arc::make_mut(&mut self.servers);

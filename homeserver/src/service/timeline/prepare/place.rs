@@ -7,7 +7,7 @@ use ruma::{OwnedEventId, OwnedServerName, UserId, events::TimelineEventType};
 use super::{
     Context, Extremity, Tip,
     checks::{authorise, redaction_before},
-    find_all, nids,
+    find_all, nids, notify,
     prepared::{MembershipChange, Prepared, Rows, Verdict},
     resolve,
 };
@@ -176,6 +176,11 @@ pub(super) fn place(
         }
     }
     tip.generation += 1;
+    let counts = verdict == Verdict::Accepted && redacted_because.is_none();
+    let notification = match counts {
+        true => Some(notify::notify(context, conn, tip, &event)?),
+        false => None,
+    };
 
     Ok(Prepared {
         known: placing.existing.is_some(),
@@ -185,6 +190,7 @@ pub(super) fn place(
         auth,
         state_changes: changes.state,
         memberships: changes.memberships,
+        notification,
         redacts: if verdict == Verdict::Accepted { placing.redacts } else { None },
         redacted_by: redacted_because.map(|event| event.nid),
         transaction: placing.transaction,
@@ -233,14 +239,24 @@ fn change_state(
             None => None,
         };
         let now = if after.is_some() { membership(&event.pdu) } else { "leave".to_owned() };
-        if (now == "join") != (was.as_deref() == Some("join")) {
-            tip.count_member(context, user.as_str(), now == "join");
+        let user_nid = rows.user(context, conn, user)?;
+        let changes = (now == "join") != (was.as_deref() == Some("join"));
+        if changes {
+            tip.count_member(context, (user_nid, user.as_str()), now == "join");
         }
+        let joins = changes && now == "join";
+        let local = user.server_name() == context.server_name;
+        let quiet = match joins && local {
+            true => notify::mode(context, conn, &tip.info.id, (user_nid, user))?,
+            false => None,
+        };
         memberships.push(MembershipChange {
-            user_nid: rows.user(context, conn, user)?,
+            user_nid,
             membership: now,
             event_nid: nid,
-            local: user.server_name() == context.server_name,
+            local,
+            joins,
+            quiet,
         });
     }
     Ok(Changes { state: changes, memberships, destinations: Vec::new() })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ruma::{OwnedEventId, OwnedServerName, UserId};
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, notify::Notification};
 use crate::{
     error::Result,
     room::event::Pdu,
@@ -31,6 +31,7 @@ pub(in crate::service::timeline) struct Prepared {
     pub auth: Vec<EventNid>,
     pub state_changes: Vec<Change>,
     pub memberships: Vec<MembershipChange>,
+    pub notification: Option<Notification>,
     pub redacts: Option<EventNid>,
     pub redacted_by: Option<EventNid>,
     pub transaction: Option<TransactionKey>,
@@ -44,6 +45,10 @@ pub(in crate::service::timeline) struct MembershipChange {
     pub membership: String,
     pub event_nid: EventNid,
     pub local: bool,
+    /// The user was not joined before and is now.
+    pub joins: bool,
+    /// For a user of this server who joins: whether their rules make the default not count for them.
+    pub quiet: Option<bool>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,6 +74,7 @@ impl Prepared {
             auth: Vec::new(),
             state_changes: Vec::new(),
             memberships: Vec::new(),
+            notification: None,
             redacts: None,
             redacted_by: None,
             transaction: None,
