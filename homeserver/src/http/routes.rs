@@ -61,6 +61,7 @@ pub fn routes() -> Routes {
     routes.add(push::set_pushrule_enabled);
     routes.add(push::get_pushrule_actions);
     routes.add(push::set_pushrule_actions);
+    routes.add(push::get_notifications);
 
     routes.add(room::create_room);
     routes.add(room::get_room_event);

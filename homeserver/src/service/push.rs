@@ -10,6 +10,7 @@
 
 pub mod counts;
 pub mod evaluate;
+pub mod notifications;
 pub mod rules;
 
 use std::sync::Arc;

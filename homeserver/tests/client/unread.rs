@@ -101,6 +101,65 @@ async fn counts_come_with_the_event_and_go_with_the_receipt() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_are_listed_in_pages_latest_first() {
+    on_both(async |server| {
+        let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+        let mut rooms = Vec::new();
+        for _ in 0..2 {
+            let room = alice.create_room().await;
+            alice.say(&room, "before").await;
+            bob.join(&room).await;
+            rooms.push(room);
+        }
+        let mut sent = Vec::new();
+        for n in 0..70 {
+            sent.push(alice.say(&rooms[n % 2], &n.to_string()).await);
+        }
+        let mention = json!({
+            "msgtype": "m.text", "body": "you", "m.mentions": { "user_ids": [bob.user_id] },
+        });
+        sent.push(send(&alice, &rooms[0], "m.room.message", mention).await);
+        let gone = alice.say(&rooms[1], "gone").await;
+        alice.put(&in_room(&rooms[1], &format!("redact/{gone}/1")), json!({})).await.ok();
+        read(&bob, &rooms[1], "m.read", &sent[69], json!({})).await;
+
+        const PATH: &str = "/_matrix/client/v3/notifications";
+        let mut listed = Vec::new();
+        let mut query = "?limit=30".to_owned();
+        loop {
+            let page = bob.get(&format!("{PATH}{query}")).await.ok();
+            listed.extend(page["notifications"].as_array().unwrap().clone());
+            match page["next_token"].as_str() {
+                Some(next) => query = format!("?limit=30&from={next}"),
+                None => break,
+            }
+        }
+        let ids: Vec<_> = listed.iter().map(|n| n["event"]["event_id"].as_str().unwrap()).collect();
+        let expected: Vec<_> = sent.iter().rev().map(String::as_str).collect();
+        assert_eq!(ids, expected);
+        assert_eq!(listed[0]["room_id"], rooms[0]);
+        assert_eq!(listed[0]["read"], false);
+        assert_eq!(listed[0]["actions"].as_array().unwrap().len(), 3, "{}", listed[0]);
+        assert_eq!(listed[1]["room_id"], rooms[1]);
+        assert_eq!(listed[1]["read"], true);
+        assert!(listed[1]["ts"].is_i64());
+        let only = bob.get(&format!("{PATH}?only=highlight")).await.ok();
+        let only = only["notifications"].as_array().unwrap();
+        assert_eq!(only.len(), 1);
+        assert_eq!(only[0]["event"]["event_id"], sent[70].as_str());
+        assert_eq!(alice.get(PATH).await.ok(), json!({ "notifications": [] }));
+        let broken = bob.get(&format!("{PATH}?from=nonsense")).await;
+        assert_eq!(broken.error(), (400, "M_INVALID_PARAM"));
+
+        let invited = alice.create_room_with(json!({ "invite": [bob.user_id] })).await;
+        let first = bob.get(&format!("{PATH}?limit=1")).await.ok();
+        assert_eq!(first["notifications"][0]["room_id"], invited);
+        assert_eq!(first["notifications"][0]["event"]["type"], "m.room.member");
+    })
+    .await;
+}
+
 /// One event, and what it is to each who was a member when it was sent.
 struct Sent {
     id: String,

@@ -2,9 +2,9 @@
 
 use ruma::{
     api::client::push::{
-        delete_pushrule, get_pushrule, get_pushrule_actions, get_pushrule_enabled,
-        get_pushrules_all, get_pushrules_global_scope, set_pushrule, set_pushrule_actions,
-        set_pushrule_enabled,
+        delete_pushrule, get_notifications, get_pushrule, get_pushrule_actions,
+        get_pushrule_enabled, get_pushrules_all, get_pushrules_global_scope, set_pushrule,
+        set_pushrule_actions, set_pushrule_enabled,
     },
     push::Ruleset,
 };
@@ -12,7 +12,7 @@ use ruma::{
 use crate::{
     error::Result,
     http::ruma::{Ctx, Ruma},
-    service::push::RuleChange,
+    service::push::{RuleChange, notifications::NotificationsRequest},
 };
 
 /// `GET /_matrix/client/v3/pushrules/`
@@ -116,4 +116,19 @@ pub async fn set_pushrule_actions(
     let set_pushrule_actions::v3::Request { kind, rule_id, actions, .. } = request;
     ctx.push.change(&caller, RuleChange::SetActions { kind, rule_id, actions }).await?;
     Ok(set_pushrule_actions::v3::Response::new())
+}
+
+/// `GET /_matrix/client/v3/notifications`
+///
+/// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3notifications>
+pub async fn get_notifications(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<get_notifications::v3::Request>,
+) -> Result<get_notifications::v3::Response> {
+    let request = NotificationsRequest {
+        from: request.from,
+        limit: request.limit.and_then(|limit| usize::try_from(u64::from(limit)).ok()),
+        only_highlights: request.only.as_deref() == Some("highlight"),
+    };
+    ctx.push.notifications(&caller, request).await
 }
