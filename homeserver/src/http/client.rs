@@ -24,5 +24,5 @@ use crate::service::{event::Viewer, sessions::Session};
 
 /// The one who looks at an event.
 fn viewer(caller: &Session) -> Viewer<'_> {
-    Viewer { user_nid: caller.user_nid, device_id: caller.device_id.as_str() }
+    Viewer::new(caller)
 }

@@ -1,15 +1,21 @@
 //! An event as the server holds it in memory: parsed once, its client format serialised once.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    fmt::Write as _,
+    ops::Range,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
-use serde_json::{json, value::RawValue};
+use ruma::events::room::member::MembershipState;
+use serde_json::value::RawValue;
 
 use crate::{
     error::{Error, Result},
     room::event::Pdu,
+    service::sessions::Session,
     storage::{EventNid, Position, RoomNid, StateKeyNid, StateNid, UserNid},
 };
 
@@ -33,7 +39,18 @@ pub struct Event {
     pub pdu: Arc<Pdu>,
     position: AtomicI64,
     committed: AtomicBool,
-    client: OnceLock<Box<RawValue>>,
+    client: OnceLock<ClientFormat>,
+}
+
+/// What everybody is told of an event, serialised once.
+#[derive(Debug)]
+struct ClientFormat {
+    /// With the room id and without `unsigned`.
+    json: String,
+    /// Where the room id stands.
+    room_id: Range<usize>,
+    /// The fields of `unsigned`, each with a comma behind it.
+    unsigned: String,
 }
 
 /// The state event that an event took the place of.
@@ -57,6 +74,29 @@ pub struct SentWith {
 pub struct Viewer<'a> {
     pub user_nid: UserNid,
     pub device_id: &'a str,
+    /// The time, to tell the age of events by.
+    pub now_ms: Option<i64>,
+}
+
+/// What is told of an event in `unsigned` that depends on who looks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extra<'a> {
+    /// The viewer's membership at the event.
+    pub membership: Option<&'a MembershipState>,
+    /// `m.relations`: bundled aggregations.
+    pub relations: Option<&'a RawValue>,
+}
+
+impl<'a> Viewer<'a> {
+    pub fn new(caller: &'a Session) -> Self {
+        let device_id = caller.device_id.as_str();
+        Self { user_nid: caller.user_nid, device_id, now_ms: None }
+    }
+
+    /// Who learns the age of events, too.
+    pub fn at(self, now_ms: i64) -> Self {
+        Self { now_ms: Some(now_ms), ..self }
+    }
 }
 
 /// Everything of an event but its position.
@@ -141,15 +181,36 @@ impl Event {
 
     /// The format of `/sync`: without the room id.
     pub fn for_sync(&self, viewer: Viewer<'_>) -> Result<Box<RawValue>> {
-        match self.transaction_id_for(viewer) {
-            Some(transaction_id) => self.build(false, Some(transaction_id)),
-            None => self.shared(),
-        }
+        self.for_sync_with(viewer, Extra::default())
+    }
+
+    /// The same, with what depends on the viewer.
+    pub fn for_sync_with(&self, viewer: Viewer<'_>, extra: Extra<'_>) -> Result<Box<RawValue>> {
+        let mut out = String::new();
+        self.write(&mut out, false, viewer, extra)?;
+        RawValue::from_string(out).map_err(broken)
     }
 
     /// The format of every other client endpoint: with the room id.
     pub fn for_client(&self, viewer: Viewer<'_>) -> Result<Box<RawValue>> {
-        self.build(true, self.transaction_id_for(viewer))
+        self.for_client_with(viewer, Extra::default())
+    }
+
+    /// The same, with what depends on the viewer.
+    pub fn for_client_with(&self, viewer: Viewer<'_>, extra: Extra<'_>) -> Result<Box<RawValue>> {
+        let mut out = String::new();
+        self.write_for_client(&mut out, viewer, extra)?;
+        RawValue::from_string(out).map_err(broken)
+    }
+
+    /// Appends the format with the room id: for long lists.
+    pub fn write_for_client(
+        &self,
+        out: &mut String,
+        viewer: Viewer<'_>,
+        extra: Extra<'_>,
+    ) -> Result<()> {
+        self.write(out, true, viewer, extra)
     }
 
     /// How many bytes the event keeps in memory, roughly.
@@ -163,38 +224,78 @@ impl Event {
             .then_some(sent_with.transaction_id.as_str())
     }
 
-    fn shared(&self) -> Result<Box<RawValue>> {
-        if let Some(client) = self.client.get() {
-            return Ok(client.clone());
+    fn write(
+        &self,
+        out: &mut String,
+        with_room_id: bool,
+        viewer: Viewer<'_>,
+        extra: Extra<'_>,
+    ) -> Result<()> {
+        let shared = match self.client.get() {
+            Some(shared) => shared,
+            None => {
+                let shared = self.format()?;
+                self.client.get_or_init(|| shared)
+            }
+        };
+        let json = shared.json.as_str();
+        let relations = extra.relations.map_or("", RawValue::get);
+        out.reserve(json.len() + shared.unsigned.len() + relations.len() + 160);
+        // The closing brace comes after `unsigned`.
+        let end = json.len() - 1;
+        let skipped = if with_room_id { end..end } else { shared.room_id.clone() };
+        out.push_str(json.get(..skipped.start).unwrap_or_default());
+        out.push_str(json.get(skipped.end..end).unwrap_or_default());
+        out.push_str(r#","unsigned":{"#);
+        let begin = out.len();
+        out.push_str(&shared.unsigned);
+        if let Some(now) = viewer.now_ms {
+            let age = now - i64::from(self.pdu.origin_server_ts.get());
+            let _ = write!(out, r#""age":{age},"#);
         }
-        let client = self.build(false, None)?;
-        Ok(self.client.get_or_init(|| client).clone())
+        if let Some(membership) = extra.membership {
+            let membership = serde_json::to_string(membership).map_err(broken)?;
+            let _ = write!(out, r#""membership":{membership},"#);
+        }
+        if let Some(transaction_id) = self.transaction_id_for(viewer) {
+            let transaction_id = serde_json::to_string(transaction_id).map_err(broken)?;
+            let _ = write!(out, r#""transaction_id":{transaction_id},"#);
+        }
+        if extra.relations.is_some() {
+            let _ = write!(out, r#""m.relations":{relations},"#);
+        }
+        if out.len() == begin {
+            out.truncate(begin - r#","unsigned":{"#.len());
+            out.push('}');
+        } else {
+            out.pop();
+            out.push_str("}}");
+        }
+        Ok(())
     }
 
-    fn build(&self, with_room_id: bool, transaction_id: Option<&str>) -> Result<Box<RawValue>> {
-        let mut unsigned = serde_json::Map::new();
-        if let Some(transaction_id) = transaction_id {
-            unsigned.insert("transaction_id".into(), transaction_id.into());
-        }
+    fn format(&self) -> Result<ClientFormat> {
+        let json = self.pdu.client_json(true, None);
+        let without = self.pdu.client_json(false, None);
+        // One is the other with a piece put in: it begins where they part, or before.
+        let parts = json.bytes().zip(without.bytes()).take_while(|(a, b)| a == b).count();
+        let room_id = parts..parts + (json.len() - without.len());
+        let mut unsigned = String::new();
         if let Some(replaces) = &self.replaces {
-            let prev_content = serde_json::from_str(replaces.content.get()).map_err(broken)?;
-            unsigned.insert("prev_content".into(), prev_content);
-            unsigned.insert("prev_sender".into(), json!(replaces.sender));
-            unsigned.insert("replaces_state".into(), json!(replaces.event_id));
+            let sender = serde_json::to_string(&replaces.sender).map_err(broken)?;
+            let event_id = serde_json::to_string(&replaces.event_id).map_err(broken)?;
+            let _ = write!(
+                unsigned,
+                r#""prev_content":{},"prev_sender":{sender},"replaces_state":{event_id},"#,
+                replaces.content.get()
+            );
         }
         if let Some(redaction) = &self.redacted_because {
             let because = redaction.pdu.client_json(true, None);
-            let because = serde_json::from_str(&because).map_err(broken)?;
-            unsigned.insert("redacted_because".into(), because);
-            unsigned.insert("redacted_by".into(), json!(redaction.pdu.event_id));
+            let by = serde_json::to_string(&redaction.pdu.event_id).map_err(broken)?;
+            let _ = write!(unsigned, r#""redacted_because":{because},"redacted_by":{by},"#);
         }
-        let unsigned = if unsigned.is_empty() {
-            None
-        } else {
-            Some(serde_json::to_string(&unsigned).map_err(broken)?)
-        };
-        let json = self.pdu.client_json(with_room_id, unsigned.as_deref());
-        RawValue::from_string(json).map_err(broken)
+        Ok(ClientFormat { json, room_id, unsigned })
     }
 }
 

@@ -69,7 +69,7 @@ pub async fn get_message_events(
         wanted: Box::new(move |event| filter.wants(event)),
     };
     let page = ctx.rooms.messages(&caller, &request.room_id, page).await?;
-    let viewer = viewer(&caller);
+    let viewer = viewer(&caller).at(ctx.clock.now_ms());
     let mut response = get_message_events::v3::Response::default();
     response.start = page.start;
     response.end = page.end;

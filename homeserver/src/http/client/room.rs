@@ -28,6 +28,6 @@ pub async fn get_room_event(
     request: Ruma<get_room_event::v3::Request>,
 ) -> Result<get_room_event::v3::Response> {
     let event = ctx.rooms.event(&request.caller, &request.room_id, &request.event_id).await?;
-    let event = event.for_client(viewer(&request.caller))?;
+    let event = event.for_client(viewer(&request.caller).at(ctx.clock.now_ms()))?;
     Ok(get_room_event::v3::Response::new(Raw::from_json(event)))
 }

@@ -18,7 +18,7 @@ pub async fn get_state_events(
     ctx: Ctx,
     request: Ruma<get_state_events::v3::Request>,
 ) -> Result<get_state_events::v3::Response> {
-    let viewer = viewer(&request.caller);
+    let viewer = viewer(&request.caller).at(ctx.clock.now_ms());
     let state = ctx.rooms.state(&request.caller, &request.room_id).await?;
     let events = state.iter().map(|event| event.for_client(viewer).map(Raw::from_json));
     Ok(get_state_events::v3::Response::new(events.collect::<Result<_>>()?))
@@ -38,7 +38,7 @@ pub async fn get_state_event_for_key(
         .state_event(&caller, &request.room_id, request.event_type, request.state_key)
         .await?;
     let answer = match request.format {
-        StateEventFormat::Event => event.for_client(viewer(&caller))?,
+        StateEventFormat::Event => event.for_client(viewer(&caller).at(ctx.clock.now_ms()))?,
         _ => event.pdu.content.clone(),
     };
     Ok(get_state_event_for_key::v3::Response::new(answer))

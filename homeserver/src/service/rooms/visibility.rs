@@ -1,6 +1,9 @@
 //! What a user may see of a room: the answers that `room/visibility.rs` decides on, found in the store.
 
-use std::{cell::OnceCell, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    sync::Arc,
+};
 
 use ruma::{
     RoomId, UserId,
@@ -22,7 +25,7 @@ use crate::{
         timeline::Context,
     },
     storage::{
-        Conn, Position, UserNid,
+        Conn, EventNid, Position, StateKeyNid, StateNid, UserNid,
         members::{self, MembershipRow},
         rooms as room_rows,
         state::State,
@@ -103,10 +106,14 @@ impl Access {
 pub struct Filter<'a> {
     user_id: &'a UserId,
     joined_now: bool,
-    /// When joined: since where without a break, at least.
-    joined_from: Option<Position>,
+    /// The event that made the user's membership what it is now.
+    membership_event: Option<EventNid>,
+    /// Where it stands in a room's state.
+    membership_key: OnceCell<StateKeyNid>,
     /// When not joined: where the user last was.
     last_joined: Option<Position>,
+    /// How things stood in the state asked for last: most events share theirs with the one beside them.
+    last: RefCell<Option<(StateNid, MembershipState)>>,
     ignored: OnceCell<Ignored>,
 }
 
@@ -124,8 +131,15 @@ impl<'a> Filter<'a> {
                 .map(|(position, _)| position),
             _ => None,
         };
-        let joined_from = membership.filter(|_| joined_now).map(|row| row.position);
-        Ok(Self { user_id, joined_now, joined_from, last_joined, ignored: OnceCell::new() })
+        Ok(Self {
+            user_id,
+            joined_now,
+            membership_event: membership.map(|row| row.event_nid),
+            membership_key: OnceCell::new(),
+            last_joined,
+            last: RefCell::default(),
+            ignored: OnceCell::new(),
+        })
     }
 
     /// Whether the user may see `event`, which is in the room that this filter was made for.
@@ -133,29 +147,27 @@ impl<'a> Filter<'a> {
         if self.is_ignored(context, conn, event)? {
             return Ok(false);
         }
-        let position = event.position();
-        if let (Some(from), Some(position)) = (self.joined_from, position)
-            && position >= from
-        {
-            return Ok(true);
-        }
         let (Some(before), Some(after)) = (event.state_before, event.state_after) else {
             return Ok(false);
         };
+        let membership = self.membership_in(context, conn, before)?;
+        if membership == MembershipState::Join {
+            // In the room at the event: whatever the room says.
+            return Ok(true);
+        }
         let before = context.states.get(conn, before)?;
         let visibility = history_visibility(context, conn, &before)?;
-        let membership = membership(context, conn, &before, self.user_id)?;
         let (visibility_after, membership_after) = if event.pdu.is_state() {
-            let after = context.states.get(conn, after)?;
+            let state = context.states.get(conn, after)?;
             (
-                Some(history_visibility(context, conn, &after)?),
-                Some(self::membership(context, conn, &after, self.user_id)?),
+                Some(history_visibility(context, conn, &state)?),
+                Some(self.membership_in(context, conn, after)?),
             )
         } else {
             (None, None)
         };
         let joined_since = self.joined_now
-            || self.last_joined.zip(position).is_some_and(|(joined, at)| joined > at);
+            || self.last_joined.zip(event.position()).is_some_and(|(joined, at)| joined > at);
         Ok(visible(&View {
             visibility: &visibility,
             visibility_after: visibility_after.as_ref(),
@@ -163,6 +175,47 @@ impl<'a> Filter<'a> {
             membership_after: membership_after.as_ref(),
             joined_since,
         }))
+    }
+
+    /// The user's membership at an event, which an event about them has changed already.
+    pub fn membership_at(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        event: &Event,
+    ) -> Result<Option<MembershipState>> {
+        let own = event.pdu.state_key.as_deref() == Some(self.user_id.as_str());
+        let state = if own { event.state_after } else { event.state_before };
+        state.map(|state| self.membership_in(context, conn, state)).transpose()
+    }
+
+    fn membership_in(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        nid: StateNid,
+    ) -> Result<MembershipState> {
+        if let Some((known, membership)) = &*self.last.borrow()
+            && *known == nid
+        {
+            return Ok(membership.clone());
+        }
+        let key = match self.membership_key.get() {
+            Some(key) => Some(*key),
+            None => {
+                let key = ("m.room.member", self.user_id.as_str());
+                let found = context.store.state_keys().find(conn, key)?;
+                found.map(|key| *self.membership_key.get_or_init(|| key))
+            }
+        };
+        let state = context.states.get(conn, nid)?;
+        let membership = match key.and_then(|key| state.get(key)) {
+            None => MembershipState::Leave,
+            found if found == self.membership_event && self.joined_now => MembershipState::Join,
+            Some(event) => membership(&*context.events.get(conn, event)?),
+        };
+        *self.last.borrow_mut() = Some((nid, membership.clone()));
+        Ok(membership)
     }
 }
 
@@ -200,18 +253,11 @@ fn history_visibility(
         .map_or(HistoryVisibility::Shared, |content| content.history_visibility))
 }
 
-fn membership(
-    context: &Context,
-    conn: &mut Conn,
-    state: &State,
-    user_id: &UserId,
-) -> Result<MembershipState> {
+fn membership(event: &Event) -> MembershipState {
     #[derive(Deserialize)]
     struct Content {
         membership: MembershipState,
     }
-    let event = state_event(context, conn, state, &StateEventType::RoomMember, user_id.as_str())?;
-    Ok(event
-        .and_then(|event| event.pdu.content_as::<Content>().ok())
-        .map_or(MembershipState::Leave, |content| content.membership))
+    let content = event.pdu.content_as::<Content>();
+    content.map_or(MembershipState::Leave, |content| content.membership)
 }

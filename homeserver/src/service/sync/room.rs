@@ -246,5 +246,5 @@ fn changed(
 }
 
 fn viewer(caller: &Session) -> Viewer<'_> {
-    Viewer { user_nid: caller.user_nid, device_id: caller.device_id.as_str() }
+    Viewer::new(caller)
 }
