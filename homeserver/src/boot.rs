@@ -314,7 +314,7 @@ fn start_on(
         account_data: AccountData::new(Arc::clone(&context)),
         push: Push::new(Arc::clone(&context)),
         receipts: Receipts::new(Arc::clone(&context)),
-        sync: Sync::new(Arc::clone(&context), Streams { typing: Arc::clone(typing.rooms()) }),
+        sync: Sync::new(Arc::clone(&context), Streams::new(Arc::clone(typing.rooms()))),
         typing,
     };
 

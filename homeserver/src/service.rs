@@ -22,6 +22,7 @@ pub mod random;
 pub mod receipts;
 pub mod registration;
 pub mod remote;
+pub mod room_digest;
 pub mod room_info;
 pub mod rooms;
 pub mod sessions;

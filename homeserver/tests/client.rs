@@ -41,6 +41,8 @@ mod session;
 mod stop;
 #[path = "client/sync.rs"]
 mod sync;
+#[path = "client/sync_members.rs"]
+mod sync_members;
 #[path = "client/unread.rs"]
 mod unread;
 #[path = "client/visibility.rs"]

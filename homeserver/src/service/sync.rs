@@ -1,12 +1,15 @@
 //! What is new for a client: the streams behind `/sync`, and waiting for them.
 //!
 //! [`token`] is where a client stands, `filter` what it wants, `v3` the answer, `room` its part for one
-//! room, `streams` a file for each block. [`Sync::v3`] answers at once when there is news and waits otherwise; a poll without news costs
-//! no query.
+//! room, `timeline` the events in it, `lazy` the members that it knows, `streams` a file for each block.
+//! [`Sync::v3`] answers at once when there is news and waits otherwise; a poll without news costs no query.
 
 pub mod filter;
+pub mod lazy;
 mod room;
 pub mod streams;
+mod stripped;
+mod timeline;
 pub mod token;
 mod v3;
 
@@ -15,7 +18,11 @@ use std::{sync::Arc, time::Duration};
 use ruma::api::client::sync::sync_events::v3::Response;
 use tokio::time::{Instant, timeout_at};
 
-use self::{filter::SyncFilter, streams::Streams, token::SyncToken};
+use self::{
+    filter::SyncFilter,
+    streams::{Scope, Streams},
+    token::SyncToken,
+};
 use super::{notifier::Subject, sessions::Session, timeline::Context};
 use crate::{error::Result, storage::UserNid};
 
@@ -100,10 +107,10 @@ impl Sync {
     ) -> Result<Response> {
         let (context, caller, request) = (self.context.clone(), caller.clone(), request.clone());
         let streams = self.streams.clone();
-        let read = self
-            .context
-            .store
-            .read(move |conn| v3::build(&context, conn, &caller, &request, &streams, since));
+        let read = self.context.store.read(move |conn| {
+            let scope = Scope { context: &context, streams: &streams, caller: &caller };
+            v3::build(&scope, conn, &request, since)
+        });
         read.await
     }
 }

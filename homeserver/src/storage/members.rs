@@ -1,6 +1,6 @@
 //! Memberships: the current one of each user in each room, and each change of it.
 
-use diesel::prelude::*;
+use diesel::{dsl::count_star, prelude::*};
 
 use super::{
     Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid, each_backend,
@@ -72,6 +72,33 @@ pub fn of_room(
         .filter(memberships::membership.eq(membership))
         .select((memberships::user_nid, users::user_id, memberships::event_nid))
         .order(memberships::user_nid)
+        .load(conn)?)
+}
+
+/// How many users of a room have each membership.
+pub fn counts(conn: &mut Conn, room: RoomNid) -> Result<Vec<(String, i64)>> {
+    Ok(memberships::table
+        .filter(memberships::room_nid.eq(room))
+        .group_by(memberships::membership)
+        .select((memberships::membership, count_star()))
+        .load(conn)?)
+}
+
+/// Those whose membership, one of two, is the oldest.
+pub fn first(
+    conn: &mut Conn,
+    room: RoomNid,
+    (one, other): (&str, &str),
+    limit: i64,
+) -> Result<Vec<(UserNid, String, EventNid)>> {
+    let wanted = memberships::membership.eq(one).or(memberships::membership.eq(other));
+    Ok(memberships::table
+        .inner_join(users::table.on(users::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .filter(wanted)
+        .select((memberships::user_nid, users::user_id, memberships::event_nid))
+        .order((memberships::position, memberships::user_nid))
+        .limit(limit)
         .load(conn)?)
 }
 

@@ -8,14 +8,16 @@ use ruma::{
         ban_user, forget_room, get_member_events, invite_user, join_room_by_id,
         join_room_by_id_or_alias, joined_members, joined_rooms, kick_user, leave_room, unban_user,
     },
-    serde::Raw,
 };
 
 use super::viewer;
 use crate::{
     error::{Error, Result},
-    http::ruma::{Ctx, Ruma},
-    service::rooms::{MemberChange, Target},
+    http::ruma::{Ctx, Json, Ruma},
+    service::{
+        event::Extra,
+        rooms::{MemberChange, Target},
+    },
 };
 
 /// `POST /_matrix/client/v3/rooms/{roomId}/join`
@@ -120,18 +122,28 @@ pub async fn forget_room(
 pub async fn get_member_events(
     ctx: Ctx,
     request: Ruma<get_member_events::v3::Request>,
-) -> Result<get_member_events::v3::Response> {
+) -> Result<Json> {
     let Ruma { request, caller } = request;
-    let members = ctx.rooms.members(&caller, &request.room_id).await?;
-    let viewer = viewer(&caller);
-    let wanted = members.iter().filter(|event| {
-        let membership =
-            event.pdu.content_as::<Membership>().ok().map(|content| content.membership);
-        request.membership.as_ref().is_none_or(|wanted| membership.as_ref() == Some(wanted))
-            && request.not_membership.as_ref().is_none_or(|not| membership.as_ref() != Some(not))
-    });
-    let chunk = wanted.map(|event| event.for_client(viewer).map(Raw::from_json));
-    Ok(get_member_events::v3::Response::new(chunk.collect::<Result<_>>()?))
+    let mut members = ctx.rooms.members(&caller, &request.room_id, request.at.as_deref()).await?;
+    let (only, not) = (request.membership, request.not_membership);
+    if only.is_some() || not.is_some() {
+        members.retain(|event| {
+            let content = event.pdu.content_as::<Membership>().ok();
+            let membership = content.map(|content| content.membership);
+            (only.is_none() || membership == only) && (not.is_none() || membership != not)
+        });
+    }
+    let viewer = viewer(&caller).at(ctx.clock.now_ms());
+    let mut json = String::from(r#"{"chunk":["#);
+    for event in &members {
+        event.write_for_client(&mut json, viewer, Extra::default())?;
+        json.push(',');
+    }
+    if !members.is_empty() {
+        json.pop();
+    }
+    json.push_str("]}");
+    Ok(Json(json.into()))
 }
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/joined_members`

@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use ruma::{OwnedUserId, RoomId, events::StateEventType};
+use ruma::{
+    OwnedUserId, RoomId,
+    events::{StateEventType, TimelineEventType},
+};
 use serde::Deserialize;
 
-use super::{Rooms, state_event, visibility::Access};
+use super::{Rooms, history, state_event, visibility::Access};
 use crate::{
     error::{Error, Result},
     service::{event::Event, sessions::Session},
-    storage::members,
+    storage::{
+        Position,
+        events::{self, Direction},
+        members,
+    },
 };
 
 /// A joined member, with the profile of their membership.
@@ -48,11 +55,39 @@ impl Rooms {
         read.await
     }
 
-    /// The member events that the caller may see.
-    pub async fn members(&self, caller: &Session, room_id: &RoomId) -> Result<Vec<Arc<Event>>> {
-        let mut events = self.state(caller, room_id).await?;
-        events.retain(|event| event.pdu.event_type == ruma::events::TimelineEventType::RoomMember);
-        Ok(events)
+    /// The member events that the caller may see; with `at`, as they were at that token.
+    pub async fn members(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        at: Option<&str>,
+    ) -> Result<Vec<Arc<Event>>> {
+        let (context, room_id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
+        let at = at.map(history::position).transpose()?;
+        let read = self.context.store.read(move |conn| {
+            let access = Access::load(&context, conn, &room_id, user)?;
+            let mut state = access.state(&context, conn)?;
+            if let Some(at) = at {
+                let until = access.until().map_or(at, |until| at.min(until));
+                let range = (Position(i64::MIN), until);
+                let newest =
+                    events::timeline(conn, access.info.nid, range, Direction::Backward, 1)?;
+                if let Some((nid, _)) = newest.first()
+                    && let Some(then) = context.events.get(conn, *nid)?.state_after
+                {
+                    state = context.states.get(conn, then)?;
+                }
+            }
+            let mut members = Vec::new();
+            for (_, nid) in state.iter() {
+                let event = context.events.get(conn, nid)?;
+                if event.pdu.event_type == TimelineEventType::RoomMember {
+                    members.push(event);
+                }
+            }
+            Ok(members)
+        });
+        read.await
     }
 
     /// Who is joined now; for joined callers.

@@ -1,13 +1,22 @@
-//! What a client wants to see: the parts of a filter that have an effect so far, ready to be asked.
+//! What a client wants to see: a filter, ready to be asked.
 
 use std::collections::HashSet;
 
 use ruma::{
     OwnedRoomId, OwnedUserId, RoomId, UserId,
-    api::client::filter::{Filter, FilterDefinition, RoomEventFilter, UrlFilter},
+    api::client::filter::{
+        EventFormat, Filter, FilterDefinition, LazyLoadOptions, RoomEventFilter, UrlFilter,
+    },
+};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
 };
 
-use crate::service::event::Event;
+use crate::{
+    error::{Error, Result},
+    service::event::{Event, Extra, Viewer},
+};
 
 /// How many events of a room a client gets when it does not say.
 const LIMIT_DEFAULT: usize = 10;
@@ -24,6 +33,15 @@ pub struct SyncFilter {
     pub ephemeral: TypeFilter,
     pub presence: TypeFilter,
     pub unread_thread_notifications: bool,
+    pub format: Format,
+}
+
+/// In which shape events are told.
+#[derive(Clone, Debug, Default)]
+pub struct Format {
+    /// Only these fields, each the names on the way to it.
+    fields: Option<Vec<Vec<String>>>,
+    federation: bool,
 }
 
 /// Which things that are no events of a room's graph.
@@ -45,7 +63,7 @@ pub struct EventFilter {
     senders: Option<HashSet<OwnedUserId>>,
     not_senders: HashSet<OwnedUserId>,
     url: Option<bool>,
-    pub lazy_load_members: bool,
+    pub lazy: LazyLoadOptions,
     pub limit: usize,
 }
 
@@ -68,12 +86,71 @@ impl SyncFilter {
             ephemeral: TypeFilter::of_rooms(&room.ephemeral),
             presence: TypeFilter::new(&definition.presence),
             unread_thread_notifications: room.timeline.unread_thread_notifications,
+            format: Format {
+                fields: definition
+                    .event_fields
+                    .as_ref()
+                    .map(|fields| fields.iter().map(|field| path(field)).collect()),
+                federation: definition.event_format == EventFormat::Federation,
+            },
         }
     }
 
     pub fn wants_room(&self, room: &RoomId) -> bool {
         self.rooms.contains(room)
     }
+}
+
+impl Format {
+    /// The event as the client wants to see it.
+    pub fn show(
+        &self,
+        event: &Event,
+        viewer: Viewer<'_>,
+        extra: Extra<'_>,
+    ) -> Result<Box<RawValue>> {
+        let json = if self.federation {
+            RawValue::from_string(event.pdu.json.to_string()).map_err(broken)?
+        } else {
+            event.for_sync_with(viewer, extra)?
+        };
+        let Some(fields) = &self.fields else { return Ok(json) };
+        let whole: Value = serde_json::from_str(json.get()).map_err(broken)?;
+        let mut shown = Value::Object(Map::new());
+        for field in fields {
+            copy(field, &whole, &mut shown);
+        }
+        to_raw_value(&shown).map_err(broken)
+    }
+}
+
+/// The names of a field such as `content.body`; a dot that belongs to a name has a backslash before it.
+fn path(field: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut characters = field.chars();
+    while let Some(character) = characters.next() {
+        let Some(last) = names.last_mut() else { break };
+        match character {
+            '.' => names.push(String::new()),
+            '\\' => last.extend(characters.next()),
+            other => last.push(other),
+        }
+    }
+    names
+}
+
+fn copy(path: &[String], from: &Value, to: &mut Value) {
+    let Some((name, rest)) = path.split_first() else { return };
+    let (Some(from), Some(to)) = (from.get(name), to.as_object_mut()) else { return };
+    if rest.is_empty() {
+        to.insert(name.clone(), from.clone());
+    } else if from.is_object() {
+        copy(rest, from, to.entry(name.clone()).or_insert_with(|| Value::Object(Map::new())));
+    }
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::internal(format!("an event does not serialise: {error}"))
 }
 
 impl TypeFilter {
@@ -113,6 +190,11 @@ impl TypeFilter {
 }
 
 impl EventFilter {
+    /// Everything, up to this many.
+    pub fn newest(limit: usize) -> Self {
+        Self { limit: limit.min(LIMIT_MAX), ..Self::default() }
+    }
+
     pub fn new(filter: &RoomEventFilter) -> Self {
         let limit = filter.limit.and_then(|limit| usize::try_from(u64::from(limit)).ok());
         Self {
@@ -122,7 +204,7 @@ impl EventFilter {
             senders: filter.senders.as_ref().map(|senders| senders.iter().cloned().collect()),
             not_senders: filter.not_senders.iter().cloned().collect(),
             url: filter.url_filter.as_ref().map(|url| *url == UrlFilter::EventsWithUrl),
-            lazy_load_members: !filter.lazy_load_options.is_disabled(),
+            lazy: filter.lazy_load_options,
             limit: limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX),
         }
     }
@@ -196,7 +278,21 @@ fn glob(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::glob;
+    use serde_json::json;
+
+    use super::{copy, glob, path};
+
+    #[test]
+    fn a_field_is_found_by_the_names_on_its_way() {
+        assert_eq!(path("content.body"), ["content", "body"]);
+        assert_eq!(path(r"content.m\.relates_to.x"), ["content", "m.relates_to", "x"]);
+        let mut shown = json!({});
+        let whole = json!({ "content": { "body": "a", "other": 1 }, "type": "t" });
+        copy(&path("content.body"), &whole, &mut shown);
+        copy(&path("content.body.deeper"), &whole, &mut shown);
+        copy(&path("nothing"), &whole, &mut shown);
+        assert_eq!(shown, json!({ "content": { "body": "a" } }));
+    }
 
     #[test]
     fn a_star_stands_for_any_characters() {

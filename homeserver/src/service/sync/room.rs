@@ -1,4 +1,4 @@
-//! One room's part of a sync: its timeline, and the state that goes with it.
+//! One room's part of a v3 sync: its timeline, and the state that goes with it.
 //!
 //! ```text
 //! since ──────────────┬───────────── now        limited: `state` is what changed in between,
@@ -6,32 +6,36 @@
 //!                prev_batch
 //! ```
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use ruma::{
-    api::client::sync::sync_events::v3::{
-        JoinedRoom, LeftRoom, State as StateBlock, StateEvents, Timeline,
+    api::client::{
+        filter::LazyLoadOptions,
+        sync::sync_events::v3::{JoinedRoom, LeftRoom, State as StateBlock, StateEvents, Timeline},
     },
     events::{AnySyncStateEvent, AnySyncTimelineEvent},
     serde::Raw,
 };
 
-use super::{SyncRequest, filter::EventFilter};
+use super::{
+    SyncRequest,
+    streams::{Scope, summary},
+    timeline::{Newest, Shown, newest},
+};
 use crate::{
     error::Result,
     service::{
-        event::{Event, Viewer},
+        event::{Extra, Viewer},
         notifier::Subject,
+        room_digest::RoomDigest,
         room_info::RoomInfo,
-        rooms::{history, visibility::Filter},
-        sessions::Session,
-        timeline::Context,
+        rooms::history,
     },
     storage::{
         Conn, EventNid, Position, StateKeyNid,
-        events::{self, Direction},
         members::{self, MembershipRow},
         rooms as room_rows,
+        state::{Change, Entry, State},
     },
 };
 
@@ -42,170 +46,149 @@ pub(super) struct Range {
     pub now: Position,
 }
 
-/// The newest events of a range, oldest first.
-struct Newest {
-    events: Vec<Arc<Event>>,
-    /// There are more in the range, before these.
-    limited: bool,
-    /// Just before the first of them.
-    start: Position,
+/// The state that a client knows, and that it is to know.
+struct Known {
+    /// What it knew before; `None`: nothing, so it is told all.
+    after: Option<Position>,
+    /// What changed since.
+    changes: Vec<(Position, Change)>,
+    /// At the end.
+    end: State,
+    /// Members that it needs besides those in the timeline.
+    heroes: Vec<EventNid>,
 }
 
-#[expect(clippy::too_many_arguments, reason = "what one room of one sync depends on")]
 pub(super) fn joined(
-    context: &Context,
+    scope: &Scope<'_>,
     conn: &mut Conn,
-    caller: &Session,
     request: &SyncRequest,
     range: Range,
     info: &RoomInfo,
     row: &MembershipRow,
     newly: bool,
 ) -> Result<JoinedRoom> {
-    let filter = &request.filter;
+    let context = scope.context;
     // A room that is new to the client begins with its newest events, whenever they were sent.
     let after = range.since.filter(|_| !newly);
-    let newest = newest(context, conn, caller, &filter.timeline, info, row, after, range.now)?;
+    let newest = newest(scope, conn, &request.filter.timeline, info, row, after, range.now)?;
     let full = newly || request.full_state;
-    let state =
-        state(context, conn, caller, request, info, after.filter(|_| !full), range.now, &newest)?;
+    let changes = changes(scope, conn, info, after, range.now)?;
     let mut room = JoinedRoom::default();
-    room.timeline = timeline(caller, newest, newly && range.since.is_some())?;
-    room.state = state;
+    let mut heroes = Vec::new();
+    if full || summary::is_changed(scope, conn, &changes)? {
+        let digest = scope.streams.digests.get(context, conn, info.nid)?;
+        room.summary = summary::summary(scope, &digest);
+        heroes = members_of(scope, &digest);
+    }
+    let end = room_rows::state_nid(conn, info.nid)?;
+    let end = context.states.get(conn, end)?;
+    let known = Known { after: after.filter(|_| !full), changes, end, heroes };
+    room.state = state(scope, conn, request, info, range.now, known, &newest)?;
+    room.timeline = timeline(scope, request, newest, newly && range.since.is_some())?;
     Ok(room)
+}
+
+/// The member events of those whom a room without a name is named after.
+fn members_of(scope: &Scope<'_>, digest: &RoomDigest) -> Vec<EventNid> {
+    match digest.is_named() {
+        true => Vec::new(),
+        false => digest.heroes(scope.caller.user_nid).map(|hero| hero.event_nid).collect(),
+    }
 }
 
 /// A room that the user is no longer in, up to their leaving; `None` if there is nothing to tell.
 pub(super) fn left(
-    context: &Context,
+    scope: &Scope<'_>,
     conn: &mut Conn,
-    caller: &Session,
     request: &SyncRequest,
     range: Range,
     info: &RoomInfo,
     row: &MembershipRow,
 ) -> Result<Option<LeftRoom>> {
+    let context = scope.context;
     let until = row.position.min(range.now);
-    let changes = members::changes(conn, row.room_nid, row.user_nid)?;
-    let was_joined = changes.iter().any(|(_, membership)| membership == "join");
+    let changes_of_membership = members::changes(conn, row.room_nid, row.user_nid)?;
+    let was_joined = changes_of_membership.iter().any(|(_, membership)| membership == "join");
     let joined_at_since = range.since.is_some_and(|since| {
-        let before = changes.iter().rfind(|(position, _)| *position <= since);
+        let before = changes_of_membership.iter().rfind(|(position, _)| *position <= since);
         before.is_some_and(|(_, membership)| membership == "join")
     });
     let after = range.since.filter(|_| joined_at_since);
     let mut room = LeftRoom::default();
+    let leave = context.events.get(conn, row.event_nid)?;
+    let end = leave.state_after;
     let newest = if was_joined {
-        newest(context, conn, caller, &request.filter.timeline, info, row, after, until)?
+        newest(scope, conn, &request.filter.timeline, info, row, after, until)?
     } else {
         // Never in the room: only their own membership is theirs to see.
-        let event = context.events.get(conn, row.event_nid)?;
-        let start = Position(until.0 - 1);
-        let events = if event.position().is_some() { vec![event] } else { Vec::new() };
-        Newest { events, limited: false, start }
+        Newest::only(leave)
     };
-    if was_joined {
-        room.state = state(context, conn, caller, request, info, after, until, &newest)?;
+    if was_joined && let Some(end) = end {
+        let changes = changes(scope, conn, info, after, until)?;
+        let end = context.states.get(conn, end)?;
+        let known = Known { after, changes, end, heroes: Vec::new() };
+        room.state = state(scope, conn, request, info, range.now, known, &newest)?;
     }
-    room.timeline = timeline(caller, newest, false)?;
+    room.timeline = timeline(scope, request, newest, false)?;
     Ok(Some(room))
 }
 
-#[expect(clippy::too_many_arguments, reason = "which events of which room for whom")]
-fn newest(
-    context: &Context,
-    conn: &mut Conn,
-    caller: &Session,
-    wanted: &EventFilter,
-    info: &RoomInfo,
-    row: &MembershipRow,
-    after: Option<Position>,
-    until: Position,
-) -> Result<Newest> {
-    let mut found = Newest { events: Vec::new(), limited: false, start: until };
-    if !wanted.wants_room(&info.id) {
-        return Ok(found);
-    }
-    let visible = Filter::new(conn, &caller.user_id, Some(row))?;
-    let after = after.unwrap_or(Position(i64::MIN));
-    let mut at = until;
-    'pages: loop {
-        // One more than asked for tells whether there are more.
-        let page = (wanted.limit - found.events.len() + 1) as i64;
-        let rows = events::timeline(conn, info.nid, (after, at), Direction::Backward, page)?;
-        let last_page = (rows.len() as i64) < page;
-        for (nid, position) in rows {
-            let event = context.events.get(conn, nid)?;
-            if wanted.wants(&event) && visible.allows(context, conn, &event)? {
-                if found.events.len() == wanted.limit {
-                    found.limited = true;
-                    break 'pages;
-                }
-                found.events.push(event);
-            }
-            at = Position(position.0 - 1);
-            found.start = at;
-        }
-        if last_page {
-            break;
-        }
-    }
-    found.events.reverse();
-    Ok(found)
-}
-
-fn timeline(caller: &Session, newest: Newest, gap: bool) -> Result<Timeline> {
-    let viewer = viewer(caller);
+fn timeline(
+    scope: &Scope<'_>,
+    request: &SyncRequest,
+    newest: Newest,
+    gap: bool,
+) -> Result<Timeline> {
+    let viewer = viewer(scope);
     let mut timeline = Timeline::default();
     timeline.limited = newest.limited || gap;
     timeline.prev_batch = Some(history::token(newest.start));
-    timeline.events = newest
-        .events
-        .iter()
-        .map(|event| event.for_sync(viewer).map(Raw::<AnySyncTimelineEvent>::from_json))
-        .collect::<Result<_>>()?;
+    for Shown { event, membership } in &newest.events {
+        let extra = Extra { membership: membership.as_ref(), ..Extra::default() };
+        let event = request.filter.format.show(event, viewer, extra)?;
+        timeline.events.push(Raw::<AnySyncTimelineEvent>::from_json(event));
+    }
     if timeline.events.is_empty() && !timeline.limited {
         timeline.prev_batch = None;
     }
     Ok(timeline)
 }
 
-/// The state at the start of the timeline, or what changed of it after `after`; with
+/// The state at the start of the timeline, or what changed of it after `known.after`; with
 /// `use_state_after`, the same at the end of the timeline.
-#[expect(clippy::too_many_arguments, reason = "which state of which room for whom")]
 fn state(
-    context: &Context,
+    scope: &Scope<'_>,
     conn: &mut Conn,
-    caller: &Session,
     request: &SyncRequest,
     info: &RoomInfo,
-    after: Option<Position>,
-    until: Position,
+    now: Position,
+    known: Known,
     newest: &Newest,
 ) -> Result<StateBlock> {
+    let context = scope.context;
     let at_end = request.use_state_after;
-    let nids: Vec<EventNid> = match (after, newest.events.first()) {
-        (Some(after), _) if context.notifier.last_change(Subject::State(info.nid)) <= after => {
-            Vec::new()
-        }
-        (Some(after), _) if at_end => changed(conn, info, after, until, &[])?,
-        (Some(after), _) => changed(conn, info, after, until, &newest.events)?,
-        (None, Some(first)) if !at_end => match first.state_before {
-            Some(before) => context.states.get(conn, before)?.iter().map(|(_, nid)| nid).collect(),
-            None => Vec::new(),
-        },
-        (None, _) => {
-            let current = room_rows::state_nid(conn, info.nid)?;
-            context.states.get(conn, current)?.iter().map(|(_, nid)| nid).collect()
-        }
-    };
     let filter = &request.filter.state;
-    let viewer = viewer(caller);
     let mut block = StateEvents::default();
     if filter.wants_room(&info.id) {
-        for nid in nids {
+        let start = match newest.events.first().and_then(|first| first.event.state_before) {
+            Some(before) if !at_end => context.states.get(conn, before)?,
+            _ => known.end.clone(),
+        };
+        let mut entries = match known.after {
+            None if at_end => known.end.iter().collect(),
+            None => before_timeline(&start, &known.end, newest),
+            Some(_) if at_end => latest(&known.changes, &[]),
+            Some(_) => latest(&known.changes, &newest.events),
+        };
+        if let LazyLoadOptions::Enabled { include_redundant_members } = filter.lazy {
+            let lazy = Lazy { include_redundant_members, start: &start, known: &known, now };
+            lazy.apply(scope, conn, info, newest, &mut entries)?;
+        }
+        let viewer = viewer(scope);
+        for (_, nid) in entries {
             let event = context.events.get(conn, nid)?;
-            if filter.wants(&event) && wanted_member(filter, caller, newest, &event) {
-                let event = event.for_sync(viewer)?;
+            if filter.wants(&event) {
+                let event = request.filter.format.show(&event, viewer, Extra::default())?;
                 block.events.push(Raw::<AnySyncStateEvent>::from_json(event));
             }
         }
@@ -213,38 +196,120 @@ fn state(
     Ok(if at_end { StateBlock::After(block) } else { StateBlock::Before(block) })
 }
 
-/// With lazily loaded members, only those whose events are in the timeline, and the user's own.
-fn wanted_member(filter: &EventFilter, caller: &Session, newest: &Newest, event: &Event) -> bool {
-    use ruma::events::TimelineEventType::RoomMember;
-
-    let Some(state_key) = event.pdu.state_key.as_deref() else { return false };
-    !filter.lazy_load_members
-        || event.pdu.event_type != RoomMember
-        || state_key == caller.user_id.as_str()
-        || newest.events.iter().any(|shown| shown.pdu.sender.as_str() == state_key)
+/// The state from which the timeline leads to `end`: what it does not touch is as at the end, also where the
+/// room's forks were resolved otherwise than along the timeline.
+fn before_timeline(start: &State, end: &State, newest: &Newest) -> Vec<Entry> {
+    let touched: Vec<StateKeyNid> =
+        newest.events.iter().filter_map(|shown| shown.event.state_key_nid).collect();
+    let mut entries: Vec<Entry> = end.iter().filter(|(key, _)| !touched.contains(key)).collect();
+    let before = touched.iter().filter_map(|&key| Some((key, start.get(key)?)));
+    entries.extend(before);
+    entries.sort_unstable();
+    entries.dedup();
+    entries
 }
 
-/// What holds the places that changed in a range, as of the first event of `timeline`: what is shown
-/// there is left out, unless the room's forks were resolved otherwise.
-fn changed(
+/// Lazily loaded members.
+struct Lazy<'a> {
+    include_redundant_members: bool,
+    start: &'a State,
+    known: &'a Known,
+    now: Position,
+}
+
+impl Lazy<'_> {
+    /// Of all members keeps the user's own, the heroes and those whose events are in the timeline; to what
+    /// changed adds those of the latter that the client does not know yet.
+    fn apply(
+        &self,
+        scope: &Scope<'_>,
+        conn: &mut Conn,
+        info: &RoomInfo,
+        newest: &Newest,
+        entries: &mut Vec<Entry>,
+    ) -> Result<()> {
+        let state_keys = scope.context.store.state_keys();
+        let lazy = &scope.streams.lazy;
+        let mut wanted = Vec::new();
+        let mut senders: Vec<&str> =
+            newest.events.iter().map(|shown| shown.event.pdu.sender.as_str()).collect();
+        senders.sort_unstable();
+        senders.dedup();
+        for sender in senders {
+            wanted.extend(state_keys.find(conn, ("m.room.member", sender))?);
+        }
+        for &hero in &self.known.heroes {
+            wanted.extend(scope.context.events.get(conn, hero)?.state_key_nid);
+        }
+        let mut sent: Vec<Entry> = Vec::new();
+        if let Some(after) = self.known.after {
+            for &key in &wanted {
+                let Some(event) = self.start.get(key) else { continue };
+                let entry = (key, event);
+                let repeated = !self.include_redundant_members
+                    && lazy.knows(scope.caller, info.nid, entry, after);
+                if !repeated && !entries.iter().any(|&(known, _)| known == key) {
+                    entries.push(entry);
+                }
+            }
+            sent.extend(entries.iter().filter(|(key, _)| wanted.contains(key)));
+        } else {
+            wanted.extend(state_keys.find(conn, ("m.room.member", scope.caller.user_id.as_str()))?);
+            let mut kept = Vec::with_capacity(entries.len().min(64));
+            for entry in entries.drain(..) {
+                if wanted.contains(&entry.0) {
+                    sent.push(entry);
+                    kept.push(entry);
+                } else {
+                    let key = state_keys.key(conn, entry.0)?;
+                    if key.is_none_or(|key| &*key.event_type != "m.room.member") {
+                        kept.push(entry);
+                    }
+                }
+            }
+            *entries = kept;
+        }
+        let in_timeline = newest.events.iter().filter_map(|shown| {
+            let key = shown.event.state_key_nid?;
+            wanted.contains(&key).then_some((key, shown.event.nid))
+        });
+        sent.extend(in_timeline);
+        lazy.sent(scope.caller, info.nid, &sent, self.now);
+        Ok(())
+    }
+}
+
+/// What of a room's current state changed in a range; nothing is read when nothing did.
+fn changes(
+    scope: &Scope<'_>,
     conn: &mut Conn,
     info: &RoomInfo,
-    after: Position,
+    after: Option<Position>,
     until: Position,
-    timeline: &[Arc<Event>],
-) -> Result<Vec<EventNid>> {
-    let first = timeline.first().and_then(|event| event.position());
+) -> Result<Vec<(Position, Change)>> {
+    match after {
+        Some(after) if scope.context.notifier.last_change(Subject::State(info.nid)) > after => {
+            members::state_changes(conn, info.nid, (after, until))
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What holds the places that changed, as of the first event of `timeline`: what is shown there is left out,
+/// unless the room's forks were resolved otherwise.
+fn latest(changes: &[(Position, Change)], timeline: &[Shown]) -> Vec<Entry> {
+    let first = timeline.first().and_then(|shown| shown.event.position());
     let mut latest: BTreeMap<StateKeyNid, EventNid> = BTreeMap::new();
-    for (position, (key, event)) in members::state_changes(conn, info.nid, (after, until))? {
+    for &(position, (key, event)) in changes {
         let Some(event) = event else { continue };
-        let shown = timeline.iter().any(|shown| shown.nid == event);
+        let shown = timeline.iter().any(|shown| shown.event.nid == event);
         if first.is_none_or(|first| position < first) || !shown {
             latest.insert(key, event);
         }
     }
-    Ok(latest.into_values().collect())
+    latest.into_iter().collect()
 }
 
-fn viewer(caller: &Session) -> Viewer<'_> {
-    Viewer::new(caller)
+fn viewer<'a>(scope: &Scope<'a>) -> Viewer<'a> {
+    Viewer::new(scope.caller).at(scope.context.clock.now_ms())
 }

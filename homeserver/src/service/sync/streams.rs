@@ -2,14 +2,32 @@
 
 use std::sync::Arc;
 
-use crate::service::typing;
+use super::lazy::LazyMembers;
+use crate::service::{room_digest::RoomDigests, sessions::Session, timeline::Context, typing};
 
 pub mod account_data;
 pub mod ephemeral;
 pub mod invites;
+pub mod summary;
 pub mod unread;
 
 /// What is not read from the database.
 pub struct Streams {
     pub typing: Arc<typing::Rooms>,
+    pub digests: RoomDigests,
+    pub lazy: LazyMembers,
+}
+
+impl Streams {
+    pub fn new(typing: Arc<typing::Rooms>) -> Self {
+        Self { typing, digests: RoomDigests::default(), lazy: LazyMembers::default() }
+    }
+}
+
+/// Who asks, and what is used to answer.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    pub context: &'a Context,
+    pub streams: &'a Streams,
+    pub caller: &'a Session,
 }

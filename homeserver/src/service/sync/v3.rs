@@ -3,58 +3,43 @@
 use ruma::{
     OwnedRoomId,
     api::client::sync::sync_events::v3::{InvitedRoom, KnockedRoom, Response},
-    events::{AnyRoomAccountDataEvent, AnyStrippedStateEvent, StateEventType},
+    events::AnyRoomAccountDataEvent,
     serde::Raw,
 };
-use serde_json::{json, value::RawValue};
 
 use super::{
     SyncRequest, room,
     streams::{
-        Streams, account_data,
+        Scope, account_data,
         ephemeral::{receipts, typing},
         invites,
         unread::{has_read, unread},
     },
+    stripped::stripped_state,
     token::SyncToken,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     service::{
-        event::Event,
         notifier::{Serial, Subject},
         room_info::RoomInfo,
-        rooms::state_event,
-        sessions::Session,
-        timeline::Context,
     },
     storage::{
         Conn, Position, current_position,
         members::{self, MembershipRow},
-        state::State,
     },
 };
 
-/// The state that an invited user is told of a room, besides their own membership.
-const STRIPPED: [StateEventType; 8] = [
-    StateEventType::RoomCreate,
-    StateEventType::RoomName,
-    StateEventType::RoomAvatar,
-    StateEventType::RoomTopic,
-    StateEventType::RoomJoinRules,
-    StateEventType::RoomCanonicalAlias,
-    StateEventType::RoomEncryption,
-    StateEventType::RoomTombstone,
-];
-
 pub(super) fn build(
-    context: &Context,
+    scope: &Scope<'_>,
     conn: &mut Conn,
-    caller: &Session,
     request: &SyncRequest,
-    streams: &Streams,
     since: Option<SyncToken>,
 ) -> Result<Response> {
+    let &Scope { context, caller, .. } = scope;
+    if since.is_none() {
+        scope.streams.lazy.forget(caller);
+    }
     let serial = context.notifier.serial();
     // What is committed and not yet published is left to the next sync: caches don't know it.
     let now = current_position(conn)?.min(context.notifier.position());
@@ -83,38 +68,36 @@ pub(super) fn build(
         let range = room::Range { since, now };
         let own = Own {
             account_data: account_data.rooms.remove(&row.room_nid).unwrap_or_default(),
-            streams,
             since_serial,
         };
-        add(context, conn, caller, request, range, &info, row, own, &mut response)?;
+        add(scope, conn, request, range, &info, row, own, &mut response)?;
     }
     Ok(response)
 }
 
 /// What goes into a joined room besides its events.
-struct Own<'a> {
+struct Own {
     account_data: Vec<Raw<AnyRoomAccountDataEvent>>,
-    streams: &'a Streams,
     since_serial: Option<Serial>,
 }
 
 #[expect(clippy::too_many_arguments, reason = "one room out of the loop above")]
 fn add(
-    context: &Context,
+    scope: &Scope<'_>,
     conn: &mut Conn,
-    caller: &Session,
     request: &SyncRequest,
     range: room::Range,
     info: &RoomInfo,
     row: &MembershipRow,
-    own: Own<'_>,
+    own: Own,
     response: &mut Response,
 ) -> Result<()> {
+    let &Scope { context, caller, streams } = scope;
     let id: OwnedRoomId = info.id.clone();
     match &*row.membership {
         "join" => {
             let newly = newly_joined(conn, row, range.since)?;
-            let mut room = room::joined(context, conn, caller, request, range, info, row, newly)?;
+            let mut room = room::joined(scope, conn, request, range, info, row, newly)?;
             let filter = &request.filter;
             room.account_data.events = match newly && range.since.is_some() {
                 true => account_data::of_room(conn, caller, &filter.room_account_data, &info.id)?,
@@ -127,7 +110,7 @@ fn add(
                     *events = receipts(context, conn, caller, info.nid, since, range.now)?;
                 }
                 if filter.ephemeral.wants_type("m.typing") {
-                    let (typing_in, since) = (&own.streams.typing, own.since_serial);
+                    let (typing_in, since) = (&streams.typing, own.since_serial);
                     let since = since.filter(|_| !newly);
                     events.extend(typing(context, conn, caller, typing_in, info.nid, since)?);
                 }
@@ -155,7 +138,7 @@ fn add(
             if range.since.is_none() && !request.filter.include_leave {
                 return Ok(());
             }
-            if let Some(room) = room::left(context, conn, caller, request, range, info, row)? {
+            if let Some(room) = room::left(scope, conn, request, range, info, row)? {
                 response.rooms.leave.insert(id, room);
             }
         }
@@ -173,45 +156,4 @@ fn newly_joined(conn: &mut Conn, row: &MembershipRow, since: Option<Position>) -
     let before = changes.iter().rfind(|(position, _)| *position <= since);
     let left_since = changes.iter().any(|(position, m)| *position > since && m != "join");
     Ok(left_since || before.is_none_or(|(_, membership)| membership != "join"))
-}
-
-/// What an invited or knocking user is told: as the inviting server sent it, or from our own state.
-fn stripped_state(
-    context: &Context,
-    conn: &mut Conn,
-    row: &MembershipRow,
-) -> Result<Vec<Raw<AnyStrippedStateEvent>>> {
-    if let Some(stripped) = &row.stripped_state {
-        return serde_json::from_str(stripped)
-            .map_err(|error| Error::internal(format!("stored stripped state: {error}")));
-    }
-    let membership = context.events.get(conn, row.event_nid)?;
-    let mut events = Vec::new();
-    if let Some(before) = membership.state_before {
-        let state: State = context.states.get(conn, before)?;
-        for event_type in &STRIPPED {
-            if let Some(event) = state_event(context, conn, &state, event_type, "")? {
-                events.push(stripped(&event)?);
-            }
-        }
-        let sender = membership.pdu.sender.as_str();
-        if let Some(sender) =
-            state_event(context, conn, &state, &StateEventType::RoomMember, sender)?
-        {
-            events.push(stripped(&sender)?);
-        }
-    }
-    events.push(stripped(&membership)?);
-    Ok(events)
-}
-
-fn stripped(event: &Event) -> Result<Raw<AnyStrippedStateEvent>> {
-    let stripped: Box<RawValue> = serde_json::value::to_raw_value(&json!({
-        "type": event.pdu.event_type,
-        "state_key": event.pdu.state_key,
-        "sender": event.pdu.sender,
-        "content": event.pdu.content,
-    }))
-    .map_err(|error| Error::internal(format!("stripped state: {error}")))?;
-    Ok(Raw::from_json(stripped))
 }

@@ -2,6 +2,7 @@
 
 mod policy;
 mod resolution;
+mod visibility;
 
 use std::sync::Arc;
 
