@@ -188,7 +188,7 @@ fn show(
     let thread = default.as_ref().map(|row| &row.thread);
     let thread = thread.or(rows.exception.as_ref().map(|row| &row.thread));
     let read_to = |thread: &str| room.read.get(thread).is_some_and(|read| *read >= at);
-    let viewer = Viewer { user_nid: caller.user_nid, device_id: caller.device_id.as_str() };
+    let viewer = Viewer::new(caller);
     let received = u64::try_from(event.received_at).unwrap_or(0);
     Ok(Some(Notification::new(
         actions,
