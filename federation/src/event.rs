@@ -1,7 +1,6 @@
 //! Which keys an event must be signed with, and the check of those signatures.
 //!
-//! Canonical form, hashes, redaction and signing are ruma's; this module says what to fetch before asking
-//! it. ([Validating hashes and signatures on received events][1])
+//! Canonical form, hashes and signing are in [`canonical`]; this module says what to fetch before asking it. ([Validating hashes and signatures on received events][1])
 //!
 //! [1]: https://spec.matrix.org/v1.19/server-server-api/#validating-hashes-and-signatures-on-received-events
 
@@ -10,19 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruma::{
     CanonicalJsonObject, CanonicalJsonValue, OwnedServerName,
     room_version_rules::RoomVersionRules,
-    signatures::{
-        PublicKeyMap, Verified, required_server_signatures_to_verify_event, verify_event,
-    },
+    signatures::{PublicKeyMap, Verified, required_server_signatures_to_verify_event},
 };
 
-use crate::Error;
+use crate::{Error, canonical};
 
 /// The keys that the signatures of one event name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeededKeys {
     /// For every server that must have signed, the ids of the keys it says it signed with.
     pub servers: BTreeMap<OwnedServerName, BTreeSet<String>>,
-    /// `origin_server_ts`: the keys must have been valid then. Milliseconds since the Unix epoch.
+    /// The keys must have been valid then: at the `origin_server_ts`, since room version 5. Milliseconds since
+    /// the Unix epoch.
     pub at: i64,
 }
 
@@ -33,6 +31,8 @@ pub fn needed_keys(
 ) -> Result<NeededKeys, Error> {
     let unauthenticated = |reason: String| Error::Unauthenticated(reason);
     let at = match event.get("origin_server_ts") {
+        // Before version 5 any key will do that was ever the server's.
+        Some(CanonicalJsonValue::Integer(_)) if !rules.enforce_key_validity => 0,
         Some(CanonicalJsonValue::Integer(ts)) => i64::from(*ts),
         _ => return Err(unauthenticated("the event has no origin_server_ts".to_owned())),
     };
@@ -64,7 +64,7 @@ pub fn verify(
     keys: &PublicKeyMap,
     rules: &RoomVersionRules,
 ) -> Result<Verified, Error> {
-    verify_event(keys, event, rules).map_err(|error| Error::Unauthenticated(error.to_string()))
+    canonical::verify(keys, event, rules).map_err(|error| Error::Unauthenticated(error.to_string()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`canonical`] | canonical JSON, also with the numbers of old room versions; hashes, signing |
 //! | [`event`] | which servers and keys an event must be signed by, and the check of those signatures |
 //! | [`signing_key`] | this server's Ed25519 key and its file |
 //! | [`request_auth`] | `X-Matrix`: authenticate a request that came in |
@@ -32,6 +33,7 @@
     )
 )]
 
+pub mod canonical;
 pub mod client;
 pub mod destination;
 pub mod discovery;

@@ -32,6 +32,7 @@ pub mod policy;
 pub mod power;
 pub mod redact;
 pub mod resolve;
+mod resolve_v1;
 pub mod version;
 pub mod visibility;
 

@@ -4,24 +4,27 @@
 //! what is stored are put together from these two, with one signature. The string that is signed is also the
 //! one whose hash is the event's id, in every room version since 4.
 
+use std::collections::HashMap;
+
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use ruma::{
-    CanonicalJsonObject, EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId,
-    OwnedUserId, RoomId, ServerName,
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId,
+    ServerName,
     canonical_json::redact_content_in_place,
     events::TimelineEventType,
     room_version_rules::{EventIdFormatVersion, RoomVersionRules},
     signatures::KeyPair,
 };
+use sealpost_federation::canonical;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     check::{MAX_AUTH_EVENTS, MAX_DEPTH, MAX_FIELD_BYTES, MAX_PDU_BYTES, MAX_PREV_EVENTS},
-    event::{Pdu, push_string, room_id_of_create},
+    event::{Pdu, levels, push_string, room_id_of_create},
 };
 
 /// What its sender decides of an event.
@@ -52,8 +55,6 @@ pub enum BuildError {
     Identifier(#[from] ruma::IdParseError),
     #[error("an event needs a room")]
     NoRoom,
-    #[error("events of this room version cannot be made here")]
-    EventIdFormat,
 }
 
 /// `room_id` is `None` for a create event in a version where its hash becomes the room's id.
@@ -68,9 +69,41 @@ pub fn build(
     server_name: &ServerName,
     rules: &RoomVersionRules,
 ) -> Result<Pdu, BuildError> {
-    if !matches!(rules.event_id_format, EventIdFormatVersion::V3) {
-        return Err(BuildError::EventIdFormat);
+    let old = match rules.event_id_format {
+        EventIdFormatVersion::V1 => Some(Old::new(server_name)),
+        _ => None,
+    };
+    build_old(draft, old, room_id, prev_events, auth_events, depth, key, server_name, rules)
+}
+
+/// What an event of the versions 1 and 2 has besides.
+#[derive(Debug, Clone)]
+pub struct Old {
+    /// Made up, not computed.
+    pub event_id: OwnedEventId,
+    /// The reference hashes of the events that it names.
+    pub hashes: HashMap<OwnedEventId, String>,
+}
+
+impl Old {
+    pub fn new(server_name: &ServerName) -> Self {
+        Self { event_id: EventId::new_v1(server_name), hashes: HashMap::new() }
     }
+}
+
+/// [`build`], of any version: `old` is there in the versions 1 and 2.
+#[expect(clippy::too_many_arguments, reason = "what the room and the server add to a draft")]
+pub fn build_old(
+    draft: Draft,
+    old: Option<Old>,
+    room_id: Option<&RoomId>,
+    prev_events: Vec<OwnedEventId>,
+    auth_events: Vec<OwnedEventId>,
+    depth: i64,
+    key: &impl KeyPair,
+    server_name: &ServerName,
+    rules: &RoomVersionRules,
+) -> Result<Pdu, BuildError> {
     let is_create = draft.event_type == TimelineEventType::RoomCreate;
     let room_id = match room_id {
         Some(_) if is_create && !rules.event_format.require_room_create_room_id => None,
@@ -85,7 +118,7 @@ pub fn build(
         return Err(BuildError::TooMany("auth_events"));
     }
 
-    let mut content: CanonicalJsonObject = serde_json::from_str(draft.content.get())?;
+    let mut content = canonical::parse(draft.content.get(), rules)?;
     let is_redaction = draft.event_type == TimelineEventType::RoomRedaction;
     let redacts = draft.redacts.filter(|_| is_redaction);
     if rules.redaction.content_field_redacts
@@ -93,12 +126,13 @@ pub fn build(
     {
         content.insert("redacts".to_owned(), redacts.as_str().into());
     }
-    let full_content = serde_json::to_string(&content)?;
+    let full_content = canonical::to_string(&content, rules)?;
     let event_type = draft.event_type.to_string();
     redact_content_in_place(&mut content, &rules.redaction, &event_type);
-    let redacted_content = serde_json::to_string(&content)?;
+    let redacted_content = canonical::to_string(&content, rules)?;
 
     let form = Form {
+        old,
         room_id,
         redacts: redacts.clone().filter(|_| !rules.redaction.content_field_redacts),
         depth: depth.clamp(0, MAX_DEPTH),
@@ -121,20 +155,28 @@ pub fn build(
         return Err(BuildError::TooLarge);
     }
 
-    let event_id =
-        EventId::new_v2_or_v3(&URL_SAFE_NO_PAD.encode(Sha256::digest(signed.as_bytes())))?;
+    let hash = Sha256::digest(signed.as_bytes());
+    let event_id = match &form.old {
+        Some(old) => old.event_id.clone(),
+        None if matches!(rules.event_id_format, EventIdFormatVersion::V2) => {
+            EventId::new_v2_or_v3(&STANDARD_NO_PAD.encode(hash))?
+        }
+        None => EventId::new_v2_or_v3(&URL_SAFE_NO_PAD.encode(hash))?,
+    };
     let names_its_room = form.room_id.is_some();
     let room_id = match form.room_id {
         Some(room_id) => room_id,
         None => room_id_of_create(&event_id)?,
     };
+    let content = RawValue::from_string(full_content)?;
     Ok(Pdu {
         event_id,
+        levels: levels(&draft.event_type, &content, rules),
         room_id,
         sender: form.sender,
         event_type: draft.event_type,
         state_key: form.state_key,
-        content: RawValue::from_string(full_content)?,
+        content,
         origin_server_ts: form.origin_server_ts,
         prev_events: form.prev_events,
         auth_events: form.auth_events,
@@ -148,6 +190,7 @@ pub fn build(
 
 /// The fields of an event beside content, hash and signature.
 struct Form {
+    old: Option<Old>,
     room_id: Option<OwnedRoomId>,
     redacts: Option<OwnedEventId>,
     depth: i64,
@@ -185,11 +228,15 @@ impl Form {
             content.len() + 640 + 48 * (self.auth_events.len() + self.prev_events.len()),
         );
         out.push_str(r#"{"auth_events":"#);
-        push_ids(&mut out, &self.auth_events);
+        self.push_ids(&mut out, &self.auth_events);
         out.push_str(r#","content":"#);
         out.push_str(content);
         out.push_str(r#","depth":"#);
         out.push_str(&self.depth.to_string());
+        if let Some(old) = &self.old {
+            out.push_str(r#","event_id":"#);
+            push_string(&mut out, old.event_id.as_str());
+        }
         if let Some(hash) = hash {
             out.push_str(r#","hashes":{"sha256":"#);
             push_string(&mut out, hash);
@@ -198,7 +245,7 @@ impl Form {
         out.push_str(r#","origin_server_ts":"#);
         out.push_str(&self.origin_server_ts.get().to_string());
         out.push_str(r#","prev_events":"#);
-        push_ids(&mut out, &self.prev_events);
+        self.push_ids(&mut out, &self.prev_events);
         if full && let Some(redacts) = &self.redacts {
             out.push_str(r#","redacts":"#);
             push_string(&mut out, redacts.as_str());
@@ -227,15 +274,26 @@ impl Form {
         out.push('}');
         out
     }
-}
 
-fn push_ids(out: &mut String, ids: &[OwnedEventId]) {
-    out.push('[');
-    for (index, id) in ids.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+    fn push_ids(&self, out: &mut String, ids: &[OwnedEventId]) {
+        out.push('[');
+        for (index, id) in ids.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            let Some(old) = &self.old else {
+                push_string(out, id.as_str());
+                continue;
+            };
+            out.push('[');
+            push_string(out, id.as_str());
+            out.push_str(",{");
+            if let Some(hash) = old.hashes.get(id) {
+                out.push_str(r#""sha256":"#);
+                push_string(out, hash);
+            }
+            out.push_str("}]");
         }
-        push_string(out, id.as_str());
+        out.push(']');
     }
-    out.push(']');
 }

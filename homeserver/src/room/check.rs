@@ -6,12 +6,13 @@ use ruma::{
     CanonicalJsonObject, CanonicalJsonValue, EventId, OwnedEventId, OwnedServerName, RoomId,
     UserId,
     canonical_json::redact_in_place,
-    room_version_rules::{EventIdFormatVersion, RoomVersionRules},
+    room_version_rules::{EventIdFormatVersion, EventsReferenceFormatVersion, RoomVersionRules},
     signatures::{
-        JsonError, PublicKeyMap, VerificationError, Verified, reference_hash,
-        required_server_signatures_to_verify_event, verify_event,
+        JsonError, PublicKeyMap, VerificationError, Verified,
+        required_server_signatures_to_verify_event,
     },
 };
+use sealpost_federation::canonical;
 
 use super::event::{EventError, Pdu};
 
@@ -56,11 +57,11 @@ pub fn receive(
     object.remove("unsigned");
     format(&object, rules)?;
     let event_id = event_id(&object, rules)?;
-    if verify_event(keys, &object, rules)? == Verified::Signatures {
+    if canonical::verify(keys, &object, rules)? == Verified::Signatures {
         redact_in_place(&mut object, &rules.redaction, None)
             .map_err(|error| CheckError::format(error.to_string()))?;
     }
-    let json = serde_json::to_string(&object).map_err(EventError::from)?;
+    let json = canonical::to_string(&object, rules).map_err(EventError::from)?;
     let pdu = Pdu::from_json(event_id, json.into_boxed_str(), rules)?;
     if room_id.is_some_and(|room_id| room_id != pdu.room_id) {
         return Err(EventError::OtherRoom.into());
@@ -76,23 +77,32 @@ pub fn required_servers(
     Ok(required_server_signatures_to_verify_event(object, &rules.signatures)?)
 }
 
-/// The id that an event's content makes for it.
+/// The id that an event's content makes for it; in the oldest versions, the one that its server gave it.
 pub fn event_id(
     object: &CanonicalJsonObject,
     rules: &RoomVersionRules,
 ) -> Result<OwnedEventId, CheckError> {
     match rules.event_id_format {
-        EventIdFormatVersion::V3 => {
-            let id = EventId::new_v2_or_v3(&reference_hash(object, rules)?);
+        EventIdFormatVersion::V1 => {
+            let id = required_string(object, "event_id")?;
+            Ok(EventId::parse(id).map_err(EventError::from)?)
+        }
+        _ => {
+            let id = EventId::new_v2_or_v3(&canonical::reference_hash(object, rules)?);
             Ok(id.map_err(EventError::from)?)
         }
-        _ => Err(EventError::ReferenceFormat.into()),
     }
+}
+
+/// The hash by which events of the oldest versions refer to this one, besides by its id.
+pub fn reference_hash(pdu: &Pdu, rules: &RoomVersionRules) -> Result<String, CheckError> {
+    let object = canonical::parse(&pdu.json, rules).map_err(EventError::from)?;
+    Ok(canonical::reference_hash(&object, rules)?)
 }
 
 /// Is it an event at all: presence, types and limits of its fields.
 pub fn format(object: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<(), CheckError> {
-    let length = serde_json::to_string(object).map_err(EventError::from)?.len();
+    let length = canonical::to_string(object, rules).map_err(EventError::from)?.len();
     if length > MAX_PDU_BYTES {
         return Err(CheckError::format("larger than 65536 bytes"));
     }
@@ -104,8 +114,14 @@ pub fn format(object: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<
             .map_err(|error| CheckError::format(format!("`room_id`: {error}")))?;
     }
     string(object, "state_key")?;
-    event_ids(object, "prev_events", MAX_PREV_EVENTS)?;
-    let auth_events = event_ids(object, "auth_events", MAX_AUTH_EVENTS)?;
+    if rules.event_format.require_event_id {
+        let id = required_string(object, "event_id")?;
+        if EventId::parse(id).is_ok_and(|id| id.server_name().is_none()) {
+            return Err(CheckError::format("`event_id` names no server"));
+        }
+    }
+    event_ids(object, "prev_events", MAX_PREV_EVENTS, rules)?;
+    let auth_events = event_ids(object, "auth_events", MAX_AUTH_EVENTS, rules)?;
     if !rules.event_format.allow_room_create_in_auth_events
         && let Some(room_id) = string(object, "room_id")?
         && let Some(hash) = room_id.strip_prefix('!')
@@ -114,7 +130,7 @@ pub fn format(object: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<
         return Err(CheckError::format("the create event is in `auth_events`"));
     }
     match object.get("depth") {
-        Some(CanonicalJsonValue::Integer(depth)) if i64::from(*depth) >= 0 => {}
+        Some(depth) if canonical::natural(depth).is_some() => {}
         _ => return Err(CheckError::format("`depth` is not a natural number")),
     }
     match object.get("origin_server_ts") {
@@ -153,6 +169,7 @@ fn event_ids<'a>(
     object: &'a CanonicalJsonObject,
     field: &str,
     limit: usize,
+    rules: &RoomVersionRules,
 ) -> Result<&'a [CanonicalJsonValue], CheckError> {
     let Some(CanonicalJsonValue::Array(ids)) = object.get(field) else {
         return Err(CheckError::format(format!("`{field}` is not a list")));
@@ -160,7 +177,17 @@ fn event_ids<'a>(
     if ids.len() > limit {
         return Err(CheckError::format(format!("`{field}` has more than {limit} entries")));
     }
-    if ids.iter().any(|id| id.as_str().is_none_or(|id| EventId::parse(id).is_err())) {
+    let id = |entry: &'a CanonicalJsonValue| match rules.events_reference_format {
+        EventsReferenceFormatVersion::V1 => match entry {
+            CanonicalJsonValue::Array(pair) => match &**pair {
+                [id, CanonicalJsonValue::Object(_hashes)] => id.as_str(),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => entry.as_str(),
+    };
+    if ids.iter().any(|entry| id(entry).is_none_or(|id| EventId::parse(id).is_err())) {
         return Err(CheckError::format(format!("`{field}` has an entry that is no event id")));
     }
     Ok(ids)

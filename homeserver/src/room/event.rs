@@ -8,6 +8,7 @@ use ruma::{
     room_version_rules::{EventsReferenceFormatVersion, RoomVersionRules},
     state_res,
 };
+use sealpost_federation::canonical;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
@@ -29,6 +30,8 @@ pub struct Pdu {
     pub rejected: bool,
     /// As signed: canonical, without `unsigned`.
     pub json: Box<str>,
+    /// Power levels as they are understood, where they need not be integers.
+    pub(in crate::room) levels: Option<Box<RawValue>>,
     /// A create event whose hash is the room id has no field for it.
     pub(in crate::room) names_its_room: bool,
 }
@@ -44,13 +47,11 @@ pub enum EventError {
     OtherRoom,
     #[error("the identifier is not valid: {0}")]
     Identifier(#[from] ruma::IdParseError),
-    #[error("events of this room version refer to each other in a form that is not supported")]
-    ReferenceFormat,
 }
 
 /// The fields, borrowed from the JSON.
 #[derive(Deserialize)]
-struct Fields<'a> {
+struct Fields<'a, R> {
     room_id: Option<OwnedRoomId>,
     sender: OwnedUserId,
     #[serde(borrow, rename = "type")]
@@ -59,10 +60,20 @@ struct Fields<'a> {
     #[serde(borrow)]
     content: &'a RawValue,
     origin_server_ts: MilliSecondsSinceUnixEpoch,
-    prev_events: Vec<OwnedEventId>,
-    auth_events: Vec<OwnedEventId>,
+    prev_events: Vec<R>,
+    auth_events: Vec<R>,
     depth: i64,
     redacts: Option<&'a RawValue>,
+}
+
+/// How the oldest events refer to others: with hashes, which nobody looks at.
+#[derive(Deserialize)]
+struct HashedReference(OwnedEventId, IgnoredAny);
+
+impl From<HashedReference> for OwnedEventId {
+    fn from(reference: HashedReference) -> Self {
+        reference.0
+    }
 }
 
 #[derive(Deserialize)]
@@ -77,10 +88,20 @@ impl Pdu {
         json: Box<str>,
         rules: &RoomVersionRules,
     ) -> Result<Self, EventError> {
-        if !matches!(rules.events_reference_format, EventsReferenceFormatVersion::V2) {
-            return Err(EventError::ReferenceFormat);
+        match rules.events_reference_format {
+            EventsReferenceFormatVersion::V1 => {
+                Self::read::<HashedReference>(event_id, json, rules)
+            }
+            _ => Self::read::<OwnedEventId>(event_id, json, rules),
         }
-        let fields: Fields<'_> = serde_json::from_str(&json)?;
+    }
+
+    fn read<R: for<'a> Deserialize<'a> + Into<OwnedEventId>>(
+        event_id: OwnedEventId,
+        json: Box<str>,
+        rules: &RoomVersionRules,
+    ) -> Result<Self, EventError> {
+        let fields: Fields<'_, R> = serde_json::from_str(&json)?;
         let event_type = TimelineEventType::from(fields.event_type.as_ref());
         let names_its_room = fields.room_id.is_some();
         let room_id = match fields.room_id {
@@ -108,15 +129,16 @@ impl Pdu {
             event_id,
             room_id,
             sender: fields.sender,
-            event_type,
             state_key: fields.state_key,
             content: fields.content.to_owned(),
             origin_server_ts: fields.origin_server_ts,
-            prev_events: fields.prev_events,
-            auth_events: fields.auth_events,
+            prev_events: fields.prev_events.into_iter().map(Into::into).collect(),
+            auth_events: fields.auth_events.into_iter().map(Into::into).collect(),
             depth: fields.depth,
             redacts,
             rejected: false,
+            levels: levels(&event_type, fields.content, rules),
+            event_type,
             names_its_room,
             json,
         })
@@ -183,6 +205,20 @@ impl Pdu {
     pub fn content_as<T: for<'de> Deserialize<'de>>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.content.get())
     }
+}
+
+/// What a field `levels` holds for an event.
+pub(in crate::room) fn levels(
+    event_type: &TimelineEventType,
+    content: &RawValue,
+    rules: &RoomVersionRules,
+) -> Option<Box<RawValue>> {
+    if rules.authorization.strict_canonical_json
+        || *event_type != TimelineEventType::RoomPowerLevels
+    {
+        return None;
+    }
+    RawValue::from_string(canonical::with_integers(content.get())?).ok()
 }
 
 /// The id of the room whose create event this is, in versions where the one is the other's hash.
@@ -254,7 +290,7 @@ impl state_res::Event for Pdu {
     }
 
     fn content(&self) -> &RawValue {
-        &self.content
+        self.levels.as_ref().unwrap_or(&self.content)
     }
 
     fn state_key(&self) -> Option<&str> {

@@ -7,6 +7,7 @@ use ruma::{
     room_version_rules::RoomVersionRules,
     signatures::verify_policy_server_signature,
 };
+use sealpost_federation::canonical;
 
 use super::event::{EventError, Pdu};
 
@@ -22,7 +23,7 @@ pub fn is_recommended(
     pdu: &Pdu,
     rules: &RoomVersionRules,
 ) -> bool {
-    serde_json::from_str::<CanonicalJsonObject>(&pdu.json)
+    canonical::parse(&pdu.json, rules)
         .is_ok_and(|object| verify_policy_server_signature(policy, &object, rules).is_ok())
 }
 
@@ -33,7 +34,7 @@ pub fn with_signature(
     signature: &str,
     rules: &RoomVersionRules,
 ) -> Result<Pdu, EventError> {
-    let mut object: CanonicalJsonObject = serde_json::from_str(&pdu.json)?;
+    let mut object = canonical::parse(&pdu.json, rules)?;
     let signatures = object
         .entry("signatures".to_owned())
         .or_insert_with(|| CanonicalJsonValue::Object(CanonicalJsonObject::new()));
@@ -46,6 +47,6 @@ pub fn with_signature(
             of_server.insert(key, signature.into());
         }
     }
-    let json = serde_json::to_string(&object)?.into_boxed_str();
+    let json = canonical::to_string(&object, rules)?.into_boxed_str();
     Pdu::from_json(pdu.event_id.clone(), json, rules)
 }

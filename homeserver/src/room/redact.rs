@@ -4,9 +4,10 @@
 //! and its target are both known.
 
 use ruma::{
-    CanonicalJsonObject, canonical_json::redact_in_place, events::TimelineEventType,
+    canonical_json::redact_in_place, events::TimelineEventType,
     room_version_rules::RoomVersionRules,
 };
+use sealpost_federation::canonical;
 
 use super::{
     event::{EventError, Pdu},
@@ -31,10 +32,10 @@ pub fn may_be_asked_for(redaction: &Pdu, target: &Pdu, power: &Power) -> bool {
 
 /// What redaction leaves of an event. Its id stays the same.
 pub fn redacted(pdu: &Pdu, rules: &RoomVersionRules) -> Result<Pdu, EventError> {
-    let mut object: CanonicalJsonObject = serde_json::from_str(&pdu.json)?;
+    let mut object = canonical::parse(&pdu.json, rules)?;
     redact_in_place(&mut object, &rules.redaction, None)
         .map_err(|error| EventError::Json(serde::de::Error::custom(error)))?;
-    let json = serde_json::to_string(&object)?.into_boxed_str();
+    let json = canonical::to_string(&object, rules)?.into_boxed_str();
     let mut redacted = Pdu::from_json(pdu.event_id.clone(), json, rules)?;
     redacted.rejected = pdu.rejected;
     Ok(redacted)

@@ -1,6 +1,6 @@
 //! State resolution: one state out of those of several forks.
 //!
-//! The algorithm is ruma's. What it is handed is cut down to what can matter, with the same result:
+//! The algorithm is ruma's, but in room version 1 ([`resolve_v1`]). What it is handed is cut down to what can matter, with the same result:
 //!
 //! - instead of every fork's whole auth chain, their difference, computed beforehand;
 //! - instead of whole states, the entries in conflict and those that [`entries_read`] names. Any other entry
@@ -18,7 +18,7 @@ use ruma::{
     state_res::{self, StateMap, utils::event_id_set::EventIdSet},
 };
 
-use super::{auth::state_types, event::Pdu};
+use super::{auth::state_types, event::Pdu, resolve_v1};
 
 /// Events by their id, as many as resolution may ask for.
 pub type Known = HashMap<OwnedEventId, Arc<Pdu>>;
@@ -26,8 +26,6 @@ pub type Known = HashMap<OwnedEventId, Arc<Pdu>>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    #[error("state resolution of this room version is not supported")]
-    Unsupported,
     #[error("state resolution: {0}")]
     Algorithm(#[from] state_res::Error),
 }
@@ -66,7 +64,9 @@ pub fn resolve(
     subgraph: impl IntoIterator<Item = OwnedEventId>,
     known: &Known,
 ) -> Result<StateMap<OwnedEventId>, ResolveError> {
-    let resolution = rules.state_res.v2_rules().ok_or(ResolveError::Unsupported)?;
+    let Some(resolution) = rules.state_res.v2_rules() else {
+        return Ok(resolve_v1::resolve(rules, states, known));
+    };
     // One chain has the difference and one has nothing: so what differs between them is the difference.
     let chains = vec![auth_difference.into_iter().collect(), EventIdSet::new()];
     let subgraph: EventIdSet<OwnedEventId> = subgraph.into_iter().collect();

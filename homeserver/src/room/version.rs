@@ -4,7 +4,12 @@
 use ruma::{RoomVersionId, room_version_rules::RoomVersionRules};
 
 /// Every version a room may have here, oldest first.
-pub const SUPPORTED: [RoomVersionId; 7] = [
+pub const SUPPORTED: [RoomVersionId; 12] = [
+    RoomVersionId::V1,
+    RoomVersionId::V2,
+    RoomVersionId::V3,
+    RoomVersionId::V4,
+    RoomVersionId::V5,
     RoomVersionId::V6,
     RoomVersionId::V7,
     RoomVersionId::V8,
@@ -17,6 +22,11 @@ pub const SUPPORTED: [RoomVersionId; 7] = [
 /// The rules of a version. `None`: not supported.
 pub fn rules(version: &RoomVersionId) -> Option<&'static RoomVersionRules> {
     match version {
+        RoomVersionId::V1 => Some(&RoomVersionRules::V1),
+        RoomVersionId::V2 => Some(&RoomVersionRules::V2),
+        RoomVersionId::V3 => Some(&RoomVersionRules::V3),
+        RoomVersionId::V4 => Some(&RoomVersionRules::V4),
+        RoomVersionId::V5 => Some(&RoomVersionRules::V5),
         RoomVersionId::V6 => Some(&RoomVersionRules::V6),
         RoomVersionId::V7 => Some(&RoomVersionRules::V7),
         RoomVersionId::V8 => Some(&RoomVersionRules::V8),

@@ -19,9 +19,9 @@ use crate::room::{
 };
 
 /// All that are spoken here.
-pub const VERSIONS: [&str; 7] = ["6", "7", "8", "9", "10", "11", "12"];
+pub const VERSIONS: [&str; 12] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
 /// Those in which creators have a power level.
-pub const BEFORE_12: [&str; 6] = ["6", "7", "8", "9", "10", "11"];
+pub const BEFORE_12: [&str; 11] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"];
 
 /// The seed of the specification's test vectors, as PKCS#8.
 pub fn key() -> Ed25519KeyPair {

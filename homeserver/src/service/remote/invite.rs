@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use ruma::{
-    CanonicalJsonObject, RoomVersionId, ServerName, UserId,
+    RoomVersionId, ServerName, UserId,
     api::{
         error::{ErrorKind, IncompatibleRoomVersionErrorData},
         federation::membership::{RawStrippedState, create_invite},
     },
     events::{StateEventType, TimelineEventType},
     room_version_rules::RoomVersionRules,
-    signatures::sign_event,
 };
-use sealpost_federation::client::Limits;
+use sealpost_federation::{canonical, client::Limits};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -182,11 +181,11 @@ impl Remote {
     /// The event with our signature added.
     fn sign(&self, event: &RawValue, rules: &RoomVersionRules) -> Result<Box<RawValue>> {
         let malformed = |error: &dyn std::fmt::Display| Error::bad_json(error.to_string());
-        let mut object: CanonicalJsonObject =
-            serde_json::from_str(event.get()).map_err(|error| malformed(&error))?;
-        sign_event(self.context.server_name.as_str(), &self.key, &mut object, &rules.redaction)
+        let mut object = canonical::parse(event.get(), rules).map_err(|error| malformed(&error))?;
+        canonical::sign(&mut object, self.context.server_name.as_str(), &self.key, rules)
             .map_err(|error| malformed(&error))?;
-        serde_json::value::to_raw_value(&object).map_err(|error| malformed(&error))
+        let signed = canonical::to_string(&object, rules).map_err(|error| malformed(&error))?;
+        RawValue::from_string(signed).map_err(|error| malformed(&error))
     }
 }
 

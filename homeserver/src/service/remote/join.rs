@@ -10,8 +10,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::StatusCode;
 use ruma::{
-    CanonicalJsonObject, CanonicalJsonValue, OwnedEventId, OwnedRoomId, OwnedServerName,
-    OwnedUserId, RoomAliasId, RoomId, RoomVersionId, ServerName,
+    CanonicalJsonValue, EventId, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId,
+    RoomAliasId, RoomId, RoomVersionId, ServerName,
     api::{
         error::ErrorKind,
         federation::{
@@ -20,10 +20,9 @@ use ruma::{
         },
     },
     events::TimelineEventType,
-    room_version_rules::RoomVersionRules,
-    signatures::hash_and_sign_event,
+    room_version_rules::{EventIdFormatVersion, RoomVersionRules},
 };
-use sealpost_federation::client::Limits;
+use sealpost_federation::{canonical, client::Limits};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -181,8 +180,8 @@ impl Remote {
     ) -> Result<(OwnedEventId, Box<RawValue>)> {
         let Template { room_id, membership, rules, event } = template;
         let wrong = |reason: &str| answered_wrong(server, reason);
-        let mut event: CanonicalJsonObject =
-            serde_json::from_str(event.get()).map_err(|error| wrong(&error.to_string()))?;
+        let mut event =
+            canonical::parse(event.get(), rules).map_err(|error| wrong(&error.to_string()))?;
         let is = |field: &str, value: &str| {
             event.get(field).and_then(CanonicalJsonValue::as_str) == Some(value)
         };
@@ -202,11 +201,10 @@ impl Remote {
         }
         // Of what the other server wrote only the one field that it must decide stays.
         content.retain(|key, _| key == "membership" || key == "join_authorised_via_users_server");
-        for (key, value) in &joiner.content {
-            if let Ok(value) = CanonicalJsonValue::try_from(value.clone()) {
-                content.insert(key.clone(), value);
-            }
-        }
+        let of_joiner = serde_json::to_string(&joiner.content)
+            .and_then(|content| canonical::parse(&content, rules))
+            .map_err(|error| Error::bad_json(error.to_string()))?;
+        content.extend(of_joiner);
         for field in ["event_id", "hashes", "signatures", "unsigned", "origin"] {
             event.remove(field);
         }
@@ -214,10 +212,15 @@ impl Remote {
         let now = ruma::Int::new_saturating(now);
         event.insert("origin_server_ts".to_owned(), CanonicalJsonValue::Integer(now));
         let own = self.context.server_name.as_str();
-        hash_and_sign_event(own, &self.key, &mut event, &rules.redaction)
+        if matches!(rules.event_id_format, EventIdFormatVersion::V1) {
+            let event_id = EventId::new_v1(&self.context.server_name);
+            event.insert("event_id".to_owned(), event_id.as_str().into());
+        }
+        canonical::hash_and_sign(&mut event, own, &self.key, rules)
             .map_err(|error| wrong(&error.to_string()))?;
         let event_id = check::event_id(&event, rules).map_err(|error| wrong(&error.to_string()))?;
-        let event = serde_json::value::to_raw_value(&event)
+        let event = canonical::to_string(&event, rules)
+            .and_then(RawValue::from_string)
             .map_err(|error| Error::internal(format!("an event does not serialise: {error}")))?;
         Ok((event_id, event))
     }

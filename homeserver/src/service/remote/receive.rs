@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use ruma::{CanonicalJsonObject, OwnedEventId, ServerName, room_version_rules::RoomVersionRules};
-use sealpost_federation::event::needed_keys;
+use sealpost_federation::{canonical, event::needed_keys};
 use serde_json::value::RawValue;
 
 use super::Remote;
@@ -150,8 +150,7 @@ struct Parsed {
 
 fn parse(json: &str, rules: &RoomVersionRules) -> Result<Parsed, Unfit> {
     let unfit = |reason: String| Unfit { event_id: None, reason };
-    let object: CanonicalJsonObject =
-        serde_json::from_str(json).map_err(|error| unfit(error.to_string()))?;
+    let object = canonical::parse(json, rules).map_err(|error| unfit(error.to_string()))?;
     let event_id = check::event_id(&object, rules).map_err(|error| unfit(error.to_string()))?;
     match needed_keys(&object, rules) {
         Ok(needed) => Ok(Parsed { object, event_id, needed }),

@@ -16,7 +16,10 @@ mod prepared;
 use std::sync::Arc;
 
 use http::StatusCode;
-use ruma::{OwnedEventId, UserId, api::error::ErrorKind, events::TimelineEventType};
+use ruma::{
+    OwnedEventId, UserId, api::error::ErrorKind, events::TimelineEventType,
+    room_version_rules::EventIdFormatVersion,
+};
 
 use self::{
     checks::{authorise, authorise_by_auth_events, redaction_target},
@@ -34,7 +37,7 @@ use crate::{
     room::{
         auth,
         build::{self, BuildError, Draft},
-        dag,
+        check, dag,
         event::Pdu,
         policy::is_recommended,
         redact,
@@ -196,8 +199,16 @@ fn build_on(
             auth_events.push(event.pdu.event_id.clone());
         }
     }
-    let pdu = build::build(
+    let old = match rules.event_id_format {
+        EventIdFormatVersion::V1 => {
+            let named = prev.iter().map(|prev| &prev.event_id).chain(&auth_events);
+            Some(old_fields(context, conn, tip, named)?)
+        }
+        _ => None,
+    };
+    let pdu = build::build_old(
         draft.clone(),
+        old,
         Some(&tip.info.id),
         prev.iter().map(|prev| prev.event_id.clone()).collect(),
         auth_events,
@@ -208,6 +219,24 @@ fn build_on(
     )
     .map_err(refused)?;
     Ok((pdu, prev, state))
+}
+
+/// What an event of the oldest versions has besides, naming these.
+fn old_fields<'a>(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    named: impl Iterator<Item = &'a OwnedEventId>,
+) -> Result<build::Old> {
+    let mut old = build::Old::new(&context.server_name);
+    for id in named {
+        if let Some(event) = tip.event_by_id(context, conn, id)? {
+            let hash = check::reference_hash(&event.pdu, tip.info.rules);
+            let hash = hash.map_err(|error| Error::internal(format!("hash of {id}: {error}")))?;
+            old.hashes.insert(id.clone(), hash);
+        }
+    }
+    Ok(old)
 }
 
 /// The prev_events of an event that have a place here, and those that don't.
