@@ -40,11 +40,13 @@ use crate::{
         accounts::Accounts,
         cleanup::Cleanup,
         commands::Commands,
+        departures::Departures,
         events::Events,
         filters::Filters,
         ignored_users::IgnoredUsers,
         joins::Joins,
         media::{self, Media},
+        moderation::Moderation,
         notifier::{Notifier, Serial},
         passwords::Passwords,
         push::{Push, rules::PushRules},
@@ -59,6 +61,7 @@ use crate::{
         timeline::{Context, Timeline},
         typing::Typing,
         uia::Uia,
+        user_directory::UserDirectory,
         user_rooms::UserRooms,
     },
     storage::{Store, StoreOptions},
@@ -105,6 +108,7 @@ pub struct Core {
     pub sessions: Arc<Sessions>,
     pub accounts: Arc<Accounts>,
     pub registration: Arc<Registration>,
+    pub moderation: Arc<Moderation>,
 }
 
 impl Core {
@@ -133,6 +137,7 @@ impl Core {
         ));
         let secret = config.registration.shared_secret.clone().map(|secret| secret.0);
         let registration = Arc::new(Registration::new(store.clone(), clock.clone(), secret));
+        let moderation = Moderation::new(store.clone(), clock.clone(), Arc::clone(&sessions));
         let config = Arc::new(config);
         Ok(Self {
             config,
@@ -143,11 +148,16 @@ impl Core {
             sessions,
             accounts,
             registration,
+            moderation: Arc::new(moderation),
         })
     }
 
     pub fn commands(&self) -> Commands {
-        Commands::new(Arc::clone(&self.accounts), Arc::clone(&self.registration))
+        Commands::new(
+            Arc::clone(&self.accounts),
+            Arc::clone(&self.registration),
+            Arc::clone(&self.moderation),
+        )
     }
 }
 
@@ -309,13 +319,15 @@ fn start_on(
         filters: Filters::new(core.store.clone()),
         joins: Joins::new(Arc::clone(&rooms), Arc::clone(&remote)),
         media: Arc::clone(&media),
+        moderation: Arc::clone(&core.moderation),
         remote: Arc::clone(&remote),
-        rooms,
+        rooms: Arc::clone(&rooms),
         account_data: AccountData::new(Arc::clone(&context)),
         push: Push::new(Arc::clone(&context)),
         receipts: Receipts::new(Arc::clone(&context)),
         sync: Sync::new(Arc::clone(&context), Streams::new(Arc::clone(typing.rooms()))),
         typing,
+        user_directory: UserDirectory::new(core.store.clone()),
     };
 
     let mut workers = Vec::new();
@@ -326,6 +338,10 @@ fn start_on(
     }));
     let cleanup = Cleanup::new(core.store.clone(), media);
     workers.push(tokio::spawn(worker::cleanup::run(cleanup, core.clock.clone(), stopping.clone())));
+
+    let departing = Arc::clone(core.accounts.departing());
+    let departures = Departures::new(core.store.clone(), rooms, departing);
+    workers.push(tokio::spawn(worker::departures::run(departures, stopping.clone())));
 
     let socket = command_socket::path(&config.server.signing_key_file);
     match command_socket::bind(&socket) {

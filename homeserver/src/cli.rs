@@ -6,6 +6,7 @@ mod date;
 mod init;
 mod log;
 mod registration_token;
+mod report;
 mod user;
 
 use std::{
@@ -43,6 +44,9 @@ enum Action {
     /// Tokens that let their holder make an account.
     #[command(subcommand)]
     RegistrationToken(registration_token::RegistrationToken),
+    /// What users have reported.
+    #[command(subcommand)]
+    Report(report::Report),
 }
 
 /// What went wrong, for one line on standard error.
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Some(Action::Init(init)) => init.run(&config),
         Some(Action::User(user)) => user.run(&config),
         Some(Action::RegistrationToken(tokens)) => tokens.run(&config),
+        Some(Action::Report(report)) => report.run(&config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

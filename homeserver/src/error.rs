@@ -65,6 +65,11 @@ impl Error {
         Self::matrix(StatusCode::FORBIDDEN, ErrorKind::Forbidden, message)
     }
 
+    /// 401 `M_USER_LOCKED`, with a soft logout: the client keeps what it has.
+    pub fn user_locked() -> Self {
+        Self::matrix(StatusCode::UNAUTHORIZED, ErrorKind::UserLocked, "This account is locked")
+    }
+
     /// 404 `M_NOT_FOUND`.
     pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::matrix(StatusCode::NOT_FOUND, ErrorKind::NotFound, message)

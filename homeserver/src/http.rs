@@ -18,6 +18,7 @@ mod federation;
 mod limits;
 pub mod metrics;
 mod proxy;
+mod restrictions;
 pub mod router;
 pub mod routes;
 pub mod ruma;

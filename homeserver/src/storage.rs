@@ -14,6 +14,7 @@
 
 pub mod access_tokens;
 pub mod account_data;
+pub mod account_tokens;
 pub mod accounts;
 pub mod auth_chains;
 mod checkpoint;
@@ -41,7 +42,9 @@ mod queue;
 pub mod read_positions;
 mod readers;
 pub mod receipts;
+pub mod refresh_tokens;
 pub mod registration_tokens;
+pub mod reports;
 pub mod rooms;
 pub mod schema;
 pub mod server_keys;
@@ -51,6 +54,7 @@ pub mod state;
 pub(crate) mod test_database;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod user_directory;
 mod writer;
 
 use std::{

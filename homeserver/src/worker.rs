@@ -3,4 +3,5 @@
 
 pub mod cleanup;
 pub mod command_socket;
+pub mod departures;
 pub mod federation_sender;

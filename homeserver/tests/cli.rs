@@ -195,3 +195,37 @@ fn a_second_server_on_the_same_database_refuses() {
     assert!(said.contains("another process"), "{said}");
     assert!(first.get("/health").ends_with("OK"));
 }
+
+#[test]
+fn users_are_listed_locked_made_administrators_and_deactivated() {
+    let folder = configured();
+    let user = |arguments: &[&str], input: &str| {
+        let all: Vec<&str> = ["user"].iter().chain(arguments).copied().collect();
+        let (code, said, error) = run_with_input(folder.path(), &all, input);
+        assert_eq!(code, Some(0), "{arguments:?}: {error}");
+        said
+    };
+    user(&["create", "alice", "--password-stdin"], "hush\n");
+    user(&["create", "bob", "--password-stdin"], "hush\n");
+    user(&["make-admin", "alice"], "");
+    user(&["lock", "@bob:sealpost.test"], "");
+    let list = user(&["list"], "");
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(lines[0].starts_with("@alice:sealpost.test  since "), "{list}");
+    assert!(lines[0].ends_with(", administrator"), "{list}");
+    assert!(lines[1].ends_with(", locked"), "{list}");
+
+    user(&["unlock", "bob"], "");
+    assert!(user(&["reset-password", "bob", "--password-stdin"], "new\n").contains("logged out"));
+    let (code, _, said) = run_with_input(folder.path(), &["user", "deactivate", "bob"], "no\n");
+    assert_eq!((code, said.as_str()), (Some(1), "sealpost: nothing was done\n"));
+    user(&["deactivate", "bob"], "bob\n");
+    assert!(user(&["list"], "").contains("deactivated"));
+    let again = run_with_input(folder.path(), &["user", "deactivate", "bob", "--yes"], "");
+    assert_eq!(again.0, Some(1));
+    let (code, _, said) = run(folder.path(), &["user", "lock", "nobody"]);
+    assert_eq!((code, said.as_str()), (Some(1), "sealpost: There is no such user here\n"));
+
+    let (code, said, _) = run(folder.path(), &["report", "list"]);
+    assert_eq!((code, said.as_str()), (Some(0), "Nothing has been reported.\n"));
+}

@@ -7,8 +7,12 @@ mod database;
 #[path = "support/server.rs"]
 mod server;
 
+#[path = "client/account.rs"]
+mod account;
 #[path = "client/account_data.rs"]
 mod account_data;
+#[path = "client/admin.rs"]
+mod admin;
 #[path = "client/commands.rs"]
 mod commands;
 #[path = "client/conversation.rs"]

@@ -10,8 +10,9 @@ use crate::{
     config::Config,
     service::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
-        media::Media, push::Push, receipts::Receipts, registration::Registration, remote::Remote,
-        rooms::Rooms, sessions::Sessions, sync::Sync, typing::Typing, uia::Uia,
+        media::Media, moderation::Moderation, push::Push, receipts::Receipts,
+        registration::Registration, remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync,
+        typing::Typing, uia::Uia, user_directory::UserDirectory,
     },
 };
 
@@ -29,10 +30,12 @@ pub struct App {
     pub rooms: Arc<Rooms>,
     pub joins: Joins,
     pub media: Arc<Media>,
+    pub moderation: Arc<Moderation>,
     pub remote: Arc<Remote>,
     pub account_data: AccountData,
     pub push: Push,
     pub receipts: Receipts,
     pub sync: Sync,
     pub typing: Typing,
+    pub user_directory: UserDirectory,
 }

@@ -18,6 +18,7 @@ use ruma::{
 
 use super::{
     limits::check_depth,
+    restrictions,
     ruma::{Body, Ctx},
 };
 use crate::{
@@ -57,7 +58,9 @@ impl Scheme for AccessToken {
         let Some(token) = token(request)? else {
             return Err(missing_token("Missing access token"));
         };
-        ctx.sessions.authenticate(&token).await
+        let session = ctx.sessions.authenticate(&token).await?;
+        restrictions::check(ctx, &session, request)?;
+        Ok(session)
     }
 }
 
@@ -70,7 +73,11 @@ impl Scheme for AccessTokenOptional {
         _: &mut Body,
     ) -> Result<Option<Arc<Session>>> {
         match token(request)? {
-            Some(token) => ctx.sessions.authenticate(&token).await.map(Some),
+            Some(token) => {
+                let session = ctx.sessions.authenticate(&token).await?;
+                restrictions::check(ctx, &session, request)?;
+                Ok(Some(session))
+            }
             None => Ok(None),
         }
     }
@@ -116,6 +123,11 @@ fn token(request: &HttpRequest) -> Result<Option<String>> {
 fn token_in_query(query: &str) -> Option<String> {
     let value = query.split('&').find_map(|pair| pair.strip_prefix("access_token="))?;
     percent_decode_str(value).decode_utf8().ok().map(|token| token.into_owned())
+}
+
+/// The caller of an endpoint that takes a token or something that is not offered here.
+pub fn required(caller: Option<Arc<Session>>) -> Result<Arc<Session>> {
+    caller.ok_or_else(|| missing_token("Missing access token"))
 }
 
 fn missing_token(message: &'static str) -> Error {

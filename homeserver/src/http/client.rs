@@ -1,6 +1,7 @@
 //! The client-server API: one file for each module of `ruma::api::client`.
 
 pub mod account;
+pub mod admin;
 pub mod capabilities;
 pub mod config;
 pub mod discovery;
@@ -13,12 +14,16 @@ pub mod push;
 pub mod read_marker;
 pub mod receipt;
 pub mod register;
+pub mod reporting;
 pub mod room;
 pub mod session;
 pub mod state;
 pub mod sync;
 pub mod tag;
 pub mod typing;
+mod uiaa;
+pub mod user_directory;
+pub mod voip;
 
 use crate::service::{event::Viewer, sessions::Session};
 

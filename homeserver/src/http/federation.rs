@@ -5,5 +5,6 @@ pub mod backfill;
 pub mod discovery;
 pub mod event;
 pub mod membership;
+pub mod openid;
 pub mod query;
 pub mod transactions;

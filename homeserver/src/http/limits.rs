@@ -75,6 +75,52 @@ pub struct RateLimits {
     login: Bucket,
     failed_login: Bucket,
     registration: Bucket,
+    requests: [Bucket; Kind::COUNT],
+}
+
+/// Requests of one user that are counted together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    Send,
+    Join,
+    Invite,
+    CreateRoom,
+    Upload,
+    Claim,
+    ToDevice,
+    Search,
+    Report,
+}
+
+impl Kind {
+    const ALL: [Self; 9] = [
+        Self::Send,
+        Self::Join,
+        Self::Invite,
+        Self::CreateRoom,
+        Self::Upload,
+        Self::Claim,
+        Self::ToDevice,
+        Self::Search,
+        Self::Report,
+    ];
+    const COUNT: usize = Self::ALL.len();
+
+    /// How many at once, and how often in the long run: far more than a person does.
+    fn bucket(self) -> Bucket {
+        let (burst, interval) = match self {
+            Self::Send => (100, 100),
+            Self::Join => (30, 2_000),
+            Self::Invite => (100, 1_000),
+            Self::CreateRoom => (20, 5_000),
+            Self::Upload => (50, 500),
+            Self::Claim => (200, 100),
+            Self::ToDevice => (1_000, 20),
+            Self::Search => (30, 500),
+            Self::Report => (10, 10_000),
+        };
+        Bucket::new(burst, Duration::from_millis(interval))
+    }
 }
 
 impl RateLimits {
@@ -85,6 +131,7 @@ impl RateLimits {
             login: Bucket::new(20, Duration::from_secs(2)),
             failed_login: Bucket::new(10, Duration::from_secs(6)),
             registration: Bucket::new(5, Duration::from_secs(10)),
+            requests: Kind::ALL.map(Kind::bucket),
         }
     }
 
@@ -101,6 +148,11 @@ impl RateLimits {
     /// A registration, by the caller's address.
     pub fn registration(&self, address: &str) -> Result<()> {
         self.take(&self.registration, address)
+    }
+
+    /// A request of a user.
+    pub fn request(&self, kind: Kind, user_id: &str) -> Result<()> {
+        self.requests.get(kind as usize).map_or(Ok(()), |bucket| self.take(bucket, user_id))
     }
 
     fn take(&self, bucket: &Bucket, key: &str) -> Result<()> {
@@ -177,6 +229,14 @@ mod tests {
         assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::4"));
         assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn kinds_of_requests_are_counted_apart() {
+        let limits = RateLimits::new(true);
+        while limits.request(Kind::Report, "@a:b").is_ok() {}
+        limits.request(Kind::Search, "@a:b").unwrap();
+        limits.request(Kind::Report, "@c:b").unwrap();
     }
 
     #[test]

@@ -10,8 +10,9 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
 use super::{
     auth::Scheme,
     client::{
-        account, capabilities, config, discovery, filter, media, membership, message, profile,
-        push, read_marker, receipt, register, room, session, state, sync, tag, typing,
+        account, admin, capabilities, config, discovery, filter, media, membership, message,
+        profile, push, read_marker, receipt, register, reporting, room, session, state, sync, tag,
+        typing, user_directory, voip,
     },
     federation, limits,
     metrics::RouteMetrics,
@@ -41,7 +42,25 @@ pub fn routes() -> Routes {
     routes.add(session::login);
     routes.add(session::logout);
     routes.add(session::logout_all);
+    routes.add(session::get_login_token);
+    routes.add(session::refresh_token);
     routes.add(account::whoami);
+    routes.add(account::change_password);
+    routes.add(account::deactivate);
+    routes.add(account::request_openid_token);
+
+    routes.add(admin::get_user_info);
+    routes.add(admin::is_user_locked);
+    routes.add(admin::lock_user);
+    routes.add(admin::is_user_suspended);
+    routes.add(admin::suspend_user);
+    routes.add(reporting::report_content);
+    routes.add(reporting::report_room);
+    routes.add(reporting::report_user);
+
+    routes.add(user_directory::search_users);
+    routes.add(user_directory::get_mutual_rooms);
+    routes.add(voip::get_turn_server_info);
 
     routes.add(profile::get_profile);
     routes.add(profile::get_display_name);
@@ -125,6 +144,7 @@ pub fn routes() -> Routes {
     routes.add(federation::event::get_missing_events);
     routes.add(federation::authorization::get_event_authorization);
     routes.add(federation::backfill::get_backfill);
+    routes.add(federation::openid::get_openid_userinfo);
     routes.add(federation::query::get_room_information);
     routes.add(federation::query::get_profile_information);
 

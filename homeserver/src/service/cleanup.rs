@@ -8,7 +8,7 @@ use std::sync::{
 use super::media::Media;
 use crate::{
     error::Result,
-    storage::{Store, client_transactions},
+    storage::{Store, account_tokens, client_transactions},
 };
 
 /// A client that repeats a request does so within this time, in milliseconds.
@@ -41,6 +41,7 @@ impl Cleanup {
                 break;
             }
         }
+        self.store.write(move |tx| account_tokens::delete_expired(tx, now)).await?;
         while self.media.forget_expired(CHUNK).await? == CHUNK as usize {}
         if now - self.swept_at.load(Ordering::Relaxed) >= SWEEP_EVERY {
             self.media.sweep().await?;

@@ -52,6 +52,7 @@ impl Joins {
         if let Some(info) = self.rooms.join_local(caller, &room_id, reason.clone()).await? {
             return Ok(info.id.clone());
         }
+        caller.check_not_guest()?;
         via.extend(self.inviter(caller, &room_id).await?);
         via.extend(room_id.server_name().map(ToOwned::to_owned));
         let mut named = Vec::with_capacity(via.len());

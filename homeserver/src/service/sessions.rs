@@ -1,9 +1,16 @@
 //! Who holds which access token. A known token costs no query; a revoked one is out at once, and what its
 //! device waits for ends.
+//!
+//! With refresh tokens, an access token lasts for [`ACCESS_TOKEN_LIFETIME`]. What a refresh replaces stays good
+//! until what it gave out is used (client-server API, "Refreshing access tokens").
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -21,8 +28,10 @@ use crate::{
     error::{Error, Result},
     storage::{
         Store, Tx, UserNid,
-        access_tokens::{self, Owner},
+        access_tokens::{self, AccessToken, Owner},
+        accounts,
         devices::{self, Device},
+        refresh_tokens::{self, RefreshToken},
     },
 };
 
@@ -30,6 +39,8 @@ use crate::{
 const REMEMBERED: usize = 20_000;
 /// Random characters of an access token: 256 bits.
 const TOKEN_LENGTH: usize = 43;
+/// How long an access token lasts that comes with a refresh token.
+const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 const DEVICE_ID_LENGTH: usize = 255;
 const DISPLAY_NAME_LENGTH: usize = 1000;
 
@@ -41,15 +52,61 @@ pub struct Session {
     pub device_id: OwnedDeviceId,
     pub is_admin: bool,
     pub is_guest: bool,
+    is_suspended: bool,
+    is_locked: AtomicBool,
     expires_at: Option<i64>,
-    /// Cancelled when its token is revoked: what waits for it answers 401 at once.
+    /// Cancelled when its token is revoked or its user locked: what waits for it answers 401 at once.
     pub revoked: CancellationToken,
 }
 
 impl Session {
-    /// 401 `M_UNKNOWN_TOKEN`, for what waited when it was revoked.
-    pub fn revoked_error() -> Error {
-        unknown_token()
+    /// 401 `M_UNKNOWN_TOKEN` or `M_USER_LOCKED`, for what waited when it was revoked.
+    pub fn revoked_error(&self) -> Error {
+        self.check_not_locked().err().unwrap_or_else(|| unknown_token(false))
+    }
+
+    /// For what the server does in a user's name, without a device.
+    pub fn in_name_of(user_nid: UserNid, user_id: OwnedUserId) -> Self {
+        Self {
+            user_nid,
+            user_id,
+            device_id: OwnedDeviceId::from(""),
+            is_admin: false,
+            is_guest: false,
+            is_suspended: false,
+            is_locked: AtomicBool::new(false),
+            expires_at: None,
+            revoked: CancellationToken::new(),
+        }
+    }
+
+    /// 401 `M_USER_LOCKED`: all that a locked user may do is to log out.
+    pub fn check_not_locked(&self) -> Result<()> {
+        if self.is_locked.load(Ordering::Acquire) { Err(Error::user_locked()) } else { Ok(()) }
+    }
+
+    /// 403 `M_USER_SUSPENDED`, for what a suspended user may not do.
+    pub fn check_not_suspended(&self) -> Result<()> {
+        if !self.is_suspended {
+            return Ok(());
+        }
+        Err(Error::matrix(
+            http::StatusCode::FORBIDDEN,
+            ErrorKind::UserSuspended,
+            "You cannot perform this action while suspended",
+        ))
+    }
+
+    /// 403 `M_GUEST_ACCESS_FORBIDDEN`, for what a guest may not do.
+    pub fn check_not_guest(&self) -> Result<()> {
+        if !self.is_guest {
+            return Ok(());
+        }
+        Err(Error::matrix(
+            http::StatusCode::FORBIDDEN,
+            ErrorKind::GuestAccessForbidden,
+            "Guests may not do this",
+        ))
     }
 }
 
@@ -58,6 +115,14 @@ impl Session {
 pub struct NewSession {
     pub access_token: String,
     pub device_id: OwnedDeviceId,
+    pub refresh: Option<Refresh>,
+}
+
+/// How a session goes on after its access token has expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    pub token: String,
+    pub expires_in: Duration,
 }
 
 /// The device that a client logs in with.
@@ -66,11 +131,17 @@ pub struct NewDevice {
     /// A known one is used again, and its old token revoked.
     pub device_id: Option<OwnedDeviceId>,
     pub display_name: Option<String>,
+    /// Whether the client wants a refresh token.
+    pub refresh: bool,
 }
 
 impl NewDevice {
-    /// 400 `M_INVALID_PARAM` when its texts are longer than anybody needs.
+    /// 400 `M_INVALID_PARAM` when its texts are longer than anybody needs, or hold what no database takes.
     pub fn check(&self) -> Result<()> {
+        let texts = [self.device_id.as_ref().map(|id| id.as_str()), self.display_name.as_deref()];
+        if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+            return Err(Error::invalid_param("The device's id or name holds a NUL character"));
+        }
         let id = self.device_id.as_ref().map_or("-", |id| id.as_str());
         if id.is_empty() || id.len() > DEVICE_ID_LENGTH {
             return Err(Error::invalid_param("The device id has more than 255 bytes, or none"));
@@ -84,6 +155,7 @@ impl NewDevice {
 
 type TokenHash = [u8; 32];
 
+#[derive(Clone)]
 pub struct Sessions {
     store: Store,
     clock: Clock,
@@ -123,19 +195,66 @@ impl Sessions {
                 .read(move |conn| access_tokens::find(conn, &token_hash))
                 .await?
                 .filter(|owner| !owner.is_deactivated)
-                .ok_or_else(unknown_token)?;
-            let session = Arc::new(session(owner)?);
+                .ok_or_else(|| unknown_token(false))?;
+            let refreshed_from = owner.refreshed_from.clone();
+            let session = self.unless_expired(Arc::new(session(owner)?))?;
+            if let Some(parent) = refreshed_from {
+                // Used for the first time: what it replaces is good no more.
+                self.settle(parent).await?;
+                continue;
+            }
             if let Some(session) = self.live.hold(token_hash, session, revocations) {
-                return self.unless_expired(session);
+                return Ok(session);
             }
         }
     }
 
+    /// Ends a refresh token of which the children are in use.
+    async fn settle(&self, parent: Vec<u8>) -> Result<()> {
+        let live = Arc::clone(&self.live);
+        self.store
+            .write(move |tx| {
+                let replaced = refresh_tokens::settle(tx, &parent)?;
+                live.forget(tx, replaced.into_iter().collect());
+                Ok(())
+            })
+            .await
+    }
+
     fn unless_expired(&self, session: Arc<Session>) -> Result<Arc<Session>> {
         match session.expires_at {
-            Some(expires_at) if expires_at <= self.clock.now_ms() => Err(unknown_token()),
+            Some(expires_at) if expires_at <= self.clock.now_ms() => Err(unknown_token(true)),
             Some(_) | None => Ok(session),
         }
+    }
+
+    /// New tokens for a refresh token, or 401 `M_UNKNOWN_TOKEN`.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<NewSession> {
+        let used = hash(refresh_token);
+        let device = NewDevice { refresh: true, ..NewDevice::default() };
+        let prepared = self.prepare(device);
+        let NewSession { access_token, refresh, .. } = prepared.session.clone();
+        let live = Arc::clone(&self.live);
+        let device_id = self
+            .store
+            .write(move |tx| {
+                let Some(token) = refresh_tokens::find(tx, &used)? else {
+                    return Err(unknown_token(false));
+                };
+                if accounts::standing(tx, token.user_nid)?.0.is_some() {
+                    return Err(Error::user_locked());
+                }
+                if let Some(parent) = &token.refreshed_from {
+                    let replaced = refresh_tokens::settle(tx, parent)?;
+                    live.forget(tx, replaced.into_iter().collect());
+                }
+                let unused = refresh_tokens::delete_children(tx, &used)?;
+                live.forget(tx, unused);
+                prepared.insert_tokens(tx, token.user_nid, &token.device_id, Some(&used))?;
+                Ok(token.device_id)
+            })
+            .await?;
+        Ok(NewSession { access_token, device_id: device_id.into(), refresh })
     }
 
     /// Logs a device in.
@@ -152,9 +271,13 @@ impl Sessions {
         let random = &mut rand::rng();
         let access_token = format!("sp_{}", random::letters_and_digits(TOKEN_LENGTH, random));
         let device_id = device.device_id.unwrap_or_else(|| random::capitals(10, random).into());
+        let refresh = device.refresh.then(|| Refresh {
+            token: format!("spr_{}", random::letters_and_digits(TOKEN_LENGTH, random)),
+            expires_in: ACCESS_TOKEN_LIFETIME,
+        });
         PreparedSession {
             token_hash: hash(&access_token),
-            session: NewSession { access_token, device_id },
+            session: NewSession { access_token, device_id, refresh },
             display_name: device.display_name,
             now: self.clock.now_ms(),
         }
@@ -168,6 +291,27 @@ impl Sessions {
         login: &PreparedSession,
     ) -> Result<()> {
         login.insert(tx, user_nid, &self.live)
+    }
+
+    /// Has the sessions of a user, whose standing changes in this transaction, know of it.
+    pub fn reload(&self, tx: &mut Tx<'_>, user_nid: UserNid, is_locked: bool) {
+        self.live.reload(tx, user_nid, is_locked);
+    }
+
+    /// Removes the devices of a user and their tokens, but for one that is kept.
+    pub fn remove_devices(
+        &self,
+        tx: &mut Tx<'_>,
+        user_nid: UserNid,
+        kept: Option<&str>,
+    ) -> Result<()> {
+        for device in devices::of_user(tx, user_nid)? {
+            if kept != Some(&*device.device_id) {
+                self.live.revoke(tx, user_nid, Some(&device.device_id))?;
+                devices::delete(tx, user_nid, &device.device_id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes a device and its token.
@@ -184,16 +328,8 @@ impl Sessions {
 
     /// Removes all devices of a user, and their tokens.
     pub async fn log_out_all(&self, user_nid: UserNid) -> Result<()> {
-        let live = Arc::clone(&self.live);
-        self.store
-            .write(move |tx| {
-                live.revoke(tx, user_nid, None)?;
-                for device in devices::of_user(tx, user_nid)? {
-                    devices::delete(tx, user_nid, &device.device_id)?;
-                }
-                Ok(())
-            })
-            .await
+        let sessions = self.clone();
+        self.store.write(move |tx| sessions.remove_devices(tx, user_nid, None)).await
     }
 }
 
@@ -219,7 +355,36 @@ impl PreparedSession {
             last_seen_ip: None,
         };
         devices::insert_if_absent(tx, &device)?;
-        access_tokens::insert(tx, &self.token_hash, user_nid, device_id, self.now)
+        self.insert_tokens(tx, user_nid, device_id, None)
+    }
+
+    fn insert_tokens(
+        &self,
+        tx: &mut Tx<'_>,
+        user_nid: UserNid,
+        device_id: &str,
+        refreshed_from: Option<&TokenHash>,
+    ) -> Result<()> {
+        let refreshed_from = refreshed_from.map(|hash| hash.to_vec());
+        let refresh = self.session.refresh.as_ref();
+        let token = AccessToken {
+            token_hash: self.token_hash.to_vec(),
+            user_nid,
+            device_id: device_id.to_owned(),
+            created_at: self.now,
+            expires_at: refresh.map(|it| self.now + it.expires_in.as_millis() as i64),
+            refreshed_from: refreshed_from.clone(),
+        };
+        access_tokens::insert(tx, &token)?;
+        let Some(refresh) = refresh else { return Ok(()) };
+        let token = RefreshToken {
+            token_hash: hash(&refresh.token).to_vec(),
+            user_nid,
+            device_id: device_id.to_owned(),
+            access_token_hash: self.token_hash.to_vec(),
+            refreshed_from,
+        };
+        refresh_tokens::insert(tx, &token)
     }
 }
 
@@ -259,9 +424,16 @@ impl Live {
         user_nid: UserNid,
         device_id: Option<&str>,
     ) -> Result<()> {
+        refresh_tokens::delete(tx, user_nid, device_id)?;
         let revoked = access_tokens::delete(tx, user_nid, device_id)?;
+        self.forget(tx, revoked);
+        Ok(())
+    }
+
+    /// After the commit, deleted tokens are forgotten and what waits for them ends.
+    fn forget(self: &Arc<Self>, tx: &mut Tx<'_>, revoked: Vec<Vec<u8>>) {
         if revoked.is_empty() {
-            return Ok(());
+            return;
         }
         let live = Arc::clone(self);
         tx.after_commit(move || {
@@ -275,7 +447,27 @@ impl Live {
                 }
             }
         });
-        Ok(())
+    }
+
+    /// After the commit, what is known of a user's sessions is read again; of a locked user, what waits ends.
+    fn reload(self: &Arc<Self>, tx: &mut Tx<'_>, user_nid: UserNid, is_locked: bool) {
+        let live = Arc::clone(self);
+        tx.after_commit(move || {
+            let mut held = live.held.lock();
+            held.revocations += 1;
+            held.sessions.retain(|token_hash, session| {
+                let Some(session) = session.upgrade() else { return false };
+                if session.user_nid != user_nid {
+                    return true;
+                }
+                live.cache.remove(token_hash);
+                if is_locked {
+                    session.is_locked.store(true, Ordering::Release);
+                    session.revoked.cancel();
+                }
+                false
+            });
+        });
     }
 }
 
@@ -288,6 +480,8 @@ fn session(owner: Owner) -> Result<Session> {
         device_id: owner.device_id.into(),
         is_admin: owner.is_admin,
         is_guest: owner.is_guest,
+        is_suspended: owner.is_suspended,
+        is_locked: AtomicBool::new(owner.is_locked),
         expires_at: owner.expires_at,
         revoked: CancellationToken::new(),
     })
@@ -297,10 +491,13 @@ fn hash(access_token: &str) -> TokenHash {
     Sha256::digest(access_token.as_bytes()).into()
 }
 
-fn unknown_token() -> Error {
+/// 401 `M_UNKNOWN_TOKEN`; after a soft logout the client keeps what it has and logs in again.
+fn unknown_token(soft_logout: bool) -> Error {
+    let mut data = UnknownTokenErrorData::new();
+    data.soft_logout = soft_logout;
     Error::matrix(
         http::StatusCode::UNAUTHORIZED,
-        ErrorKind::UnknownToken(UnknownTokenErrorData::new()),
+        ErrorKind::UnknownToken(data),
         "Unknown access token",
     )
 }

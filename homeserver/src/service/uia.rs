@@ -1,4 +1,5 @@
-//! User-interactive authentication: sessions in memory, each with the stages that were completed.
+//! User-interactive authentication: sessions in memory, each with the stages that were completed. A session
+//! is good for the purpose it was begun for: one request of one user.
 //!
 //! <https://spec.matrix.org/v1.16/client-server-api/#user-interactive-authentication-api>
 
@@ -27,6 +28,7 @@ pub struct Uia {
 
 #[derive(Clone, Debug)]
 struct Session {
+    purpose: String,
     began_at: i64,
     completed: Vec<Completed>,
 }
@@ -53,9 +55,11 @@ impl Uia {
         Self { clock, sessions: Mutex::default() }
     }
 
-    /// The stages completed so far, once they make up one of `flows`; otherwise 401 with what is left.
+    /// The stages completed so far for `purpose`, once they make up one of `flows`; otherwise 401 with what is
+    /// left.
     pub fn advance(
         &self,
+        purpose: &str,
         flows: &[Vec<AuthType>],
         session: Option<&str>,
         attempt: Attempt,
@@ -64,10 +68,16 @@ impl Uia {
         let now = self.clock.now_ms();
         let known = session.and_then(|id| Some((id.to_owned(), sessions.get(id)?.clone())));
         let (id, mut state) = match known {
-            Some((id, state)) if now - state.began_at < LIFETIME.as_millis() as i64 => (id, state),
+            Some((id, state))
+                if state.purpose == purpose
+                    && now - state.began_at < LIFETIME.as_millis() as i64 =>
+            {
+                (id, state)
+            }
             Some(_) | None => {
                 let id = random::letters_and_digits(24, &mut rand::rng());
-                (id, Session { began_at: now, completed: Vec::new() })
+                let purpose = purpose.to_owned();
+                (id, Session { purpose, began_at: now, completed: Vec::new() })
             }
         };
         let failure = match attempt {
@@ -142,15 +152,31 @@ mod tests {
     fn stages_add_up_over_a_session() {
         let uia = Uia::new(Clock::fixed(0));
         let flows = [vec![AuthType::Dummy, AuthType::Terms]];
-        let begun = body(uia.advance(&flows, None, Attempt::None).unwrap_err());
+        let begun = body(uia.advance("register", &flows, None, Attempt::None).unwrap_err());
         let session = begun["session"].as_str().unwrap();
         assert_eq!(begun["flows"][0]["stages"][0], "m.login.dummy");
 
-        let half = body(uia.advance(&flows, Some(session), passed(AuthType::Dummy)).unwrap_err());
+        let half = body(
+            uia.advance("register", &flows, Some(session), passed(AuthType::Dummy)).unwrap_err(),
+        );
         assert_eq!(half["session"], session);
         assert_eq!(half["completed"][0], "m.login.dummy");
-        assert_eq!(uia.advance(&flows, Some(session), passed(AuthType::Terms)).unwrap().len(), 2);
-        assert_eq!(uia.advance(&flows, Some(session), Attempt::None).unwrap().len(), 2);
+        assert_eq!(
+            uia.advance("register", &flows, Some(session), passed(AuthType::Terms)).unwrap().len(),
+            2
+        );
+        assert_eq!(uia.advance("register", &flows, Some(session), Attempt::None).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_session_is_good_for_its_purpose_only() {
+        let uia = Uia::new(Clock::fixed(0));
+        let flows = [vec![AuthType::Password]];
+        let wrong = Attempt::Failed(ErrorKind::Forbidden, "Wrong password");
+        let begun = body(uia.advance("delete @a:x", &flows, None, wrong).unwrap_err());
+        let session = begun["session"].as_str();
+        uia.advance("delete @a:x", &flows, session, passed(AuthType::Password)).unwrap();
+        assert!(uia.advance("delete @b:x", &flows, session, Attempt::None).is_err());
     }
 
     #[test]
@@ -158,7 +184,7 @@ mod tests {
         let uia = Uia::new(Clock::fixed(0));
         let flows = [vec![AuthType::Password]];
         let failed = Attempt::Failed(ErrorKind::Forbidden, "Wrong password");
-        let answer = body(uia.advance(&flows, None, failed).unwrap_err());
+        let answer = body(uia.advance("register", &flows, None, failed).unwrap_err());
         assert_eq!(answer["errcode"], "M_FORBIDDEN");
         assert_eq!(answer["error"], "Wrong password");
     }
@@ -168,9 +194,10 @@ mod tests {
         let clock = Clock::fixed(0);
         let uia = Uia::new(clock.clone());
         let flows = [vec![AuthType::Dummy, AuthType::Terms]];
-        let begun = body(uia.advance(&flows, None, passed(AuthType::Dummy)).unwrap_err());
+        let begun =
+            body(uia.advance("register", &flows, None, passed(AuthType::Dummy)).unwrap_err());
         clock.advance(LIFETIME.as_millis() as i64);
         let session = begun["session"].as_str();
-        assert!(uia.advance(&flows, session, passed(AuthType::Terms)).is_err());
+        assert!(uia.advance("register", &flows, session, passed(AuthType::Terms)).is_err());
     }
 }

@@ -17,29 +17,33 @@ pub struct Owner {
     pub is_admin: bool,
     pub is_guest: bool,
     pub is_deactivated: bool,
+    pub is_locked: bool,
+    pub is_suspended: bool,
     pub expires_at: Option<i64>,
+    /// The refresh token that it came from, until it is used.
+    pub refreshed_from: Option<Vec<u8>>,
 }
 
-pub fn insert(
-    conn: &mut Conn,
-    token_hash: &[u8; 32],
-    user_nid: UserNid,
-    device_id: &str,
-    now: i64,
-) -> Result<()> {
-    diesel::insert_into(access_tokens::table)
-        .values((
-            access_tokens::token_hash.eq(token_hash.as_slice()),
-            access_tokens::user_nid.eq(user_nid),
-            access_tokens::device_id.eq(device_id),
-            access_tokens::created_at.eq(now),
-        ))
-        .execute(conn)?;
+/// A token that is made.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = access_tokens)]
+pub struct AccessToken {
+    pub token_hash: Vec<u8>,
+    pub user_nid: UserNid,
+    pub device_id: String,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    pub refreshed_from: Option<Vec<u8>>,
+}
+
+pub fn insert(conn: &mut Conn, token: &AccessToken) -> Result<()> {
+    diesel::insert_into(access_tokens::table).values(token).execute(conn)?;
     Ok(())
 }
 
 pub fn find(conn: &mut Conn, token_hash: &[u8; 32]) -> Result<Option<Owner>> {
-    type Row = (UserNid, String, String, bool, bool, Option<i64>, Option<i64>);
+    type Standing = (Option<i64>, Option<i64>, Option<i64>);
+    type Row = (UserNid, String, String, bool, bool, Standing, Option<i64>, Option<Vec<u8>>);
     let found: Option<Row> = access_tokens::table
         .inner_join(users::table.on(users::user_nid.eq(access_tokens::user_nid)))
         .inner_join(accounts::table.on(accounts::user_nid.eq(access_tokens::user_nid)))
@@ -50,17 +54,28 @@ pub fn find(conn: &mut Conn, token_hash: &[u8; 32]) -> Result<Option<Owner>> {
             access_tokens::device_id,
             accounts::is_admin,
             accounts::is_guest,
-            accounts::deactivated_at,
+            (accounts::deactivated_at, accounts::locked_at, accounts::suspended_at),
             access_tokens::expires_at,
+            access_tokens::refreshed_from,
         ))
         .first(conn)
         .optional()?;
-    let owner = |(user_nid, user_id, device_id, is_admin, is_guest, deactivated_at, expires_at)| {
-        let deactivated_at: Option<i64> = deactivated_at;
-        let is_deactivated = deactivated_at.is_some();
-        Owner { user_nid, user_id, device_id, is_admin, is_guest, is_deactivated, expires_at }
-    };
-    Ok(found.map(owner))
+    Ok(found.map(|row| {
+        let (user_nid, user_id, device_id, is_admin, is_guest, standing, expires_at, from) = row;
+        let (deactivated_at, locked_at, suspended_at) = standing;
+        Owner {
+            user_nid,
+            user_id,
+            device_id,
+            is_admin,
+            is_guest,
+            is_deactivated: deactivated_at.is_some(),
+            is_locked: locked_at.is_some(),
+            is_suspended: suspended_at.is_some(),
+            expires_at,
+            refreshed_from: from,
+        }
+    }))
 }
 
 /// Removes the tokens of one device, or of all the user's. Returns the hashes they had.
@@ -125,9 +140,17 @@ mod tests {
                     let (alice, bob) = (UserNid(1), UserNid(2));
                     insert_user(tx, alice, &["A", "B"])?;
                     insert_user(tx, bob, &["A"])?;
-                    insert(tx, &[1; 32], alice, "A", 5)?;
-                    insert(tx, &[2; 32], alice, "B", 5)?;
-                    insert(tx, &[3; 32], bob, "A", 5)?;
+                    let token = |hash: u8, user_nid, device: &str| AccessToken {
+                        token_hash: vec![hash; 32],
+                        user_nid,
+                        device_id: device.to_owned(),
+                        created_at: 5,
+                        expires_at: None,
+                        refreshed_from: None,
+                    };
+                    insert(tx, &token(1, alice, "A"))?;
+                    insert(tx, &token(2, alice, "B"))?;
+                    insert(tx, &token(3, bob, "A"))?;
 
                     let owner = find(tx, &[2; 32])?.unwrap();
                     assert_eq!(owner.user_id, "@1:a.test");

@@ -55,6 +55,101 @@ pub fn set_avatar_url(conn: &mut Conn, user_nid: UserNid, url: Option<&str>) -> 
     Ok(())
 }
 
+pub fn set_password_hash(conn: &mut Conn, user_nid: UserNid, hash: Option<&str>) -> Result<()> {
+    diesel::update(accounts::table.find(user_nid))
+        .set(accounts::password_hash.eq(hash))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn set_admin(conn: &mut Conn, user_nid: UserNid, is_admin: bool) -> Result<()> {
+    diesel::update(accounts::table.find(user_nid))
+        .set(accounts::is_admin.eq(is_admin))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Since when a user is locked and suspended, if they are.
+pub fn standing(conn: &mut Conn, user_nid: UserNid) -> Result<(Option<i64>, Option<i64>)> {
+    Ok(accounts::table
+        .find(user_nid)
+        .select((accounts::locked_at, accounts::suspended_at))
+        .first(conn)?)
+}
+
+pub fn set_locked(conn: &mut Conn, user_nid: UserNid, since: Option<i64>) -> Result<()> {
+    diesel::update(accounts::table.find(user_nid))
+        .set(accounts::locked_at.eq(since))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn set_suspended(conn: &mut Conn, user_nid: UserNid, since: Option<i64>) -> Result<()> {
+    diesel::update(accounts::table.find(user_nid))
+        .set(accounts::suspended_at.eq(since))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Closes an account for good: nobody logs in to it, it has no profile, and its rooms are to be left.
+pub fn deactivate(conn: &mut Conn, user_nid: UserNid, now: i64) -> Result<()> {
+    diesel::update(accounts::table.find(user_nid))
+        .set((
+            accounts::deactivated_at.eq(now),
+            accounts::departing.eq(true),
+            accounts::password_hash.eq(None::<String>),
+            accounts::displayname.eq(None::<String>),
+            accounts::avatar_url.eq(None::<String>),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Those who are deactivated and have rooms to leave.
+pub fn departing(conn: &mut Conn) -> Result<Vec<(UserNid, String)>> {
+    Ok(accounts::table
+        .inner_join(users::table.on(users::user_nid.eq(accounts::user_nid)))
+        .filter(accounts::departing.eq(true))
+        .select((users::user_nid, users::user_id))
+        .load(conn)?)
+}
+
+pub fn set_departed(conn: &mut Conn, user_nid: UserNid) -> Result<()> {
+    diesel::update(accounts::table.find(user_nid))
+        .set(accounts::departing.eq(false))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// An account as a list of them shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Listed {
+    pub user_id: String,
+    pub is_admin: bool,
+    pub is_guest: bool,
+    pub created_at: i64,
+    pub deactivated_at: Option<i64>,
+    pub locked_at: Option<i64>,
+    pub suspended_at: Option<i64>,
+}
+
+/// All accounts, by their names.
+pub fn all(conn: &mut Conn) -> Result<Vec<Listed>> {
+    Ok(accounts::table
+        .inner_join(users::table.on(users::user_nid.eq(accounts::user_nid)))
+        .order(users::user_id)
+        .select((
+            users::user_id,
+            accounts::is_admin,
+            accounts::is_guest,
+            accounts::created_at,
+            accounts::deactivated_at,
+            accounts::locked_at,
+            accounts::suspended_at,
+        ))
+        .load(conn)?)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

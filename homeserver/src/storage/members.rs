@@ -1,10 +1,11 @@
 //! Memberships: the current one of each user in each room, and each change of it.
 
 use diesel::{dsl::count_star, prelude::*};
+use ruma::OwnedRoomId;
 
 use super::{
     Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid, each_backend,
-    schema::{accounts, membership_changes, memberships, state_changes, users},
+    schema::{accounts, membership_changes, memberships, rooms, state_changes, users},
     state::Change,
 };
 use crate::error::Result;
@@ -177,4 +178,42 @@ pub fn of_server(conn: &mut Conn, room: RoomNid, server: &str) -> Result<Vec<(St
         .filter(users::user_id.like(format!("%:{server}")))
         .select((users::user_id, memberships::membership))
         .load(conn)?)
+}
+
+/// The rooms that a user is in, is invited to or knocks on.
+pub fn room_ids_of(conn: &mut Conn, user: UserNid) -> Result<Vec<OwnedRoomId>> {
+    let ids: Vec<String> = memberships::table
+        .inner_join(rooms::table.on(rooms::room_nid.eq(memberships::room_nid)))
+        .filter(memberships::user_nid.eq(user))
+        .filter(
+            memberships::membership
+                .eq("join")
+                .or(memberships::membership.eq("invite"))
+                .or(memberships::membership.eq("knock")),
+        )
+        .select(rooms::room_id)
+        .order(rooms::room_nid)
+        .load(conn)?;
+    Ok(ids.into_iter().filter_map(|id| OwnedRoomId::try_from(id).ok()).collect())
+}
+
+/// The rooms that two users are both in, in the order of their numbers.
+pub fn mutual(
+    conn: &mut Conn,
+    one: UserNid,
+    other: UserNid,
+) -> Result<Vec<(RoomNid, OwnedRoomId)>> {
+    let theirs = diesel::alias!(memberships as theirs);
+    let rows: Vec<(RoomNid, String)> = memberships::table
+        .inner_join(rooms::table.on(rooms::room_nid.eq(memberships::room_nid)))
+        .inner_join(theirs.on(theirs.field(memberships::room_nid).eq(memberships::room_nid)))
+        .filter(memberships::user_nid.eq(one))
+        .filter(memberships::membership.eq("join"))
+        .filter(theirs.field(memberships::user_nid).eq(other))
+        .filter(theirs.field(memberships::membership).eq("join"))
+        .order(memberships::room_nid)
+        .select((rooms::room_nid, rooms::room_id))
+        .load(conn)?;
+    let parse = |(nid, id): (RoomNid, String)| Some((nid, OwnedRoomId::try_from(id).ok()?));
+    Ok(rows.into_iter().filter_map(parse).collect())
 }

@@ -26,6 +26,9 @@ diesel::table! {
         deactivated_at -> Nullable<BigInt>,
         displayname -> Nullable<Text>,
         avatar_url -> Nullable<Text>,
+        locked_at -> Nullable<BigInt>,
+        suspended_at -> Nullable<BigInt>,
+        departing -> Bool,
     }
 }
 
@@ -47,6 +50,38 @@ diesel::table! {
         device_id -> Text,
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
+        refreshed_from -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (token_hash) {
+        token_hash -> Binary,
+        user_nid -> BigInt,
+        device_id -> Text,
+        access_token_hash -> Binary,
+        refreshed_from -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    account_tokens (token_hash) {
+        token_hash -> Binary,
+        purpose -> Text,
+        user_nid -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    reports (report_nid) {
+        report_nid -> BigInt,
+        reporter_nid -> BigInt,
+        room_id -> Nullable<Text>,
+        event_id -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        reason -> Text,
+        created_at -> BigInt,
     }
 }
 
@@ -395,6 +430,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     devices,
     access_tokens,
+    refresh_tokens,
+    account_tokens,
+    reports,
     registration_tokens,
     filters,
     client_transactions,

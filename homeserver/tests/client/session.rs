@@ -27,7 +27,8 @@ async fn a_password_logs_in_by_name_and_by_user_id() {
     on_both(async |server| {
         server.register("alice").await;
         let flows = server.stranger().get("/_matrix/client/v3/login").await.ok();
-        assert_eq!(flows["flows"], json!([{ "type": "m.login.password" }]));
+        let token = json!({ "type": "m.login.token", "get_login_token": true });
+        assert_eq!(flows["flows"], json!([{ "type": "m.login.password" }, token]));
 
         let alice = log_in(server, "alice", Some("PHONE")).await;
         let me = alice.get(WHOAMI).await.ok();

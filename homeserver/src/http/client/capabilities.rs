@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ruma::{
     RoomVersionId,
     api::client::discovery::get_capabilities::v3::{
-        Capabilities, ChangePasswordCapability, ProfileFieldsCapability, Request, Response,
-        RoomVersionStability, RoomVersionsCapability, ThirdPartyIdChangesCapability,
+        AccountModerationCapability, Capabilities, ChangePasswordCapability,
+        GetLoginTokenCapability, ProfileFieldsCapability, Request, Response, RoomVersionStability,
+        RoomVersionsCapability, ThirdPartyIdChangesCapability,
     },
     profile::ProfileFieldName,
 };
@@ -20,17 +21,20 @@ use crate::{
 /// `GET /_matrix/client/v3/capabilities`
 ///
 /// <https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv3capabilities>
-pub async fn get_capabilities(ctx: Ctx, _: Ruma<Request>) -> Result<Response> {
+pub async fn get_capabilities(ctx: Ctx, Ruma { caller, .. }: Ruma<Request>) -> Result<Response> {
     let default = RoomVersionId::try_from(ctx.config.rooms.default_version.as_str())
         .map_err(|e| Error::internal(format!("rooms.default_version: {e}")))?;
     let available: BTreeMap<_, _> =
         version::SUPPORTED.map(|version| (version, RoomVersionStability::Stable)).into();
     let mut capabilities = Capabilities::new();
     capabilities.room_versions = RoomVersionsCapability::new(default, available);
-    capabilities.change_password = ChangePasswordCapability::new(false);
+    capabilities.change_password = ChangePasswordCapability::new(true);
     let mut fields = ProfileFieldsCapability::new(true);
     fields.allowed = Some(vec![ProfileFieldName::DisplayName, ProfileFieldName::AvatarUrl]);
     capabilities.profile_fields = Some(fields);
+    capabilities.get_login_token = GetLoginTokenCapability::new(true);
+    capabilities.account_moderation =
+        AccountModerationCapability::new(caller.is_admin, caller.is_admin);
     capabilities.thirdparty_id_changes = ThirdPartyIdChangesCapability::new(false);
     Ok(Response::new(capabilities))
 }

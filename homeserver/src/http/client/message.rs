@@ -42,6 +42,12 @@ pub async fn redact_event(
     request: Ruma<redact_event::v3::Request>,
 ) -> Result<redact_event::v3::Response> {
     let Ruma { request, caller } = request;
+    if caller.check_not_suspended().is_err() {
+        let event = ctx.rooms.event(&caller, &request.room_id, &request.event_id).await?;
+        if event.pdu.sender != caller.user_id {
+            caller.check_not_suspended()?;
+        }
+    }
     let event = ctx
         .rooms
         .redact(&caller, &request.room_id, &request.event_id, request.reason, &request.txn_id)

@@ -27,6 +27,9 @@ pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<regi
     let request = call.request;
     check_open(&ctx, &request.kind)?;
     ctx.rate_limits.registration(&ctx.rate_limited_caller())?;
+    if request.kind == RegistrationKind::Guest {
+        return register_guest(&ctx, request).await;
+    }
     if let Some(localpart) = &request.username {
         ctx.accounts.check_available(localpart).await?;
     }
@@ -35,6 +38,7 @@ pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<regi
     let device = (!request.inhibit_login).then_some(NewDevice {
         device_id: request.device_id,
         display_name: request.initial_device_display_name,
+        refresh: request.refresh_token,
     });
     let localpart = request.username;
     let new =
@@ -45,22 +49,42 @@ pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<regi
     if let Some(session) = session {
         response.access_token = Some(session.access_token);
         response.device_id = Some(session.device_id);
+        if let Some(refresh) = session.refresh {
+            response.refresh_token = Some(refresh.token);
+            response.expires_in = Some(refresh.expires_in);
+        }
+    }
+    Ok(response)
+}
+
+/// A guest has a name of the server's choosing and no password, and is asked nothing.
+async fn register_guest(ctx: &Ctx, request: register_v3::Request) -> Result<register_v3::Response> {
+    let device = Some(NewDevice {
+        display_name: request.initial_device_display_name,
+        ..NewDevice::default()
+    });
+    let new = NewAccount { is_guest: true, device, ..NewAccount::default() };
+    let (user_id, session) = ctx.accounts.create(new).await?;
+    let mut response = register_v3::Response::new(user_id);
+    if let Some(session) = session {
+        response.access_token = Some(session.access_token);
+        response.device_id = Some(session.device_id);
     }
     Ok(response)
 }
 
 fn check_open(ctx: &Ctx, kind: &RegistrationKind) -> Result<()> {
-    if *kind == RegistrationKind::Guest {
-        return Err(Error::matrix(
+    let registration = &ctx.config.registration;
+    match kind {
+        RegistrationKind::Guest if registration.allow_guests => Ok(()),
+        RegistrationKind::Guest => Err(Error::matrix(
             http::StatusCode::FORBIDDEN,
             ErrorKind::GuestAccessForbidden,
             "Guests are not let in",
-        ));
+        )),
+        _ if registration.enabled => Ok(()),
+        _ => Err(Error::forbidden("Registration is closed")),
     }
-    if !ctx.config.registration.enabled {
-        return Err(Error::forbidden("Registration is closed"));
-    }
-    Ok(())
 }
 
 /// Runs user-interactive authentication. Returns the registration token to use up, where one is asked for.
@@ -85,7 +109,7 @@ async fn authenticate(ctx: &Ctx, auth: Option<&AuthData>) -> Result<Option<Strin
         Some(_) => Attempt::Failed(ErrorKind::Unrecognized, "This stage is not asked for"),
     };
     let session = auth.and_then(AuthData::session);
-    let completed = ctx.uia.advance(&[vec![stage]], session, attempt)?;
+    let completed = ctx.uia.advance("register", &[vec![stage]], session, attempt)?;
     Ok(completed.into_iter().find_map(|done| done.token))
 }
 

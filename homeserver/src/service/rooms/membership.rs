@@ -62,10 +62,16 @@ impl Rooms {
     ) -> Result<Option<Arc<RoomInfo>>> {
         let (context, id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
+        let guest = caller.check_not_guest().err();
         let read = self.context.store.read(move |conn| {
             let Some(info) = context.rooms.by_id(conn, &id)? else { return Ok(None) };
             if !members::is_resident(conn, info.nid)? {
                 return Ok(None);
+            }
+            if let Some(refusal) = guest
+                && !guests_may_join(&context, conn, &info)?
+            {
+                return Err(refusal);
             }
             let own = members::get(conn, info.nid, user_nid)?;
             let already = own.is_some_and(|row| row.membership == "join");
@@ -206,6 +212,19 @@ pub(super) fn set(content: &mut Value, key: &str, value: Option<String>) {
     if let (Some(value), Some(content)) = (value, content.as_object_mut()) {
         content.insert(key.to_owned(), value.into());
     }
+}
+
+/// What the room's `m.room.guest_access` says.
+fn guests_may_join(context: &super::Context, conn: &mut Conn, info: &RoomInfo) -> Result<bool> {
+    #[derive(Deserialize)]
+    struct Content {
+        guest_access: String,
+    }
+    let state = room_rows::state_nid(conn, info.nid)?;
+    let state = &context.states.get(conn, state)?;
+    let access = state_event(context, conn, state, &StateEventType::RoomGuestAccess, "")?
+        .and_then(|event| event.pdu.content_as::<Content>().ok());
+    Ok(access.is_some_and(|access| access.guest_access == "can_join"))
 }
 
 /// The user of this server in whose name a join by membership of another room is allowed. `None` where
