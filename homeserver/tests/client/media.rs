@@ -105,6 +105,9 @@ async fn what_is_uploaded_is_downloaded_with_its_type_and_name() {
         let id = upload(&alice, "", "text/html", "<script>").await;
         let got = fetch(&bob, &download(&id), &[]).await;
         assert_eq!(header(&got, "content-disposition"), "attachment");
+        // As matrix-nio asks for it.
+        let got = fetch(&bob, &download(&format!("{id}/")), &[]).await;
+        assert_eq!(header(&got, "content-disposition"), "attachment");
         let got = fetch(&bob, &download(&format!("{id}/%C3%A4.html")), &[]).await;
         assert_eq!(header(&got, "content-disposition"), "attachment; filename*=utf-8''%C3%A4.html");
         let request = alice.request(Method::POST, "/_matrix/media/r0/upload").body("old path");

@@ -164,6 +164,24 @@ test("a second device reads the history back to the beginning", options, async (
   assert.equal(new Set(ids).size, ids.length);
 });
 
+test("a file is uploaded and downloaded with its type and name", options, async () => {
+  assert.ok((await alice.getMediaConfig(true))["m.upload.size"] > 1000);
+  const bytes = new Uint8Array(300_000).map((_, at) => at % 251);
+  const upload = { type: "video/mp4", name: "clip ä.mp4" };
+  const { content_uri } = await alice.uploadContent(new Blob([bytes]), upload);
+  const url = bob.mxcUrlToHttp(content_uri, undefined, undefined, undefined, false, true, true);
+  assert.equal((await fetch(url)).status, 401);
+  const headers = { Authorization: `Bearer ${bob.getAccessToken()}` };
+  const whole = await fetch(url, { headers });
+  assert.equal(whole.headers.get("content-type"), "video/mp4");
+  const disposition = whole.headers.get("content-disposition");
+  assert.equal(disposition, "inline; filename*=utf-8''clip%20%C3%A4.mp4");
+  assert.deepEqual(new Uint8Array(await whole.arrayBuffer()), bytes);
+  const part = await fetch(url, { headers: { ...headers, Range: "bytes=100000-100009" } });
+  assert.equal(part.status, 206);
+  assert.deepEqual(new Uint8Array(await part.arrayBuffer()), bytes.slice(100_000, 100_010));
+});
+
 test("a token ends with logout and other devices stay", options, async () => {
   await bob.logout(true);
   await assert.rejects(bob.whoami(), refused("M_UNKNOWN_TOKEN"));

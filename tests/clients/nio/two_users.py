@@ -5,18 +5,24 @@ last line counts them.
 """
 
 import asyncio
+import struct
 import sys
+import zlib
 
 from nio import (
     AsyncClient,
     AsyncClientConfig,
+    ContentRepositoryConfigResponse,
+    DownloadError,
     InviteMemberEvent,
     JoinedMembersResponse,
     JoinError,
     JoinResponse,
     LoginResponse,
     LogoutResponse,
+    MemoryDownloadResponse,
     RegisterResponse,
+    ResizingMethod,
     RoomCreateResponse,
     RoomInviteResponse,
     RoomMessagesResponse,
@@ -24,6 +30,8 @@ from nio import (
     RoomRedactResponse,
     RoomSendResponse,
     SyncResponse,
+    ThumbnailResponse,
+    UploadResponse,
     WhoamiError,
     WhoamiResponse,
 )
@@ -35,6 +43,18 @@ LIMIT = 60
 def is_a(answer, kind):
     assert isinstance(answer, kind), f"expected {kind.__name__}, got {answer!r}"
     return answer
+
+
+def png(width, height):
+    """A red picture."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = (b"\0" + b"\xff\0\0" * width) * height
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 class Conversation:
@@ -155,6 +175,24 @@ class Conversation:
             token = page.end if page.chunk else None
         assert types[-1] == "m.room.create", types
         assert len(seen) == len(set(seen)), "an event came twice"
+
+    async def a_file_is_uploaded_downloaded_and_made_smaller(self):
+        limits = is_a(await self.alice.content_repository_config(), ContentRepositoryConfigResponse)
+        picture = png(200, 100)
+        assert limits.upload_size > len(picture)
+        uploaded, _ = await self.alice.upload(
+            lambda *_: picture, content_type="image/png", filename="a red ä.png", filesize=len(picture)
+        )
+        uri = is_a(uploaded, UploadResponse).content_uri
+        for client in (self.bob, self.second):
+            got = is_a(await client.download(mxc=uri), MemoryDownloadResponse)
+            assert (got.body, got.content_type) == (picture, "image/png")
+        server_name, media_id = uri.removeprefix("mxc://").split("/")
+        small = await self.bob.thumbnail(server_name, media_id, 32, 32, ResizingMethod.crop)
+        is_a(small, ThumbnailResponse)
+        assert small.body.startswith(b"\x89PNG") and small.body[16:24] == struct.pack(">II", 32, 32)
+        unknown = await self.bob.download(server_name=server_name, media_id="unknown")
+        assert is_a(unknown, DownloadError).status_code == "M_NOT_FOUND"
 
     async def who_has_left_reads_nothing_new(self):
         await self.bob.room_leave(self.room)

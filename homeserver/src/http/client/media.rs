@@ -25,7 +25,16 @@ use crate::{
     },
 };
 
+// Some clients end the path with a slash when they name no file.
 macro_rules! old {
+    ($rest:literal, slash) => {
+        &[
+            concat!("/_matrix/media/r0/", $rest, "/"),
+            concat!("/_matrix/media/v1/", $rest, "/"),
+            concat!("/_matrix/media/v3/", $rest, "/"),
+            concat!("/_matrix/media/v3/", $rest),
+        ]
+    };
     ($rest:literal) => {
         &[
             concat!("/_matrix/media/r0/", $rest),
@@ -36,6 +45,13 @@ macro_rules! old {
 }
 
 macro_rules! authenticated {
+    ($rest:literal, slash) => {
+        &[
+            concat!("/_matrix/client/unstable/org.matrix.msc3916/media/", $rest, "/"),
+            concat!("/_matrix/client/v1/media/", $rest, "/"),
+            concat!("/_matrix/client/v1/media/", $rest),
+        ]
+    };
     ($rest:literal) => {
         &[
             concat!("/_matrix/client/unstable/org.matrix.msc3916/media/", $rest),
@@ -51,7 +67,7 @@ pub fn add_routes(routes: &mut Routes) {
     routes.add_raw(post, "/_matrix/media/v1/create", create_mxc_uri);
 
     routes.add_raw_at(get.clone(), authenticated!("config"), config);
-    let content = authenticated!("download/{server_name}/{media_id}");
+    let content = authenticated!("download/{server_name}/{media_id}", slash);
     routes.add_raw_at(get.clone(), content, get_content);
     let named = authenticated!("download/{server_name}/{media_id}/{filename}");
     routes.add_raw_at(get.clone(), named, get_content);
@@ -59,7 +75,7 @@ pub fn add_routes(routes: &mut Routes) {
     routes.add_raw_at(get.clone(), thumbnail, get_content_thumbnail);
 
     routes.add_raw_at(get.clone(), old!("config"), old_config);
-    let content = old!("download/{server_name}/{media_id}");
+    let content = old!("download/{server_name}/{media_id}", slash);
     routes.add_raw_at(get.clone(), content, old_content);
     let named = old!("download/{server_name}/{media_id}/{filename}");
     routes.add_raw_at(get.clone(), named, old_content);
