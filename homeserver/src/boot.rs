@@ -49,6 +49,7 @@ use crate::{
         moderation::Moderation,
         notifier::{Notifier, Serial},
         passwords::Passwords,
+        profiles::Profiles,
         push::{Push, rules::PushRules},
         receipts::Receipts,
         registration::Registration,
@@ -307,6 +308,7 @@ fn start_on(
         limits,
         stopping: stopping.clone(),
     })?);
+    let profiles = Arc::new(Profiles::new(Arc::clone(&rooms), Arc::clone(&remote)));
     let app = App {
         config: Arc::clone(config),
         clock: core.clock.clone(),
@@ -323,6 +325,7 @@ fn start_on(
         remote: Arc::clone(&remote),
         rooms: Arc::clone(&rooms),
         account_data: AccountData::new(Arc::clone(&context)),
+        profiles: Arc::clone(&profiles),
         push: Push::new(Arc::clone(&context)),
         receipts: Receipts::new(Arc::clone(&context)),
         sync: Sync::new(Arc::clone(&context), Streams::new(Arc::clone(typing.rooms()))),
@@ -342,6 +345,7 @@ fn start_on(
     let departing = Arc::clone(core.accounts.departing());
     let departures = Departures::new(core.store.clone(), rooms, departing);
     workers.push(tokio::spawn(worker::departures::run(departures, stopping.clone())));
+    workers.push(tokio::spawn(worker::profile_updates::run(profiles, stopping.clone())));
 
     let socket = command_socket::path(&config.server.signing_key_file);
     match command_socket::bind(&socket) {

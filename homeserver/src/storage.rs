@@ -36,6 +36,7 @@ mod migrate;
 mod nid;
 pub mod outbox;
 mod position;
+pub mod profiles;
 pub mod push_counts;
 pub mod push_rules;
 mod queue;

@@ -5,3 +5,4 @@ pub mod cleanup;
 pub mod command_socket;
 pub mod departures;
 pub mod federation_sender;
+pub mod profile_updates;

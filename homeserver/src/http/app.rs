@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     service::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
-        media::Media, moderation::Moderation, push::Push, receipts::Receipts,
+        media::Media, moderation::Moderation, profiles::Profiles, push::Push, receipts::Receipts,
         registration::Registration, remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync,
         typing::Typing, uia::Uia, user_directory::UserDirectory,
     },
@@ -33,6 +33,7 @@ pub struct App {
     pub moderation: Arc<Moderation>,
     pub remote: Arc<Remote>,
     pub account_data: AccountData,
+    pub profiles: Arc<Profiles>,
     pub push: Push,
     pub receipts: Receipts,
     pub sync: Sync,

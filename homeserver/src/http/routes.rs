@@ -63,10 +63,11 @@ pub fn routes() -> Routes {
     routes.add(voip::get_turn_server_info);
 
     routes.add(profile::get_profile);
-    routes.add(profile::get_display_name);
-    routes.add(profile::get_avatar_url);
-    routes.add(profile::set_display_name);
-    routes.add(profile::set_avatar_url);
+    routes.add(profile::get_profile_field);
+    for path in profile::FIELD {
+        routes.add_raw(Method::PUT, path, profile::set_profile_field);
+    }
+    routes.add(profile::delete_profile_field);
 
     routes.add(filter::create_filter);
     routes.add(filter::get_filter);

@@ -83,6 +83,21 @@ pub struct Call {
     pub arguments: Arguments,
 }
 
+impl Call {
+    /// The arguments in the path, decoded, of a route that has so many.
+    pub fn decoded<const N: usize>(&self) -> Result<[String; N]> {
+        let malformed = |what| Error::invalid_param(format!("The path {what}"));
+        let decoded =
+            self.arguments.decode(self.http.uri().path()).map_err(|_| malformed("is not UTF-8"))?;
+        if decoded.iter().any(|argument| argument.contains('\0')) {
+            return Err(malformed("contains a NUL character"));
+        }
+        let owned: Vec<String> =
+            decoded.into_iter().map(|argument| argument.into_owned()).collect();
+        owned.try_into().map_err(|_| Error::internal("a route has other arguments"))
+    }
+}
+
 /// The body of a request, read once and up to a limit.
 pub struct Body {
     payload: Option<web::Payload>,

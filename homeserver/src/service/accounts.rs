@@ -1,4 +1,4 @@
-//! Accounts of this server: making them, logging in, profiles.
+//! Accounts of this server: making them, logging in.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,38 +40,6 @@ pub struct NewAccount {
     /// Log this device in at once.
     pub device: Option<NewDevice>,
 }
-
-/// What others see of a user.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Profile {
-    pub displayname: Option<String>,
-    pub avatar_url: Option<String>,
-}
-
-/// One change of it; `None` takes the field away.
-#[derive(Clone, Debug)]
-pub enum ProfileChange {
-    Displayname(Option<String>),
-    AvatarUrl(Option<String>),
-}
-
-impl ProfileChange {
-    fn check(&self) -> Result<()> {
-        let (value, longest) = match self {
-            Self::Displayname(name) => (name, DISPLAYNAME_LENGTH),
-            Self::AvatarUrl(url) => (url, AVATAR_URL_LENGTH),
-        };
-        match value {
-            Some(value) if value.len() > longest => {
-                Err(Error::invalid_param("The profile field is too long"))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-}
-
-const DISPLAYNAME_LENGTH: usize = 256;
-const AVATAR_URL_LENGTH: usize = 1000;
 
 pub struct Accounts {
     store: Store,
@@ -342,40 +310,6 @@ impl Accounts {
             false => UserId::parse(format!("@{user}:{}", self.server_name)).ok()?,
         };
         (user_id.server_name() == self.server_name).then_some(user_id)
-    }
-
-    /// Changes what others see of a user, and returns all of it.
-    pub async fn set_profile(&self, user_nid: UserNid, change: ProfileChange) -> Result<Profile> {
-        change.check()?;
-        self.store
-            .write(move |tx| {
-                match &change {
-                    ProfileChange::Displayname(name) => {
-                        accounts::set_displayname(tx, user_nid, name.as_deref())?;
-                    }
-                    ProfileChange::AvatarUrl(url) => {
-                        accounts::set_avatar_url(tx, user_nid, url.as_deref())?;
-                    }
-                }
-                let account = accounts::find(tx, user_nid)?
-                    .ok_or_else(|| Error::internal("a session without an account"))?;
-                Ok(Profile { displayname: account.displayname, avatar_url: account.avatar_url })
-            })
-            .await
-    }
-
-    /// What others see of a user of this server, or 404.
-    pub async fn profile(&self, user_id: &UserId) -> Result<Profile> {
-        let user_id = user_id.to_owned();
-        self.store
-            .read(move |conn| accounts::find_by_id(conn, user_id.as_str()))
-            .await?
-            .filter(|account| account.deactivated_at.is_none())
-            .map(|account| Profile {
-                displayname: account.displayname,
-                avatar_url: account.avatar_url,
-            })
-            .ok_or_else(|| Error::not_found("There is no such profile here"))
     }
 }
 

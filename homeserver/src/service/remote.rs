@@ -14,7 +14,7 @@ pub mod invite;
 pub mod join;
 pub mod keys;
 mod leave;
-mod locks;
+pub(in crate::service) mod locks;
 pub mod outbox;
 mod policy;
 mod queries;

@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-24_drop_unread_indexes",
     "2026-11-24_extend_accounts",
     "2026-11-24_keep_account_data",
+    "2026-11-24_keep_profile_fields",
     "2026-11-24_keep_push_rules",
     "2026-11-24_keep_receipts",
 ];

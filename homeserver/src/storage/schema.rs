@@ -395,6 +395,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    profile_fields (user_nid, name) {
+        user_nid -> BigInt,
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    profile_updates (user_nid) {
+        user_nid -> BigInt,
+        changes -> BigInt,
+    }
+}
+
+diesel::table! {
     push_rules (user_nid) {
         user_nid -> BigInt,
         rules -> Text,

@@ -2,5 +2,6 @@
 
 mod binaries;
 mod network;
+mod personal;
 mod rooms;
 mod user;

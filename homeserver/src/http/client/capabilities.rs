@@ -9,7 +9,6 @@ use ruma::{
         GetLoginTokenCapability, ProfileFieldsCapability, Request, Response, RoomVersionStability,
         RoomVersionsCapability, ThirdPartyIdChangesCapability,
     },
-    profile::ProfileFieldName,
 };
 
 use crate::{
@@ -29,9 +28,7 @@ pub async fn get_capabilities(ctx: Ctx, Ruma { caller, .. }: Ruma<Request>) -> R
     let mut capabilities = Capabilities::new();
     capabilities.room_versions = RoomVersionsCapability::new(default, available);
     capabilities.change_password = ChangePasswordCapability::new(true);
-    let mut fields = ProfileFieldsCapability::new(true);
-    fields.allowed = Some(vec![ProfileFieldName::DisplayName, ProfileFieldName::AvatarUrl]);
-    capabilities.profile_fields = Some(fields);
+    capabilities.profile_fields = Some(ProfileFieldsCapability::new(true));
     capabilities.get_login_token = GetLoginTokenCapability::new(true);
     capabilities.account_moderation =
         AccountModerationCapability::new(caller.is_admin, caller.is_admin);

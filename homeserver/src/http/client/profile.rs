@@ -1,92 +1,84 @@
-//! Profiles of this server's users.
+//! `ruma::api::client::profile`: profiles, whole and by field.
 
-use ruma::{
-    UserId,
-    api::client::profile::{
-        get_avatar_url::v3 as get_avatar_url_v3, get_display_name::v3 as get_display_name_v3,
-        get_profile::v3 as get_profile_v3, set_avatar_url::v3 as set_avatar_url_v3,
-        set_display_name::v3 as set_display_name_v3,
+use actix_web::HttpResponse;
+use ruma::api::{
+    auth_scheme::AccessToken,
+    client::profile::{delete_profile_field, get_profile, get_profile_field},
+    error::ErrorKind,
+};
+use serde_json::{Map, Value};
+
+use super::config::own;
+use crate::{
+    error::{Error, Result},
+    http::{
+        auth::Scheme as _,
+        limits::check_depth,
+        ruma::{Answer as _, Call, Ctx, Json, Ruma},
     },
 };
 
-use crate::{
-    error::{Error, Result},
-    http::ruma::{Ctx, Ruma},
-    service::{accounts::ProfileChange, sessions::Session},
-};
+/// `PUT` has three of them; ruma's type knows no error for a body without the field.
+pub const FIELD: [&str; 3] = [
+    "/_matrix/client/r0/profile/{user_id}/{field}",
+    "/_matrix/client/v3/profile/{user_id}/{field}",
+    "/_matrix/client/unstable/uk.tcpip.msc4133/profile/{user_id}/{field}",
+];
 
 /// `GET /_matrix/client/v3/profile/{userId}`
 ///
-/// <https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv3profileuserid>
+/// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3profileuserid>
 pub async fn get_profile(
     ctx: Ctx,
-    call: Ruma<get_profile_v3::Request>,
-) -> Result<get_profile_v3::Response> {
-    let profile = ctx.accounts.profile(&call.user_id).await?;
-    let fields = [("displayname", profile.displayname), ("avatar_url", profile.avatar_url)];
-    Ok(fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
-        .collect())
+    call: Ruma<get_profile::v3::Request>,
+) -> Result<get_profile::v3::Response> {
+    Ok(ctx.profiles.profile(&call.user_id, None).await?.into_iter().collect())
 }
 
-/// `GET /_matrix/client/v3/profile/{userId}/displayname`
+/// `GET /_matrix/client/v3/profile/{userId}/{keyName}`
 ///
-/// <https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv3profileuseridkeyname>
-pub async fn get_display_name(
+/// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3profileuseridkeyname>
+pub async fn get_profile_field(
     ctx: Ctx,
-    call: Ruma<get_display_name_v3::Request>,
-) -> Result<get_display_name_v3::Response> {
-    let profile = ctx.accounts.profile(&call.user_id).await?;
-    Ok(get_display_name_v3::Response::new(profile.displayname))
+    call: Ruma<get_profile_field::v3::Request>,
+) -> Result<Json> {
+    let profile = ctx.profiles.profile(&call.user_id, Some(call.field.as_str())).await?;
+    Ok(Json(Value::Object(profile).to_string().into()))
 }
 
-/// `GET /_matrix/client/v3/profile/{userId}/avatar_url`
+/// `PUT /_matrix/client/v3/profile/{userId}/{keyName}`
 ///
-/// <https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv3profileuseridkeyname>
-pub async fn get_avatar_url(
-    ctx: Ctx,
-    call: Ruma<get_avatar_url_v3::Request>,
-) -> Result<get_avatar_url_v3::Response> {
-    let profile = ctx.accounts.profile(&call.user_id).await?;
-    Ok(get_avatar_url_v3::Response::new(profile.avatar_url.map(Into::into)))
+/// <https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3profileuseridkeyname>
+pub async fn set_profile_field(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
+    let caller = AccessToken::caller(&ctx, &call.http, &mut call.body).await?;
+    let body = call.body.read().await?;
+    check_depth(&body)?;
+    let [user_id, field] = call.decoded()?;
+    let user_id = ruma::UserId::parse(user_id)
+        .map_err(|error| Error::invalid_param(format!("The user id is not valid: {error}")))?;
+    own(&caller, &user_id)?;
+    caller.check_not_suspended()?;
+    let mut body: Map<String, Value> = serde_json::from_slice(&body).map_err(|error| {
+        let kind = if error.is_data() { ErrorKind::BadJson } else { ErrorKind::NotJson };
+        Error::matrix(http::StatusCode::BAD_REQUEST, kind, error.to_string())
+    })?;
+    let Some(value) = body.remove(&field) else {
+        let message = "The body does not have the field";
+        return Err(Error::matrix(http::StatusCode::BAD_REQUEST, ErrorKind::MissingParam, message));
+    };
+    ctx.profiles.set(&caller, field, Some(value)).await?;
+    Json("{}".into()).into_response()
 }
 
-/// `PUT /_matrix/client/v3/profile/{userId}/displayname`
+/// `DELETE /_matrix/client/v3/profile/{userId}/{keyName}`
 ///
-/// <https://spec.matrix.org/v1.16/client-server-api/#put_matrixclientv3profileuseridkeyname>
-pub async fn set_display_name(
+/// <https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3profileuseridkeyname>
+pub async fn delete_profile_field(
     ctx: Ctx,
-    call: Ruma<set_display_name_v3::Request>,
-) -> Result<set_display_name_v3::Response> {
-    let Ruma { request, caller } = call;
-    let name = request.displayname.filter(|name| !name.is_empty());
-    change(&ctx, &caller, &request.user_id, ProfileChange::Displayname(name)).await?;
-    Ok(set_display_name_v3::Response::new())
-}
-
-/// `PUT /_matrix/client/v3/profile/{userId}/avatar_url`
-///
-/// <https://spec.matrix.org/v1.16/client-server-api/#put_matrixclientv3profileuseridkeyname>
-pub async fn set_avatar_url(
-    ctx: Ctx,
-    call: Ruma<set_avatar_url_v3::Request>,
-) -> Result<set_avatar_url_v3::Response> {
-    let Ruma { request, caller } = call;
-    let url = request.avatar_url.map(String::from).filter(|url| !url.is_empty());
-    change(&ctx, &caller, &request.user_id, ProfileChange::AvatarUrl(url)).await?;
-    Ok(set_avatar_url_v3::Response::new())
-}
-
-async fn change(
-    ctx: &Ctx,
-    caller: &Session,
-    user_id: &UserId,
-    change: ProfileChange,
-) -> Result<()> {
-    if caller.user_id != *user_id {
-        return Err(Error::forbidden("This is another user's profile"));
-    }
-    let profile = ctx.accounts.set_profile(caller.user_nid, change).await?;
-    ctx.rooms.update_profile(caller, &profile).await
+    Ruma { request, caller }: Ruma<delete_profile_field::v3::Request>,
+) -> Result<delete_profile_field::v3::Response> {
+    own(&caller, &request.user_id)?;
+    caller.check_not_suspended()?;
+    ctx.profiles.set(&caller, request.field.to_string(), None).await?;
+    Ok(delete_profile_field::v3::Response::new())
 }

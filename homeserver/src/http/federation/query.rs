@@ -1,9 +1,6 @@
 //! Look-ups in this server's directories: aliases and profiles.
 
-use ruma::{
-    api::federation::query::{get_profile_information, get_room_information},
-    profile::ProfileFieldName,
-};
+use ruma::api::federation::query::{get_profile_information, get_room_information};
 
 use crate::{
     error::Result,
@@ -29,10 +26,6 @@ pub async fn get_profile_information(
     Ruma { request, .. }: Ruma<get_profile_information::v1::Request>,
 ) -> Result<get_profile_information::v1::Response> {
     let profile = ctx.remote.profile_for(&request.user_id).await?;
-    let wanted = |name: &ProfileFieldName| request.field.as_ref().is_none_or(|field| field == name);
-    Ok(profile
-        .into_iter()
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, value)| (name, serde_json::Value::from(value)))
-        .collect())
+    let wanted = |name: &str| request.field.as_ref().is_none_or(|field| field.as_str() == name);
+    Ok(profile.into_iter().filter(|(name, _)| wanted(name)).collect())
 }

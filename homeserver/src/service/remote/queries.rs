@@ -2,14 +2,25 @@
 
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedRoomId, OwnedServerName, RoomAliasId, UserId,
-    api::federation::discovery::ServerSigningKeys, profile::ProfileFieldName, serde::Raw,
+    api::federation::{discovery::ServerSigningKeys, query::get_profile_information},
+    profile::ProfileFieldName,
+    serde::Raw,
 };
 
-use super::{Remote, keys};
+use std::time::Duration;
+
+use sealpost_federation::client::Limits;
+use serde_json::{Map, Value};
+
+use super::{Remote, keys, refused};
 use crate::{
     error::{Error, Result},
-    storage::{accounts, members, rooms},
+    service::profiles,
+    storage::{members, rooms},
 };
+
+/// A profile is small, and somebody waits for it.
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(10), max_bytes: 256 * 1024 };
 
 /// How many servers are named as ways into a room.
 const SERVERS_MAX: usize = 20;
@@ -52,24 +63,27 @@ impl Remote {
     }
 
     /// The profile of a user of this server.
-    pub async fn profile_for(&self, user: &UserId) -> Result<Vec<(ProfileFieldName, String)>> {
+    pub async fn profile_for(&self, user: &UserId) -> Result<Map<String, Value>> {
         if user.server_name() != self.context.server_name {
             return Err(Error::invalid_param("The user is not of this server"));
         }
-        let (context, user) = (self.context.clone(), user.to_owned());
-        let read = self.context.store.read(move |conn| {
-            let nid = context.store.users().find(conn, &*user)?;
-            match nid {
-                Some(nid) => accounts::find(conn, nid),
-                None => Ok(None),
-            }
-        });
-        let account =
-            read.await?.ok_or_else(|| Error::not_found("This server has no such user"))?;
-        let fields = [
-            (ProfileFieldName::DisplayName, account.displayname),
-            (ProfileFieldName::AvatarUrl, account.avatar_url),
-        ];
-        Ok(fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+        let user = user.to_owned();
+        self.context.store.read(move |conn| profiles::of_local(conn, &user)).await
+    }
+
+    /// The profile of a user of another server, or one field of it.
+    pub async fn profile_of(
+        &self,
+        user: &UserId,
+        field: Option<&str>,
+    ) -> Result<Map<String, Value>> {
+        let server = user.server_name();
+        self.policy.check(server)?;
+        let mut request = get_profile_information::v1::Request::new(user.to_owned());
+        request.field = field.map(ProfileFieldName::from);
+        let answer = self.client.send(server, request, LIMITS).await;
+        let answer = answer.map_err(|error| refused(server, error))?;
+        self.signs_of_life.heard_from(server);
+        Ok(answer.data.into_iter().collect())
     }
 }

@@ -1,0 +1,2 @@
+DROP TABLE profile_updates;
+DROP TABLE profile_fields;
