@@ -1,6 +1,7 @@
 //! Builds the server from its configuration: store, services, workers, listeners, in that order; and stops
 //! it in the reverse one. Only `boot` sees everything.
 
+mod backup;
 mod figures;
 mod listeners;
 mod process;
@@ -18,7 +19,7 @@ use sealpost_federation::{
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use self::process::run;
+pub use self::{backup::back_up, process::run};
 use self::{
     figures::figures,
     listeners::{bind, bind_at, certificates, reload},

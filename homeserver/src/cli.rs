@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 the configuration or the arguments are faulty.
 
+mod backup;
 mod date;
 mod init;
 mod log;
@@ -44,6 +45,8 @@ enum Action {
     /// Tokens that let their holder make an account.
     #[command(subcommand)]
     RegistrationToken(registration_token::RegistrationToken),
+    /// Copy the database as of one instant, the media, the signing key and the configuration.
+    Backup(backup::Backup),
     /// What users have reported.
     #[command(subcommand)]
     Report(report::Report),
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Some(Action::Init(init)) => init.run(&config),
         Some(Action::User(user)) => user.run(&config),
         Some(Action::RegistrationToken(tokens)) => tokens.run(&config),
+        Some(Action::Backup(backup)) => backup.run(&config),
         Some(Action::Report(report)) => report.run(&config),
     };
     match done {

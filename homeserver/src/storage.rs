@@ -17,6 +17,7 @@ pub mod account_data;
 pub mod account_tokens;
 pub mod accounts;
 pub mod auth_chains;
+pub mod backup;
 mod checkpoint;
 pub mod client_transactions;
 mod conn;

@@ -13,6 +13,8 @@ mod account;
 mod account_data;
 #[path = "client/admin.rs"]
 mod admin;
+#[path = "client/backup.rs"]
+mod backup;
 #[path = "client/commands.rs"]
 mod commands;
 #[path = "client/conversation.rs"]

@@ -22,7 +22,7 @@ pub struct TestServer {
     running: Option<Running>,
     config: String,
     folder: Arc<TempDir>,
-    _database: Arc<TestDatabase>,
+    database: Arc<TestDatabase>,
 }
 
 impl TestServer {
@@ -51,7 +51,7 @@ impl TestServer {
             running: None,
             config: config.to_string(),
             folder,
-            _database: Arc::new(database),
+            database: Arc::new(database),
         };
         server.start_again().await;
         server
@@ -70,6 +70,17 @@ impl TestServer {
     /// Where signing key, media and socket are.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
+    }
+
+    pub fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
+    /// Writes its configuration to a file, for commands.
+    pub fn config_file(&self) -> PathBuf {
+        let file = self.folder().join("sealpost.toml");
+        std::fs::write(&file, &self.config).unwrap();
+        file
     }
 
     pub fn addresses(&self) -> &[SocketAddr] {

@@ -104,8 +104,7 @@ impl Remote {
         let fixed = self.context.store.write(move |tx| {
             let mut row = destinations::get(tx, &name)?.unwrap_or_else(|| DestinationRow {
                 destination: name.clone(),
-                // Should the database be lost, numbers must not repeat.
-                last_transaction: now,
+                last_transaction: 0,
                 in_flight_until: None,
                 failing_since: None,
                 failures: 0,
@@ -122,7 +121,8 @@ impl Remote {
             let mut waiting = outbox::waiting(tx, &name, None, ROWS_MAX)?;
             waiting.truncate(fitting(&waiting));
             let Some(last) = waiting.last() else { return Ok(None) };
-            row.last_transaction += 1;
+            // Should the database be lost, or an older one be restored, numbers must not repeat.
+            row.last_transaction = now.max(row.last_transaction + 1);
             row.in_flight_until = Some(last.position);
             destinations::set(tx, &row)?;
             Ok(Some((row.last_transaction, waiting)))
