@@ -43,6 +43,8 @@ mod room;
 mod room_versions;
 #[path = "client/session.rs"]
 mod session;
+#[path = "client/sliding_sync.rs"]
+mod sliding_sync;
 #[path = "client/stop.rs"]
 mod stop;
 #[path = "client/sync.rs"]

@@ -17,6 +17,7 @@ pub mod register;
 pub mod reporting;
 pub mod room;
 pub mod session;
+pub mod sliding_sync;
 pub mod state;
 pub mod sync;
 pub mod tag;

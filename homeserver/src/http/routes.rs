@@ -11,8 +11,8 @@ use super::{
     auth::Scheme,
     client::{
         account, admin, capabilities, config, discovery, filter, media, membership, message,
-        profile, push, read_marker, receipt, register, reporting, room, session, state, sync, tag,
-        typing, user_directory, voip,
+        profile, push, read_marker, receipt, register, reporting, room, session, sliding_sync,
+        state, sync, tag, typing, user_directory, voip,
     },
     federation, limits,
     metrics::RouteMetrics,
@@ -112,6 +112,8 @@ pub fn routes() -> Routes {
     routes.add_also_at(&state, state::send_state_event);
 
     routes.add(sync::sync_events);
+    routes.add_raw(Method::POST, sliding_sync::UNSTABLE, sliding_sync::unstable);
+    routes.add_raw(Method::POST, sliding_sync::V4, sliding_sync::v4);
 
     routes.add(config::set_global_account_data);
     routes.add(config::get_global_account_data);

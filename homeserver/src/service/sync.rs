@@ -7,6 +7,7 @@
 pub mod filter;
 pub mod lazy;
 mod room;
+pub mod sliding;
 pub mod streams;
 mod stripped;
 mod timeline;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::{
     filter::SyncFilter,
+    sliding::Sliding,
     streams::{Scope, Streams},
     token::SyncToken,
 };
@@ -32,6 +34,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
 pub struct Sync {
     context: Arc<Context>,
     streams: Arc<Streams>,
+    sliding: Arc<Sliding>,
 }
 
 /// What a client asks for.
@@ -45,7 +48,8 @@ pub struct SyncRequest {
 
 impl Sync {
     pub fn new(context: Arc<Context>, streams: Streams) -> Self {
-        Self { context, streams: Arc::new(streams) }
+        let sliding = Arc::new(Sliding::new(&context));
+        Self { context, streams: Arc::new(streams), sliding }
     }
 
     /// The news since a token; waits for some if there are none.

@@ -59,6 +59,16 @@ pub fn changed(
         .load(conn)?)
 }
 
+/// All of one type, of every room.
+pub fn of_type(conn: &mut Conn, user: UserNid, event_type: &str) -> Result<Vec<AccountDataRow>> {
+    Ok(account_data::table
+        .filter(account_data::user_nid.eq(user))
+        .filter(account_data::event_type.eq(event_type))
+        .select(AccountDataRow::as_select())
+        .order(account_data::room_id)
+        .load(conn)?)
+}
+
 /// All of one room.
 pub fn of_room(conn: &mut Conn, user: UserNid, room_id: &str) -> Result<Vec<AccountDataRow>> {
     Ok(account_data::table

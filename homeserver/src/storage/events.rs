@@ -83,6 +83,17 @@ pub fn timeline(
     })
 }
 
+/// Position and type of a room's newest events, but for what was backfilled.
+pub fn newest_types(conn: &mut Conn, room: RoomNid, limit: i64) -> Result<Vec<(Position, String)>> {
+    Ok(events::table
+        .filter(events::room_nid.eq(room))
+        .filter(events::position.gt(Position(0)))
+        .select((events::position.assume_not_null(), events::event_type))
+        .order(events::position.desc())
+        .limit(limit)
+        .load(conn)?)
+}
+
 /// Marks an event as redacted; its content stays until it is erased.
 pub fn set_redacted(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<()> {
     diesel::update(events::table.find(event)).set(events::redacted_by_nid.eq(by)).execute(conn)?;

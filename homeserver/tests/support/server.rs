@@ -93,8 +93,13 @@ impl TestServer {
 
     /// Waits until a request is in flight at a path.
     pub async fn has_begun(&self, path: &str) {
+        self.has_begun_with("GET", path).await;
+    }
+
+    /// The same, with a method.
+    pub async fn has_begun_with(&self, method: &str, path: &str) {
         let metrics = Connection::new(format!("http://{}", self.metrics_address()));
-        let beginning = format!("sealpost_http_in_flight{{method=\"GET\",path=\"{path}\"}}");
+        let beginning = format!("sealpost_http_in_flight{{method=\"{method}\",path=\"{path}\"}}");
         loop {
             let figures = metrics.get("/metrics").await.body;
             if figures.as_str().unwrap().lines().any(|line| line.starts_with(&beginning)) {

@@ -21,6 +21,8 @@ pub struct SyncToken {
 impl SyncToken {
     /// Reads a token that a client brings back.
     pub fn parse(token: &str) -> Result<Self> {
+        // Of a position of sliding sync, the part that says where and not which answer.
+        let token = token.split_once('~').map_or(token, |(token, _)| token);
         let parts = token.strip_prefix(['s', 't']).map(|parts| parts.split('_'));
         let numbers: Option<Vec<i64>> =
             parts.and_then(|parts| parts.map(|part| part.parse().ok()).collect());
