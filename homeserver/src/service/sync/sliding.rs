@@ -90,7 +90,7 @@ impl Sync {
             let news = notifier.changed_or_stirred(now.position, now.serial, &subjects);
             tokio::select! {
                 biased;
-                () = caller.revoked.cancelled() => return Err(Session::revoked_error()),
+                () = caller.revoked.cancelled() => return Err(caller.revoked_error()),
                 _ = timeout_at(deadline, news) => {}
             }
         }
