@@ -50,6 +50,7 @@ use crate::{
         moderation::Moderation,
         notifier::{Notifier, Serial},
         passwords::Passwords,
+        presence::Presence,
         profiles::Profiles,
         push::{Push, rules::PushRules},
         receipts::Receipts,
@@ -310,6 +311,7 @@ fn start_on(
         stopping: stopping.clone(),
     })?);
     let profiles = Arc::new(Profiles::new(Arc::clone(&rooms), Arc::clone(&remote)));
+    let presence = Arc::new(Presence::new(Arc::clone(&context), config.presence.enabled));
     let app = App {
         config: Arc::clone(config),
         clock: core.clock.clone(),
@@ -327,9 +329,13 @@ fn start_on(
         rooms: Arc::clone(&rooms),
         account_data: AccountData::new(Arc::clone(&context)),
         profiles: Arc::clone(&profiles),
+        presence: Arc::clone(&presence),
         push: Push::new(Arc::clone(&context)),
         receipts: Receipts::new(Arc::clone(&context)),
-        sync: Sync::new(Arc::clone(&context), Streams::new(Arc::clone(typing.rooms()))),
+        sync: Sync::new(
+            Arc::clone(&context),
+            Streams::new(Arc::clone(typing.rooms()), Arc::clone(presence.board())),
+        ),
         typing,
         user_directory: UserDirectory::new(core.store.clone()),
     };
@@ -346,6 +352,9 @@ fn start_on(
     let departing = Arc::clone(core.accounts.departing());
     let departures = Departures::new(core.store.clone(), rooms, departing);
     workers.push(tokio::spawn(worker::departures::run(departures, stopping.clone())));
+    if config.presence.enabled {
+        workers.push(tokio::spawn(worker::presence::run(presence, stopping.clone())));
+    }
     workers.push(tokio::spawn(worker::profile_updates::run(profiles, stopping.clone())));
 
     let socket = command_socket::path(&config.server.signing_key_file);

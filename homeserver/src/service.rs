@@ -19,6 +19,7 @@ pub mod media;
 pub mod moderation;
 pub mod notifier;
 pub mod passwords;
+pub mod presence;
 pub mod profiles;
 pub mod push;
 pub mod random;

@@ -5,4 +5,5 @@ pub mod cleanup;
 pub mod command_socket;
 pub mod departures;
 pub mod federation_sender;
+pub mod presence;
 pub mod profile_updates;

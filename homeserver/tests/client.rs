@@ -29,6 +29,8 @@ mod listeners;
 mod media;
 #[path = "client/paths.rs"]
 mod paths;
+#[path = "client/presence.rs"]
+mod presence;
 #[path = "client/profile.rs"]
 mod profile;
 #[path = "client/push.rs"]

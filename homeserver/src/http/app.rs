@@ -10,9 +10,9 @@ use crate::{
     config::Config,
     service::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
-        media::Media, moderation::Moderation, profiles::Profiles, push::Push, receipts::Receipts,
-        registration::Registration, remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync,
-        typing::Typing, uia::Uia, user_directory::UserDirectory,
+        media::Media, moderation::Moderation, presence::Presence, profiles::Profiles, push::Push,
+        receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
+        sessions::Sessions, sync::Sync, typing::Typing, uia::Uia, user_directory::UserDirectory,
     },
 };
 
@@ -34,6 +34,7 @@ pub struct App {
     pub remote: Arc<Remote>,
     pub account_data: AccountData,
     pub profiles: Arc<Profiles>,
+    pub presence: Arc<Presence>,
     pub push: Push,
     pub receipts: Receipts,
     pub sync: Sync,

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod media;
 pub mod membership;
 pub mod message;
+pub mod presence;
 pub mod profile;
 pub mod push;
 pub mod read_marker;

@@ -11,8 +11,8 @@ use super::{
     auth::Scheme,
     client::{
         account, admin, capabilities, config, discovery, filter, media, membership, message,
-        profile, push, read_marker, receipt, register, reporting, room, session, sliding_sync,
-        state, sync, tag, typing, user_directory, voip,
+        presence, profile, push, read_marker, receipt, register, reporting, room, session,
+        sliding_sync, state, sync, tag, typing, user_directory, voip,
     },
     federation, limits,
     metrics::RouteMetrics,
@@ -125,6 +125,8 @@ pub fn routes() -> Routes {
     routes.add(receipt::create_receipt);
     routes.add(read_marker::set_read_marker);
     routes.add(typing::create_typing_event);
+    routes.add(presence::get_presence);
+    routes.add(presence::set_presence);
 
     media::add_routes(&mut routes);
 

@@ -103,6 +103,19 @@ pub fn first(
         .load(conn)?)
 }
 
+/// Whether no more users than that are joined to a room.
+pub fn has_at_most(conn: &mut Conn, room: RoomNid, most: i64) -> Result<bool> {
+    let next: Option<UserNid> = memberships::table
+        .filter(memberships::room_nid.eq(room))
+        .filter(memberships::membership.eq("join"))
+        .select(memberships::user_nid)
+        .order(memberships::user_nid)
+        .offset(most)
+        .first(conn)
+        .optional()?;
+    Ok(next.is_none())
+}
+
 /// Whether a user of this server is joined to a room.
 pub fn is_resident(conn: &mut Conn, room: RoomNid) -> Result<bool> {
     let found: Option<UserNid> = memberships::table

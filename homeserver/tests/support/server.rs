@@ -35,6 +35,7 @@ impl TestServer {
             database.url = "{}"
             registration.enabled = true
             rate_limits.enabled = false
+            presence.enabled = false
             metrics.port = 0
             password_hashing = {{ memory_kib = 8, iterations = 1 }}
             "#,

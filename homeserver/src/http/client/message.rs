@@ -27,6 +27,7 @@ pub async fn send_message_event(
 ) -> Result<send_message_event::v3::Response> {
     let Ruma { request, caller } = request;
     let event_type = TimelineEventType::from(request.event_type.to_string());
+    ctx.presence.active(&caller);
     let content = request.body.into_json();
     let event = ctx
         .rooms

@@ -57,7 +57,6 @@ pub async fn set_profile_field(ctx: Ctx, mut call: Call) -> Result<HttpResponse>
     let user_id = ruma::UserId::parse(user_id)
         .map_err(|error| Error::invalid_param(format!("The user id is not valid: {error}")))?;
     own(&caller, &user_id)?;
-    caller.check_not_suspended()?;
     let mut body: Map<String, Value> = serde_json::from_slice(&body).map_err(|error| {
         let kind = if error.is_data() { ErrorKind::BadJson } else { ErrorKind::NotJson };
         Error::matrix(http::StatusCode::BAD_REQUEST, kind, error.to_string())
@@ -78,7 +77,6 @@ pub async fn delete_profile_field(
     Ruma { request, caller }: Ruma<delete_profile_field::v3::Request>,
 ) -> Result<delete_profile_field::v3::Response> {
     own(&caller, &request.user_id)?;
-    caller.check_not_suspended()?;
     ctx.profiles.set(&caller, request.field.to_string(), None).await?;
     Ok(delete_profile_field::v3::Response::new())
 }

@@ -27,6 +27,7 @@ pub async fn sync_events(
         }
         Some(_) => return Err(Error::invalid_param("The filter is neither an id nor JSON")),
     };
+    let _syncing = ctx.presence.sync(&caller, &request.set_presence);
     let request = SyncRequest {
         since: request.since,
         full_state: request.full_state,

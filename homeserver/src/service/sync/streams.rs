@@ -3,24 +3,28 @@
 use std::sync::Arc;
 
 use super::lazy::LazyMembers;
-use crate::service::{room_digest::RoomDigests, sessions::Session, timeline::Context, typing};
+use crate::service::{
+    presence::Board, room_digest::RoomDigests, sessions::Session, timeline::Context, typing,
+};
 
 pub mod account_data;
 pub mod ephemeral;
 pub mod invites;
+pub mod presence;
 pub mod summary;
 pub mod unread;
 
 /// What is not read from the database.
 pub struct Streams {
     pub typing: Arc<typing::Rooms>,
+    pub presence: Arc<Board>,
     pub digests: RoomDigests,
     pub lazy: LazyMembers,
 }
 
 impl Streams {
-    pub fn new(typing: Arc<typing::Rooms>) -> Self {
-        Self { typing, digests: RoomDigests::default(), lazy: LazyMembers::default() }
+    pub fn new(typing: Arc<typing::Rooms>, presence: Arc<Board>) -> Self {
+        Self { typing, presence, digests: RoomDigests::default(), lazy: LazyMembers::default() }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     streams::{
         Scope, account_data,
         ephemeral::{receipts, typing},
-        invites,
+        invites, presence,
         unread::{has_read, unread},
     },
     stripped::stripped_state,
@@ -51,6 +51,18 @@ pub(super) fn build(
     let filter = &request.filter;
     let mut account_data = account_data::changed(context, conn, caller, filter, since, now)?;
     response.account_data.events = std::mem::take(&mut account_data.global);
+    let ignored = context.ignored_users.of_user(conn, caller.user_nid)?;
+    let (serials, at) = ((since_serial, since), context.clock.now_ms());
+    let told = &filter.presence;
+    response.presence.events = presence::presence(
+        &scope.streams.presence,
+        caller,
+        told,
+        &ignored,
+        &memberships,
+        serials,
+        at,
+    )?;
     for row in &memberships.rows {
         let changed = since.is_none_or(|since| row.position > since);
         let at_rest = !changed && row.membership != "join";
