@@ -307,3 +307,57 @@ fn every_event_answered_survives_death_at_each_named_point() {
         check_files(&database);
     }
 }
+
+/// A file that is unlike any other: small ones go to the disk at once, large ones in parts.
+fn file(uploader: usize, number: usize) -> Value {
+    let length = if number % 8 == 3 { 1_500_000 } else { 2_000 };
+    json!({ "uploader": uploader, "number": number, "fill": "x".repeat(length) })
+}
+
+#[test]
+fn every_upload_answered_survives_sigkill_at_any_moment() {
+    for database in TestDatabase::both() {
+        let mut server = Server::new(&database);
+        let acknowledged = Mutex::new(HashMap::new());
+        for life in 1..=15_u64 {
+            server.start(None);
+            assert!(server.wait_until_ready());
+            server.set_up().unwrap();
+            let mut client = server.client();
+            for (uri, (uploader, number)) in &*acknowledged.lock().unwrap() {
+                let path = format!("/_matrix/client/v1/media/download/{uri}");
+                let (status, found) = client.call("GET", &path, &Value::Null).unwrap();
+                assert_eq!(status, 200, "{uploader} {number}");
+                assert!(found == file(*uploader, *number), "{uploader} {number} differs");
+            }
+            let clients: Vec<_> = (0..SENDERS).map(|_| server.client()).collect();
+            let mut process = server.process.take().unwrap();
+            thread::scope(|scope| {
+                for (uploader, mut client) in clients.into_iter().enumerate() {
+                    let acknowledged = &acknowledged;
+                    scope.spawn(move || {
+                        for number in life as usize * 10_000.. {
+                            let body = file(uploader, number);
+                            let path = "/_matrix/media/v3/upload";
+                            let Ok((status, answer)) = client.call("POST", path, &body) else {
+                                break;
+                            };
+                            assert_eq!(status, 200, "{answer}");
+                            let uri = answer["content_uri"].as_str().unwrap();
+                            let uri = uri.strip_prefix("mxc://").unwrap().to_owned();
+                            acknowledged.lock().unwrap().insert(uri, (uploader, number));
+                        }
+                    });
+                }
+                thread::sleep(Duration::from_micros(100_000 + (life * 73_331) % 200_000));
+                process.kill().unwrap();
+                process.wait().unwrap();
+            });
+        }
+        assert!(acknowledged.lock().unwrap().len() > 30);
+        server.start(None);
+        assert!(server.wait_until_ready());
+        server.stop();
+        check_files(&database);
+    }
+}
