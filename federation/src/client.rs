@@ -4,7 +4,7 @@ use std::{borrow::Cow, error::Error as _, fs, path::PathBuf, sync::Arc, time::Du
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use ruma::{
     OwnedServerName, ServerName,
     api::{
@@ -29,6 +29,7 @@ use crate::{
         well_known::WellKnown,
     },
     keyring::KeySource,
+    media,
 };
 
 /// What a [`Client`] is made with.
@@ -166,26 +167,61 @@ impl Client {
         R: OutgoingRequest<EndpointError = ruma::api::error::Error>,
         R::PathBuilder: Path,
     {
-        if destination == self.0.own_name {
-            return Err(Error::Request("the destination is this server".to_owned()));
-        }
-        // Built with a placeholder: what is signed is the path, and the route is found later.
-        let built = request
-            .try_into_http_request::<Vec<u8>>(
-                "https://destination.invalid",
-                authentication,
-                <R::PathBuilder as Path>::input(),
-            )
-            .map_err(|error| Error::Request(error.to_string()))?;
+        let built = build(request, authentication)?;
         let exchange = self.exchange(destination, built, limits.max_bytes);
         let response =
             tokio::time::timeout(limits.timeout, exchange).await.map_err(|_| Error::Timeout)??;
         let (parts, body) = response.into_parts();
         R::IncomingResponse::try_from_http_response(http::Response::from_parts(parts, &*body))
-            .map_err(|error| match error {
-                FromHttpResponseError::Server(error) => Error::from_answer(error),
-                unreadable => Error::Response(unreadable.to_string()),
-            })
+            .map_err(from_answer)
+    }
+
+    /// Sends a signed request whose answer is taken as it comes in; an error where it is no success.
+    pub(crate) async fn open<R>(
+        &self,
+        destination: &ServerName,
+        request: R,
+    ) -> Result<(HeaderMap, media::Body), Error>
+    where
+        R: OutgoingRequest<
+                Authentication = ServerSignatures,
+                EndpointError = ruma::api::error::Error,
+            >,
+        R::PathBuilder: Path,
+    {
+        let Inner { own_name, key, .. } = &*self.0;
+        let input = XMatrixSigningInput::new(own_name.clone(), destination.to_owned(), key.pair());
+        let built = build(request, input)?;
+        let response = self.begin(destination, built).await?;
+        if response.status().is_success() {
+            return Ok((response.headers().clone(), media::body(response)));
+        }
+        let answer = whole(response, Limits::SMALL.max_bytes).await?;
+        let (parts, body) = answer.into_parts();
+        let answer = http::Response::from_parts(parts, &*body);
+        match R::IncomingResponse::try_from_http_response(answer) {
+            Ok(_) => Err(Error::Response("no success and no error".to_owned())),
+            Err(error) => Err(from_answer(error)),
+        }
+    }
+
+    /// Gets what another server refers to: a host by its name, over TLS, without a signature, and where it
+    /// refers on that is not followed.
+    pub(crate) async fn open_location(
+        &self,
+        location: &str,
+    ) -> Result<(HeaderMap, media::Body), Error> {
+        let refused = || Error::Response("content at an address that is not asked".to_owned());
+        let url = reqwest::Url::parse(location).map_err(|_| refused())?;
+        let has_name = url.domain().is_some();
+        if url.scheme() != "https" || !has_name || !url.username().is_empty() {
+            return Err(refused());
+        }
+        let response = self.0.by_address.get(url).send().await.map_err(from_reqwest)?;
+        if response.status() != http::StatusCode::OK {
+            return Err(Error::Response(format!("content elsewhere: {}", response.status())));
+        }
+        Ok((response.headers().clone(), media::body(response)))
     }
 
     async fn exchange(
@@ -194,6 +230,18 @@ impl Client {
         request: http::Request<Vec<u8>>,
         max_bytes: usize,
     ) -> Result<http::Response<Bytes>, Error> {
+        whole(self.begin(destination, request).await?, max_bytes).await
+    }
+
+    /// Up to the head of the answer.
+    async fn begin(
+        &self,
+        destination: &ServerName,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<reqwest::Response, Error> {
+        if destination == self.0.own_name {
+            return Err(Error::Request("the destination is this server".to_owned()));
+        }
         let route = self.0.discovery.route(destination).await?;
         let (mut parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -210,13 +258,44 @@ impl Client {
         };
         let request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
             .map_err(|error| Error::Request(error.to_string()))?;
-        let response = http.execute(request).await.map_err(from_reqwest)?;
-        let mut answer = http::Response::builder().status(response.status());
-        if let Some(headers) = answer.headers_mut() {
-            headers.clone_from(response.headers());
-        }
-        let body = read_body(response, max_bytes).await?;
-        answer.body(body).map_err(|error| Error::Response(error.to_string()))
+        http.execute(request).await.map_err(from_reqwest)
+    }
+}
+
+/// A request with a placeholder for its destination: what is signed is the path, and the route is found later.
+fn build<R>(
+    request: R,
+    authentication: <R::Authentication as AuthScheme>::Input<'_>,
+) -> Result<http::Request<Vec<u8>>, Error>
+where
+    R: OutgoingRequest,
+    R::PathBuilder: Path,
+{
+    request
+        .try_into_http_request::<Vec<u8>>(
+            "https://destination.invalid",
+            authentication,
+            <R::PathBuilder as Path>::input(),
+        )
+        .map_err(|error| Error::Request(error.to_string()))
+}
+
+async fn whole(
+    response: reqwest::Response,
+    max_bytes: usize,
+) -> Result<http::Response<Bytes>, Error> {
+    let mut answer = http::Response::builder().status(response.status());
+    if let Some(headers) = answer.headers_mut() {
+        headers.clone_from(response.headers());
+    }
+    let body = read_body(response, max_bytes).await?;
+    answer.body(body).map_err(|error| Error::Response(error.to_string()))
+}
+
+fn from_answer(error: FromHttpResponseError<ruma::api::error::Error>) -> Error {
+    match error {
+        FromHttpResponseError::Server(error) => Error::from_answer(error),
+        unreadable => Error::Response(unreadable.to_string()),
     }
 }
 

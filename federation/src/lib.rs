@@ -9,6 +9,7 @@
 //! | [`keyring`] | other servers' keys: known, fetched, remembered as long as they are valid |
 //! | [`discovery`] | from a server name to an address, as the specification orders the steps |
 //! | [`client`] | signed requests to other servers |
+//! | [`media`] | content of other servers, streamed |
 //! | [`transaction`] | what goes into one transaction, and the limits of one that came in |
 //! | [`destination`] | when to send to a server that may be down |
 //!
@@ -40,6 +41,7 @@ pub mod discovery;
 pub mod error;
 pub mod event;
 pub mod keyring;
+pub mod media;
 pub mod request_auth;
 pub mod signing_key;
 pub mod transaction;

@@ -301,6 +301,7 @@ fn start_on(
     let limits = media::Limits {
         file: config.media.max_upload_bytes,
         user: config.media.max_bytes_per_user,
+        keep_remote_days: config.media.keep_remote_days,
     };
     let media = Arc::new(Media::new(media::Parts {
         store: core.store.clone(),
@@ -308,6 +309,7 @@ fn start_on(
         server_name: core.server_name.clone(),
         folder: &config.media.path,
         limits,
+        remote: Arc::clone(&remote),
         stopping: stopping.clone(),
     })?);
     let profiles = Arc::new(Profiles::new(Arc::clone(&rooms), Arc::clone(&remote)));

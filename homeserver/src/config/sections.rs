@@ -46,6 +46,8 @@ section! {
         max_upload_bytes: u64 = 100 * 1024 * 1024,
         /// How much each user may upload in all, in bytes; as much as they like when absent.
         max_bytes_per_user: Option<u64> = None => "10737418240",
+        /// How many days content of other servers is kept after it was fetched; it is fetched again then.
+        keep_remote_days: u32 = 90,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod authorization;
 pub mod backfill;
 pub mod discovery;
 pub mod event;
+pub mod media;
 pub mod membership;
 pub mod openid;
 pub mod query;

@@ -150,6 +150,10 @@ pub fn routes() -> Routes {
     routes.add(federation::authorization::get_event_authorization);
     routes.add(federation::backfill::get_backfill);
     routes.add(federation::openid::get_openid_userinfo);
+    let media = federation::media::CONTENT;
+    routes.add_raw(Method::GET, media, federation::media::get_content);
+    let thumbnail = federation::media::THUMBNAIL;
+    routes.add_raw(Method::GET, thumbnail, federation::media::get_content_thumbnail);
     routes.add(federation::query::get_room_information);
     routes.add(federation::query::get_profile_information);
 

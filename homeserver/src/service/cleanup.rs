@@ -43,6 +43,7 @@ impl Cleanup {
         }
         self.store.write(move |tx| account_tokens::delete_expired(tx, now)).await?;
         while self.media.forget_expired(CHUNK).await? == CHUNK as usize {}
+        while self.media.forget_remote(CHUNK).await? == CHUNK as usize {}
         if now - self.swept_at.load(Ordering::Relaxed) >= SWEEP_EVERY {
             self.media.sweep().await?;
             self.swept_at.store(now, Ordering::Relaxed);

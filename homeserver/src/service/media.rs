@@ -8,6 +8,7 @@
 //! The same content is stored once, however many ids it has.
 
 mod files;
+mod remote;
 mod sweep;
 mod thumbnail;
 
@@ -34,7 +35,11 @@ pub use self::{
     files::{Hash, Pieces},
     thumbnail::{Animation, Method, Thumbnail, Wanted},
 };
-use super::{random, sessions::Session};
+use super::{
+    random,
+    remote::{Remote, locks::Locks},
+    sessions::Session,
+};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -57,11 +62,20 @@ const ID_LENGTH: usize = 24;
 const NAME_LENGTH: usize = 512;
 const TYPE_LENGTH: usize = 255;
 
-/// How much may be uploaded, in bytes.
+/// How much may be uploaded, in bytes, and how long it is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub file: u64,
     pub user: Option<u64>,
+    /// How long content of other servers is kept.
+    pub keep_remote_days: u32,
+}
+
+/// Whether content of another server is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Here,
+    Everywhere,
 }
 
 /// What a client says of its upload.
@@ -106,6 +120,10 @@ pub struct Media {
     uploaded: broadcast::Sender<Arc<str>>,
     /// Who makes thumbnails; each takes memory for a decoded image.
     thumbnailers: Semaphore,
+    remote: Arc<Remote>,
+    /// Content of another server is fetched once at a time.
+    fetching: Locks<(OwnedServerName, String)>,
+    fetchers: Semaphore,
     stopping: CancellationToken,
 }
 
@@ -116,16 +134,20 @@ pub struct Parts<'a> {
     pub server_name: OwnedServerName,
     pub folder: &'a Path,
     pub limits: Limits,
+    pub remote: Arc<Remote>,
     pub stopping: CancellationToken,
 }
 
 impl Media {
     pub fn new(parts: Parts<'_>) -> Result<Self> {
-        let Parts { store, clock, server_name, folder, limits, stopping } = parts;
+        let Parts { store, clock, server_name, folder, limits, remote, stopping } = parts;
         Ok(Self {
             files: Files::open(folder)?,
             uploaded: broadcast::Sender::new(64),
             thumbnailers: Semaphore::new(thumbnail::AT_ONCE),
+            remote,
+            fetching: Locks::default(),
+            fetchers: Semaphore::new(remote::AT_ONCE),
             store,
             clock,
             server_name,
@@ -186,7 +208,7 @@ impl Media {
         body: impl Stream<Item = Result<Bytes>> + Unpin,
     ) -> Result<()> {
         let now = self.clock.now_ms();
-        let found = match self.is_ours(server_name, media_id) {
+        let found = match *server_name == *self.server_name && is_id(media_id) {
             true => self.find(media_id).await?,
             false => None,
         };
@@ -217,15 +239,25 @@ impl Media {
             .await
     }
 
-    /// Content under an id; waits for it when it is still to be uploaded. 404 `M_NOT_FOUND` where there is
+    /// Content at an address; waits for it when it is still to be uploaded. 404 `M_NOT_FOUND` where there is
     /// none, 504 `M_NOT_YET_UPLOADED` where it did not come.
     pub async fn content(
         &self,
-        (server_name, media_id): (&str, &str),
+        address: (&str, &str),
         wait: Option<Duration>,
+        reach: Reach,
     ) -> Result<Content> {
+        if *address.0 == *self.server_name {
+            return self.own_content(address.1, wait).await;
+        }
+        let wait = wait.unwrap_or(WAIT).min(LONGEST_WAIT);
+        self.content_elsewhere(address, wait, reach).await
+    }
+
+    /// [`Media::content`] of this server.
+    pub async fn own_content(&self, media_id: &str, wait: Option<Duration>) -> Result<Content> {
         let not_found = || Error::not_found("There is no such content here");
-        if !self.is_ours(server_name, media_id) {
+        if !is_id(media_id) {
             return Err(not_found());
         }
         let until = Instant::now() + wait.unwrap_or(WAIT).min(LONGEST_WAIT);
@@ -306,11 +338,6 @@ impl Media {
         self.store.read(move |conn| media::find(conn, &media_id)).await
     }
 
-    fn is_ours(&self, server_name: &str, media_id: &str) -> bool {
-        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        *server_name == *self.server_name && media_id.bytes().all(is_id)
-    }
-
     fn uri(&self, media_id: &str) -> String {
         format!("mxc://{}/{media_id}", self.server_name)
     }
@@ -336,6 +363,11 @@ impl Media {
         }
         Ok(())
     }
+}
+
+/// As the specification has media ids: nothing in them leads anywhere.
+fn is_id(media_id: &str) -> bool {
+    media_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn new_id() -> String {

@@ -15,6 +15,7 @@ pub mod join;
 pub mod keys;
 mod leave;
 pub(in crate::service) mod locks;
+mod media;
 pub mod outbox;
 mod policy;
 mod queries;

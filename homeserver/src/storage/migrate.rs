@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-24_keep_profile_fields",
     "2026-11-24_keep_push_rules",
     "2026-11-24_keep_receipts",
+    "2026-11-24_keep_remote_media",
 ];
 
 /// The names of all migrations, in order.

@@ -439,6 +439,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    remote_media (server_name, media_id) {
+        server_name -> Text,
+        media_id -> Text,
+        fetched_at -> BigInt,
+        sha256 -> Binary,
+        size -> BigInt,
+        content_type -> Nullable<Text>,
+        filename -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     stream_counter,
     users,

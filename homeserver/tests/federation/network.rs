@@ -11,8 +11,10 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use ruma::OwnedServerName;
 use sealpost_federation::{
-    Error,
+    Client, Error, SigningKey,
+    client::ClientOptions,
     discovery::dns::{Resolver, Service},
 };
 use sealpost_homeserver::{
@@ -194,6 +196,16 @@ impl Network {
             Server { name: name.to_owned(), base: format!("http://{client}"), federation, running };
         self.heal(&server);
         server
+    }
+
+    /// What signs and sends as the server of this name does.
+    pub fn client_of(&self, name: &str) -> Client {
+        let folder = self.authority.folder.path();
+        let key = SigningKey::load(&folder.join(name).join("signing.key")).unwrap().unwrap();
+        let options =
+            ClientOptions { ca_files: vec![folder.join("ca.pem")], allow_private_addresses: true };
+        let name = OwnedServerName::try_from(name).unwrap();
+        Client::new(name, key, &options, self.links.clone()).unwrap()
     }
 
     /// Opens the database of a server that is stopped.

@@ -67,6 +67,28 @@ impl User {
         answer
     }
 
+    /// A request at an address of its own.
+    pub async fn request_at(&self, method: Method, url: &str, body: Value) -> Value {
+        let request = self.http.request(method, url).bearer_auth(&self.token);
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// Uploads a file and answers its address without `mxc://`.
+    pub async fn upload(&self, query: &str, kind: &str, bytes: Vec<u8>) -> String {
+        let url = format!("{}/_matrix/media/v3/upload?{query}", self.base);
+        let request = self.http.post(url).bearer_auth(&self.token).header("content-type", kind);
+        let answer = request.body(bytes).send().await.unwrap().text().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer["content_uri"].as_str().unwrap().strip_prefix("mxc://").unwrap().to_owned()
+    }
+
+    /// Gets a file or thumbnail.
+    pub async fn media(&self, path: &str) -> reqwest::Response {
+        let url = format!("{}/_matrix/client/v1/media/{path}", self.base);
+        self.http.get(url).bearer_auth(&self.token).send().await.unwrap()
+    }
+
     pub async fn create_room(&self, body: Value) -> String {
         let answer = self.call(Method::POST, "createRoom", body).await;
         answer["room_id"].as_str().unwrap().to_owned()

@@ -20,7 +20,7 @@ use crate::{
         ruma::{Call, Ctx},
     },
     service::{
-        media::{Animation, Content, Described, Method as Resizing, Wanted},
+        media::{Animation, Content, Described, Method as Resizing, Reach, Wanted},
         sessions::Session,
     },
 };
@@ -172,6 +172,7 @@ struct Address {
     media_id: String,
     filename: Option<String>,
     wait: Option<Duration>,
+    reach: Reach,
 }
 
 impl Address {
@@ -184,7 +185,12 @@ impl Address {
         let server_name = arguments.next().unwrap_or_default();
         let media_id = arguments.next().unwrap_or_default();
         let wait = number(call, "timeout_ms")?.map(Duration::from_millis);
-        Ok(Self { server_name, media_id, filename: arguments.next(), wait })
+        // Only the old paths know it, by which servers asked one another.
+        let reach = match in_query(call, "allow_remote")?.as_deref() {
+            Some("false") => Reach::Here,
+            _ => Reach::Everywhere,
+        };
+        Ok(Self { server_name, media_id, filename: arguments.next(), wait, reach })
     }
 
     fn id(&self) -> (&str, &str) {
@@ -203,7 +209,7 @@ fn described(call: &Call) -> Result<Described> {
 
 async fn send_content(ctx: &Ctx, call: &Call) -> Result<HttpResponse> {
     let address = Address::of(call)?;
-    let mut content = ctx.media.content(address.id(), address.wait).await?;
+    let mut content = ctx.media.content(address.id(), address.wait, address.reach).await?;
     if address.filename.is_some() {
         content.filename = address.filename;
     }
@@ -246,7 +252,7 @@ async fn send(ctx: &Ctx, call: &Call, content: &Content) -> Result<HttpResponse>
 async fn send_thumbnail(ctx: &Ctx, call: &Call) -> Result<HttpResponse> {
     let address = Address::of(call)?;
     let wanted = wanted(call)?;
-    let content = ctx.media.content(address.id(), address.wait).await?;
+    let content = ctx.media.content(address.id(), address.wait, address.reach).await?;
     let thumbnail = ctx.media.thumbnail(&content, wanted).await?;
     let etag = format!("\"{}-{}\"", content.hash_text(), wanted.text());
     let mut response = response(HttpResponse::Ok(), &etag);
@@ -270,7 +276,7 @@ fn response(mut response: HttpResponseBuilder, etag: &str) -> HttpResponseBuilde
     response
 }
 
-fn wanted(call: &Call) -> Result<Wanted> {
+pub(in crate::http) fn wanted(call: &Call) -> Result<Wanted> {
     let side = |name: &'static str| -> Result<u32> {
         let side = number(call, name)?.filter(|side| *side > 0);
         let side = side.ok_or_else(|| Error::invalid_param(format!("`{name}` is missing or 0")))?;
@@ -289,7 +295,7 @@ fn wanted(call: &Call) -> Result<Wanted> {
     Ok(Wanted::new(side("width")?, side("height")?, method, animation))
 }
 
-fn number(call: &Call, name: &'static str) -> Result<Option<u64>> {
+pub(in crate::http) fn number(call: &Call, name: &'static str) -> Result<Option<u64>> {
     let number = in_query(call, name)?.map(|text| text.parse());
     number.transpose().map_err(|_| Error::invalid_param(format!("`{name}` is not a number")))
 }

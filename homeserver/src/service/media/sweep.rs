@@ -11,7 +11,7 @@ use std::{
 use super::{Media, files::INCOMING};
 use crate::{
     error::{Error, Result},
-    storage::media,
+    storage::{media, remote_media},
 };
 
 /// Younger files may still get their row.
@@ -45,7 +45,10 @@ impl Media {
     ) -> Result<usize> {
         let _alone = self.files.sweeping.write().await;
         let hashes: Vec<_> = chunk.iter().map(|(hash, _)| hash.clone()).collect();
-        let known = self.store.read(move |conn| media::known(conn, &hashes)).await?;
+        let known = self.store.read(move |conn| {
+            Ok(&media::known(conn, &hashes)? | &remote_media::known(conn, &hashes)?)
+        });
+        let known = known.await?;
         let orphans = chunk.into_iter().filter(|(hash, _)| !known.contains(hash));
         // One that was uploaded again meanwhile is young again.
         let orphans = orphans.flat_map(|(_, files)| files).filter(|file| {
