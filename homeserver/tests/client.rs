@@ -35,6 +35,8 @@ mod presence;
 mod profile;
 #[path = "client/push.rs"]
 mod push;
+#[path = "client/reading.rs"]
+mod reading;
 #[path = "client/receipts.rs"]
 mod receipts;
 #[path = "client/register.rs"]

@@ -4,6 +4,7 @@ pub mod account;
 pub mod admin;
 pub mod capabilities;
 pub mod config;
+pub mod context;
 pub mod discovery;
 pub mod filter;
 pub mod media;
@@ -27,9 +28,40 @@ mod uiaa;
 pub mod user_directory;
 pub mod voip;
 
-use crate::service::{event::Viewer, sessions::Session};
+use std::sync::Arc;
+
+use ruma::{
+    api::Direction as RequestedDirection,
+    events::{AnyStateEvent, AnyTimelineEvent},
+    serde::Raw,
+};
+
+use crate::{
+    error::Result,
+    service::{
+        event::{Event, Viewer},
+        rooms::Shown,
+        sessions::Session,
+        timeline::Direction,
+    },
+};
 
 /// The one who looks at an event.
 fn viewer(caller: &Session) -> Viewer<'_> {
     Viewer::new(caller)
+}
+
+fn direction(requested: RequestedDirection) -> Direction {
+    match requested {
+        RequestedDirection::Backward => Direction::Backward,
+        RequestedDirection::Forward => Direction::Forward,
+    }
+}
+
+fn timeline_events(events: &[Shown], viewer: Viewer<'_>) -> Result<Vec<Raw<AnyTimelineEvent>>> {
+    events.iter().map(|shown| shown.for_client(viewer).map(Raw::from_json)).collect()
+}
+
+fn state_events(events: &[Arc<Event>], viewer: Viewer<'_>) -> Result<Vec<Raw<AnyStateEvent>>> {
+    events.iter().map(|event| event.for_client(viewer).map(Raw::from_json)).collect()
 }

@@ -9,6 +9,7 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
 
 use super::{
     auth::Scheme,
+    client::context,
     client::{
         account, admin, capabilities, config, discovery, filter, media, membership, message,
         presence, profile, push, read_marker, receipt, register, reporting, room, session,
@@ -85,6 +86,8 @@ pub fn routes() -> Routes {
 
     routes.add(room::create_room);
     routes.add(room::get_room_event);
+    routes.add(room::get_event_by_timestamp);
+    routes.add(context::get_context);
 
     routes.add(membership::join_room_by_id);
     routes.add(membership::join_room_by_id_or_alias);

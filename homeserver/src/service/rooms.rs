@@ -3,6 +3,7 @@
 //! `create`, `membership`, `profile` and `send` write, through [`Timeline`]; `state` and `history` read, and ask
 //! `visibility` what their caller may see.
 
+mod context;
 mod create;
 pub mod history;
 mod membership;
@@ -27,8 +28,9 @@ use crate::{
 };
 
 pub use self::{
+    context::Surroundings,
     create::NewRoomRequest,
-    history::{Page, PageRequest},
+    history::{Page, PageRequest, Shown},
     membership::{MemberChange, Target},
 };
 

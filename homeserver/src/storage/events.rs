@@ -94,6 +94,38 @@ pub fn newest_types(conn: &mut Conn, room: RoomNid, limit: i64) -> Result<Vec<(P
         .load(conn)?)
 }
 
+/// The place in a room's timeline before which times are below `bound`, found by halving: exact where times
+/// rise with the places.
+pub fn place_of_time(conn: &mut Conn, room: RoomNid, bound: i64) -> Result<Position> {
+    let end = |conn: &mut Conn, direction| {
+        let everything = (Position(i64::MIN), Position(i64::MAX));
+        timeline(conn, room, everything, direction, 1).map(|rows| rows.first().map(|row| row.1))
+    };
+    let (Some(first), Some(last)) =
+        (end(conn, Direction::Forward)?, end(conn, Direction::Backward)?)
+    else {
+        return Ok(Position(i64::MIN));
+    };
+    // All up to `low` are before the bound; all after `high` are not.
+    let (mut low, mut high) = (Position(first.0 - 1), last);
+    while low < high {
+        let middle = Position(low.0 + (high.0 - low.0 + 1) / 2);
+        let below: Option<(Position, i64)> = events::table
+            .filter(events::room_nid.eq(room))
+            .filter(events::position.gt(low))
+            .filter(events::position.le(middle))
+            .order(events::position.desc())
+            .select((events::position.assume_not_null(), events::origin_server_ts))
+            .first(conn)
+            .optional()?;
+        match below {
+            Some((position, time)) if time >= bound => high = Position(position.0 - 1),
+            _ => low = middle,
+        }
+    }
+    Ok(low)
+}
+
 /// Marks an event as redacted; its content stays until it is erased.
 pub fn set_redacted(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<()> {
     diesel::update(events::table.find(event)).set(events::redacted_by_nid.eq(by)).execute(conn)?;

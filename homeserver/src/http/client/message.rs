@@ -1,22 +1,18 @@
 //! `ruma::api::client::message` and `redact`: sending, and reading a room's timeline.
 
 use ruma::{
-    api::{
-        Direction as RequestedDirection,
-        client::{
-            message::{get_message_events, send_message_event},
-            redact::redact_event,
-        },
+    api::client::{
+        message::{get_message_events, send_message_event},
+        redact::redact_event,
     },
     events::TimelineEventType,
-    serde::Raw,
 };
 
-use super::viewer;
+use super::{direction, state_events, timeline_events, viewer};
 use crate::{
     error::Result,
     http::ruma::{Ctx, Ruma},
-    service::{rooms::PageRequest, sync::filter::EventFilter, timeline::Direction},
+    service::{rooms::PageRequest, sync::filter::EventFilter},
 };
 
 /// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`
@@ -63,27 +59,20 @@ pub async fn get_message_events(
     request: Ruma<get_message_events::v3::Request>,
 ) -> Result<get_message_events::v3::Response> {
     let Ruma { request, caller } = request;
-    let filter = EventFilter::new(&request.filter);
     let limit = request.filter.limit.map_or(request.limit, |limit| limit.min(request.limit));
     let page = PageRequest {
         from: request.from,
         to: request.to,
-        direction: match request.dir {
-            RequestedDirection::Backward => Direction::Backward,
-            RequestedDirection::Forward => Direction::Forward,
-        },
+        direction: direction(request.dir),
         limit: usize::try_from(u64::from(limit)).unwrap_or(usize::MAX),
-        wanted: Box::new(move |event| filter.wants(event)),
+        wanted: EventFilter::new(&request.filter),
     };
     let page = ctx.rooms.messages(&caller, &request.room_id, page).await?;
     let viewer = viewer(&caller).at(ctx.clock.now_ms());
     let mut response = get_message_events::v3::Response::default();
     response.start = page.start;
     response.end = page.end;
-    response.chunk = page
-        .events
-        .iter()
-        .map(|event| event.for_client(viewer).map(Raw::from_json))
-        .collect::<Result<_>>()?;
+    response.chunk = timeline_events(&page.events, viewer)?;
+    response.state = state_events(&page.state, viewer)?;
     Ok(response)
 }

@@ -1,11 +1,11 @@
 //! `ruma::api::client::room`: making rooms and reading single events.
 
 use ruma::{
-    api::client::room::{create_room, get_room_event},
+    api::client::room::{create_room, get_event_by_timestamp, get_room_event},
     serde::Raw,
 };
 
-use super::viewer;
+use super::{direction, viewer};
 use crate::{
     error::Result,
     http::ruma::{Ctx, Ruma},
@@ -30,4 +30,17 @@ pub async fn get_room_event(
     let event = ctx.rooms.event(&request.caller, &request.room_id, &request.event_id).await?;
     let event = event.for_client(viewer(&request.caller).at(ctx.clock.now_ms()))?;
     Ok(get_room_event::v3::Response::new(Raw::from_json(event)))
+}
+
+/// `GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event`
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1roomsroomidtimestamp_to_event))
+pub async fn get_event_by_timestamp(
+    ctx: Ctx,
+    request: Ruma<get_event_by_timestamp::v1::Request>,
+) -> Result<get_event_by_timestamp::v1::Response> {
+    let Ruma { request, caller } = request;
+    let direction = direction(request.dir);
+    let event = ctx.rooms.event_at(&caller, &request.room_id, request.ts, direction).await?;
+    let (event_id, time) = (event.pdu.event_id.clone(), event.pdu.origin_server_ts);
+    Ok(get_event_by_timestamp::v1::Response::new(event_id, time))
 }

@@ -5,23 +5,34 @@
 
 use std::sync::Arc;
 
-use ruma::{EventId, RoomId};
+use ruma::{
+    EventId, RoomId, UserId,
+    events::{StateEventType, room::member::MembershipState},
+};
+use serde_json::value::RawValue;
 
 use super::{
-    Rooms,
+    Rooms, state_event,
     visibility::{Access, Filter},
 };
 use crate::{
     error::{Error, Result},
-    service::{event::Event, sessions::Session, sync::token::SyncToken},
+    service::{
+        event::{Event, Extra, Viewer},
+        sessions::Session,
+        sync::{filter::EventFilter, token::SyncToken},
+        timeline::Context,
+    },
     storage::{
-        Position, current_position,
+        Conn, Position, UserNid, current_position,
         events::{self, Direction},
     },
 };
 
 /// A client gets no more events than this at once.
 const PAGE_MAX: usize = 1_000;
+/// How many events are looked at for one page, however few of them are wanted or visible.
+const LOOKED_AT_MAX: usize = 20_000;
 
 pub struct PageRequest {
     /// Where to begin; the end or the beginning of the room if there is none.
@@ -30,15 +41,32 @@ pub struct PageRequest {
     pub to: Option<String>,
     pub direction: Direction,
     pub limit: usize,
-    /// Keeps the events that the request asked for.
-    pub wanted: Box<dyn Fn(&Event) -> bool + Send>,
+    /// Which events the request asked for.
+    pub wanted: EventFilter,
 }
 
 pub struct Page {
     pub start: String,
     /// None at the end of what there is.
     pub end: Option<String>,
-    pub events: Vec<Arc<Event>>,
+    pub events: Vec<Shown>,
+    /// Lazily loaded members.
+    pub state: Vec<Arc<Event>>,
+}
+
+/// An event, with what its viewer is told besides.
+pub struct Shown {
+    pub event: Arc<Event>,
+    /// The viewer's membership at the event.
+    pub membership: Option<MembershipState>,
+}
+
+impl Shown {
+    /// The format of all client endpoints but sync.
+    pub fn for_client(&self, viewer: Viewer<'_>) -> Result<Box<RawValue>> {
+        let extra = Extra { membership: self.membership.as_ref(), ..Extra::default() };
+        self.event.for_client_with(viewer, extra)
+    }
 }
 
 impl Rooms {
@@ -48,22 +76,15 @@ impl Rooms {
         caller: &Session,
         room_id: &RoomId,
         event_id: &EventId,
-    ) -> Result<Arc<Event>> {
+    ) -> Result<Shown> {
         let context = self.context.clone();
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let (room_id, event_id) = (room_id.to_owned(), event_id.to_owned());
         let read = self.context.store.read(move |conn| {
             let not_found = || Error::not_found("There is no such event");
-            let access =
-                Access::load(&context, conn, &room_id, user_nid).map_err(|_| not_found())?;
-            let event = context.events.by_id(conn, &event_id)?.ok_or_else(not_found)?;
-            let placed = event.room_nid == access.info.nid && event.position().is_some();
-            let filter = Filter::new(conn, &user_id, access.membership.as_ref())?;
-            if placed && filter.allows(&context, conn, &event)? {
-                Ok(event)
-            } else {
-                Err(not_found())
-            }
+            let view = View::load(&context, conn, &room_id, (user_nid, &user_id))
+                .map_err(|_| not_found())?;
+            view.event(conn, &event_id)
         });
         read.await
     }
@@ -78,46 +99,143 @@ impl Rooms {
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let read = self.context.store.read(move |conn| {
-            let access = Access::load(&context, conn, &room_id, user_nid)?;
-            access.check_history(&context, conn)?;
-            let filter = Filter::new(conn, &user_id, access.membership.as_ref())?;
-            let now = current_position(conn)?;
-            let newest = access.until().unwrap_or(now).min(now);
+            let view = View::load(&context, conn, &room_id, (user_nid, &user_id))?;
+            view.access.check_history(&context, conn)?;
             let from = request.from.as_deref().map(position).transpose()?;
             let to = request.to.as_deref().map(position).transpose()?;
-            let backward = request.direction == Direction::Backward;
-            let mut at = from.unwrap_or(if backward { newest } else { Position(i64::MIN) });
-            let start = token(at);
-            let limit = request.limit.min(PAGE_MAX);
-            let mut found = Vec::with_capacity(limit);
-            let mut more = true;
-            while found.len() < limit && more {
-                let wanted = limit - found.len();
-                let range = if backward {
-                    (to.unwrap_or(Position(i64::MIN)), at.min(newest))
-                } else {
-                    (at, to.unwrap_or(newest).min(newest))
-                };
-                let rows = events::timeline(
-                    conn,
-                    access.info.nid,
-                    range,
-                    request.direction,
-                    wanted as i64,
-                )?;
-                more = rows.len() == wanted;
-                for (nid, position) in rows {
-                    at = if backward { Position(position.0 - 1) } else { position };
-                    let event = context.events.get(conn, nid)?;
-                    if (request.wanted)(&event) && filter.allows(&context, conn, &event)? {
-                        found.push(event);
-                    }
-                }
-            }
-            Ok(Page { start, end: more.then(|| token(at)), events: found })
+            let start = match (from, request.direction) {
+                (Some(from), _) => from,
+                (None, Direction::Backward) => view.newest,
+                (None, Direction::Forward) => BEGINNING,
+            };
+            let walk = Walk { start, to, direction: request.direction, limit: request.limit };
+            let Walked { events, at, more } = view.walk(conn, walk, &request.wanted)?;
+            let state = match request.wanted.lazy.is_disabled() {
+                true => Vec::new(),
+                false => members_of_senders(&context, conn, &events)?,
+            };
+            Ok(Page { start: token(start), end: more.then(|| token(at)), events, state })
         });
         read.await
     }
+}
+
+/// Before the first event of every room.
+pub(super) const BEGINNING: Position = Position(i64::MIN);
+
+/// One room's timeline as a user may see it.
+pub(super) struct View<'a> {
+    pub context: &'a Context,
+    pub access: Access,
+    pub filter: Filter<'a>,
+    /// Where it ends.
+    pub newest: Position,
+}
+
+/// A way along a timeline.
+pub(super) struct Walk {
+    pub start: Position,
+    pub to: Option<Position>,
+    pub direction: Direction,
+    pub limit: usize,
+}
+
+pub(super) struct Walked {
+    pub events: Vec<Shown>,
+    /// Where it stopped.
+    pub at: Position,
+    /// There is more beyond.
+    pub more: bool,
+}
+
+impl<'a> View<'a> {
+    pub fn load(
+        context: &'a Context,
+        conn: &mut Conn,
+        room_id: &RoomId,
+        (user_nid, user_id): (UserNid, &'a UserId),
+    ) -> Result<Self> {
+        let access = Access::load(context, conn, room_id, user_nid)?;
+        let filter = Filter::new(conn, user_id, access.membership.as_ref())?;
+        let now = current_position(conn)?;
+        let newest = access.until().unwrap_or(now).min(now);
+        Ok(Self { context, access, filter, newest })
+    }
+
+    /// An event of the timeline; 404 where the user may not see it.
+    pub fn event(&self, conn: &mut Conn, event_id: &EventId) -> Result<Shown> {
+        let not_found = || Error::not_found("There is no such event");
+        let event = self.context.events.by_id(conn, event_id)?.ok_or_else(not_found)?;
+        let placed = event.room_nid == self.access.info.nid && event.position().is_some();
+        match placed {
+            true => self.show(conn, event)?.ok_or_else(not_found),
+            false => Err(not_found()),
+        }
+    }
+
+    /// An event of the timeline, if the user may see it.
+    pub fn show(&self, conn: &mut Conn, event: Arc<Event>) -> Result<Option<Shown>> {
+        if !self.filter.allows(self.context, conn, &event)? {
+            return Ok(None);
+        }
+        let membership = self.filter.membership_at(self.context, conn, &event)?;
+        Ok(Some(Shown { event, membership }))
+    }
+
+    /// The events on a way that the user may see and wants to.
+    pub fn walk(&self, conn: &mut Conn, walk: Walk, wanted: &EventFilter) -> Result<Walked> {
+        let Walk { start, to, direction, limit } = walk;
+        let info = &self.access.info;
+        let limit = limit.min(PAGE_MAX);
+        let mut walked =
+            Walked { events: Vec::new(), at: start, more: wanted.wants_room(&info.id) };
+        let mut looked_at = 0;
+        while walked.events.len() < limit && walked.more && looked_at < LOOKED_AT_MAX {
+            let missing = limit - walked.events.len();
+            let range = match direction {
+                Direction::Backward => (to.unwrap_or(BEGINNING), walked.at.min(self.newest)),
+                Direction::Forward => (walked.at, to.unwrap_or(self.newest).min(self.newest)),
+            };
+            // One more than is missing tells whether there is more.
+            let asked = missing as i64 + 1;
+            let rows = events::timeline(conn, info.nid, range, direction, asked)?;
+            walked.more = rows.len() > missing;
+            looked_at += rows.len();
+            for (nid, position) in rows.into_iter().take(missing) {
+                walked.at = match direction {
+                    Direction::Backward => Position(position.0 - 1),
+                    Direction::Forward => position,
+                };
+                let event = self.context.events.get(conn, nid)?;
+                if wanted.wants(&event) {
+                    walked.events.extend(self.show(conn, event)?);
+                }
+            }
+        }
+        Ok(walked)
+    }
+}
+
+/// The member events of those who sent `events`, as they were when each sent the first of theirs.
+pub(super) fn members_of_senders(
+    context: &Context,
+    conn: &mut Conn,
+    events: &[Shown],
+) -> Result<Vec<Arc<Event>>> {
+    let (mut seen, mut members) = (Vec::new(), Vec::new());
+    for Shown { event, .. } in events {
+        if seen.contains(&event.sender_nid) {
+            continue;
+        }
+        seen.push(event.sender_nid);
+        let own = event.pdu.state_key.as_deref() == Some(event.pdu.sender.as_str());
+        let state = if own { event.state_after } else { event.state_before };
+        let Some(state) = state else { continue };
+        let state = context.states.get(conn, state)?;
+        let sender = event.pdu.sender.as_str();
+        members.extend(state_event(context, conn, &state, &StateEventType::RoomMember, sender)?);
+    }
+    Ok(members)
 }
 
 /// The token of a place.

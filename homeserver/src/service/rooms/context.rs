@@ -1,0 +1,137 @@
+//! What happened around an event, and around a time.
+
+use std::sync::Arc;
+
+use ruma::{EventId, MilliSecondsSinceUnixEpoch, RoomId};
+
+use super::{
+    Rooms,
+    history::{BEGINNING, Shown, View, Walk, members_of_senders, token},
+};
+use crate::{
+    error::{Error, Result},
+    service::{event::Event, sessions::Session, sync::filter::EventFilter},
+    storage::{
+        Position,
+        events::{self, Direction},
+    },
+};
+
+/// How many events beside a time are looked at for one that the caller may see.
+const BESIDE_MAX: usize = 1_000;
+
+/// An event and what is around it.
+pub struct Surroundings {
+    pub event: Shown,
+    /// Newest first.
+    pub before: Vec<Shown>,
+    /// Oldest first.
+    pub after: Vec<Shown>,
+    pub start: String,
+    pub end: String,
+    /// After the last of them.
+    pub state: Vec<Arc<Event>>,
+}
+
+impl Rooms {
+    /// An event with at most `limit` others, about half of them before it, and the state after the last.
+    pub async fn context_of(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        event_id: &EventId,
+        limit: usize,
+        wanted: EventFilter,
+    ) -> Result<Surroundings> {
+        let context = self.context.clone();
+        let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
+        let (room_id, event_id) = (room_id.to_owned(), event_id.to_owned());
+        let read = self.context.store.read(move |conn| {
+            let view = View::load(&context, conn, &room_id, (user_nid, &user_id))?;
+            view.access.check_history(&context, conn)?;
+            let event = view.event(conn, &event_id)?;
+            let at = event.event.position().unwrap_or(BEGINNING);
+            let walk = |start, direction, limit| Walk { start, to: None, direction, limit };
+            let just_before = Position(at.0 - 1);
+            let before = walk(just_before, Direction::Backward, limit / 2);
+            let before = view.walk(conn, before, &wanted)?;
+            let after = walk(at, Direction::Forward, limit - limit / 2);
+            let after = view.walk(conn, after, &wanted)?;
+
+            let last = after.events.last().unwrap_or(&event);
+            let state = match last.event.state_after {
+                Some(state) => context.states.get(conn, state)?,
+                None => return Err(Error::internal("a placed event has no state")),
+            };
+            let lazy = !wanted.lazy.is_disabled();
+            let mut shown = Vec::new();
+            for (_, nid) in state.iter() {
+                let event = context.events.get(conn, nid)?;
+                let left_out = lazy && event.pdu.event_type.to_string() == "m.room.member";
+                if !left_out && wanted.wants(&event) {
+                    shown.push(event);
+                }
+            }
+            if lazy {
+                for part in [&before.events[..], std::slice::from_ref(&event), &after.events[..]] {
+                    for member in members_of_senders(&context, conn, part)? {
+                        if !shown.iter().any(|known| known.nid == member.nid) {
+                            shown.push(member);
+                        }
+                    }
+                }
+            }
+            Ok(Surroundings {
+                event,
+                start: token(before.at),
+                end: token(after.at),
+                before: before.events,
+                after: after.events,
+                state: shown,
+            })
+        });
+        read.await
+    }
+
+    /// The event closest to a time in a direction; 404 where there is none that the caller may see.
+    ///
+    /// The place is found by halving, so where servers told times that do not fit the order of the events,
+    /// the answer is one that is close.
+    pub async fn event_at(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        time: MilliSecondsSinceUnixEpoch,
+        direction: Direction,
+    ) -> Result<Arc<Event>> {
+        let (context, room_id) = (self.context.clone(), room_id.to_owned());
+        let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
+        let read = self.context.store.read(move |conn| {
+            let view = View::load(&context, conn, &room_id, (user_nid, &user_id))?;
+            view.access.check_history(&context, conn)?;
+            let time: i64 = time.get().into();
+            // The last place before the time, or after it when the time itself still counts.
+            let bound = match direction {
+                Direction::Forward => time,
+                Direction::Backward => time.saturating_add(1),
+            };
+            let start = events::place_of_time(conn, view.access.info.nid, bound)?;
+            let mut walk = Walk { start, to: None, direction, limit: 1 };
+            for _ in 0..BESIDE_MAX {
+                let walked = view.walk(conn, walk, &EventFilter::default())?;
+                let Some(Shown { event, .. }) = walked.events.into_iter().next() else { break };
+                let told = i64::from(event.pdu.origin_server_ts.get());
+                let fits = match direction {
+                    Direction::Forward => told >= time,
+                    Direction::Backward => told <= time,
+                };
+                if fits {
+                    return Ok(event);
+                }
+                walk = Walk { start: walked.at, to: None, direction, limit: 1 };
+            }
+            Err(Error::not_found("There is no event on that side of the time"))
+        });
+        read.await
+    }
+}
