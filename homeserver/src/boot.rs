@@ -57,7 +57,7 @@ use crate::{
         registration::Registration,
         remote::{self, Policy, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
         room_info::RoomInfos,
-        rooms::Rooms,
+        rooms::{RoomOptions, Rooms},
         sessions::Sessions,
         states::States,
         sync::{Sync, streams::Streams},
@@ -296,7 +296,11 @@ fn start_on(
     let context = context(core)?;
     let timeline = Arc::new(Timeline::new(Arc::clone(&context)));
     let remote = remote(core, Arc::clone(&timeline), resolver)?;
-    let rooms = Arc::new(Rooms::new(timeline, Arc::clone(&remote), default_version(config)?));
+    let options = RoomOptions {
+        default_version: default_version(config)?,
+        anyone_may_publish: config.room_directory.anyone_may_publish,
+    };
+    let rooms = Arc::new(Rooms::new(timeline, Arc::clone(&remote), options));
     let typing = Typing::new(Arc::clone(&context));
     let limits = media::Limits {
         file: config.media.max_upload_bytes,

@@ -19,6 +19,8 @@ mod backup;
 mod commands;
 #[path = "client/conversation.rs"]
 mod conversation;
+#[path = "client/directory.rs"]
+mod directory;
 #[path = "client/filter.rs"]
 mod filter;
 #[path = "client/ignored_users.rs"]

@@ -2,9 +2,11 @@
 
 pub mod account;
 pub mod admin;
+pub mod alias;
 pub mod capabilities;
 pub mod config;
 pub mod context;
+pub mod directory;
 pub mod discovery;
 pub mod filter;
 pub mod media;

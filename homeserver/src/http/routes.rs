@@ -9,12 +9,12 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
 
 use super::{
     auth::Scheme,
-    client::context,
     client::{
         account, admin, capabilities, config, discovery, filter, media, membership, message,
         presence, profile, push, read_marker, receipt, register, reporting, room, session,
         sliding_sync, state, sync, tag, typing, user_directory, voip,
     },
+    client::{alias, context, directory},
     federation, limits,
     metrics::RouteMetrics,
     router::{Found, Router},
@@ -117,6 +117,15 @@ pub fn routes() -> Routes {
     routes.add(sync::sync_events);
     routes.add_raw(Method::POST, sliding_sync::UNSTABLE, sliding_sync::unstable);
     routes.add_raw(Method::POST, sliding_sync::V4, sliding_sync::v4);
+
+    routes.add(alias::create_alias);
+    routes.add(alias::get_alias);
+    routes.add(alias::delete_alias);
+    routes.add(alias::aliases);
+    routes.add_raw_at(Method::GET, &directory::PUBLIC_ROOMS, directory::get_public_rooms);
+    routes.add(directory::get_public_rooms_filtered);
+    routes.add(directory::get_room_visibility);
+    routes.add(directory::set_room_visibility);
 
     routes.add(config::set_global_account_data);
     routes.add(config::get_global_account_data);

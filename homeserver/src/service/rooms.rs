@@ -3,13 +3,16 @@
 //! `create`, `membership`, `profile` and `send` write, through [`Timeline`]; `state` and `history` read, and ask
 //! `visibility` what their caller may see.
 
+mod aliases;
 mod context;
 mod create;
+mod directory;
 pub mod history;
 mod membership;
 mod profile;
 mod send;
 mod state;
+mod summary;
 pub mod visibility;
 
 use std::sync::{Arc, atomic::AtomicI64};
@@ -24,12 +27,15 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    storage::{Conn, state::State},
+    room::power::Power,
+    storage::{Conn, rooms as room_rows, state::State},
 };
 
+use self::summary::Summaries;
 pub use self::{
     context::Surroundings,
     create::NewRoomRequest,
+    directory::DirectoryPage,
     history::{Page, PageRequest, Shown},
     membership::{MemberChange, Target},
 };
@@ -40,16 +46,28 @@ pub struct Rooms {
     context: Arc<Context>,
     default_version: RoomVersionId,
     last_created: AtomicI64,
+    summaries: Arc<Summaries>,
+    anyone_may_publish: bool,
+}
+
+/// What the configuration says of rooms.
+pub struct RoomOptions {
+    pub default_version: RoomVersionId,
+    pub anyone_may_publish: bool,
 }
 
 impl Rooms {
-    pub fn new(
-        timeline: Arc<Timeline>,
-        remote: Arc<Remote>,
-        default_version: RoomVersionId,
-    ) -> Self {
+    pub fn new(timeline: Arc<Timeline>, remote: Arc<Remote>, options: RoomOptions) -> Self {
         let context = timeline.context().clone();
-        Self { timeline, remote, context, default_version, last_created: AtomicI64::new(0) }
+        Self {
+            timeline,
+            remote,
+            context,
+            default_version: options.default_version,
+            last_created: AtomicI64::new(0),
+            summaries: Arc::default(),
+            anyone_may_publish: options.anyone_may_publish,
+        }
     }
 
     /// The version of rooms that are made without naming one.
@@ -74,6 +92,17 @@ impl Rooms {
 /// A room that this server knows; 403, as the specification wants it, otherwise.
 fn known(context: &Context, conn: &mut Conn, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
     context.rooms.by_id(conn, room_id)?.ok_or_else(|| Error::forbidden("You are not in this room"))
+}
+
+/// What users may do in a room now.
+fn power(context: &Context, conn: &mut Conn, info: &RoomInfo) -> Result<Power> {
+    let state = room_rows::state_nid(conn, info.nid)?;
+    let state = &context.states.get(conn, state)?;
+    let levels = state_event(context, conn, state, &StateEventType::RoomPowerLevels, "")?;
+    let create = state_event(context, conn, state, &StateEventType::RoomCreate, "")?
+        .ok_or_else(|| Error::internal("a room has no create event"))?;
+    Power::new(&create.pdu, levels.as_ref().map(|event| &*event.pdu), info.rules)
+        .map_err(|error| Error::internal(format!("power levels: {error}")))
 }
 
 /// The event at a place of a state.

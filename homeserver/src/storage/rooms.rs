@@ -60,15 +60,30 @@ pub fn advance(
     Ok(moved == 1)
 }
 
-pub fn insert_alias(conn: &mut Conn, alias: &str, room: RoomNid, creator: UserNid) -> Result<()> {
-    diesel::insert_into(room_aliases::table)
-        .values((
-            room_aliases::alias.eq(alias),
-            room_aliases::room_nid.eq(room),
-            room_aliases::creator_nid.eq(creator),
-        ))
-        .execute(conn)?;
+/// The rooms of the directory.
+pub fn public(conn: &mut Conn) -> Result<Vec<RoomNid>> {
+    Ok(rooms::table.filter(rooms::is_public).select(rooms::room_nid).load(conn)?)
+}
+
+pub fn set_public(conn: &mut Conn, room: RoomNid, is_public: bool) -> Result<()> {
+    diesel::update(rooms::table.find(room)).set(rooms::is_public.eq(is_public)).execute(conn)?;
     Ok(())
+}
+
+/// False if the alias is taken.
+pub fn insert_alias(conn: &mut Conn, alias: &str, room: RoomNid, creator: UserNid) -> Result<bool> {
+    let values = (
+        room_aliases::alias.eq(alias),
+        room_aliases::room_nid.eq(room),
+        room_aliases::creator_nid.eq(creator),
+    );
+    let inserted = each_backend!(conn, conn => {
+        diesel::insert_into(room_aliases::table)
+            .values(values)
+            .on_conflict_do_nothing()
+            .execute(conn)
+    })?;
+    Ok(inserted == 1)
 }
 
 /// The room that a local alias points to.

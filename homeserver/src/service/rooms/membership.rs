@@ -14,10 +14,9 @@ use ruma::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Rooms, send::member, state_event};
+use super::{Rooms, power, send::member, state_event};
 use crate::{
     error::{Error, Result},
-    room::power::Power,
     service::{
         event::Event, remote::join::Joiner, room_info::RoomInfo, sessions::Session,
         timeline::LocalEvent,
@@ -272,11 +271,7 @@ fn restricted_join(
     if !allowed {
         return Err(Error::forbidden("You are in none of the rooms whose members may join"));
     }
-    let levels = state_event(context, conn, state, &StateEventType::RoomPowerLevels, "")?;
-    let create = state_event(context, conn, state, &StateEventType::RoomCreate, "")?
-        .ok_or_else(|| Error::internal("a room has no create event"))?;
-    let power = Power::new(&create.pdu, levels.as_ref().map(|event| &*event.pdu), info.rules)
-        .map_err(|error| Error::internal(format!("power levels: {error}")))?;
+    let power = power(context, conn, info)?;
     let joined = members::of_room(conn, info.nid, "join")?;
     let authoriser = joined
         .iter()

@@ -52,6 +52,9 @@ impl Rooms {
         if event_type == TimelineEventType::RoomCreate {
             return Err(Error::forbidden("A room is created only once"));
         }
+        if event_type == TimelineEventType::RoomCanonicalAlias && state_key.is_empty() {
+            self.check_canonical_alias(room_id, &content).await?;
+        }
         let message = Message { event_type, state_key: Some(state_key), content, redacts: None };
         self.send(caller, room_id, message, None).await
     }
@@ -79,7 +82,7 @@ impl Rooms {
         self.send(caller, room_id, message, Some((endpoint, transaction_id))).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         caller: &Session,
         room_id: &RoomId,

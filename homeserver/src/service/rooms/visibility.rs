@@ -95,7 +95,8 @@ impl Access {
         Err(Error::forbidden("You are not in this room"))
     }
 
-    fn is_world_readable(&self, context: &Context, conn: &mut Conn) -> Result<bool> {
+    /// Whether everyone may read the room.
+    pub fn is_world_readable(&self, context: &Context, conn: &mut Conn) -> Result<bool> {
         let nid = room_rows::state_nid(conn, self.info.nid)?;
         let state = context.states.get(conn, nid)?;
         Ok(history_visibility(context, conn, &state)? == HistoryVisibility::WorldReadable)
@@ -238,7 +239,7 @@ fn was_joined(conn: &mut Conn, row: &MembershipRow) -> Result<bool> {
     Ok(changes.iter().any(|(_, membership)| membership == "join"))
 }
 
-fn history_visibility(
+pub(super) fn history_visibility(
     context: &Context,
     conn: &mut Conn,
     state: &State,

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+use ruma::api::error::ErrorKind;
+
 use super::{
     NewRoom, Outcome,
     context::Context,
@@ -95,7 +98,15 @@ pub(super) async fn create(
             )?;
             write_batch(tx, &writing, &batch)?;
             if let Some((alias, creator)) = &room.alias {
-                rooms::insert_alias(tx, alias.as_str(), room.info.nid, *creator)?;
+                let is_free = rooms::insert_alias(tx, alias.as_str(), room.info.nid, *creator)?;
+                if !is_free {
+                    let message = "The alias is already taken";
+                    return Err(Error::matrix(
+                        StatusCode::BAD_REQUEST,
+                        ErrorKind::RoomInUse,
+                        message,
+                    ));
+                }
             }
             Ok(())
         })
