@@ -41,7 +41,7 @@ pub async fn redact_event(
     let Ruma { request, caller } = request;
     if caller.check_not_suspended().is_err() {
         let event = ctx.rooms.event(&caller, &request.room_id, &request.event_id).await?;
-        if event.pdu.sender != caller.user_id {
+        if event.event.pdu.sender != caller.user_id {
             caller.check_not_suspended()?;
         }
     }
