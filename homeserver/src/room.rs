@@ -31,6 +31,7 @@ pub mod event;
 pub mod policy;
 pub mod power;
 pub mod redact;
+pub mod relation;
 pub mod resolve;
 mod resolve_v1;
 pub mod version;

@@ -25,6 +25,7 @@ pub mod push;
 pub mod random;
 pub mod receipts;
 pub mod registration;
+pub mod relations;
 pub mod remote;
 pub mod room_digest;
 pub mod room_info;

@@ -46,6 +46,7 @@ mod readers;
 pub mod receipts;
 pub mod refresh_tokens;
 pub mod registration_tokens;
+pub mod relations;
 pub mod remote_media;
 pub mod reports;
 pub mod rooms;

@@ -43,6 +43,8 @@ mod reading;
 mod receipts;
 #[path = "client/register.rs"]
 mod register;
+#[path = "client/relations.rs"]
+mod relations;
 #[path = "client/room.rs"]
 mod room;
 #[path = "client/room_versions.rs"]
@@ -57,6 +59,8 @@ mod stop;
 mod sync;
 #[path = "client/sync_members.rs"]
 mod sync_members;
+#[path = "client/threads.rs"]
+mod threads;
 #[path = "client/unread.rs"]
 mod unread;
 #[path = "client/visibility.rs"]

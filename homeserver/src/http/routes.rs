@@ -11,8 +11,8 @@ use super::{
     auth::Scheme,
     client::{
         account, admin, capabilities, config, discovery, filter, media, membership, message,
-        presence, profile, push, read_marker, receipt, register, reporting, room, session,
-        sliding_sync, state, sync, tag, typing, user_directory, voip,
+        presence, profile, push, read_marker, receipt, register, relations, reporting, room,
+        session, sliding_sync, state, sync, tag, threads, typing, user_directory, voip,
     },
     client::{alias, context, directory},
     federation, limits,
@@ -104,6 +104,11 @@ pub fn routes() -> Routes {
     routes.add(message::send_message_event);
     routes.add(message::redact_event);
     routes.add(message::get_message_events);
+
+    routes.add(relations::get_relating_events);
+    routes.add(relations::get_relating_events_with_rel_type);
+    routes.add(relations::get_relating_events_with_rel_type_and_event_type);
+    routes.add(threads::get_threads);
 
     routes.add(state::get_state_events);
     // The empty state key, without the slash that stands before it.

@@ -9,12 +9,12 @@ use std::{
     },
 };
 
-use ruma::events::room::member::MembershipState;
+use ruma::{events::room::member::MembershipState, room_version_rules::RoomVersionRules};
 use serde_json::value::RawValue;
 
 use crate::{
     error::{Error, Result},
-    room::event::Pdu,
+    room::{event::Pdu, redact::redacted},
     service::sessions::Session,
     storage::{EventNid, Position, RoomNid, StateKeyNid, StateNid, UserNid},
 };
@@ -39,6 +39,7 @@ pub struct Event {
     pub pdu: Arc<Pdu>,
     position: AtomicI64,
     committed: AtomicBool,
+    is_parent: AtomicBool,
     client: OnceLock<ClientFormat>,
 }
 
@@ -152,8 +153,36 @@ impl Event {
             pdu,
             position: AtomicI64::new(position.map_or(0, |position| position.0)),
             committed: AtomicBool::new(false),
+            is_parent: AtomicBool::new(false),
             client: OnceLock::new(),
         }
+    }
+
+    /// What a redaction would leave of it, for one who is not to see more.
+    pub fn hidden(&self, rules: &RoomVersionRules) -> Result<Self> {
+        let pdu = redacted(&self.pdu, rules)
+            .map_err(|error| Error::internal(format!("redaction: {error}")))?;
+        let parts = Parts {
+            nid: self.nid,
+            room_nid: self.room_nid,
+            sender_nid: self.sender_nid,
+            state_key_nid: self.state_key_nid,
+            state_before: self.state_before,
+            state_after: self.state_after,
+            replaces: None,
+            outlier: self.outlier,
+            rejected: self.rejected,
+            soft_failed: self.soft_failed,
+            received_at: self.received_at,
+            sent_with: None,
+            redacted_because: self.redacted_because.clone(),
+            pdu: Arc::new(pdu),
+        };
+        let hidden = Self::new(parts, self.position());
+        if self.is_parent() {
+            hidden.set_parent();
+        }
+        Ok(hidden)
     }
 
     /// Its place in the stream, if it has one.
@@ -177,6 +206,16 @@ impl Event {
     /// Called once, after the commit of its row.
     pub fn set_committed(&self) {
         self.committed.store(true, Ordering::Release);
+    }
+
+    /// Has it children that are bundled with it? May say yes when they are redacted since.
+    pub fn is_parent(&self) -> bool {
+        self.is_parent.load(Ordering::Acquire)
+    }
+
+    /// Called once it has some.
+    pub fn set_parent(&self) {
+        self.is_parent.store(true, Ordering::Release);
     }
 
     /// The format of `/sync`: without the room id.

@@ -20,14 +20,15 @@ use crate::{
 };
 
 /// How many redactions are remembered, so that a reader with an older view of the database does not put
-/// the event as it was back into the cache.
-const RECENT_REDACTIONS: usize = 4_096;
+/// the event as it was back into the cache; and so many events that got their first children.
+const RECENT: usize = 4_096;
 
 pub struct Events {
     rooms: Arc<RoomInfos>,
     cache: Cache<EventNid, Arc<Event>, Weight>,
     nids: Cache<OwnedEventId, EventNid>,
     redacted: Mutex<VecDeque<EventNid>>,
+    parents: Mutex<VecDeque<EventNid>>,
 }
 
 #[derive(Clone)]
@@ -48,6 +49,7 @@ impl Events {
             cache: Cache::with_weighter(items, max_bytes, Weight),
             nids: Cache::new(items),
             redacted: Mutex::default(),
+            parents: Mutex::default(),
         }
     }
 
@@ -83,12 +85,16 @@ impl Events {
 
     /// Forgets an event that was just redacted; the next look reads it again.
     pub fn forget(&self, nid: EventNid) {
-        let mut redacted = self.redacted.lock();
-        if redacted.len() == RECENT_REDACTIONS {
-            redacted.pop_front();
-        }
-        redacted.push_back(nid);
+        remember(&self.redacted, nid);
         self.cache.remove(&nid);
+    }
+
+    /// Notes that an event has children from now on.
+    pub fn set_parent(&self, nid: EventNid) {
+        remember(&self.parents, nid);
+        if let Some(event) = self.cache.get(&nid) {
+            event.set_parent();
+        }
     }
 
     fn load(&self, conn: &mut Conn, row: EventRow) -> Result<Arc<Event>> {
@@ -134,12 +140,26 @@ impl Events {
             },
             row.position,
         ));
+        if row.is_parent {
+            event.set_parent();
+        }
         self.cache.insert(event.nid, event.clone());
+        if !event.is_parent() && self.parents.lock().contains(&event.nid) {
+            event.set_parent();
+        }
         if !redacted && self.redacted.lock().contains(&event.nid) {
             self.cache.remove(&event.nid);
         }
         Ok(event)
     }
+}
+
+fn remember(recent: &Mutex<VecDeque<EventNid>>, nid: EventNid) {
+    let mut recent = recent.lock();
+    if recent.len() == RECENT {
+        recent.pop_front();
+    }
+    recent.push_back(nid);
 }
 
 impl Replaced {

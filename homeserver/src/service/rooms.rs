@@ -10,9 +10,11 @@ mod directory;
 pub mod history;
 mod membership;
 mod profile;
+mod relations;
 mod send;
 mod state;
 mod summary;
+mod threads;
 pub mod visibility;
 
 use std::sync::{Arc, atomic::AtomicI64};
@@ -38,6 +40,8 @@ pub use self::{
     directory::DirectoryPage,
     history::{Page, PageRequest, Shown},
     membership::{MemberChange, Target},
+    relations::RelationsRequest,
+    threads::ThreadsRequest,
 };
 
 pub struct Rooms {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use ruma::{EventId, OwnedEventId};
-use serde::Deserialize;
 
 use super::event::Event;
-use crate::{error::Result, room::event::Pdu};
+use crate::{
+    error::Result,
+    room::{event::Pdu, relation::Relation},
+};
 
 /// Of the events that lead to a thread no more are followed than this.
 const HOPS: usize = 3;
@@ -33,37 +35,18 @@ pub fn thread_of(
     pdu: &Pdu,
     mut find: impl FnMut(&EventId) -> Result<Option<Arc<Event>>>,
 ) -> Result<Thread> {
-    let mut relation = if pdu.is_state() { None } else { relation(pdu) };
+    let mut relation = if pdu.is_state() { None } else { Relation::of(&pdu.content) };
     for _ in 0..HOPS {
         match relation {
             None => break,
-            Some(Relation { rel_type, event_id }) if rel_type == "m.thread" => {
-                return Ok(Thread::Of(event_id));
+            Some(Relation { rel_type, parent, .. }) if rel_type == "m.thread" => {
+                return Ok(Thread::Of(parent));
             }
-            Some(Relation { event_id, .. }) => {
-                let parent = find(&event_id)?.filter(|parent| parent.pdu.room_id == pdu.room_id);
-                relation = parent.and_then(|parent| self::relation(&parent.pdu));
+            Some(Relation { parent, .. }) => {
+                let parent = find(&parent)?.filter(|parent| parent.pdu.room_id == pdu.room_id);
+                relation = parent.and_then(|parent| Relation::of(&parent.pdu.content));
             }
         }
     }
     Ok(Thread::Main)
-}
-
-#[derive(Deserialize)]
-struct Relation {
-    rel_type: String,
-    event_id: OwnedEventId,
-}
-
-fn relation(pdu: &Pdu) -> Option<Relation> {
-    #[derive(Deserialize)]
-    struct Content {
-        #[serde(rename = "m.relates_to")]
-        relates_to: Relation,
-    }
-    // Most events have none: don't parse those.
-    if !pdu.content.get().contains("m.relates_to") {
-        return None;
-    }
-    pdu.content_as::<Content>().ok().map(|content| content.relates_to)
 }

@@ -36,6 +36,7 @@ pub struct EventRow {
     pub device_id: Option<String>,
     pub transaction_id: Option<String>,
     pub json: String,
+    pub is_parent: bool,
 }
 
 /// The direction in which a room's timeline is read.
@@ -129,6 +130,12 @@ pub fn place_of_time(conn: &mut Conn, room: RoomNid, bound: i64) -> Result<Posit
 /// Marks an event as redacted; its content stays until it is erased.
 pub fn set_redacted(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<()> {
     diesel::update(events::table.find(event)).set(events::redacted_by_nid.eq(by)).execute(conn)?;
+    Ok(())
+}
+
+/// Notes that an event has children that are bundled with it.
+pub fn set_parent(conn: &mut Conn, event: EventNid) -> Result<()> {
+    diesel::update(events::table.find(event)).set(events::is_parent.eq(true)).execute(conn)?;
     Ok(())
 }
 

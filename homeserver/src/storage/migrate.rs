@@ -6,6 +6,7 @@ use diesel::{connection::SimpleConnection, prelude::*};
 use super::{
     Conn,
     fault::{self, AFTER_MIGRATION, MIGRATION},
+    relations,
 };
 use crate::error::{Error, Result};
 
@@ -48,7 +49,16 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-24_keep_push_rules",
     "2026-11-24_keep_receipts",
     "2026-11-24_keep_remote_media",
+    "2026-11-25_keep_relations",
 ];
+
+/// What a migration fills in that its script can't: it runs after the script, in the same transaction.
+fn fill(conn: &mut Conn, version: &str) -> Result<()> {
+    match version {
+        "2026-11-25_keep_relations" => relations::fill(conn),
+        _ => Ok(()),
+    }
+}
 
 /// The names of all migrations, in order.
 pub fn migration_versions() -> impl Iterator<Item = &'static str> {
@@ -111,18 +121,7 @@ fn run(conn: &mut Conn, migration: &Migration, direction: Direction) -> Result<(
     };
     tracing::info!(version = migration.version, ?direction, "migrating the database");
     conn.begin_write()?;
-    let result = conn.batch_execute(script).and_then(|()| {
-        match direction {
-            Direction::Up => diesel::insert_into(schema_migrations::table)
-                .values(schema_migrations::version.eq(migration.version))
-                .execute(conn),
-            Direction::Down => {
-                diesel::delete(schema_migrations::table.find(migration.version)).execute(conn)
-            }
-        }?;
-        fault::point(&format!("{MIGRATION}:{}", migration.version));
-        conn.commit()
-    });
+    let result = apply(conn, migration.version, script, direction);
     match result {
         Ok(()) => {
             fault::point(&format!("{AFTER_MIGRATION}:{}", migration.version));
@@ -132,9 +131,24 @@ fn run(conn: &mut Conn, migration: &Migration, direction: Direction) -> Result<(
             if let Err(error) = conn.rollback() {
                 tracing::warn!(%error, "rolling back a migration failed");
             }
-            Err(error.into())
+            Err(error)
         }
     }
+}
+
+fn apply(conn: &mut Conn, version: &str, script: &str, direction: Direction) -> Result<()> {
+    conn.batch_execute(script)?;
+    match direction {
+        Direction::Up => {
+            fill(conn, version)?;
+            diesel::insert_into(schema_migrations::table)
+                .values(schema_migrations::version.eq(version))
+                .execute(conn)
+        }
+        Direction::Down => diesel::delete(schema_migrations::table.find(version)).execute(conn),
+    }?;
+    fault::point(&format!("{MIGRATION}:{version}"));
+    Ok(conn.commit()?)
 }
 
 #[cfg(test)]

@@ -148,6 +148,7 @@ mod tests {
             device_id: None,
             transaction_id: None,
             json: "{}".to_owned(),
+            is_parent: false,
         };
         crate::storage::events::insert(conn, &event).unwrap();
         insert_event(conn, destination, Position(nid), EventNid(nid)).unwrap();

@@ -163,6 +163,31 @@ diesel::table! {
         device_id -> Nullable<Text>,
         transaction_id -> Nullable<Text>,
         json -> Text,
+        is_parent -> Bool,
+    }
+}
+
+diesel::table! {
+    event_relations (event_nid) {
+        event_nid -> BigInt,
+        room_nid -> BigInt,
+        parent_nid -> Nullable<BigInt>,
+        parent_id -> Nullable<Text>,
+        rel_type -> Text,
+        event_type -> Text,
+        sender_nid -> BigInt,
+        position -> BigInt,
+        origin_server_ts -> BigInt,
+        annotation_key -> Nullable<Text>,
+        is_bundled -> Bool,
+    }
+}
+
+diesel::table! {
+    threads (root_nid) {
+        root_nid -> BigInt,
+        room_nid -> BigInt,
+        position -> BigInt,
     }
 }
 

@@ -10,7 +10,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    service::{event::Event, sessions::Session, sync::filter::EventFilter},
+    service::{
+        event::{Event, Viewer},
+        sessions::Session,
+        sync::filter::EventFilter,
+    },
     storage::{
         Position,
         events::{self, Direction},
@@ -45,18 +49,22 @@ impl Rooms {
     ) -> Result<Surroundings> {
         let context = self.context.clone();
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
+        let device_id = caller.device_id.clone();
         let (room_id, event_id) = (room_id.to_owned(), event_id.to_owned());
         let read = self.context.store.read(move |conn| {
             let view = View::load(&context, conn, &room_id, (user_nid, &user_id))?;
             view.access.check_history(&context, conn)?;
-            let event = view.event(conn, &event_id)?;
+            let mut event = view.event(conn, &event_id)?;
             let at = event.event.position().unwrap_or(BEGINNING);
             let walk = |start, direction, limit| Walk { start, to: None, direction, limit };
             let just_before = Position(at.0 - 1);
             let before = walk(just_before, Direction::Backward, limit / 2);
-            let before = view.walk(conn, before, &wanted)?;
+            let mut before = view.walk(conn, before, &wanted)?;
             let after = walk(at, Direction::Forward, limit - limit / 2);
-            let after = view.walk(conn, after, &wanted)?;
+            let mut after = view.walk(conn, after, &wanted)?;
+            let viewer = Viewer { user_nid, device_id: device_id.as_str(), now_ms: None };
+            let all = before.events.iter_mut().chain([&mut event]).chain(&mut after.events);
+            view.bundle(conn, viewer.at(context.clock.now_ms()), all)?;
 
             let last = after.events.last().unwrap_or(&event);
             let state = match last.event.state_after {

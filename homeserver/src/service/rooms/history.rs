@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result},
     service::{
         event::{Event, Extra, Viewer},
+        relations::{Bundle, Bundler, Shape},
         sessions::Session,
         sync::{filter::EventFilter, token::SyncToken},
         timeline::Context,
@@ -59,12 +60,15 @@ pub struct Shown {
     pub event: Arc<Event>,
     /// The viewer's membership at the event.
     pub membership: Option<MembershipState>,
+    /// Of its children.
+    pub bundle: Option<Bundle>,
 }
 
 impl Shown {
     /// The format of all client endpoints but sync.
     pub fn for_client(&self, viewer: Viewer<'_>) -> Result<Box<RawValue>> {
-        let extra = Extra { membership: self.membership.as_ref(), ..Extra::default() };
+        let relations = self.bundle.as_ref().map(|bundle| &*bundle.json);
+        let extra = Extra { membership: self.membership.as_ref(), relations };
         self.event.for_client_with(viewer, extra)
     }
 }
@@ -79,12 +83,16 @@ impl Rooms {
     ) -> Result<Shown> {
         let context = self.context.clone();
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
+        let device_id = caller.device_id.clone();
         let (room_id, event_id) = (room_id.to_owned(), event_id.to_owned());
         let read = self.context.store.read(move |conn| {
             let not_found = || Error::not_found("There is no such event");
             let view = View::load(&context, conn, &room_id, (user_nid, &user_id))
                 .map_err(|_| not_found())?;
-            view.event(conn, &event_id)
+            let mut event = view.event(conn, &event_id)?;
+            let viewer = Viewer { user_nid, device_id: device_id.as_str(), now_ms: None };
+            view.bundle(conn, viewer.at(context.clock.now_ms()), [&mut event])?;
+            Ok(event)
         });
         read.await
     }
@@ -98,6 +106,7 @@ impl Rooms {
     ) -> Result<Page> {
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
+        let device_id = caller.device_id.clone();
         let read = self.context.store.read(move |conn| {
             let view = View::load(&context, conn, &room_id, (user_nid, &user_id))?;
             view.access.check_history(&context, conn)?;
@@ -109,7 +118,9 @@ impl Rooms {
                 (None, Direction::Forward) => BEGINNING,
             };
             let walk = Walk { start, to, direction: request.direction, limit: request.limit };
-            let Walked { events, at, more } = view.walk(conn, walk, &request.wanted)?;
+            let Walked { mut events, at, more } = view.walk(conn, walk, &request.wanted)?;
+            let viewer = Viewer { user_nid, device_id: device_id.as_str(), now_ms: None };
+            view.bundle(conn, viewer.at(context.clock.now_ms()), &mut events)?;
             let state = match request.wanted.lazy.is_disabled() {
                 true => Vec::new(),
                 false => members_of_senders(&context, conn, &events)?,
@@ -179,7 +190,36 @@ impl<'a> View<'a> {
             return Ok(None);
         }
         let membership = self.filter.membership_at(self.context, conn, &event)?;
-        Ok(Some(Shown { event, membership }))
+        Ok(Some(Shown { event, membership, bundle: None }))
+    }
+
+    /// The root of a thread, redacted where the user ignores who sent it.
+    pub fn show_root(&self, conn: &mut Conn, root: Arc<Event>) -> Result<Option<Shown>> {
+        let ignored = self.filter.ignores(self.context, conn, root.sender_nid)?;
+        if !ignored || root.pdu.is_state() || !self.filter.sees(self.context, conn, &root)? {
+            return self.show(conn, root);
+        }
+        let hidden = Arc::new(root.hidden(self.access.info.rules)?);
+        let membership = self.filter.membership_at(self.context, conn, &hidden)?;
+        Ok(Some(Shown { event: hidden, membership, bundle: None }))
+    }
+
+    /// Adds what is to be told of the events' children.
+    pub fn bundle<'e>(
+        &self,
+        conn: &mut Conn,
+        viewer: Viewer<'_>,
+        events: impl IntoIterator<Item = &'e mut Shown>,
+    ) -> Result<()> {
+        let is_parent = |shown: &&mut Shown| shown.event.is_parent();
+        let parents: Vec<&mut Shown> = events.into_iter().filter(is_parent).collect();
+        let (context, filter, until) = (self.context, &self.filter, self.newest);
+        let bundler = Bundler { context, filter, viewer, shape: Shape::Client, until };
+        let mut bundles = bundler.bundle(conn, parents.iter().map(|shown| &shown.event))?;
+        for shown in parents {
+            shown.bundle = bundles.remove(&shown.event.nid);
+        }
+        Ok(())
     }
 
     /// The events on a way that the user may see and wants to.

@@ -145,9 +145,11 @@ impl<'a> Filter<'a> {
 
     /// Whether the user may see `event`, which is in the room that this filter was made for.
     pub fn allows(&self, context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
-        if self.is_ignored(context, conn, event)? {
-            return Ok(false);
-        }
+        Ok(!self.is_ignored(context, conn, event)? && self.sees(context, conn, event)?)
+    }
+
+    /// The same, whoever sent it.
+    pub fn sees(&self, context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
         let (Some(before), Some(after)) = (event.state_before, event.state_after) else {
             return Ok(false);
         };
@@ -223,14 +225,29 @@ impl<'a> Filter<'a> {
 impl Filter<'_> {
     /// Whether the user ignores the sender of a message.
     fn is_ignored(&self, context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
+        Ok(hides(self.ignored(context, conn)?, event))
+    }
+
+    /// Whether the user ignores another.
+    pub fn ignores(&self, context: &Context, conn: &mut Conn, other: UserNid) -> Result<bool> {
+        let ignored = self.ignored(context, conn)?;
+        if ignored.is_empty() {
+            return Ok(false);
+        }
+        let other = context.store.users().key(conn, other)?;
+        let other = other.as_deref().map(<&UserId>::try_from);
+        Ok(other.is_some_and(|other| other.is_ok_and(|other| ignored.contains(other))))
+    }
+
+    fn ignored(&self, context: &Context, conn: &mut Conn) -> Result<&Ignored> {
         if let Some(ignored) = self.ignored.get() {
-            return Ok(hides(ignored, event));
+            return Ok(ignored);
         }
         let ignored = match context.store.users().find(conn, self.user_id)? {
             Some(user) => context.ignored_users.of_user(conn, user)?,
             None => Ignored::default(),
         };
-        Ok(hides(self.ignored.get_or_init(|| ignored), event))
+        Ok(self.ignored.get_or_init(|| ignored))
     }
 }
 

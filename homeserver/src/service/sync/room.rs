@@ -143,9 +143,8 @@ fn timeline(
     let mut timeline = Timeline::default();
     timeline.limited = newest.limited || gap;
     timeline.prev_batch = Some(history::token(newest.start));
-    for Shown { event, membership } in &newest.events {
-        let extra = Extra { membership: membership.as_ref(), ..Extra::default() };
-        let event = request.filter.format.show(event, viewer, extra)?;
+    for shown in &newest.events {
+        let event = request.filter.format.show(&shown.event, viewer, shown.extra())?;
         timeline.events.push(Raw::<AnySyncTimelineEvent>::from_json(event));
     }
     if timeline.events.is_empty() && !timeline.limited {

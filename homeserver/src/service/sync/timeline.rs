@@ -7,7 +7,12 @@ use ruma::events::room::member::MembershipState;
 use super::{filter::EventFilter, streams::Scope};
 use crate::{
     error::Result,
-    service::{event::Event, room_info::RoomInfo, rooms::visibility::Filter},
+    service::{
+        event::{Event, Extra, Viewer},
+        relations::{Bundle, Bundler, Shape},
+        room_info::RoomInfo,
+        rooms::visibility::Filter,
+    },
     storage::{
         Conn, Position,
         events::{self, Direction},
@@ -28,6 +33,16 @@ pub(super) struct Newest {
 pub(super) struct Shown {
     pub event: Arc<Event>,
     pub membership: Option<MembershipState>,
+    /// Of its children, where not all of them follow.
+    pub bundle: Option<Bundle>,
+}
+
+impl Shown {
+    /// What is told in `unsigned` that depends on who looks.
+    pub fn extra(&self) -> Extra<'_> {
+        let relations = self.bundle.as_ref().map(|bundle| &*bundle.json);
+        Extra { membership: self.membership.as_ref(), relations }
+    }
 }
 
 /// Events after `after` up to `until`; `row` is the user's membership.
@@ -46,6 +61,7 @@ pub(super) fn newest(
         return Ok(found);
     }
     let visible = Filter::new(conn, &scope.caller.user_id, Some(row))?;
+    let is_whole = after.is_none();
     let after = after.unwrap_or(Position(i64::MIN));
     let mut at = until;
     'pages: loop {
@@ -61,7 +77,7 @@ pub(super) fn newest(
                     break 'pages;
                 }
                 let membership = visible.membership_at(context, conn, &event)?;
-                found.events.push(Shown { event, membership });
+                found.events.push(Shown { event, membership, bundle: None });
             }
             at = Position(position.0 - 1);
             found.start = at;
@@ -71,7 +87,28 @@ pub(super) fn newest(
         }
     }
     found.events.reverse();
+    if found.limited || is_whole {
+        bundle(scope, conn, &visible, until, &mut found.events)?;
+    }
     Ok(found)
+}
+
+/// Adds what is to be told of the events' children.
+fn bundle(
+    scope: &Scope<'_>,
+    conn: &mut Conn,
+    filter: &Filter<'_>,
+    until: Position,
+    events: &mut [Shown],
+) -> Result<()> {
+    let context = scope.context;
+    let viewer = Viewer::new(scope.caller).at(context.clock.now_ms());
+    let bundler = Bundler { context, filter, viewer, shape: Shape::Sync, until };
+    let mut bundles = bundler.bundle(conn, events.iter().map(|shown| &shown.event))?;
+    for shown in events {
+        shown.bundle = bundles.remove(&shown.event.nid);
+    }
+    Ok(())
 }
 
 impl Newest {
@@ -79,7 +116,7 @@ impl Newest {
     pub fn only(event: Arc<Event>) -> Self {
         let start = event.position().map_or(Position(0), |at| Position(at.0 - 1));
         let events = match event.position() {
-            Some(_) => vec![Shown { event, membership: None }],
+            Some(_) => vec![Shown { event, membership: None, bundle: None }],
             None => Vec::new(),
         };
         Self { events, limited: false, start }

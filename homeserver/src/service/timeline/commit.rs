@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    room::relation::may_have_thread,
     service::{event::Event, notifier::Subject, thread::Thread},
     storage::{
         EventNid, Position, RoomNid, StateNid, Tx, auth_chains, client_transactions,
@@ -20,7 +21,9 @@ use crate::{
         members::{self, MembershipRow},
         outbox,
         push_counts::{self, CounterRow, ExceptionRow},
-        read_positions, rooms, state,
+        read_positions,
+        relations::{self, RelationRow},
+        rooms, state,
     },
 };
 
@@ -115,9 +118,9 @@ pub(super) async fn create(
 }
 
 fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> Result<()> {
-    let mut positions = Vec::with_capacity(batch.events.len());
+    let mut written = Vec::with_capacity(batch.events.len());
     for prepared in &batch.events {
-        positions.push(write_event(tx, context, batch.room_nid, prepared)?);
+        written.push(write_event(tx, context, batch.room_nid, prepared)?);
     }
     let (removed, added) = (&batch.extremities_removed, &batch.extremities_added);
     let replaced = removed.len().min(added.len());
@@ -131,19 +134,28 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
         events::insert_forward_extremity(tx, batch.room_nid, nid)?;
     }
     let (context, batch) = (context.clone(), batch.clone());
-    tx.after_commit(move || publish(&context, &batch, &positions));
+    tx.after_commit(move || publish(&context, &batch, &written));
     Ok(())
 }
 
-/// Writes one event. Returns its position, if it has one: soft-failed, rejected and outlying events
-/// don't.
+/// What became of one event.
+#[derive(Default)]
+struct Written {
+    /// Soft-failed, rejected and outlying events have none.
+    position: Option<Position>,
+    /// Events that have children to bundle now, and had none before.
+    new_parents: Vec<EventNid>,
+}
+
+/// Writes one event.
 fn write_event(
     tx: &mut Tx<'_>,
     context: &Context,
     room: RoomNid,
     prepared: &Prepared,
-) -> Result<Option<Position>> {
+) -> Result<Written> {
     let event = &prepared.event;
+    let mut written = Written::default();
     let position = match prepared.verdict {
         Verdict::Accepted => Some(tx.next_position()?),
         _ => None,
@@ -183,6 +195,7 @@ fn write_event(
     }
     if let Some(target) = prepared.redacts {
         events::set_redacted(tx, target, event.nid)?;
+        relations::forget(tx, target)?;
         push_counts::redact(tx, room, target)?;
     }
     if let Some(position) = position {
@@ -208,6 +221,7 @@ fn write_event(
         if let Some(notification) = &prepared.notification {
             write_notification(tx, room, position, notification)?;
         }
+        written.new_parents = write_relations(tx, context, room, position, prepared)?;
         for destination in &prepared.destinations {
             outbox::insert_event(tx, destination, position, event.nid)?;
         }
@@ -215,7 +229,36 @@ fn write_event(
     if let Some(key) = &prepared.transaction {
         client_transactions::insert(tx, key, event.pdu.event_id.as_str(), event.received_at)?;
     }
-    Ok(position)
+    written.position = position;
+    Ok(written)
+}
+
+/// Writes which event this one relates to, and gives it to those that relate to it. Returns who is a parent now
+/// and was not.
+fn write_relations(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    room: RoomNid,
+    position: Position,
+    prepared: &Prepared,
+) -> Result<Vec<EventNid>> {
+    let pdu = &prepared.event.pdu;
+    let mut new_parents = Vec::new();
+    if let Some(related) = &prepared.related {
+        relations::insert(tx, &RelationRow { position, ..related.row.clone() })?;
+        new_parents.extend(related.new_parent);
+    }
+    // Nobody knows the id of an event of this server before it.
+    if pdu.sender.server_name() != context.server_name {
+        let parent = (prepared.event.nid, &*pdu.event_id);
+        if relations::adopt(tx, room, parent, may_have_thread(&pdu.content))? {
+            new_parents.push(parent.0);
+        }
+    }
+    for &parent in &new_parents {
+        events::set_parent(tx, parent)?;
+    }
+    Ok(new_parents)
 }
 
 /// Writes whom an event notifies.
@@ -289,15 +332,16 @@ fn row(prepared: &Prepared, position: Option<Position>) -> EventRow {
         device_id: event.sent_with.as_ref().map(|sent| sent.device_id.clone()),
         transaction_id: event.sent_with.as_ref().map(|sent| sent.transaction_id.clone()),
         json: event.pdu.json.to_string(),
+        is_parent: false,
     }
 }
 
 /// Makes a commit visible in memory and wakes who waits for it.
-fn publish(context: &Context, batch: &Batch, positions: &[Option<Position>]) {
+fn publish(context: &Context, batch: &Batch, written: &[Written]) {
     let mut subjects = vec![Subject::Room(batch.room_nid)];
-    for (prepared, position) in batch.events.iter().zip(positions) {
-        if let Some(position) = position {
-            prepared.event.set_position(*position);
+    for (prepared, written) in batch.events.iter().zip(written) {
+        if let Some(position) = written.position {
+            prepared.event.set_position(position);
         }
         prepared.event.set_committed();
         for state in &prepared.hot_states {
@@ -310,6 +354,9 @@ fn publish(context: &Context, batch: &Batch, positions: &[Option<Position>]) {
             context.events.forget(prepared.event.nid);
         } else {
             context.events.insert(prepared.event.clone());
+        }
+        for &parent in &written.new_parents {
+            context.events.set_parent(parent);
         }
         for change in prepared.memberships.iter().filter(|change| change.local) {
             subjects.push(Subject::User(change.user_nid));
@@ -326,8 +373,8 @@ fn publish(context: &Context, batch: &Batch, positions: &[Option<Position>]) {
             context.user_rooms.forget(change.user_nid);
         }
     }
-    if let Some(position) = positions.iter().rev().flatten().next() {
-        context.notifier.advance(*position, subjects);
+    if let Some(position) = written.iter().rev().find_map(|written| written.position) {
+        context.notifier.advance(position, subjects);
     }
 }
 

@@ -77,6 +77,7 @@ impl Timeline {
             device_id: None,
             transaction_id: None,
             json: pdu.json.to_string(),
+            is_parent: false,
         };
         let context = self.context().clone();
         let write = self.context().store.write(move |tx| {

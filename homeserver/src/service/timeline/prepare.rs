@@ -5,13 +5,14 @@
 //! 2. [`place`]: authorise against the state before the event; for others' events, against the current
 //!    state (soft failure).
 //! 3. Move the tip on: extremities, state after the event, current state resolved over all extremities.
-//! 4. Note what that changes: state, memberships, who is to be sent the event, and whom it
-//!    [notifies](notify).
+//! 4. Note what that changes: state, memberships, who is to be sent the event, whom it
+//!    [notifies](notify), and which event it [relates](relate) to.
 
 mod checks;
 mod notify;
 mod place;
 mod prepared;
+mod relate;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use self::{
     checks::{authorise, authorise_by_auth_events, redaction_target},
     place::{Merged, Placing, membership, merge, place, prev_events},
     prepared::Rows,
+    relate::check_relation,
 };
 use super::{
     Outcome,
@@ -136,6 +138,7 @@ pub(super) fn local(
     }
 
     check_invite(context, conn, &pdu)?;
+    check_relation(context, conn, tip, (&pdu, event.sender_nid))?;
     let redacts = redaction_target(context, conn, tip, &pdu, redact::may_be_asked_for)?;
     let placing = Placing {
         pdu,

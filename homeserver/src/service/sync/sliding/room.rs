@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::Result,
     service::{
-        event::{Event, Extra, Viewer},
+        event::{Event, Viewer},
         notifier::Subject,
         room_digest::RoomDigest,
         rooms::history,
@@ -290,9 +290,8 @@ impl Told<'_> {
     }
 
     fn show(&self, newest: &Newest, room: &mut Room) -> Result<()> {
-        for Shown { event, membership } in &newest.events {
-            let extra = Extra { membership: membership.as_ref(), ..Extra::default() };
-            let event = event.for_sync_with(self.viewer(), extra)?;
+        for shown in &newest.events {
+            let event = shown.event.for_sync_with(self.viewer(), shown.extra())?;
             room.timeline.push(Raw::<AnySyncTimelineEvent>::from_json(event));
         }
         if !newest.events.is_empty() {

@@ -9,6 +9,7 @@ use super::{
     checks::{authorise, redaction_before},
     find_all, nids, notify,
     prepared::{MembershipChange, Prepared, Rows, Verdict},
+    relate::relate,
     resolve,
 };
 use crate::{
@@ -181,6 +182,10 @@ pub(super) fn place(
         true => Some(notify::notify(context, conn, tip, &event)?),
         false => None,
     };
+    let related = match counts {
+        true => relate(context, conn, tip, &event)?,
+        false => None,
+    };
 
     Ok(Prepared {
         known: placing.existing.is_some(),
@@ -191,6 +196,7 @@ pub(super) fn place(
         state_changes: changes.state,
         memberships: changes.memberships,
         notification,
+        related,
         redacts: if verdict == Verdict::Accepted { placing.redacts } else { None },
         redacted_by: redacted_because.map(|event| event.nid),
         transaction: placing.transaction,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ruma::{OwnedEventId, OwnedServerName, UserId};
 
-use super::{Context, Outcome, notify::Notification};
+use super::{Context, Outcome, notify::Notification, relate::Related};
 use crate::{
     error::Result,
     room::event::Pdu,
@@ -32,6 +32,7 @@ pub(in crate::service::timeline) struct Prepared {
     pub state_changes: Vec<Change>,
     pub memberships: Vec<MembershipChange>,
     pub notification: Option<Notification>,
+    pub related: Option<Related>,
     pub redacts: Option<EventNid>,
     pub redacted_by: Option<EventNid>,
     pub transaction: Option<TransactionKey>,
@@ -75,6 +76,7 @@ impl Prepared {
             state_changes: Vec::new(),
             memberships: Vec::new(),
             notification: None,
+            related: None,
             redacts: None,
             redacted_by: None,
             transaction: None,
