@@ -26,8 +26,13 @@ pub fn server(folder: &str) -> Result<Running> {
 
 fn nio(server: &Running) -> Result<Counts> {
     let folder = place::root().join("tests/clients/nio");
-    let python = provision::python_environment("nio", &folder.join("requirements.txt"))?;
-    run_counted(command(python, &folder).arg("two_users.py").arg(server.url()))
+    run_counted(command(nio_python()?, &folder).arg("two_users.py").arg(server.url()))
+}
+
+/// The Python of an environment that has matrix-nio, and aiohttp with it.
+pub fn nio_python() -> Result<PathBuf> {
+    let requirements = place::root().join("tests/clients/nio/requirements.txt");
+    provision::python_environment("nio", &requirements)
 }
 
 fn js_sdk(server: &Running) -> Result<Counts> {

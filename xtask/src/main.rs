@@ -19,6 +19,7 @@ mod clients;
 mod command;
 mod counts;
 mod lint;
+mod peer;
 mod place;
 mod provision;
 mod run;
@@ -36,7 +37,7 @@ use counts::Counts;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   run              build, then start a homeserver on this machine (loopback only, open registration)
-  test [STEP…]     every test; or some of: web wasm rust browser clients soak
+  test [STEP…]     every test; or some of: web wasm rust browser clients peer soak
   lint [STEP…]     every check; or some of: fmt clippy wasm licences web
   check            lint, then test
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,keys,media,

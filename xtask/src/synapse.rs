@@ -1,19 +1,22 @@
 //! A Synapse to compare with: from PyPI in a virtual environment, on SQLite, without rate limits.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::command::{command, run};
 use crate::server::{Running, free_port};
 use crate::{Result, place, provision};
 
+/// The Python of an environment that has Synapse.
+pub fn python() -> Result<PathBuf> {
+    let requirements = place::root().join("tests/clients/synapse/requirements.txt");
+    provision::python_environment("synapse", &requirements)
+}
+
 /// Starts one in this folder.
 pub fn start(folder: &Path) -> Result<Running> {
-    let python = provision::python_environment(
-        "synapse",
-        &place::root().join("tests/clients/synapse/requirements.txt"),
-    )?;
+    let python = python()?;
     let port = free_port()?;
     let file = folder.join("homeserver.yaml");
     fs::write(&file, configuration(folder, port))

@@ -2,15 +2,16 @@
 
 use crate::command::{cargo, command, run_counted};
 use crate::summary::{Step, run_steps};
-use crate::{Counts, Result, artefact, clients, place, provision, soak};
+use crate::{Counts, Result, artefact, clients, peer, place, provision, soak};
 
 /// In this order: the server embeds the page that `web` builds.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("web", web),
     ("wasm", wasm),
     ("rust", rust),
     ("browser", browser),
     ("clients", clients::clients),
+    ("peer", peer::peer),
     ("soak", soak::short),
 ];
 

@@ -1,0 +1,56 @@
+"""A Sealpost and a Synapse with one federation between them.
+
+Run by `cargo xtask test peer` with Sealpost's program, the Python of Synapse's environment and an empty folder
+as arguments; names of themes after them choose some. The last line counts the steps.
+"""
+
+import asyncio
+import pathlib
+import sys
+import time
+
+import aiohttp
+
+from rooms import Room
+from servers import sealpost, synapse
+from theme import World
+
+
+def themes(world):
+    for version in ("10", "11", "12"):
+        for home, away in sides(world):
+            yield Room(world, home, away, version)
+
+
+def sides(world):
+    return (world.sealpost, world.synapse), (world.synapse, world.sealpost)
+
+
+async def main(program, python, folder, *chosen):
+    folder = pathlib.Path(folder)
+    made = await asyncio.create_subprocess_exec(
+        python, pathlib.Path(__file__).with_name("certificates.py"), folder
+    )
+    assert await made.wait() == 0, "no certificates"
+    ours, theirs = sealpost(program, folder / "sealpost"), await synapse(python, folder / "synapse")
+    passed = failed = 0
+    try:
+        await asyncio.gather(ours.start(), theirs.start())
+        limits = aiohttp.ClientTimeout(total=30)
+        async with aiohttp.ClientSession(timeout=limits) as http:
+            world = World(http, ours, theirs)
+            for theme in themes(world):
+                if chosen and not any(word in str(theme) for word in chosen):
+                    continue
+                good, bad = await theme.run()
+                passed, failed = passed + good, failed + bad
+    finally:
+        await asyncio.gather(ours.stop(), theirs.stop())
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+started = time.monotonic()
+outcome = asyncio.run(main(*sys.argv[1:]))
+print(f"# {time.monotonic() - started:.0f} s")
+sys.exit(outcome)
