@@ -62,6 +62,7 @@ use crate::{
         states::States,
         sync::{Sync, streams::Streams},
         timeline::{Context, Timeline},
+        to_device::ToDevice,
         typing::Typing,
         uia::Uia,
         user_directory::UserDirectory,
@@ -342,6 +343,7 @@ fn start_on(
             Arc::clone(&context),
             Streams::new(Arc::clone(typing.rooms()), Arc::clone(presence.board())),
         ),
+        to_device: ToDevice::new(Arc::clone(&context), Arc::clone(&remote)),
         typing,
         user_directory: UserDirectory::new(core.store.clone()),
     };

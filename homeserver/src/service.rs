@@ -35,6 +35,7 @@ pub mod states;
 pub mod sync;
 pub mod thread;
 pub mod timeline;
+pub mod to_device;
 pub mod turn;
 pub mod typing;
 pub mod uia;

@@ -44,6 +44,7 @@ mod queue;
 pub mod read_positions;
 mod readers;
 pub mod receipts;
+pub mod received_messages;
 pub mod refresh_tokens;
 pub mod registration_tokens;
 pub mod relations;
@@ -58,6 +59,7 @@ pub mod state;
 pub(crate) mod test_database;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod to_device;
 pub mod user_directory;
 mod writer;
 

@@ -61,6 +61,8 @@ mod sync;
 mod sync_members;
 #[path = "client/threads.rs"]
 mod threads;
+#[path = "client/to_device.rs"]
+mod to_device;
 #[path = "client/unread.rs"]
 mod unread;
 #[path = "client/visibility.rs"]

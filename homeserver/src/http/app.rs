@@ -12,7 +12,8 @@ use crate::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
         media::Media, moderation::Moderation, presence::Presence, profiles::Profiles, push::Push,
         receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
-        sessions::Sessions, sync::Sync, typing::Typing, uia::Uia, user_directory::UserDirectory,
+        sessions::Sessions, sync::Sync, to_device::ToDevice, typing::Typing, uia::Uia,
+        user_directory::UserDirectory,
     },
 };
 
@@ -38,6 +39,7 @@ pub struct App {
     pub push: Push,
     pub receipts: Receipts,
     pub sync: Sync,
+    pub to_device: ToDevice,
     pub typing: Typing,
     pub user_directory: UserDirectory,
 }

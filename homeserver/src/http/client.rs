@@ -27,6 +27,7 @@ pub mod state;
 pub mod sync;
 pub mod tag;
 pub mod threads;
+pub mod to_device;
 pub mod typing;
 mod uiaa;
 pub mod user_directory;

@@ -12,7 +12,7 @@ use super::{
     client::{
         account, admin, capabilities, config, discovery, filter, media, membership, message,
         presence, profile, push, read_marker, receipt, register, relations, reporting, room,
-        session, sliding_sync, state, sync, tag, threads, typing, user_directory, voip,
+        session, sliding_sync, state, sync, tag, threads, to_device, typing, user_directory, voip,
     },
     client::{alias, context, directory},
     federation, limits,
@@ -122,6 +122,8 @@ pub fn routes() -> Routes {
     routes.add(sync::sync_events);
     routes.add_raw(Method::POST, sliding_sync::UNSTABLE, sliding_sync::unstable);
     routes.add_raw(Method::POST, sliding_sync::V4, sliding_sync::v4);
+
+    routes.add(to_device::send_event_to_device);
 
     routes.add(alias::create_alias);
     routes.add(alias::get_alias);

@@ -8,11 +8,13 @@ use std::sync::{
 use super::media::Media;
 use crate::{
     error::Result,
-    storage::{Store, account_tokens, client_transactions},
+    storage::{Store, Tx, account_tokens, client_transactions, received_messages},
 };
 
 /// A client that repeats a request does so within this time, in milliseconds.
 const TRANSACTIONS_KEPT: i64 = 24 * 60 * 60 * 1_000;
+/// A server that repeats a message to devices does so within this time, in milliseconds.
+const MESSAGES_KEPT: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// Rows deleted in one write, so that others need not wait.
 const CHUNK: i64 = 500;
 /// Files are gone through so often, in milliseconds.
@@ -41,6 +43,9 @@ impl Cleanup {
                 break;
             }
         }
+        let before = now - MESSAGES_KEPT;
+        let forget = move |tx: &mut Tx<'_>| received_messages::delete_before(tx, before, CHUNK);
+        while self.store.write(forget).await? == CHUNK as usize {}
         self.store.write(move |tx| account_tokens::delete_expired(tx, now)).await?;
         while self.media.forget_expired(CHUNK).await? == CHUNK as usize {}
         while self.media.forget_remote(CHUNK).await? == CHUNK as usize {}

@@ -9,6 +9,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{
         Arc, Weak,
         atomic::{AtomicI64, Ordering},
@@ -29,8 +30,19 @@ pub enum Subject {
     State(RoomNid),
     /// The receipts of a room.
     Receipts(RoomNid),
+    /// What a device is told of its own: keys, messages. The device's id is a hash, see [`Subject::device`].
+    Device(UserNid, u64),
     /// Events of this server, for the federation sender.
     Outbox,
+}
+
+impl Subject {
+    /// A device. Two with the same hash only wake one another for nothing.
+    pub fn device(user: UserNid, device_id: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        device_id.hash(&mut hasher);
+        Self::Device(user, hasher.finish())
+    }
 }
 
 /// A place in the stream of what is not stored.

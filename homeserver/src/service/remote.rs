@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! http/federation ─► transaction.rs ─► receive.rs ─► timeline (the one door)
+//!                          └─► edu.rs (the one gate of EDUs)
 //!                    serve_join.rs ─┘      │  ▲
 //!                    serve_events.rs       ▼  │ missing events, state, keys
 //! service/rooms ───► join.rs, invite.rs ─► fetch.rs ─► other servers
@@ -9,6 +10,7 @@
 //!
 //! Nothing here waits for another server while it holds a room's queue or a database connection.
 
+pub mod edu;
 mod fetch;
 pub mod invite;
 pub mod join;
@@ -128,6 +130,11 @@ impl Remote {
         self.policy.check(&origin)?;
         self.signs_of_life.heard_from(&origin);
         Ok(origin)
+    }
+
+    /// Whether anything may be sent to `server`.
+    pub fn talks_to(&self, server: &ServerName) -> bool {
+        self.policy.check(server).is_ok()
     }
 
     /// A room that this server knows; 404 otherwise.

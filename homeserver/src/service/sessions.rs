@@ -22,7 +22,7 @@ use ruma::{
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::random;
+use super::{random, to_device::delivery::Delivery};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -57,6 +57,8 @@ pub struct Session {
     expires_at: Option<i64>,
     /// Cancelled when its token is revoked or its user locked: what waits for it answers 401 at once.
     pub revoked: CancellationToken,
+    /// Of the messages to the device.
+    pub delivery: Delivery,
 }
 
 impl Session {
@@ -77,6 +79,7 @@ impl Session {
             is_locked: AtomicBool::new(false),
             expires_at: None,
             revoked: CancellationToken::new(),
+            delivery: Delivery::default(),
         }
     }
 
@@ -484,6 +487,7 @@ fn session(owner: Owner) -> Result<Session> {
         is_locked: AtomicBool::new(owner.is_locked),
         expires_at: owner.expires_at,
         revoked: CancellationToken::new(),
+        delivery: Delivery::default(),
     })
 }
 

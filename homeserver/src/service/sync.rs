@@ -25,8 +25,8 @@ use self::{
     streams::{Scope, Streams},
     token::SyncToken,
 };
-use super::{notifier::Subject, sessions::Session, timeline::Context};
-use crate::{error::Result, storage::UserNid};
+use super::{notifier::Subject, sessions::Session, timeline::Context, to_device};
+use crate::error::Result;
 
 /// A client waits no longer than this.
 const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
@@ -60,14 +60,18 @@ impl Sync {
         // A token from the future was given out by a database that is no more.
         let notifier = &self.context.notifier;
         let mut since = since.filter(|since| since.position <= notifier.position());
+        if let Some(since) = since {
+            to_device::acknowledge(&self.context, caller, since.to_device()).await?;
+        }
         if since.is_none() || request.full_state {
             return self.build(caller, &request, since).await;
         }
         loop {
             let Some(from) = since else { return self.build(caller, &request, since).await };
-            let now = SyncToken { position: notifier.position(), serial: notifier.serial() };
-            let subjects = self.subjects(caller.user_nid).await?;
+            let now = SyncToken::new(notifier.position(), notifier.serial());
+            let subjects = self.subjects(caller).await?;
             if notifier.changed_since(from.position, subjects.iter().copied())
+                || notifier.changed_since(from.to_device(), [device(caller)])
                 || notifier.stirred_since(from.serial, subjects.iter().copied())
             {
                 let response = self.build(caller, &request, since).await?;
@@ -90,8 +94,9 @@ impl Sync {
         }
     }
 
-    /// Whatever can bring news to a user: themselves and their rooms.
-    async fn subjects(&self, user: UserNid) -> Result<Vec<Subject>> {
+    /// Whatever can bring news to a user's device: itself, the user and their rooms.
+    async fn subjects(&self, caller: &Session) -> Result<Vec<Subject>> {
+        let user = caller.user_nid;
         let memberships = match self.context.user_rooms.cached(user) {
             Some(memberships) => memberships,
             None => {
@@ -100,7 +105,7 @@ impl Sync {
             }
         };
         let rooms = memberships.joined().map(|row| Subject::Room(row.room_nid));
-        Ok([Subject::User(user)].into_iter().chain(rooms).collect())
+        Ok([Subject::User(user), device(caller)].into_iter().chain(rooms).collect())
     }
 
     async fn build(
@@ -117,6 +122,11 @@ impl Sync {
         });
         read.await
     }
+}
+
+/// The messages to the caller's device.
+fn device(caller: &Session) -> Subject {
+    Subject::device(caller.user_nid, caller.device_id.as_str())
 }
 
 /// Whether a response tells anything besides the next token.

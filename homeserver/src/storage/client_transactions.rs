@@ -39,6 +39,25 @@ pub fn insert(conn: &mut Conn, key: &TransactionKey, response: &str, now: i64) -
     Ok(())
 }
 
+/// Remembers a transaction whose answer says nothing. Returns whether it was not known.
+pub fn insert_if_new(conn: &mut Conn, key: &TransactionKey, now: i64) -> Result<bool> {
+    let row = (
+        client_transactions::user_nid.eq(key.user_nid),
+        client_transactions::device_id.eq(&key.device_id),
+        client_transactions::endpoint.eq(&key.endpoint),
+        client_transactions::transaction_id.eq(&key.transaction_id),
+        client_transactions::response.eq(""),
+        client_transactions::created_at.eq(now),
+    );
+    let inserted = each_backend!(conn, conn => {
+        diesel::insert_into(client_transactions::table)
+            .values(row)
+            .on_conflict_do_nothing()
+            .execute(conn)
+    })?;
+    Ok(inserted > 0)
+}
+
 /// Forgets up to `limit` transactions older than `before` (milliseconds). Returns how many.
 pub fn delete_before(conn: &mut Conn, before: i64, limit: i64) -> Result<usize> {
     type Row = (UserNid, String, String, String);

@@ -50,6 +50,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-24_keep_receipts",
     "2026-11-24_keep_remote_media",
     "2026-11-25_keep_relations",
+    "2026-11-25_keep_received_messages",
+    "2026-11-25_keep_to_device",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

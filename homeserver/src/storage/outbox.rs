@@ -36,6 +36,23 @@ pub fn insert_event(
     Ok(())
 }
 
+/// Queues an EDU, `{"edu_type": …, "content": …}`, for a destination.
+pub fn insert_edu(
+    conn: &mut Conn,
+    destination: &ServerName,
+    position: Position,
+    edu: &str,
+) -> Result<()> {
+    diesel::insert_into(outbox::table)
+        .values((
+            outbox::destination.eq(destination.as_str()),
+            outbox::position.eq(position),
+            outbox::edu.eq(edu),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Destinations for which something was queued after `after`.
 pub fn destinations(conn: &mut Conn, after: Position) -> Result<Vec<String>> {
     Ok(outbox::table

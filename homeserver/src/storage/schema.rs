@@ -465,6 +465,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    received_messages (origin, message_id) {
+        origin -> Text,
+        message_id -> Text,
+        received_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    to_device (user_nid, device_id, position) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        position -> BigInt,
+        json -> Text,
+    }
+}
+
+diesel::table! {
     remote_media (server_name, media_id) {
         server_name -> Text,
         media_id -> Text,

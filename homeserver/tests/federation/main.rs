@@ -5,4 +5,5 @@ mod media;
 mod network;
 mod personal;
 mod rooms;
+mod to_device;
 mod user;

@@ -112,6 +112,12 @@ impl Actor {
         }
     }
 
+    /// The same device after its server has moved.
+    pub fn at(&self, connection: Connection) -> Self {
+        let connection = connection.with_token(&self.access_token);
+        Self { connection, ..self.clone() }
+    }
+
     /// Makes a public room and returns its id.
     pub async fn create_room(&self) -> String {
         self.create_room_with(json!({ "preset": "public_chat" })).await

@@ -56,7 +56,7 @@ pub async fn unstable(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
                 SUBSCRIPTIONS_UNSTABLE,
                 |config| config.into_config(&caller),
             )?,
-            extensions: body.extensions.into(),
+            extensions: body.extensions.try_into()?,
         },
     };
     answer(&ctx, &caller, request).await
@@ -86,7 +86,7 @@ pub async fn v4(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
             subscriptions: subscriptions(body.room_subscriptions, SUBSCRIPTIONS, |config| {
                 Ok(config.into())
             })?,
-            extensions: body.extensions.into(),
+            extensions: body.extensions.try_into()?,
         },
     };
     answer(&ctx, &caller, request).await
@@ -352,17 +352,21 @@ impl ExtensionBody {
     }
 }
 
-impl From<ExtensionsBody> for Extensions {
-    fn from(body: ExtensionsBody) -> Self {
+impl TryFrom<ExtensionsBody> for Extensions {
+    type Error = Error;
+
+    fn try_from(body: ExtensionsBody) -> Result<Self> {
         let ExtensionsBody { to_device, e2ee, account_data, receipts, typing } = body;
-        let wanted = to_device.enabled == Some(true);
-        Self {
-            to_device: wanted
-                .then_some(ToDevice { limit: to_device.limit, since: to_device.since }),
+        let to_device = match to_device.enabled {
+            Some(true) => Some(ToDevice::new(to_device.limit, to_device.since.as_deref())?),
+            Some(false) | None => None,
+        };
+        Ok(Self {
+            to_device,
             e2ee: e2ee.enabled == Some(true),
             account_data: account_data.of_rooms(),
             receipts: receipts.of_rooms(),
             typing: typing.of_rooms(),
-        }
+        })
     }
 }

@@ -50,6 +50,7 @@ impl Remote {
         if let Some(known) = known {
             return Ok(Response::new(recall(&known)?));
         }
+        self.take_in_edus(&origin, request.edus).await?;
         let answers = self.take_in_events(&origin, request.pdus).await?;
         let answer = remember(&answers)?;
         let now = self.context.clock.now_ms();

@@ -21,14 +21,14 @@ use self::{
     activity::Activities,
     connection::{Connections, State},
     extensions::{Part, extensions},
-    request::Request,
+    request::{Request, ToDevice},
     response::Response,
     room::{Range, room},
 };
-use super::{Sync, TIMEOUT_MAX, streams::Scope, token::SyncToken};
+use super::{Sync, TIMEOUT_MAX, device, streams::Scope, token::SyncToken};
 use crate::{
     error::Result,
-    service::{sessions::Session, timeline::Context},
+    service::{sessions::Session, timeline::Context, to_device},
     storage::{Conn, current_position},
 };
 
@@ -49,8 +49,15 @@ impl Sliding {
 
 impl Sync {
     /// The news for a connection; waits for some if there are none.
-    pub async fn sliding(&self, caller: &Arc<Session>, request: Request) -> Result<Response> {
+    pub async fn sliding(&self, caller: &Arc<Session>, mut request: Request) -> Result<Response> {
         let deadline = Instant::now() + request.timeout.min(TIMEOUT_MAX);
+        if let Some(wanted) = &mut request.wanted.extensions.to_device {
+            // What is from the future was given out by a database that is no more.
+            wanted.since = wanted.since.filter(|since| *since <= self.context.notifier.position());
+            if let Some(since) = wanted.since {
+                to_device::acknowledge(&self.context, caller, since).await?;
+            }
+        }
         let request = Arc::new(request);
         let connections = &self.sliding.connections;
         let Some(pos) = &request.pos else {
@@ -60,10 +67,13 @@ impl Sync {
         let first = connections.find(caller, &request.conn_id, pos)?;
         let mut state = first.clone();
         let notifier = &self.context.notifier;
+        // Up to where the client was told the messages to its device, if it wants them.
+        let mut told = request.wanted.extensions.to_device.as_ref().map(ToDevice::since);
         loop {
-            let now = SyncToken { position: notifier.position(), serial: notifier.serial() };
-            let subjects = self.subjects(caller.user_nid).await?;
+            let now = SyncToken::new(notifier.position(), notifier.serial());
+            let subjects = self.subjects(caller).await?;
             if !state.wanted.same_as(&request.wanted)
+                || told.is_some_and(|told| notifier.changed_since(told, [device(caller)]))
                 || notifier.changed_since(state.token.position, subjects.iter().copied())
                 || notifier.stirred_since(state.token.serial, subjects.iter().copied())
             {
@@ -72,6 +82,7 @@ impl Sync {
                 if response.has_news() || Instant::now() >= deadline {
                     return Ok(self.answer(caller, &request, response, next));
                 }
+                told = told.map(|_| next.token.position);
                 state = Arc::new(next);
                 continue;
             }
@@ -135,7 +146,7 @@ fn build(
     let serial = context.notifier.serial();
     // What is committed and not yet published is left to the next sync: caches don't know it.
     let position = current_position(conn)?.min(context.notifier.position());
-    let now = SyncToken { position, serial };
+    let now = SyncToken::new(position, serial);
     let memberships = context.user_rooms.at(conn, scope.caller.user_nid, position)?;
     let found = lists::find(scope, conn, activities, &memberships, &request.wanted, before)?;
     let range = Range { before: before.map(|before| before.token.position), now: position };

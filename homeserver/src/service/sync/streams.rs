@@ -12,6 +12,7 @@ pub mod ephemeral;
 pub mod invites;
 pub mod presence;
 pub mod summary;
+pub mod to_device;
 pub mod unread;
 
 /// What is not read from the database.

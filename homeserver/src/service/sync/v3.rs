@@ -13,6 +13,7 @@ use super::{
         Scope, account_data,
         ephemeral::{receipts, typing},
         invites, presence,
+        to_device::{self, to_device},
         unread::{has_read, unread},
     },
     stripped::stripped_state,
@@ -44,8 +45,12 @@ pub(super) fn build(
     // What is committed and not yet published is left to the next sync: caches don't know it.
     let now = current_position(conn)?.min(context.notifier.position());
     let memberships = context.user_rooms.at(conn, caller.user_nid, now)?;
-    let token = SyncToken { position: now, serial };
+    let range = (since.map(|since| since.to_device()), now);
+    let messages = to_device(context, conn, caller, range, to_device::AT_ONCE)?;
+    let to_device = Some(messages.until).filter(|&until| until < now);
+    let token = SyncToken { position: now, serial, to_device };
     let mut response = Response::new(token.to_string());
+    response.to_device.events = messages.events;
     let since_serial = since.map(|since| since.serial);
     let since = since.map(|since| since.position);
     let filter = &request.filter;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use ruma::{
-    OwnedRoomId, api::client::sync::sync_events::v5::response::Extensions,
-    events::AnySyncEphemeralRoomEvent, serde::Raw,
+    OwnedRoomId,
+    api::client::sync::sync_events::v5::response::{self, Extensions},
+    events::AnySyncEphemeralRoomEvent,
+    serde::Raw,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::to_raw_value};
@@ -19,7 +21,10 @@ use crate::{
     error::{Error, Result},
     service::sync::{
         filter::{SyncFilter, TypeFilter},
-        streams::{Scope, account_data, ephemeral},
+        streams::{
+            Scope, account_data, ephemeral,
+            to_device::{self, to_device},
+        },
         token::SyncToken,
     },
     storage::Conn,
@@ -41,6 +46,16 @@ pub(super) fn extensions(
     part: &Part<'_>,
 ) -> Result<Extensions> {
     let mut extensions = Extensions::default();
+    if let Some(wanted) = &part.wanted.to_device {
+        let Scope { context, caller, .. } = *scope;
+        let range = (wanted.since, part.now.position);
+        let limit = wanted.limit.unwrap_or(to_device::AT_ONCE);
+        let messages = to_device(context, conn, caller, range, limit)?;
+        let mut block = response::ToDevice::default();
+        block.next_batch = messages.until.to_string();
+        block.events = messages.events;
+        extensions.to_device = Some(block);
+    }
     if part.wanted.account_data.is_some() {
         extensions.account_data = part.account_data(scope, conn)?;
     }
@@ -100,18 +115,14 @@ impl Part<'_> {
         })
     }
 
-    fn account_data(
-        &self,
-        scope: &Scope<'_>,
-        conn: &mut Conn,
-    ) -> Result<ruma::api::client::sync::sync_events::v5::response::AccountData> {
+    fn account_data(&self, scope: &Scope<'_>, conn: &mut Conn) -> Result<response::AccountData> {
         let Scope { context, caller, .. } = *scope;
         let before = self.before.filter(|before| before.wanted.extensions.account_data.is_some());
         let since = before.map(|before| before.token.position);
         let filter = SyncFilter::default();
         let changed =
             account_data::changed(context, conn, caller, &filter, since, self.now.position)?;
-        let mut block = ruma::api::client::sync::sync_events::v5::response::AccountData::default();
+        let mut block = response::AccountData::default();
         block.global = changed.global;
         let Some(of) = &self.wanted.account_data else { return Ok(block) };
         // What changed of a room that the client knows is told wherever the room is now.

@@ -4,6 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ruma::OwnedRoomId;
 
+use crate::{
+    error::{Error, Result},
+    storage::Position,
+};
+
 /// The two ways to say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -86,7 +91,22 @@ pub struct Extensions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToDevice {
     pub limit: Option<usize>,
-    pub since: Option<String>,
+    /// Up to where all has come.
+    pub since: Option<Position>,
+}
+
+impl ToDevice {
+    /// `since` as a client brings it back.
+    pub fn new(limit: Option<usize>, since: Option<&str>) -> Result<Self> {
+        let position = since.map(|since| since.parse().map(Position)).transpose();
+        let since = position
+            .map_err(|_| Error::invalid_param("since of to_device is not one of this server's"))?;
+        Ok(Self { limit, since })
+    }
+
+    pub fn since(&self) -> Position {
+        self.since.unwrap_or(Position(0))
+    }
 }
 
 /// Which rooms an extension is about; `None` is all.
