@@ -15,6 +15,7 @@ pub mod filters;
 pub mod ignored_users;
 pub mod invite_permission;
 pub mod joins;
+pub mod key_backup;
 pub mod media;
 pub mod moderation;
 pub mod notifier;

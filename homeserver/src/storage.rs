@@ -30,6 +30,7 @@ pub mod federation_transactions;
 pub mod filters;
 pub mod ignored_users;
 mod interner;
+pub mod key_backup;
 mod lock;
 pub mod media;
 pub mod members;

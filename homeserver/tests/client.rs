@@ -25,6 +25,8 @@ mod directory;
 mod filter;
 #[path = "client/ignored_users.rs"]
 mod ignored_users;
+#[path = "client/key_backup.rs"]
+mod key_backup;
 #[path = "client/listeners.rs"]
 mod listeners;
 #[path = "client/media.rs"]

@@ -10,10 +10,10 @@ use crate::{
     config::Config,
     service::{
         account_data::AccountData, accounts::Accounts, filters::Filters, joins::Joins,
-        media::Media, moderation::Moderation, presence::Presence, profiles::Profiles, push::Push,
-        receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
-        sessions::Sessions, sync::Sync, to_device::ToDevice, typing::Typing, uia::Uia,
-        user_directory::UserDirectory,
+        key_backup::KeyBackup, media::Media, moderation::Moderation, presence::Presence,
+        profiles::Profiles, push::Push, receipts::Receipts, registration::Registration,
+        remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync, to_device::ToDevice,
+        typing::Typing, uia::Uia, user_directory::UserDirectory,
     },
 };
 
@@ -30,6 +30,7 @@ pub struct App {
     pub filters: Filters,
     pub rooms: Arc<Rooms>,
     pub joins: Joins,
+    pub key_backup: KeyBackup,
     pub media: Arc<Media>,
     pub moderation: Arc<Moderation>,
     pub remote: Arc<Remote>,

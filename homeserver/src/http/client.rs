@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admin;
 pub mod alias;
+pub mod backup;
 pub mod capabilities;
 pub mod config;
 pub mod context;

@@ -10,9 +10,10 @@ use ruma::api::{IncomingRequest, path_builder::PathBuilder as _};
 use super::{
     auth::Scheme,
     client::{
-        account, admin, capabilities, config, discovery, filter, media, membership, message,
-        presence, profile, push, read_marker, receipt, register, relations, reporting, room,
-        session, sliding_sync, state, sync, tag, threads, to_device, typing, user_directory, voip,
+        account, admin, backup, capabilities, config, discovery, filter, media, membership,
+        message, presence, profile, push, read_marker, receipt, register, relations, reporting,
+        room, session, sliding_sync, state, sync, tag, threads, to_device, typing, user_directory,
+        voip,
     },
     client::{alias, context, directory},
     federation, limits,
@@ -124,6 +125,20 @@ pub fn routes() -> Routes {
     routes.add_raw(Method::POST, sliding_sync::V4, sliding_sync::v4);
 
     routes.add(to_device::send_event_to_device);
+    routes.add(backup::create_backup_version);
+    routes.add(backup::get_latest_backup_info);
+    routes.add(backup::get_backup_info);
+    routes.add(backup::update_backup_version);
+    routes.add(backup::delete_backup_version);
+    routes.add(backup::add_backup_keys);
+    routes.add(backup::add_backup_keys_for_room);
+    routes.add(backup::add_backup_keys_for_session);
+    routes.add(backup::get_backup_keys);
+    routes.add(backup::get_backup_keys_for_room);
+    routes.add(backup::get_backup_keys_for_session);
+    routes.add(backup::delete_backup_keys);
+    routes.add(backup::delete_backup_keys_for_room);
+    routes.add(backup::delete_backup_keys_for_session);
 
     routes.add(alias::create_alias);
     routes.add(alias::get_alias);

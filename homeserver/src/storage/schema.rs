@@ -465,6 +465,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_backups (user_nid, version) {
+        user_nid -> BigInt,
+        version -> BigInt,
+        algorithm -> Text,
+        auth_data -> Text,
+        etag -> BigInt,
+        key_count -> BigInt,
+        deleted -> Bool,
+    }
+}
+
+diesel::table! {
+    backed_up_keys (user_nid, version, room_id, session_id) {
+        user_nid -> BigInt,
+        version -> BigInt,
+        room_id -> Text,
+        session_id -> Text,
+        is_verified -> Bool,
+        first_message_index -> BigInt,
+        forwarded_count -> BigInt,
+        json -> Text,
+    }
+}
+
+diesel::table! {
     received_messages (origin, message_id) {
         origin -> Text,
         message_id -> Text,

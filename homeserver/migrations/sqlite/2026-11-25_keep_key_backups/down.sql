@@ -1,0 +1,2 @@
+DROP TABLE backed_up_keys;
+DROP TABLE key_backups;
