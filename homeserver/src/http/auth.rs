@@ -130,7 +130,7 @@ pub fn required(caller: Option<Arc<Session>>) -> Result<Arc<Session>> {
     caller.ok_or_else(|| missing_token("Missing access token"))
 }
 
-fn missing_token(message: &'static str) -> Error {
+pub fn missing_token(message: &'static str) -> Error {
     Error::matrix(http::StatusCode::UNAUTHORIZED, ErrorKind::MissingToken, message)
 }
 

@@ -61,7 +61,8 @@ impl<'a> Endpoint<'a> {
             (self.is(&Method::GET), self.is(&Method::POST), self.is(&Method::PUT));
         match first {
             "rooms" => match third {
-                "state" | "context" | "event" | "messages" | "initialSync" | "members" => get,
+                "state" => get || put,
+                "context" | "event" | "messages" | "initialSync" | "members" => get,
                 "join" | "leave" => post,
                 "send" => put,
                 _ => false,
@@ -125,7 +126,8 @@ mod tests {
         assert!(at("/_matrix/client/v3/rooms/!a:b/send/m.room.message/1").is_speaking());
         assert!(!at("/_matrix/client/v3/rooms/!a:b/redact/$a/1").is_speaking());
         assert!(at("/_matrix/client/r0/rooms/!a:b/send/m.room.message/1").is_for_guests());
-        assert!(!at("/_matrix/client/v3/rooms/!a:b/state/m.room.name").is_for_guests());
+        assert!(at("/_matrix/client/v3/rooms/!a:b/state/m.room.name").is_for_guests());
+        assert!(!at("/_matrix/client/v3/rooms/!a:b/redact/$a/1").is_for_guests());
         assert!(at("/_matrix/client/v3/profile/@a:b/displayname").is_for_guests());
         assert!(!at("/_matrix/client/v3/profile/@a:b/avatar_url").is_for_guests());
         assert!(Endpoint::new(&Method::POST, "/_matrix/client/v3/logout/all").is_logout());

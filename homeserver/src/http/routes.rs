@@ -158,7 +158,7 @@ pub fn routes() -> Routes {
     routes.add(tag::delete_tag);
     routes.add(receipt::create_receipt);
     routes.add(read_marker::set_read_marker);
-    routes.add(typing::create_typing_event);
+    routes.add_raw_at(Method::PUT, &typing::TYPING, typing::create_typing_event);
     routes.add(presence::get_presence);
     routes.add(presence::set_presence);
 
@@ -183,7 +183,8 @@ pub fn routes() -> Routes {
     routes.add(federation::event::get_missing_events);
     routes.add(federation::authorization::get_event_authorization);
     routes.add(federation::backfill::get_backfill);
-    routes.add(federation::openid::get_openid_userinfo);
+    let userinfo = federation::openid::USERINFO;
+    routes.add_raw(Method::GET, userinfo, federation::openid::get_openid_userinfo);
     let media = federation::media::CONTENT;
     routes.add_raw(Method::GET, media, federation::media::get_content);
     let thumbnail = federation::media::THUMBNAIL;

@@ -35,6 +35,8 @@ pub struct NewAccount {
     pub displayname: Option<String>,
     pub is_admin: bool,
     pub is_guest: bool,
+    /// The guest who becomes a user with this account; they keep their name and their sessions.
+    pub upgraded: Option<UserNid>,
     /// A registration token to use up.
     pub registration_token: Option<String>,
     /// Log this device in at once.
@@ -101,11 +103,13 @@ impl Accounts {
         let users = self.store.users().clone();
         let sessions = Arc::clone(&self.sessions);
         let (now, name) = (self.clock.now_ms(), user_id.clone());
-        let NewAccount { displayname, is_admin, is_guest, registration_token, .. } = new;
+        let NewAccount { displayname, is_admin, is_guest, upgraded, registration_token, .. } = new;
         self.store
             .write(move |tx| {
                 let user = users.find_or_reserve(tx, &*name)?;
-                if user.committed && accounts::find(tx, user.nid)?.is_some() {
+                let exists = user.committed && accounts::find(tx, user.nid)?.is_some();
+                let is_upgrade = exists && upgraded == Some(user.nid);
+                if exists && !is_upgrade {
                     return Err(user_in_use());
                 }
                 if let Some(token) = &registration_token
@@ -113,18 +117,25 @@ impl Accounts {
                 {
                     return Err(Error::forbidden("The registration token is not valid"));
                 }
-                users.insert(tx, &user)?;
-                let account = Account {
-                    user_nid: user.nid,
-                    password_hash: password_hash.clone(),
-                    is_admin,
-                    is_guest,
-                    created_at: now,
-                    deactivated_at: None,
-                    displayname: displayname.clone(),
-                    avatar_url: None,
-                };
-                accounts::insert(tx, &account)?;
+                if is_upgrade {
+                    if !accounts::upgrade_guest(tx, user.nid, password_hash.as_deref())? {
+                        return Err(user_in_use());
+                    }
+                    sessions.reload(tx, user.nid, false);
+                } else {
+                    users.insert(tx, &user)?;
+                    let account = Account {
+                        user_nid: user.nid,
+                        password_hash: password_hash.clone(),
+                        is_admin,
+                        is_guest,
+                        created_at: now,
+                        deactivated_at: None,
+                        displayname: displayname.clone(),
+                        avatar_url: None,
+                    };
+                    accounts::insert(tx, &account)?;
+                }
                 match &login {
                     Some(login) => sessions.insert(tx, user.nid, login),
                     None => Ok(()),

@@ -156,14 +156,21 @@ impl Presence {
             return;
         }
         let now = self.context.clock.now_ms();
+        let rooms_at = self.rooms_at(caller);
         let mut inner = self.board.0.lock();
         let user = inner.user(caller, now);
         user.last_active = now;
         user.last_sync = now;
-        if user.state != PresenceState::Online {
+        let moved = rooms_at.is_some_and(|at| at > user.rooms_at);
+        if user.state != PresenceState::Online || moved {
             user.state = PresenceState::Online;
             inner.changed.insert(caller.user_nid);
         }
+    }
+
+    /// As of when the caller's rooms are known.
+    fn rooms_at(&self, caller: &Session) -> Option<Position> {
+        self.context.user_rooms.cached(caller.user_nid).map(|rooms| rooms.at)
     }
 
     /// The caller syncs, and says what that makes of them. `None`: nothing.
@@ -172,7 +179,7 @@ impl Presence {
             return None;
         }
         let now = self.context.clock.now_ms();
-        let rooms_at = self.context.user_rooms.cached(caller.user_nid).map(|rooms| rooms.at);
+        let rooms_at = self.rooms_at(caller);
         let mut inner = self.board.0.lock();
         let user = inner.user(caller, now);
         user.syncing += 1;

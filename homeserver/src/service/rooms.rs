@@ -7,6 +7,7 @@ mod aliases;
 mod context;
 mod create;
 mod directory;
+mod guests;
 pub mod history;
 mod membership;
 mod profile;

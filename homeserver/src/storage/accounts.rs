@@ -62,6 +62,15 @@ pub fn set_password_hash(conn: &mut Conn, user_nid: UserNid, hash: Option<&str>)
     Ok(())
 }
 
+/// Makes an account of a guest's; whether they were one.
+pub fn upgrade_guest(conn: &mut Conn, user_nid: UserNid, password: Option<&str>) -> Result<bool> {
+    let guest = accounts::table.find(user_nid).filter(accounts::is_guest.eq(true));
+    let changed = diesel::update(guest)
+        .set((accounts::is_guest.eq(false), accounts::password_hash.eq(password)))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
 pub fn set_admin(conn: &mut Conn, user_nid: UserNid, is_admin: bool) -> Result<()> {
     diesel::update(accounts::table.find(user_nid))
         .set(accounts::is_admin.eq(is_admin))

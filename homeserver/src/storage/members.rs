@@ -76,6 +76,18 @@ pub fn of_room(
         .load(conn)?)
 }
 
+/// The guests of this server who are in a room.
+pub fn guests(conn: &mut Conn, room: RoomNid) -> Result<Vec<(UserNid, String)>> {
+    Ok(memberships::table
+        .inner_join(users::table.on(users::user_nid.eq(memberships::user_nid)))
+        .inner_join(accounts::table.on(accounts::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .filter(memberships::membership.eq("join"))
+        .filter(accounts::is_guest.eq(true))
+        .select((users::user_nid, users::user_id))
+        .load(conn)?)
+}
+
 /// How many users of a room have each membership.
 pub fn counts(conn: &mut Conn, room: RoomNid) -> Result<Vec<(String, i64)>> {
     Ok(memberships::table

@@ -181,6 +181,34 @@ async fn guests_read_and_talk_where_they_are_let_in() {
         alice.put(&in_room(&room, "state/m.room.guest_access/"), access).await.ok();
         guest.join(&room).await;
         guest.say(&room, "hello").await;
+
+        let access = json!({ "guest_access": "forbidden" });
+        alice.put(&in_room(&room, "state/m.room.guest_access/"), access).await.ok();
+        let member = in_room(&room, &format!("state/m.room.member/{}", guest.user_id));
+        let member = alice.get(&member).await.ok();
+        assert_eq!(member["membership"], "leave", "guests are no longer let in");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_becomes_a_user_and_keeps_name_and_session() {
+    on_both_with("registration.allow_guests = true", async |server| {
+        let register = "/_matrix/client/v3/register?kind=guest";
+        let answer = server.stranger().post(register, json!({})).await.ok();
+        let guest = Actor::new(server.stranger(), &answer);
+        let name = guest.user_id.trim_start_matches('@').split(':').next().unwrap().to_owned();
+        let upgrade = async |username: &str| {
+            let token = &answer["access_token"];
+            let body =
+                json!({ "username": username, "password": "x", "guest_access_token": token });
+            server.try_register(body).await
+        };
+        assert_eq!(upgrade("another").await.error(), (400, "M_INVALID_PARAM"));
+        assert_eq!(upgrade(&name).await.ok()["user_id"], answer["user_id"]);
+        assert_ne!(guest.get(WHOAMI).await.ok()["is_guest"], true);
+        guest.create_room().await;
+        assert_eq!(upgrade(&name).await.error(), (400, "M_INVALID_PARAM"), "no guest any more");
     })
     .await;
 }

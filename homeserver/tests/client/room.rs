@@ -76,6 +76,8 @@ async fn a_room_that_cannot_be_made_is_refused_with_its_reason() {
         assert_eq!(taken.error(), (400, "M_ROOM_IN_USE"));
         let large = create(json!({ "name": "x".repeat(70_000) })).await;
         assert_eq!(large.status.as_u16(), 413, "{}", large.body);
+        let preset = create(json!({ "preset": "org.example.none" })).await;
+        assert_eq!(preset.error(), (400, "M_INVALID_PARAM"));
         let creators = json!({ "creation_content": { "additional_creators": "not a list" } });
         assert_eq!(create(creators).await.status.as_u16(), 400);
         let rooms = alice.get("/_matrix/client/v3/joined_rooms").await.ok();
@@ -288,6 +290,45 @@ async fn what_no_database_can_hold_is_refused() {
         assert_eq!(body.error(), (400, "M_BAD_JSON"));
         let message = json!({ "body": "a\u{0}b" });
         alice.put(&in_room(&room, "send/m.room.message/1"), message).await.ok();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn state_that_is_set_again_makes_no_event() {
+    on_both(async |server| {
+        let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+        let power = json!({ "users": { &alice.user_id: 100, &bob.user_id: 100 } });
+        let body = json!({ "room_version": "11", "power_level_content_override": power });
+        let room = alice.create_room_with(body).await;
+        alice.invite(&room, &bob).await;
+        bob.join(&room).await;
+        let set = async |actor: &Actor, content: Value| {
+            let answer = actor.put(&in_room(&room, "state/org.example.note/a"), content).await;
+            answer.ok()["event_id"].clone()
+        };
+        let first = set(&alice, json!({ "a": 1, "b": [2] })).await;
+        assert_eq!(set(&alice, json!({ "b": [2], "a": 1 })).await, first);
+        assert_ne!(set(&alice, json!({ "a": 2 })).await, first);
+        let back = set(&alice, json!({ "a": 1, "b": [2] })).await;
+        assert_ne!(back, first, "it was something else in between");
+        assert_ne!(set(&bob, json!({ "a": 1, "b": [2] })).await, back, "another says it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_is_invited_with_the_room_is_shown_with_their_profile() {
+    on_both(async |server| {
+        let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+        let path = format!("/_matrix/client/v3/profile/{}/displayname", bob.user_id);
+        bob.put(&path, json!({ "displayname": "Bob" })).await.ok();
+        let room = alice.create_room_with(json!({ "invite": [bob.user_id] })).await;
+        let member = state(&alice, &room, &format!("m.room.member/{}", bob.user_id)).await;
+        assert_eq!(
+            (&member["membership"], &member["displayname"]),
+            (&json!("invite"), &json!("Bob"))
+        );
     })
     .await;
 }

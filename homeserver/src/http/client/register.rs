@@ -1,5 +1,7 @@
 //! Making an account. (ruma keeps these types in `account`.)
 
+use std::sync::Arc;
+
 use ruma::api::client::{
     account::{
         check_registration_token_validity::v1 as validity_v1,
@@ -15,7 +17,7 @@ use crate::{
     http::ruma::{Ctx, Ruma},
     service::{
         accounts::NewAccount,
-        sessions::NewDevice,
+        sessions::{NewDevice, Session},
         uia::{Attempt, Completed},
     },
 };
@@ -30,7 +32,13 @@ pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<regi
     if request.kind == RegistrationKind::Guest {
         return register_guest(&ctx, request).await;
     }
-    if let Some(localpart) = &request.username {
+    let upgraded = match &request.guest_access_token {
+        Some(token) => Some(guest(&ctx, token, request.username.as_deref()).await?.user_nid),
+        None => None,
+    };
+    if let Some(localpart) = &request.username
+        && upgraded.is_none()
+    {
         ctx.accounts.check_available(localpart).await?;
     }
     let registration_token = authenticate(&ctx, request.auth.as_ref()).await?;
@@ -41,8 +49,14 @@ pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<regi
         refresh: request.refresh_token,
     });
     let localpart = request.username;
-    let new =
-        NewAccount { localpart, password, registration_token, device, ..NewAccount::default() };
+    let new = NewAccount {
+        localpart,
+        password,
+        upgraded,
+        registration_token,
+        device,
+        ..NewAccount::default()
+    };
     let (user_id, session) = ctx.accounts.create(new).await?;
 
     let mut response = register_v3::Response::new(user_id);
@@ -55,6 +69,16 @@ pub async fn register(ctx: Ctx, call: Ruma<register_v3::Request>) -> Result<regi
         }
     }
     Ok(response)
+}
+
+/// The guest whose token and name are given: who registers with them stays who they were.
+async fn guest(ctx: &Ctx, token: &str, username: Option<&str>) -> Result<Arc<Session>> {
+    let session = ctx.sessions.authenticate(token).await?;
+    session.check_not_locked()?;
+    if !session.is_guest || username != Some(session.user_id.localpart()) {
+        return Err(Error::invalid_param("The token is not of a guest with this user name"));
+    }
+    Ok(session)
 }
 
 /// A guest has a name of the server's choosing and no password, and is asked nothing.

@@ -18,7 +18,9 @@ pub async fn create_room(
     request: Ruma<create_room::v3::Request>,
 ) -> Result<create_room::v3::Response> {
     let Ruma { request, caller } = request;
-    Ok(create_room::v3::Response::new(ctx.rooms.create(&caller, request).await?))
+    let room_id = ctx.rooms.create(&caller, request).await?;
+    ctx.presence.active(&caller);
+    Ok(create_room::v3::Response::new(room_id))
 }
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/event/{eventId}`

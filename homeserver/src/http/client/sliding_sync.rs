@@ -106,7 +106,7 @@ async fn answer(
     Json(json.into()).into_response()
 }
 
-async fn json<T: DeserializeOwned>(call: &mut Call) -> Result<T> {
+pub(super) async fn json<T: DeserializeOwned>(call: &mut Call) -> Result<T> {
     let body = call.body.read().await?;
     check_depth(&body)?;
     let body = if body.is_empty() { b"{}" } else { &body[..] };

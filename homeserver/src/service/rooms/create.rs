@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Rooms,
-    membership::{membership_content, set},
+    membership::{membership_content, set_profile},
     send::{Message, member, state},
 };
 use crate::{
@@ -62,7 +62,13 @@ impl Rooms {
             None => None,
         };
         let creator = caller.user_nid;
-        let profile = self.context.store.read(move |conn| accounts::find(conn, creator)).await?;
+        let invited = request.invite.clone();
+        let read = self.context.store.read(move |conn| {
+            let profile = accounts::find(conn, creator)?;
+            let of_invited = |user: OwnedUserId| accounts::find_by_id(conn, user.as_str());
+            Ok((profile, invited.into_iter().map(of_invited).collect::<Result<Vec<_>>>()?))
+        });
+        let (profile, profiles) = read.await?;
 
         let room_id = (!rules.authorization.room_create_event_id_as_room_id)
             .then(|| RoomId::new_v1(&self.context.server_name));
@@ -88,15 +94,13 @@ impl Rooms {
         });
 
         let mut join = membership_content("join", None);
-        if let Some(profile) = profile {
-            set(&mut join, "displayname", profile.displayname);
-            set(&mut join, "avatar_url", profile.avatar_url);
-        }
+        set_profile(&mut join, profile);
         let mut messages = vec![member(&caller.user_id, &join)?];
         messages.extend(plan.state(alias.as_deref(), &request)?);
         let mut invites_elsewhere = Vec::new();
-        for user in &request.invite {
+        for (user, profile) in request.invite.iter().zip(profiles) {
             let mut invite = membership_content("invite", None);
+            set_profile(&mut invite, profile);
             if request.is_direct
                 && let Some(invite) = invite.as_object_mut()
             {
@@ -181,7 +185,8 @@ impl Plan {
         });
         let trusted: &[OwnedUserId] = match preset {
             RoomPreset::TrustedPrivateChat => &request.invite,
-            _ => &[],
+            RoomPreset::PrivateChat | RoomPreset::PublicChat => &[],
+            _ => return Err(Error::invalid_param("There is no such preset")),
         };
         let mut create = match &request.creation_content {
             Some(content) => object(content.json().get(), "creation_content")?,

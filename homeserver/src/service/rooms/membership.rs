@@ -14,14 +14,18 @@ use ruma::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Rooms, power, send::member, state_event};
+use super::{Rooms, guests::guests_may_join, power, send::member, state_event};
 use crate::{
     error::{Error, Result},
     service::{
         event::Event, remote::join::Joiner, room_info::RoomInfo, sessions::Session,
         timeline::LocalEvent,
     },
-    storage::{Conn, UserNid, accounts, members, rooms as room_rows},
+    storage::{
+        Conn, UserNid,
+        accounts::{self, Account},
+        members, rooms as room_rows,
+    },
 };
 
 /// What somebody does to the membership of somebody.
@@ -86,10 +90,7 @@ impl Rooms {
             return Ok(Some(info));
         }
         let mut content = membership_content("join", reason);
-        if let Some(profile) = profile {
-            set(&mut content, "displayname", profile.displayname);
-            set(&mut content, "avatar_url", profile.avatar_url);
-        }
+        set_profile(&mut content, profile);
         set(
             &mut content,
             "join_authorised_via_users_server",
@@ -145,11 +146,8 @@ impl Rooms {
             MemberChange::Leave | MemberChange::Kick | MemberChange::Unban => "leave",
         };
         let mut content = membership_content(membership, target.reason);
-        if change == MemberChange::Invite
-            && let Some(profile) = profile
-        {
-            set(&mut content, "displayname", profile.displayname);
-            set(&mut content, "avatar_url", profile.avatar_url);
+        if change == MemberChange::Invite {
+            set_profile(&mut content, profile);
         }
         if change == MemberChange::Invite
             && target.user_id.server_name() != self.context.server_name
@@ -207,23 +205,18 @@ pub(super) fn membership_content(membership: &str, reason: Option<String>) -> Va
     content
 }
 
-pub(super) fn set(content: &mut Value, key: &str, value: Option<String>) {
-    if let (Some(value), Some(content)) = (value, content.as_object_mut()) {
-        content.insert(key.to_owned(), value.into());
+/// Name and picture of an account, where there is one here.
+pub(super) fn set_profile(content: &mut Value, profile: Option<Account>) {
+    if let Some(profile) = profile {
+        set(content, "displayname", profile.displayname);
+        set(content, "avatar_url", profile.avatar_url);
     }
 }
 
-/// What the room's `m.room.guest_access` says.
-fn guests_may_join(context: &super::Context, conn: &mut Conn, info: &RoomInfo) -> Result<bool> {
-    #[derive(Deserialize)]
-    struct Content {
-        guest_access: String,
+fn set(content: &mut Value, key: &str, value: Option<String>) {
+    if let (Some(value), Some(content)) = (value, content.as_object_mut()) {
+        content.insert(key.to_owned(), value.into());
     }
-    let state = room_rows::state_nid(conn, info.nid)?;
-    let state = &context.states.get(conn, state)?;
-    let access = state_event(context, conn, state, &StateEventType::RoomGuestAccess, "")?
-        .and_then(|event| event.pdu.content_as::<Content>().ok());
-    Ok(access.is_some_and(|access| access.guest_access == "can_join"))
 }
 
 /// The user of this server in whose name a join by membership of another room is allowed. `None` where

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use ruma::{
     EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId,
     UInt, UserId,
-    events::{TimelineEventType, room::policy::RoomPolicyEventContent},
+    events::{StateEventType, TimelineEventType, room::policy::RoomPolicyEventContent},
 };
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
-use super::Rooms;
+use super::{Rooms, guests::keeps_guests_out, state_event};
 use crate::{
     error::{Error, Result},
     room::{build::Draft, event::Pdu},
     service::{event::Event, sessions::Session, timeline::LocalEvent},
-    storage::{RoomNid, client_transactions::TransactionKey},
+    storage::{RoomNid, client_transactions::TransactionKey, members, rooms as room_rows},
 };
 
 /// What a client wants to send.
@@ -55,8 +55,50 @@ impl Rooms {
         if event_type == TimelineEventType::RoomCanonicalAlias && state_key.is_empty() {
             self.check_canonical_alias(room_id, &content).await?;
         }
+        if let Some(event) =
+            self.unchanged(caller, room_id, &event_type, &state_key, &content).await?
+        {
+            return Ok(event);
+        }
+        let dismisses = event_type == TimelineEventType::RoomGuestAccess
+            && state_key.is_empty()
+            && keeps_guests_out(&content);
         let message = Message { event_type, state_key: Some(state_key), content, redacts: None };
-        self.send(caller, room_id, message, None).await
+        let event = self.send(caller, room_id, message, None).await?;
+        if dismisses {
+            self.dismiss_guests(room_id).await?;
+        }
+        Ok(event)
+    }
+
+    /// The event that holds this place of the state with this content already, if it is of the caller, who is in
+    /// the room: setting it again makes no event.
+    async fn unchanged(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        event_type: &TimelineEventType,
+        state_key: &str,
+        content: &RawValue,
+    ) -> Result<Option<Arc<Event>>> {
+        let info = self.known(room_id).await?;
+        let (context, user) = (self.context.clone(), caller.user_nid);
+        let event_type = StateEventType::from(event_type.to_string());
+        let state_key = state_key.to_owned();
+        let read = self.context.store.read(move |conn| {
+            if !members::get(conn, info.nid, user)?.is_some_and(|row| row.membership == "join") {
+                return Ok(None);
+            }
+            let state = room_rows::state_nid(conn, info.nid)?;
+            let state = &context.states.get(conn, state)?;
+            state_event(&context, conn, state, &event_type, &state_key)
+        });
+        let event = read.await?.filter(|event| event.pdu.sender == caller.user_id);
+        let same = |event: &Arc<Event>| {
+            let value = |json: &RawValue| serde_json::from_str::<Value>(json.get()).ok();
+            value(&event.pdu.content) == value(content)
+        };
+        Ok(event.filter(same))
     }
 
     /// Redacts an event, once per transaction id.

@@ -26,7 +26,7 @@ struct Receipt {
 }
 
 /// The receipts that changed after `since`; all there are without one. Of private ones only the caller's own.
-/// One event for each thread.
+/// One event, and more only where somebody has read the same event in several threads.
 pub fn receipts(
     context: &Context,
     conn: &mut Conn,
@@ -39,18 +39,29 @@ pub fn receipts(
         return Ok(Vec::new());
     }
     type Content = BTreeMap<String, BTreeMap<String, BTreeMap<String, Receipt>>>;
-    let mut threads: BTreeMap<String, Content> = BTreeMap::new();
+    let mut contents: Vec<Content> = Vec::new();
     let range = (since.unwrap_or(Position(0)), now);
     for (row, user_id) in receipts::changed(conn, room, range)? {
         if row.receipt_type == PRIVATE && row.user_nid != caller.user_nid {
             continue;
         }
-        let thread_id = Some(row.thread.clone()).filter(|thread| !thread.is_empty());
+        let thread_id = Some(row.thread).filter(|thread| !thread.is_empty());
         let receipt = Receipt { ts: row.ts, thread_id };
-        let types = threads.entry(row.thread).or_default().entry(row.event_id).or_default();
-        types.entry(row.receipt_type).or_default().insert(user_id, receipt);
+        let is_taken = |content: &Content| {
+            let users = content.get(&row.event_id).and_then(|types| types.get(&row.receipt_type));
+            users.is_some_and(|users| users.contains_key(&user_id))
+        };
+        let free = contents.iter().position(|content| !is_taken(content));
+        let at = free.unwrap_or_else(|| {
+            contents.push(Content::new());
+            contents.len() - 1
+        });
+        if let Some(content) = contents.get_mut(at) {
+            let types = content.entry(row.event_id).or_default();
+            types.entry(row.receipt_type).or_default().insert(user_id, receipt);
+        }
     }
-    let events = threads.into_values();
+    let events = contents.into_iter();
     events.map(|content| event(&json!({ "type": "m.receipt", "content": content }))).collect()
 }
 
