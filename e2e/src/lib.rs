@@ -1,11 +1,20 @@
 //! Sealpost's end-to-end encryption: what a client needs so that only the reader opens a letter.
 //!
 //! No I/O, no clock, no ambient randomness: bytes, times and random numbers are arguments, so every
-//! function can be tested with known answers and builds for `wasm32-unknown-unknown`.
+//! function can be tested with known answers and builds for `wasm32-unknown-unknown`. States are values: an
+//! operation returns its result and the new state, and on an error nothing has changed.
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`primitives`] | X25519, Ed25519, ML-KEM-768, derivations, authenticated encryption |
+//! | [`encoding`], [`canonical_json`] | the one form of each message and of each signed object |
+//! | [`identity`] | devices and their long-lived keys |
+//! | [`prekeys`] | what a device publishes so that others can write to it |
+//! | [`handshake`] | PQXDH: the first secret of two devices |
+//! | [`ratchet`] | the Double Ratchet with a post-quantum re-key |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
+//!
+//! Byte-exact formats: `docs/protocol.md`.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -16,6 +25,12 @@
     clippy::indexing_slicing
 )]
 
+pub mod canonical_json;
+pub mod encoding;
+pub mod error;
+pub mod identity;
+pub mod primitives;
 pub mod safety_number;
 
+pub use error::Error;
 pub use safety_number::{Identity, SafetyNumber};

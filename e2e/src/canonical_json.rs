@@ -1,0 +1,100 @@
+//! Canonical JSON (Matrix specification, appendices): what signatures of JSON objects are over.
+
+use serde_json::Value;
+
+use crate::Error;
+
+/// The largest integer that canonical JSON has: 2^53 − 1.
+const INTEGER_MAX: i64 = (1 << 53) - 1;
+
+/// The canonical form of an object without its `signatures` and `unsigned`.
+///
+/// # Errors
+/// [`Error::Encoding`]: no object, or a number in it that canonical JSON has not.
+pub fn signed_form(object: &Value) -> Result<String, Error> {
+    let object = object.as_object().ok_or(Error::Encoding)?;
+    let signed =
+        object.iter().filter(|(key, _)| !matches!(key.as_str(), "signatures" | "unsigned"));
+    let mut out = String::new();
+    write_object(&mut out, signed.collect())?;
+    Ok(out)
+}
+
+fn write(out: &mut String, value: &Value) -> Result<(), Error> {
+    match value {
+        Value::Object(object) => write_object(out, object.iter().collect()),
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write(out, item)?;
+            }
+            out.push(']');
+            Ok(())
+        }
+        Value::Number(number) => {
+            let number =
+                number.as_i64().filter(|n| n.abs() <= INTEGER_MAX).ok_or(Error::Encoding)?;
+            out.push_str(&number.to_string());
+            Ok(())
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {
+            // Its strings are in their shortest form, as canonical JSON wants them.
+            out.push_str(&value.to_string());
+            Ok(())
+        }
+    }
+}
+
+fn write_object(out: &mut String, mut entries: Vec<(&String, &Value)>) -> Result<(), Error> {
+    // By code points, which UTF-8 orders as its bytes.
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    out.push('{');
+    for (at, (key, value)) in entries.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&Value::from(key.as_str()).to_string());
+        out.push(':');
+        write(out, value)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The examples of the specification.
+    #[test]
+    fn the_examples_of_the_specification_hold() {
+        for (input, canonical) in [
+            (r#"{ "one": 1, "two": "Two" }"#, r#"{"one":1,"two":"Two"}"#),
+            (r#"{ "b": "2", "a": "1" }"#, r#"{"a":"1","b":"2"}"#),
+            (r#"{ "本": 2, "日": 1 }"#, r#"{"日":1,"本":2}"#),
+            (r#"{ "a": "\u65E5" }"#, r#"{"a":"日"}"#),
+            (r#"{ "a": null }"#, r#"{"a":null}"#),
+        ] {
+            let value = serde_json::from_str(input).unwrap();
+            assert_eq!(signed_form(&value).unwrap(), canonical);
+        }
+    }
+
+    #[test]
+    fn signatures_and_unsigned_are_left_out_at_the_top_only() {
+        let value = json!({ "signatures": {}, "unsigned": {}, "a": { "unsigned": [true, -1] } });
+        assert_eq!(signed_form(&value).unwrap(), r#"{"a":{"unsigned":[true,-1]}}"#);
+    }
+
+    #[test]
+    fn fractions_and_large_numbers_have_no_form() {
+        for value in [json!({ "a": 1.5 }), json!({ "a": 9007199254740992_i64 }), json!([1])] {
+            assert_eq!(signed_form(&value), Err(Error::Encoding));
+        }
+    }
+}

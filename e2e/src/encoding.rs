@@ -1,0 +1,65 @@
+//! Deterministic CBOR (RFC 8949, section 4.2): one encoding for each value.
+//!
+//! Structures are arrays, byte strings are of definite length, numbers of the shortest form. A decoder takes
+//! no other encoding: it encodes what it read again and compares. Input is bounded before it is looked at.
+
+use minicbor::{Decode, Encode};
+
+use crate::Error;
+
+/// The only encoding of a value.
+///
+/// # Errors
+/// [`Error::Encoding`] if the value has none; those of this library have.
+pub fn encode<T: Encode<()>>(value: &T) -> Result<Vec<u8>, Error> {
+    minicbor::to_vec(value).map_err(|_| Error::Encoding)
+}
+
+/// The value that `bytes`, at most `limit` of them, are the encoding of.
+///
+/// # Errors
+/// [`Error::Encoding`]: too long, another type, bytes left over, or not the deterministic encoding.
+pub fn decode<'a, T>(bytes: &'a [u8], limit: usize) -> Result<T, Error>
+where
+    T: Decode<'a, ()> + Encode<()>,
+{
+    if bytes.len() > limit {
+        return Err(Error::Encoding);
+    }
+    let value = minicbor::decode(bytes).map_err(|_| Error::Encoding)?;
+    if encode(&value)? == bytes { Ok(value) } else { Err(Error::Encoding) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Decode, Encode, PartialEq)]
+    #[cbor(array)]
+    struct Pair {
+        #[n(0)]
+        number: u32,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        bytes: Vec<u8>,
+    }
+
+    #[test]
+    fn a_value_has_one_encoding() {
+        let pair = Pair { number: 5, bytes: vec![1, 2] };
+        let bytes = encode(&pair).unwrap();
+        assert_eq!(bytes, [0x82, 5, 0x42, 1, 2]);
+        assert_eq!(decode::<Pair>(&bytes, 5), Ok(pair));
+        for other in [
+            &[0x82, 0x18, 5, 0x42, 1, 2][..],   // a longer form of 5
+            &[0x9f, 5, 0x42, 1, 2, 0xff],       // an array without a length
+            &[0x82, 5, 0x5f, 0x42, 1, 2, 0xff], // bytes in pieces
+            &[0x82, 5, 0x42, 1, 2, 0],          // something left over
+            &[0x83, 5, 0x42, 1, 2, 0],          // a field too many
+            &[0x81, 5],                         // a field too few
+            &[0x82, 5, 0x5b, 255, 255, 255, 255, 255, 255, 255, 255], // a length beyond the input
+        ] {
+            assert_eq!(decode::<Pair>(other, 100), Err(Error::Encoding), "{other:?}");
+        }
+        assert_eq!(decode::<Pair>(&bytes, 4), Err(Error::Encoding));
+    }
+}

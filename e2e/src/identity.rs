@@ -1,0 +1,55 @@
+//! Who takes part: devices and their long-lived keys.
+
+use crate::primitives::{ed25519, kdf, x25519};
+
+/// A device as its verified `device_keys` describe it: never as a message does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceIdentity {
+    /// Whose device it is.
+    pub user_id: String,
+    /// Its id.
+    pub device_id: String,
+    /// What it signs with.
+    pub ed25519: ed25519::PublicKey,
+    /// Its long-lived key for agreement.
+    pub x25519: x25519::PublicKey,
+}
+
+impl DeviceIdentity {
+    /// What goes into derivations for this device: user id, device id, Ed25519, X25519, each behind its
+    /// length, under a label.
+    pub fn encoded(&self) -> Vec<u8> {
+        let fields: [&[u8]; 4] = [
+            self.user_id.as_bytes(),
+            self.device_id.as_bytes(),
+            self.ed25519.as_bytes(),
+            self.x25519.as_bytes(),
+        ];
+        kdf::labelled("org.sealpost.device.v1", &fields)
+    }
+}
+
+/// The private keys of this device.
+#[derive(Clone)]
+pub struct OwnDevice {
+    /// Its id and whose it is.
+    pub user_id: String,
+    /// Its id.
+    pub device_id: String,
+    /// Signs its keys and objects.
+    pub ed25519: ed25519::PrivateKey,
+    /// Agrees with other devices.
+    pub x25519: x25519::PrivateKey,
+}
+
+impl OwnDevice {
+    /// What others see of it.
+    pub fn identity(&self) -> DeviceIdentity {
+        DeviceIdentity {
+            user_id: self.user_id.clone(),
+            device_id: self.device_id.clone(),
+            ed25519: self.ed25519.public(),
+            x25519: self.x25519.public(),
+        }
+    }
+}

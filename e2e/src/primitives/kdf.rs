@@ -1,0 +1,84 @@
+//! SHA-256, HMAC and HKDF (RFC 5869) over labelled inputs.
+//!
+//! ```text
+//! labelled(label, f1 … fn) = u32be(len(label)) ‖ label ‖ u32be(len(f1)) ‖ f1 ‖ … ‖ u32be(len(fn)) ‖ fn
+//! ```
+//!
+//! so that no two different lists of fields give the same bytes.
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::Secret;
+
+/// What a derivation is for, with its version: `org.sealpost.…`.
+pub type Label = &'static str;
+
+/// SHA-256 over a label and fields, each behind its length.
+pub fn hash(label: Label, fields: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for_each_part(label, fields, |part| hash.update(part));
+    hash.finalize().into()
+}
+
+/// The bytes that [`hash()`] hashes, for signatures.
+pub fn labelled(label: Label, fields: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for_each_part(label, fields, |part| bytes.extend_from_slice(part));
+    bytes
+}
+
+/// HMAC-SHA-256 of one byte: a step of a chain of keys.
+pub fn step(key: &Secret, which: u8) -> Secret {
+    Zeroizing::new(mac(&**key, &[which]))
+}
+
+/// HMAC-SHA-256.
+pub fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    // A key of any length is a key of HMAC.
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// HKDF with SHA-256: `N` bytes from `material`, at most 8,160.
+pub fn derive<const N: usize>(
+    salt: &[u8; 32],
+    material: &[&[u8]],
+    label: Label,
+    context: &[&[u8]],
+) -> Zeroizing<[u8; N]> {
+    const { assert!(N <= 255 * 32) };
+    let mut extract = hkdf::HkdfExtract::<Sha256>::new(Some(salt));
+    material.iter().for_each(|part| extract.input_ikm(part));
+    let (_, expand): (_, Hkdf<Sha256>) = extract.finalize();
+    let mut output = Zeroizing::new([0; N]);
+    let info = labelled(label, context);
+    // Fails only for an N over the bound above.
+    let expanded = expand.expand(&info, &mut *output);
+    debug_assert!(expanded.is_ok());
+    output
+}
+
+fn for_each_part(label: Label, fields: &[&[u8]], mut part: impl FnMut(&[u8])) {
+    for field in std::iter::once(&label.as_bytes()).chain(fields) {
+        // No input is 4 GiB long: every decoder bounds what it takes.
+        part(&(field.len() as u32).to_be_bytes());
+        part(field);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        assert_ne!(hash("l", &[b"ab", b"c"]), hash("l", &[b"a", b"bc"]));
+        assert_ne!(hash("l", &[b"a"]), hash("l", &[b"a", b""]));
+        assert_eq!(labelled("l", &[b"ab"]), b"\0\0\0\x01l\0\0\0\x02ab");
+    }
+}

@@ -1,0 +1,122 @@
+//! X25519 (RFC 7748).
+
+use rand_core::CryptoRng;
+use x25519_dalek::StaticSecret;
+use zeroize::Zeroizing;
+
+use super::{Secret, is_below_prime, random};
+use crate::Error;
+
+/// A public key: 32 bytes, the canonical form of a u-coordinate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// Takes a key as a peer sent it.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: not the canonical form of a number below 2^255 − 19.
+    pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, Error> {
+        if is_below_prime(&bytes) { Ok(Self(bytes)) } else { Err(Error::Key) }
+    }
+
+    /// The 32 bytes that others are sent.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// A private key, erased when dropped.
+#[derive(Clone)]
+pub struct PrivateKey(StaticSecret);
+
+impl PrivateKey {
+    /// A fresh key.
+    pub fn generate(rng: &mut dyn CryptoRng) -> Self {
+        Self::from_bytes(&Zeroizing::new(random(rng)))
+    }
+
+    /// A stored key.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(StaticSecret::from(*bytes))
+    }
+
+    /// The 32 bytes to store.
+    pub fn to_bytes(&self) -> Secret {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The key that others are told.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(x25519_dalek::PublicKey::from(&self.0).to_bytes())
+    }
+
+    /// The secret shared with the owner of `their` key.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: the result is zero, whatever this key is (RFC 7748, section 6.1).
+    pub fn agree(&self, their: &PublicKey) -> Result<Secret, Error> {
+        let shared = self.0.diffie_hellman(&x25519_dalek::PublicKey::from(their.0));
+        if !shared.was_contributory() {
+            return Err(Error::Key);
+        }
+        Ok(Zeroizing::new(shared.to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7748, section 5.2: a thousand times, each result the next private key.
+    #[test]
+    fn the_iterated_vector_of_the_rfc_holds() {
+        let mut base = [0; 32];
+        base[0] = 9;
+        let (mut private, mut public) = (base, base);
+        for round in 1..=1000 {
+            let key = PrivateKey::from_bytes(&private);
+            let shared = key.agree(&PublicKey::from_bytes(public).unwrap()).unwrap();
+            (private, public) = (*shared, private);
+            // What serves as a public key next may have its high bit set, which X25519 ignores.
+            public[31] &= 0x7f;
+            if round == 1 {
+                assert_eq!(
+                    hex(&private),
+                    "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079"
+                );
+            }
+        }
+        assert_eq!(
+            hex(&private),
+            "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51"
+        );
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn keys_in_another_than_the_canonical_form_are_refused() {
+        let mut prime = [0xff; 32];
+        (prime[0], prime[31]) = (0xed, 0x7f);
+        assert_eq!(PublicKey::from_bytes(prime), Err(Error::Key));
+        prime[0] = 0xec;
+        assert!(PublicKey::from_bytes(prime).is_ok());
+        let mut high_bit = [9; 32];
+        high_bit[31] = 0x80;
+        assert_eq!(PublicKey::from_bytes(high_bit), Err(Error::Key));
+    }
+
+    #[test]
+    fn a_key_of_low_order_is_no_partner() {
+        let own = PrivateKey::from_bytes(&[7; 32]);
+        for low in [0, 1] {
+            let mut bytes = [0; 32];
+            bytes[0] = low;
+            let their = PublicKey::from_bytes(bytes).unwrap();
+            assert_eq!(own.agree(&their).unwrap_err(), Error::Key);
+        }
+    }
+}
