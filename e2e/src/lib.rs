@@ -12,6 +12,7 @@
 //! | [`prekeys`] | what a device publishes so that others can write to it |
 //! | [`handshake`] | PQXDH: the first secret of two devices |
 //! | [`ratchet`] | the Double Ratchet with a post-quantum re-key |
+//! | [`attachment`] | files, sealed in chunks |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
 //!
 //! Byte-exact formats: `docs/protocol.md`.
@@ -25,6 +26,7 @@
     clippy::indexing_slicing
 )]
 
+pub mod attachment;
 pub mod canonical_json;
 pub mod encoding;
 pub mod error;
