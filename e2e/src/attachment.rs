@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    primitives::{Secret, random},
+    primitives::{Secret, part, random},
 };
 
 /// Plaintext bytes in each chunk but the last.
@@ -52,7 +52,7 @@ pub struct FileKey {
 impl FileKey {
     /// A fresh key for one file.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        Self { key: Zeroizing::new(random(rng)), salt: random(rng) }
+        Self { key: Secret::new(random(rng)), salt: random(rng) }
     }
 
     /// The 32 bytes that go into the event.
@@ -160,13 +160,10 @@ impl Chunks {
     ) -> Result<(Self, [u8; COMMITMENT_LENGTH]), Error> {
         let mut output = Zeroizing::new([0; 76]);
         expand(key, &[PREFIX, salt, context], &mut output)?;
-        let (mut file_key, mut base_nonce) = (Zeroizing::new([0; 32]), [0; 12]);
-        let mut commitment = [0; COMMITMENT_LENGTH];
-        file_key.copy_from_slice(&output[..32]);
-        base_nonce.copy_from_slice(&output[32..44]);
-        commitment.copy_from_slice(&output[44..]);
+        let file_key = Secret::part_of::<0, 76>(&output);
         let cipher = Aes256Gcm::new(&(*file_key).into());
-        Ok((Self { cipher, base_nonce, next: 0 }, commitment))
+        let base_nonce = part::<32, 12, 76>(&output);
+        Ok((Self { cipher, base_nonce, next: 0 }, part::<44, COMMITMENT_LENGTH, 76>(&output)))
     }
 
     fn nonce(&mut self) -> Result<[u8; 12], Error> {
@@ -211,7 +208,7 @@ impl Chunks {
 fn expand(key: &[u8; 32], info: &[&[u8]], output: &mut [u8; 76]) -> Result<(), Error> {
     // HMAC fills its key up with zeros: the library, which wants 64 bytes, gets the same result with some.
     let mut padded = Zeroizing::new([0; 64]);
-    padded[..32].copy_from_slice(key);
+    padded.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
     Hkdf::<Sha512>::from_prk(&*padded)
         .map_err(|_| Error::Key)?
         .expand_multi_info(info, output)
@@ -306,7 +303,7 @@ mod tests {
                     &**test.msg_sha512.as_ref().unwrap()
                 );
                 let salt = file[..SALT_LENGTH].try_into().unwrap();
-                let key = FileKey { key: Zeroizing::new(key), salt };
+                let key = FileKey { key: Secret::new(key), salt };
                 assert!(seal(&key, &test.ctx, &plaintext) == file, "{}", test.tc_id);
             }
         }
@@ -315,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_chunk_in_the_middle_is_opened_alone() {
-        let key = FileKey { key: Zeroizing::new([1; 32]), salt: [2; SALT_LENGTH] };
+        let key = FileKey { key: Secret::new([1; 32]), salt: [2; SALT_LENGTH] };
         let plaintext: Vec<u8> = (0..3 * CHUNK_LENGTH + 5).map(|at| (at / 7) as u8).collect();
         let file = seal(&key, b"room", &plaintext);
         let header = file.first_chunk().unwrap();

@@ -3,9 +3,12 @@
 //! Structures are arrays, byte strings are of definite length, numbers of the shortest form. A decoder takes
 //! no other encoding: it encodes what it read again and compares. Input is bounded before it is looked at.
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode, Encoder, encode::Write};
 
-use crate::Error;
+use crate::{
+    Error,
+    primitives::{Secret, kem, x25519},
+};
 
 /// The only encoding of a value.
 ///
@@ -29,6 +32,48 @@ where
     let value = minicbor::decode(bytes).map_err(|_| Error::Encoding)?;
     if encode(&value)? == bytes { Ok(value) } else { Err(Error::Encoding) }
 }
+
+/// Codecs of keys and secrets: byte strings of their fixed length, checked like those of a peer.
+macro_rules! as_bytes {
+    ($type:ty, $write:expr, $read:expr) => {
+        impl<C> Encode<C> for $type {
+            fn encode<W: Write>(
+                &self,
+                encoder: &mut Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), minicbor::encode::Error<W::Error>> {
+                let write: fn(&Self) -> &[u8] = $write;
+                encoder.bytes(write(self))?;
+                Ok(())
+            }
+        }
+
+        impl<'b, C> Decode<'b, C> for $type {
+            fn decode(
+                decoder: &mut Decoder<'b>,
+                _: &mut C,
+            ) -> Result<Self, minicbor::decode::Error> {
+                let read: fn(&[u8]) -> Result<Self, Error> = $read;
+                read(decoder.bytes()?).map_err(|_| minicbor::decode::Error::message("not a key"))
+            }
+        }
+    };
+}
+
+as_bytes!(x25519::PublicKey, |key| key.as_bytes(), |bytes| {
+    Self::from_bytes(bytes.try_into().map_err(|_| Error::Key)?)
+});
+as_bytes!(x25519::PrivateKey, |key| key.as_bytes(), |bytes| {
+    Ok(Self::from_bytes(bytes.try_into().map_err(|_| Error::Key)?))
+});
+as_bytes!(kem::PublicKey, |key| key.as_bytes(), Self::from_bytes);
+as_bytes!(kem::Ciphertext, |key| key.as_bytes(), Self::from_bytes);
+as_bytes!(kem::PrivateKey, |key| key.as_bytes(), |bytes| {
+    Ok(Self::from_bytes(bytes.try_into().map_err(|_| Error::Key)?))
+});
+as_bytes!(Secret, |secret| &**secret, |bytes| {
+    Ok(Self::new(bytes.try_into().map_err(|_| Error::Key)?))
+});
 
 #[cfg(test)]
 mod tests {

@@ -25,14 +25,56 @@
     clippy::panic,
     clippy::indexing_slicing
 )]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may fail loudly"
+    )
+)]
 
 pub mod attachment;
 pub mod canonical_json;
 pub mod encoding;
 pub mod error;
+pub mod handshake;
 pub mod identity;
+pub mod prekeys;
 pub mod primitives;
+pub mod ratchet;
 pub mod safety_number;
 
 pub use error::Error;
 pub use safety_number::{Identity, SafetyNumber};
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+
+    use crate::{
+        identity::OwnDevice,
+        primitives::{ed25519, x25519},
+    };
+
+    /// The same numbers in every run.
+    pub fn rng(seed: u64) -> ChaCha20Rng {
+        ChaCha20Rng::seed_from_u64(seed)
+    }
+
+    /// A device whose keys follow from its name.
+    pub fn device(user_id: &str, device_id: &str) -> OwnDevice {
+        let seed = user_id
+            .bytes()
+            .chain(device_id.bytes())
+            .fold(0, |seed, byte| u64::wrapping_mul(seed, 31) ^ u64::from(byte));
+        let mut rng = rng(seed);
+        OwnDevice {
+            user_id: user_id.to_owned(),
+            device_id: device_id.to_owned(),
+            ed25519: ed25519::PrivateKey::generate(&mut rng),
+            x25519: x25519::PrivateKey::generate(&mut rng),
+        }
+    }
+}

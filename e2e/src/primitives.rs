@@ -16,17 +16,52 @@ pub mod kem;
 mod vectors;
 pub mod x25519;
 
+use std::ops::Deref;
+
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 /// 32 secret bytes, erased when dropped.
-pub type Secret = Zeroizing<[u8; 32]>;
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<[u8; 32]>);
+
+impl Secret {
+    /// Takes secret bytes over.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// 32 bytes of derived ones, from `AT` on.
+    pub(crate) fn part_of<const AT: usize, const M: usize>(bytes: &[u8; M]) -> Self {
+        Self::new(part::<AT, 32, M>(bytes))
+    }
+}
+
+impl Deref for Secret {
+    type Target = [u8; 32];
+
+    fn deref(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
 
 /// `N` fresh random bytes.
 pub(crate) fn random<const N: usize>(rng: &mut dyn CryptoRng) -> [u8; N] {
     let mut bytes = [0; N];
     rng.fill_bytes(&mut bytes);
     bytes
+}
+
+/// `N` bytes of an array, from `AT` on.
+pub(crate) fn part<const AT: usize, const N: usize, const M: usize>(bytes: &[u8; M]) -> [u8; N] {
+    const { assert!(AT + N <= M) };
+    std::array::from_fn(|at| bytes.get(AT + at).copied().unwrap_or_default())
 }
 
 /// Whether 32 little-endian bytes are a number below the prime 2^255 − 19, the only form of a field element

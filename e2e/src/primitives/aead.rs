@@ -13,9 +13,12 @@ use aes_gcm::{
     aead::{AeadInOut as _, Nonce, Tag},
 };
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
-use super::kdf::{Label, derive};
+use super::{
+    Secret,
+    kdf::{Label, derive},
+    part,
+};
 use crate::Error;
 
 /// The length of the commitment in bytes.
@@ -80,12 +83,12 @@ struct Keys {
 impl Keys {
     fn derive(label: Label, secret: &[&[u8]]) -> Self {
         let bytes = derive::<76>(&[0; 32], secret, label, &[]);
-        let (mut key, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
-        let mut commitment = [0; COMMITMENT_LENGTH];
-        key.copy_from_slice(&bytes[..32]);
-        nonce.copy_from_slice(&bytes[32..44]);
-        commitment.copy_from_slice(&bytes[44..]);
-        Self { cipher: Aes256Gcm::new(&(*key).into()), nonce: nonce.into(), commitment }
+        let key = Secret::part_of::<0, 76>(&bytes);
+        Self {
+            cipher: Aes256Gcm::new(&(*key).into()),
+            nonce: part::<32, 12, 76>(&bytes).into(),
+            commitment: part::<44, COMMITMENT_LENGTH, 76>(&bytes),
+        }
     }
 }
 

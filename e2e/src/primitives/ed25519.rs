@@ -2,7 +2,6 @@
 
 use ed25519_dalek::{Signature, Signer as _};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use super::{Secret, is_below_prime, random};
 use crate::Error;
@@ -50,7 +49,7 @@ pub struct PrivateKey(ed25519_dalek::SigningKey);
 impl PrivateKey {
     /// A fresh key.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        Self::from_bytes(&Zeroizing::new(random(rng)))
+        Self::from_bytes(&Secret::new(random(rng)))
     }
 
     /// A stored seed.
@@ -60,7 +59,7 @@ impl PrivateKey {
 
     /// The seed of 32 bytes to store.
     pub fn to_bytes(&self) -> Secret {
-        Zeroizing::new(self.0.to_bytes())
+        Secret::new(self.0.to_bytes())
     }
 
     /// The key that others are told.

@@ -32,7 +32,7 @@ pub fn labelled(label: Label, fields: &[&[u8]]) -> Vec<u8> {
 
 /// HMAC-SHA-256 of one byte: a step of a chain of keys.
 pub fn step(key: &Secret, which: u8) -> Secret {
-    Zeroizing::new(mac(&**key, &[which]))
+    Secret::new(mac(&**key, &[which]))
 }
 
 /// HMAC-SHA-256.

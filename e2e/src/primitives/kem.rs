@@ -50,7 +50,7 @@ impl PublicKey {
     /// The same from given randomness (FIPS 203, `ML-KEM.Encaps_internal`).
     pub(crate) fn encapsulate_with(&self, message: [u8; 32]) -> (Ciphertext, Secret) {
         let (ciphertext, secret) = encapsulate(&MlKem768PublicKey::from(&*self.0), message);
-        (Ciphertext(Box::new(*ciphertext.as_slice())), Zeroizing::new(secret))
+        (Ciphertext(Box::new(*ciphertext.as_slice())), Secret::new(secret))
     }
 }
 
@@ -101,7 +101,7 @@ impl PrivateKey {
         let mut pair = self.pair();
         let secret = decapsulate(pair.private_key(), &ciphertext);
         erase(&mut pair);
-        Zeroizing::new(secret)
+        Secret::new(secret)
     }
 
     fn pair(&self) -> MlKem768KeyPair {

@@ -2,7 +2,6 @@
 
 use rand_core::CryptoRng;
 use x25519_dalek::StaticSecret;
-use zeroize::Zeroizing;
 
 use super::{Secret, is_below_prime, random};
 use crate::Error;
@@ -33,7 +32,7 @@ pub struct PrivateKey(StaticSecret);
 impl PrivateKey {
     /// A fresh key.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        Self::from_bytes(&Zeroizing::new(random(rng)))
+        Self::from_bytes(&Secret::new(random(rng)))
     }
 
     /// A stored key.
@@ -43,7 +42,11 @@ impl PrivateKey {
 
     /// The 32 bytes to store.
     pub fn to_bytes(&self) -> Secret {
-        Zeroizing::new(self.0.to_bytes())
+        Secret::new(self.0.to_bytes())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
     }
 
     /// The key that others are told.
@@ -60,7 +63,7 @@ impl PrivateKey {
         if !shared.was_contributory() {
             return Err(Error::Key);
         }
-        Ok(Zeroizing::new(shared.to_bytes()))
+        Ok(Secret::new(shared.to_bytes()))
     }
 }
 

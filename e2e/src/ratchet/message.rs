@@ -1,0 +1,104 @@
+//! A ratchet message on the wire.
+//!
+//! ```text
+//! message = [ header: bytes, sealed: bytes ]
+//! header  = [ ratchet key: bytes 32, number, previous, random: bytes 16, (carries) ]
+//! carries = [0, [encapsulation key: bytes 1184]]  |  [1, [id: bytes 16, ciphertext: bytes 1088]]
+//! ```
+
+use minicbor::{Decode, Encode};
+
+use crate::{
+    Error, encoding,
+    primitives::{kdf, kem, part, x25519},
+};
+
+/// The longest message in bytes: content of 24 KiB and what stands around it.
+pub const LENGTH_MAX: usize = 28 * 1024;
+const HEADER_MAX: usize = 2 * 1024;
+
+/// What a message says in clear, and what its sealing is bound to.
+#[derive(Clone, Debug, Decode, Encode, PartialEq)]
+#[cbor(array)]
+pub struct Header {
+    /// The key of the sending chain.
+    #[n(0)]
+    pub key: x25519::PublicKey,
+    /// Its place in the chain.
+    #[n(1)]
+    pub number: u32,
+    /// How many messages the sender's chain before had.
+    #[n(2)]
+    pub previous: u32,
+    /// Fresh for each message, so that a store set back never repeats a key with a nonce.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub random: [u8; 16],
+    /// The chain's part in a post-quantum re-key, the same in all its messages.
+    #[n(4)]
+    pub carries: Option<Carried>,
+}
+
+/// A step of the post-quantum re-key.
+#[derive(Clone, Debug, Decode, Encode, PartialEq)]
+pub enum Carried {
+    /// A key to encapsulate a secret with.
+    #[n(0)]
+    Offer(#[n(0)] kem::PublicKey),
+    /// The secret, encapsulated with the key of this id.
+    #[n(1)]
+    Answer(#[n(0)] OfferId, #[n(1)] kem::Ciphertext),
+}
+
+/// The name of an offered key: the first 16 bytes of `hash("org.sealpost.ratchet.v1 offer", key)`.
+#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq)]
+#[cbor(transparent)]
+pub struct OfferId(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
+
+impl OfferId {
+    /// The name of a key.
+    pub fn of(key: &kem::PublicKey) -> Self {
+        Self(part::<0, 16, 32>(&kdf::hash("org.sealpost.ratchet.v1 offer", &[key.as_bytes()])))
+    }
+}
+
+/// What tells one chain's part in a re-key from another.
+#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq)]
+#[cbor(transparent)]
+pub struct CarriedDigest(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
+
+impl CarriedDigest {
+    /// Of what a header carries; zeros for nothing.
+    pub fn of(carries: Option<&Carried>) -> Result<Self, Error> {
+        let Some(carries) = carries else { return Ok(Self([0; 16])) };
+        let encoded = encoding::encode(carries)?;
+        Ok(Self(part::<0, 16, 32>(&kdf::hash("org.sealpost.ratchet.v1 carries", &[&encoded]))))
+    }
+}
+
+/// A message taken apart.
+#[derive(Clone, Debug, Decode, Encode)]
+#[cbor(array)]
+struct Message {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    header: Vec<u8>,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    sealed: Vec<u8>,
+}
+
+/// Puts a message together.
+///
+/// # Errors
+/// [`Error::TooLong`].
+pub fn write(header: Vec<u8>, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let message = encoding::encode(&Message { header, sealed })?;
+    if message.len() > LENGTH_MAX { Err(Error::TooLong) } else { Ok(message) }
+}
+
+/// Takes a message apart: the header, its bytes and the sealed ones.
+///
+/// # Errors
+/// [`Error::Encoding`].
+pub fn read(message: &[u8]) -> Result<(Header, Vec<u8>, Vec<u8>), Error> {
+    let Message { header: bytes, sealed } = encoding::decode(message, LENGTH_MAX)?;
+    Ok((encoding::decode(&bytes, HEADER_MAX)?, bytes, sealed))
+}

@@ -1,0 +1,224 @@
+//! What a session must deliver, and what must not move it.
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng as _;
+
+use super::*;
+use crate::{
+    handshake,
+    prekeys::{ClaimedPrekey, Kind, Prekey},
+    tests::{device, rng},
+};
+
+struct Party {
+    state: Ratchet,
+    rng: ChaCha20Rng,
+}
+
+impl Party {
+    fn send(&mut self, text: &str, now: i64) -> Vec<u8> {
+        let (message, state) = self.state.encrypt(text.as_bytes(), now, &mut self.rng).unwrap();
+        // What is stored is what goes on.
+        self.state = Ratchet::from_bytes(&state.to_bytes().unwrap()).unwrap();
+        message
+    }
+
+    fn read(&mut self, message: &[u8], now: i64) -> Result<String, Error> {
+        let (plaintext, state) = self.state.decrypt(message, now)?;
+        self.state = Ratchet::from_bytes(&state.to_bytes().unwrap()).unwrap();
+        Ok(String::from_utf8(plaintext.to_vec()).unwrap())
+    }
+}
+
+/// Alice has written, Bob has read.
+fn pair() -> (Party, Party) {
+    let (alice, bob) = (device("@alice:a.test", "LAPTOP"), device("@bob:b.test", "PHONE"));
+    let (prekey, object) = Prekey::generate(&bob, Kind::OneTime, &mut rng(1)).unwrap();
+    let claimed = ClaimedPrekey::verify(&bob.identity(), &prekey.id.name(), &object).unwrap();
+    let (handshake, header): (_, handshake::Header) =
+        Handshake::initiate(&alice, &bob.identity(), &claimed, 1, &mut rng(2)).unwrap();
+    let mut rng_alice = rng(3);
+    let state = Ratchet::initiate(&handshake, 0, &mut rng_alice);
+    let mut sender = Party { state, rng: rng_alice };
+    let first = sender.send("first", 0);
+    let accepted = Handshake::accept(&bob, &alice.identity(), &prekey, &header).unwrap();
+    let (plaintext, state) = Ratchet::accept(&accepted, &first, 0).unwrap();
+    assert_eq!(*plaintext, b"first");
+    (sender, Party { state, rng: rng(4) })
+}
+
+#[test]
+fn messages_go_both_ways_in_and_out_of_order() {
+    let (mut alice, mut bob) = pair();
+    let [one, two, three] = ["one", "two", "three"].map(|text| alice.send(text, 1));
+    assert_eq!(bob.read(&three, 1).unwrap(), "three");
+    let answer = bob.send("answer", 2);
+    assert_eq!(alice.read(&answer, 2).unwrap(), "answer");
+    let four = alice.send("four", 3);
+    assert_eq!(bob.read(&four, 3).unwrap(), "four");
+    // Of a chain that is over.
+    assert_eq!(bob.read(&one, 4).unwrap(), "one");
+    assert_eq!(bob.state.missing(), 1);
+    assert!(bob.read(&one, 4).is_err());
+    assert_eq!(bob.read(&two, 4).unwrap(), "two");
+    assert_eq!(bob.state.missing(), 0);
+}
+
+#[test]
+fn what_is_forged_or_replayed_leaves_the_state_as_it_was() {
+    let (mut alice, mut bob) = pair();
+    let message = alice.send("hello", 1);
+    let before = bob.state.to_bytes().unwrap();
+    for at in 0..message.len() {
+        let mut forged = message.clone();
+        forged[at] ^= 1;
+        assert!(bob.read(&forged, 1).is_err(), "{at}");
+    }
+    for end in 0..message.len() {
+        assert!(bob.read(&message[..end], 1).is_err(), "{end}");
+    }
+    assert!(bob.state.to_bytes().unwrap() == before);
+    assert_eq!(bob.read(&message, 1).unwrap(), "hello");
+    let after = bob.state.to_bytes().unwrap();
+    assert_eq!(bob.read(&message, 1), Err(Error::NoKey));
+    assert!(bob.state.to_bytes().unwrap() == after);
+}
+
+#[test]
+fn a_gap_is_bounded_and_so_is_what_is_kept() {
+    let (mut alice, mut bob) = pair();
+    let mut messages: Vec<_> = (0..GAP_MAX + 2).map(|n| alice.send(&n.to_string(), 1)).collect();
+    assert_eq!(bob.read(&messages[GAP_MAX as usize + 1], 1), Err(Error::Gap));
+    assert_eq!(bob.read(&messages[GAP_MAX as usize], 1).unwrap(), GAP_MAX.to_string());
+    assert_eq!(bob.state.missing(), GAP_MAX as usize);
+    // One more is missing: the oldest is given up.
+    let _lost = messages.pop();
+    let later = alice.send("later", 2);
+    assert_eq!(bob.read(&later, 2).unwrap(), "later");
+    assert_eq!(bob.state.missing(), GAP_MAX as usize);
+    assert_eq!(bob.read(&messages[0], 3), Err(Error::NoKey));
+    assert_eq!(bob.read(&messages[1], 3).unwrap(), "1");
+    bob.state = bob.state.clone().forget_before(2);
+    assert_eq!(bob.state.missing(), 1);
+}
+
+/// Writes and reads in turn until a re-key is due; answers the message that offers.
+fn until_offer(alice: &mut Party, bob: &mut Party) -> Vec<u8> {
+    for _ in 0..REKEY_MESSAGES {
+        let message = alice.send("a", 1);
+        assert!(message.len() < 200);
+        bob.read(&message, 1).unwrap();
+        let message = bob.send("b", 1);
+        if message.len() > 1_184 {
+            return message;
+        }
+        alice.read(&message, 1).unwrap();
+    }
+    panic!("no re-key");
+}
+
+#[test]
+fn a_re_key_is_offered_and_answered_and_then_rests() {
+    let (mut alice, mut bob) = pair();
+    let offer = until_offer(&mut alice, &mut bob);
+    let again = bob.send("same chain", 1);
+    assert!(again.len() > 1_184, "every header of the chain carries the key");
+    alice.read(&again, 1).unwrap();
+    let answer = alice.send("answer", 1);
+    assert!(answer.len() > 1_088);
+    bob.read(&answer, 1).unwrap();
+    assert_eq!(alice.read(&offer, 1).unwrap(), "b", "what offered may come late");
+    let message = bob.send("rest", 1);
+    assert!(message.len() < 200);
+    alice.read(&message, 1).unwrap();
+    // After a day it is due again, however little was said.
+    let message = alice.send("a day later", 1 + REKEY_AFTER_MS);
+    assert!(message.len() > 1_184);
+}
+
+#[test]
+fn an_answer_that_is_missing_foreign_or_uncalled_for_is_refused() {
+    let (mut alice, mut bob) = pair();
+    let offer = until_offer(&mut alice, &mut bob);
+    alice.read(&offer, 1).unwrap();
+    let unmoved = bob.state.to_bytes().unwrap();
+
+    // Alice turns as if she had not seen the offer.
+    let mut silent = Party { state: alice.state.clone(), rng: rng(9) };
+    silent.state.receiving.as_mut().unwrap().offer = None;
+    silent.state.rekeyed = Rekeyed { at: 1, messages: 0 };
+    let message = silent.send("no answer", 1);
+    assert_eq!(bob.read(&message, 1), Err(Error::Order));
+    // She answers a key of her own.
+    let mut foreign = Party { state: alice.state.clone(), rng: rng(9) };
+    let other = kem::PrivateKey::generate(&mut rng(10)).public();
+    foreign.state.receiving.as_mut().unwrap().offer = Some(other.clone());
+    let message = foreign.send("foreign", 1);
+    assert_eq!(bob.read(&message, 1), Err(Error::Order));
+    assert!(bob.state.to_bytes().unwrap() == unmoved);
+
+    // A second answer, where nothing is open.
+    let answer = alice.send("answer", 1);
+    bob.read(&answer, 1).unwrap();
+    let turned = bob.send("turned", 1);
+    alice.read(&turned, 1).unwrap();
+    alice.state.receiving.as_mut().unwrap().offer = Some(other);
+    let message = alice.send("again", 1);
+    assert_eq!(bob.read(&message, 1), Err(Error::Order));
+}
+
+#[test]
+fn a_stored_state_is_small() {
+    let (mut alice, mut bob) = pair();
+    let offer = until_offer(&mut alice, &mut bob);
+    alice.read(&offer, 1).unwrap();
+    for party in [&alice, &bob] {
+        assert!(party.state.to_bytes().unwrap().len() <= 2_048);
+    }
+    alice.send("answer", 1);
+    assert!(alice.state.to_bytes().unwrap().len() <= 2_048);
+}
+
+#[test]
+fn a_stored_state_of_another_version_or_form_is_refused() {
+    let (alice, _) = pair();
+    let bytes = alice.state.to_bytes().unwrap();
+    assert!(Ratchet::from_bytes(&[&[2], &bytes[1..]].concat()).is_err());
+    assert!(Ratchet::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+    assert!(Ratchet::from_bytes(&[]).is_err());
+}
+
+/// Twenty schedules of sending, losing, delaying and reordering: what arrives is read, once.
+#[test]
+fn whatever_the_network_does_every_message_that_arrives_is_read_once() {
+    for seed in 0..20 {
+        let mut network = rng(1_000 + seed);
+        let (mut alice, mut bob) = pair();
+        let mut underway: Vec<(bool, String, Vec<u8>)> = Vec::new();
+        let mut now = 1;
+        for step in 0..600 {
+            now += i64::from(network.next_u32() % 1_000_000);
+            let to_bob = network.next_u32().is_multiple_of(2);
+            match network.next_u32() % 5 {
+                0 | 1 => {
+                    let text = format!("{seed} {step}");
+                    let from = if to_bob { &mut alice } else { &mut bob };
+                    let message = from.send(&text, now);
+                    underway.push((to_bob, text, message));
+                }
+                2 if !underway.is_empty() && network.next_u32().is_multiple_of(4) => {
+                    let at = network.next_u32() as usize % underway.len();
+                    underway.swap_remove(at);
+                }
+                _ if !underway.is_empty() => {
+                    let at = network.next_u32() as usize % underway.len();
+                    let (to_bob, text, message) = underway.swap_remove(at);
+                    let party = if to_bob { &mut bob } else { &mut alice };
+                    assert_eq!(party.read(&message, now).unwrap(), text, "{seed} {step}");
+                    assert!(party.read(&message, now).is_err(), "{seed} {step}");
+                }
+                _ => {}
+            }
+        }
+    }
+}
