@@ -12,6 +12,7 @@
 //! | [`prekeys`] | what a device publishes so that others can write to it |
 //! | [`handshake`] | PQXDH: the first secret of two devices |
 //! | [`ratchet`] | the Double Ratchet with a post-quantum re-key |
+//! | [`session`], [`envelope`] | the sessions of two devices, which of them to write in; what travels |
 //! | [`attachment`] | files, sealed in chunks |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
 //!
@@ -38,6 +39,7 @@
 pub mod attachment;
 pub mod canonical_json;
 pub mod encoding;
+pub mod envelope;
 pub mod error;
 pub mod handshake;
 pub mod identity;
@@ -45,6 +47,7 @@ pub mod prekeys;
 pub mod primitives;
 pub mod ratchet;
 pub mod safety_number;
+pub mod session;
 
 pub use error::Error;
 pub use safety_number::{Identity, SafetyNumber};

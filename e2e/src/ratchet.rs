@@ -274,9 +274,9 @@ impl Ratchet {
         self.skipped.count()
     }
 
-    /// Whether the other side has answered, so that it knows the session.
-    pub fn is_answered(&self) -> bool {
-        self.receiving.is_some()
+    /// Whether nothing was ever written from this side.
+    pub fn has_not_written(&self) -> bool {
+        matches!(self.sending, Sending::Turn(0))
     }
 
     /// The bytes to store.

@@ -1,0 +1,54 @@
+//! What goes between two devices, inside `m.room.encrypted` to-device content or as a wrap inside an event.
+//!
+//! ```text
+//! envelope = 0x01 ‖ ( [0, [[prekey id: bytes 8, generation, ephemeral: bytes 32, ciphertext: bytes 1088], message: bytes]]
+//!                   | [1, [session id: bytes 16, message: bytes]] )
+//! ```
+//!
+//! Base64 is applied once, around the whole.
+
+use minicbor::{Decode, Encode};
+
+use crate::{
+    Error, encoding,
+    handshake::{Header, SessionId},
+    ratchet,
+};
+
+const VERSION: u8 = 1;
+/// The longest envelope in bytes.
+pub const LENGTH_MAX: usize = ratchet::LENGTH_MAX + 1_200;
+
+/// A ratchet message, and how the other side finds its session.
+#[derive(Clone, Debug, Decode, Encode, PartialEq)]
+pub enum Envelope {
+    /// From a side that was not answered yet: what the other needs to come to the same session.
+    #[n(0)]
+    Prekey(#[n(0)] Header, #[cbor(n(1), with = "minicbor::bytes")] Vec<u8>),
+    /// In a session that both sides know.
+    #[n(1)]
+    Message(#[n(0)] SessionId, #[cbor(n(1), with = "minicbor::bytes")] Vec<u8>),
+}
+
+impl Envelope {
+    /// The bytes that travel.
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![VERSION];
+        minicbor::encode(self, &mut bytes).map_err(|_| Error::Encoding)?;
+        Ok(bytes)
+    }
+
+    /// Reads what arrived.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`], also for a later version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        match bytes.split_first() {
+            Some((&VERSION, envelope)) => encoding::decode(envelope, LENGTH_MAX),
+            _ => Err(Error::Encoding),
+        }
+    }
+}
