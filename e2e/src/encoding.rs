@@ -7,7 +7,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, encode::Write};
 
 use crate::{
     Error,
-    primitives::{Secret, kem, x25519},
+    primitives::{Secret, ed25519, kem, x25519},
 };
 
 /// The only encoding of a value.
@@ -64,6 +64,12 @@ as_bytes!(x25519::PublicKey, |key| key.as_bytes(), |bytes| {
     Self::from_bytes(bytes.try_into().map_err(|_| Error::Key)?)
 });
 as_bytes!(x25519::PrivateKey, |key| key.as_bytes(), |bytes| {
+    Ok(Self::from_bytes(bytes.try_into().map_err(|_| Error::Key)?))
+});
+as_bytes!(ed25519::PublicKey, |key| key.as_bytes(), |bytes| {
+    Self::from_bytes(bytes.try_into().map_err(|_| Error::Key)?)
+});
+as_bytes!(ed25519::PrivateKey, |key| key.as_bytes(), |bytes| {
     Ok(Self::from_bytes(bytes.try_into().map_err(|_| Error::Key)?))
 });
 as_bytes!(kem::PublicKey, |key| key.as_bytes(), Self::from_bytes);

@@ -13,6 +13,8 @@
 //! | [`handshake`] | PQXDH: the first secret of two devices |
 //! | [`ratchet`] | the Double Ratchet with a post-quantum re-key |
 //! | [`session`], [`envelope`] | the sessions of two devices, which of them to write in; what travels |
+//! | [`room_message`], [`content`] | what a room's message is bound to, and its padding |
+//! | [`sender_key`] | one sealing for all devices of a group |
 //! | [`attachment`] | files, sealed in chunks |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
 //!
@@ -38,6 +40,7 @@
 
 pub mod attachment;
 pub mod canonical_json;
+pub mod content;
 pub mod encoding;
 pub mod envelope;
 pub mod error;
@@ -46,7 +49,9 @@ pub mod identity;
 pub mod prekeys;
 pub mod primitives;
 pub mod ratchet;
+pub mod room_message;
 pub mod safety_number;
+pub mod sender_key;
 pub mod session;
 
 pub use error::Error;

@@ -62,6 +62,10 @@ impl PrivateKey {
         Secret::new(self.0.to_bytes())
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
     /// The key that others are told.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())

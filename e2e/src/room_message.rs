@@ -1,0 +1,51 @@
+//! What a message of a room is bound to, and its name.
+//!
+//! ```text
+//! aad = labelled("org.sealpost.room.v1 aad", room, sender, device, audience, place)
+//! H   = hash("org.sealpost.room.v1 message", aad, header, sealed)      sealed = commitment ‖ ciphertext
+//! ```
+//!
+//! `place` is empty in a direct chat; in a group it is the chain's id and the iteration. **H is the message's
+//! id**: signatures, wraps and the event around it are not in it. Relations name it beside the event's id.
+
+use minicbor::{Decode, Encode};
+
+use crate::primitives::kdf;
+
+/// Where a message belongs, who sends it, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The room.
+    pub room_id: &'a str,
+    /// The user who sends it: the event's sender.
+    pub sender: &'a str,
+    /// The sender's device.
+    pub device_id: &'a str,
+    /// The hash of whom the message is sealed for.
+    pub audience: &'a [u8; 32],
+}
+
+/// The id of a message.
+#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cbor(transparent)]
+pub struct MessageId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+impl Context<'_> {
+    /// The authenticated data of a message at a place.
+    pub(crate) fn aad(&self, place: &[u8]) -> Vec<u8> {
+        let fields: [&[u8]; 5] = [
+            self.room_id.as_bytes(),
+            self.sender.as_bytes(),
+            self.device_id.as_bytes(),
+            self.audience,
+            place,
+        ];
+        kdf::labelled("org.sealpost.room.v1 aad", &fields)
+    }
+}
+
+impl MessageId {
+    pub(crate) fn of(aad: &[u8], header: &[u8], sealed: &[u8]) -> Self {
+        Self(kdf::hash("org.sealpost.room.v1 message", &[aad, header, sealed]))
+    }
+}
