@@ -14,6 +14,8 @@
 //! | [`ratchet`] | the Double Ratchet with a post-quantum re-key |
 //! | [`session`], [`envelope`] | the sessions of two devices, which of them to write in; what travels |
 //! | [`room_message`], [`content`] | what a room's message is bound to, and its padding |
+//! | [`direct`] | messages of two people, one content key each |
+//! | [`inside`] | what a ratchet message holds |
 //! | [`sender_key`] | one sealing for all devices of a group |
 //! | [`attachment`] | files, sealed in chunks |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
@@ -41,11 +43,13 @@
 pub mod attachment;
 pub mod canonical_json;
 pub mod content;
+pub mod direct;
 pub mod encoding;
 pub mod envelope;
 pub mod error;
 pub mod handshake;
 pub mod identity;
+pub mod inside;
 pub mod prekeys;
 pub mod primitives;
 pub mod ratchet;
