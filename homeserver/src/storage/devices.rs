@@ -16,12 +16,13 @@ pub struct Device {
     pub last_seen_ip: Option<String>,
 }
 
-/// Adds a device; one that is there already stays as it is.
-pub fn insert_if_absent(conn: &mut Conn, device: &Device) -> Result<()> {
-    if find(conn, device.user_nid, &device.device_id)?.is_none() {
+/// Adds a device; one that is there already stays as it is. Answers whether it is new.
+pub fn insert_if_absent(conn: &mut Conn, device: &Device) -> Result<bool> {
+    let is_new = find(conn, device.user_nid, &device.device_id)?.is_none();
+    if is_new {
         diesel::insert_into(devices::table).values(device).execute(conn)?;
     }
-    Ok(())
+    Ok(is_new)
 }
 
 pub fn find(conn: &mut Conn, user_nid: UserNid, device_id: &str) -> Result<Option<Device>> {
@@ -38,6 +39,33 @@ pub fn of_user(conn: &mut Conn, user_nid: UserNid) -> Result<Vec<Device>> {
         .order(devices::device_id)
         .select(Device::as_select())
         .load(conn)?)
+}
+
+/// Names a device. Answers whether it is there.
+pub fn set_display_name(
+    conn: &mut Conn,
+    user_nid: UserNid,
+    device_id: &str,
+    name: &str,
+) -> Result<bool> {
+    let named = diesel::update(devices::table.find((user_nid, device_id)))
+        .set(devices::display_name.eq(name))
+        .execute(conn)?;
+    Ok(named > 0)
+}
+
+/// Notes when and from where a device was used.
+pub fn set_last_seen(
+    conn: &mut Conn,
+    user_nid: UserNid,
+    device_id: &str,
+    now: i64,
+    ip: Option<&str>,
+) -> Result<()> {
+    diesel::update(devices::table.find((user_nid, device_id)))
+        .set((devices::last_seen_at.eq(now), devices::last_seen_ip.eq(ip)))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Removes a device, whose access tokens must be gone already.

@@ -1,11 +1,14 @@
 //! Memberships: the current one of each user in each room, and each change of it.
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, exists, not},
+    prelude::*,
+};
 use ruma::OwnedRoomId;
 
 use super::{
     Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid, each_backend,
-    schema::{accounts, membership_changes, memberships, rooms, state_changes, users},
+    schema::{accounts, membership_changes, memberships, rooms, state_changes, state_keys, users},
     state::Change,
 };
 use crate::error::Result;
@@ -148,6 +151,93 @@ pub fn changes(conn: &mut Conn, room: RoomNid, user: UserNid) -> Result<Vec<(Pos
         .select((membership_changes::position, membership_changes::membership))
         .order(membership_changes::position)
         .load(conn)?)
+}
+
+/// Whether a user was joined to a room at a position.
+pub fn was_joined(conn: &mut Conn, room: RoomNid, user: UserNid, at: Position) -> Result<bool> {
+    let last: Option<String> = membership_changes::table
+        .filter(membership_changes::room_nid.eq(room))
+        .filter(membership_changes::user_nid.eq(user))
+        .filter(membership_changes::position.le(at))
+        .select(membership_changes::membership)
+        .order(membership_changes::position.desc())
+        .first(conn)
+        .optional()?;
+    Ok(last.is_some_and(|membership| membership == "join"))
+}
+
+/// The rooms that a user is joined to.
+pub fn joined_rooms(conn: &mut Conn, user: UserNid) -> Result<Vec<RoomNid>> {
+    Ok(memberships::table
+        .filter(memberships::user_nid.eq(user))
+        .filter(memberships::membership.eq("join"))
+        .select(memberships::room_nid)
+        .load(conn)?)
+}
+
+/// Users whose membership in a room changed with `after < position <= until`, and what it is now.
+pub fn changed(
+    conn: &mut Conn,
+    room: RoomNid,
+    (after, until): (Position, Position),
+) -> Result<Vec<(UserNid, String, String)>> {
+    Ok(state_changes::table
+        .inner_join(
+            state_keys::table.on(state_keys::state_key_nid.eq(state_changes::state_key_nid)),
+        )
+        .inner_join(users::table.on(users::user_id.eq(state_keys::state_key)))
+        .inner_join(
+            memberships::table.on(memberships::user_nid
+                .eq(users::user_nid)
+                .and(memberships::room_nid.eq(state_changes::room_nid))),
+        )
+        .filter(state_changes::room_nid.eq(room))
+        .filter(state_changes::position.gt(after))
+        .filter(state_changes::position.le(until))
+        .filter(state_keys::event_type.eq("m.room.member"))
+        .select((users::user_nid, users::user_id, memberships::membership))
+        .distinct()
+        .load(conn)?)
+}
+
+/// Members of a room who share no room with a user.
+pub fn without_room_of(conn: &mut Conn, room: RoomNid, user: UserNid) -> Result<Vec<String>> {
+    let (here, mine, theirs) =
+        diesel::alias!(memberships as here, memberships as mine, memberships as theirs);
+    let shares = exists(
+        theirs
+            .inner_join(
+                mine.on(mine.field(memberships::room_nid).eq(theirs.field(memberships::room_nid))),
+            )
+            .filter(theirs.field(memberships::user_nid).eq(here.field(memberships::user_nid)))
+            .filter(theirs.field(memberships::membership).eq("join"))
+            .filter(mine.field(memberships::user_nid).eq(user))
+            .filter(mine.field(memberships::membership).eq("join"))
+            .select(theirs.field(memberships::room_nid)),
+    );
+    Ok(here
+        .inner_join(users::table.on(users::user_nid.eq(here.field(memberships::user_nid))))
+        .filter(here.field(memberships::room_nid).eq(room))
+        .filter(here.field(memberships::membership).eq("join"))
+        .filter(here.field(memberships::user_nid).ne(user))
+        .filter(not(shares))
+        .select(users::user_id)
+        .load(conn)?)
+}
+
+/// Whether two users are in a room together.
+pub fn share_room(conn: &mut Conn, one: UserNid, other: UserNid) -> Result<bool> {
+    let theirs = diesel::alias!(memberships as theirs);
+    let found: Option<RoomNid> = memberships::table
+        .inner_join(theirs.on(theirs.field(memberships::room_nid).eq(memberships::room_nid)))
+        .filter(memberships::user_nid.eq(one))
+        .filter(memberships::membership.eq("join"))
+        .filter(theirs.field(memberships::user_nid).eq(other))
+        .filter(theirs.field(memberships::membership).eq("join"))
+        .select(memberships::room_nid)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// A user no longer wants to see a room that they left.

@@ -518,6 +518,109 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    device_keys (user_nid, device_id) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        json -> Text,
+        digest -> Binary,
+        identity -> Binary,
+    }
+}
+
+diesel::table! {
+    one_time_keys (user_nid, device_id, algorithm, key_id) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        algorithm -> Text,
+        key_id -> Text,
+        position -> BigInt,
+        hash -> Binary,
+        json -> Text,
+    }
+}
+
+diesel::table! {
+    claimed_keys (user_nid, device_id, hash) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    fallback_keys (user_nid, device_id, algorithm) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        algorithm -> Text,
+        key_id -> Text,
+        json -> Text,
+        used -> Bool,
+    }
+}
+
+diesel::table! {
+    cross_signing_keys (user_nid, usage) {
+        user_nid -> BigInt,
+        usage -> Text,
+        public_key -> Text,
+        json -> Text,
+    }
+}
+
+diesel::table! {
+    key_signatures (signer_nid, target_nid) {
+        signer_nid -> BigInt,
+        target_nid -> BigInt,
+        public_key -> Text,
+        signing_key_id -> Text,
+        signature -> Text,
+    }
+}
+
+diesel::table! {
+    device_lists (user_nid) {
+        user_nid -> BigInt,
+        position -> BigInt,
+        stream_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    signature_changes (user_nid, target_nid) {
+        user_nid -> BigInt,
+        target_nid -> BigInt,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    device_list_updates (position) {
+        position -> BigInt,
+        user_nid -> BigInt,
+        device_id -> Nullable<Text>,
+        previous -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    remote_device_lists (user_nid) {
+        user_nid -> BigInt,
+        stream_id -> BigInt,
+        position -> BigInt,
+        stale -> Bool,
+    }
+}
+
+diesel::table! {
+    remote_devices (user_nid, device_id) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        display_name -> Nullable<Text>,
+        json -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     stream_counter,
     users,
@@ -550,4 +653,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     destinations,
     server_keys,
     receipts,
+    device_keys,
+    device_lists,
+    signature_changes,
+    cross_signing_keys,
+    remote_devices,
+    remote_device_lists,
+    device_list_updates,
+    key_signatures,
 );

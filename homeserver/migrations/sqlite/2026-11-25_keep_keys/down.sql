@@ -1,0 +1,11 @@
+DROP TABLE remote_devices;
+DROP TABLE remote_device_lists;
+DROP TABLE device_list_updates;
+DROP TABLE signature_changes;
+DROP TABLE device_lists;
+DROP TABLE key_signatures;
+DROP TABLE cross_signing_keys;
+DROP TABLE fallback_keys;
+DROP TABLE claimed_keys;
+DROP TABLE one_time_keys;
+DROP TABLE device_keys;
