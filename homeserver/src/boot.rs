@@ -42,11 +42,14 @@ use crate::{
         cleanup::Cleanup,
         commands::Commands,
         departures::Departures,
+        device_lists::DeviceLists,
+        devices::Devices,
         events::Events,
         filters::Filters,
         ignored_users::IgnoredUsers,
         joins::Joins,
         key_backup::KeyBackup,
+        keys::Keys,
         media::{self, Media},
         moderation::Moderation,
         notifier::{Notifier, Serial},
@@ -110,6 +113,8 @@ pub struct Core {
     pub server_name: OwnedServerName,
     pub signing_key: Arc<SigningKey>,
     pub store: Store,
+    pub notifier: Arc<Notifier>,
+    pub device_lists: DeviceLists,
     pub sessions: Arc<Sessions>,
     pub accounts: Arc<Accounts>,
     pub registration: Arc<Registration>,
@@ -132,7 +137,11 @@ impl Core {
 
         let server_name = OwnedServerName::try_from(config.server.server_name.as_str())
             .map_err(|e| ConfigError::new("server_name", e.to_string()))?;
-        let sessions = Arc::new(Sessions::new(store.clone(), clock.clone()));
+        let serial = Serial(clock.now_ms());
+        let notifier = Arc::new(Notifier::new(store.position(), serial, NOTIFIED_SUBJECTS));
+        let device_lists = DeviceLists::new(Arc::clone(&notifier));
+        let sessions = Sessions::new(store.clone(), clock.clone(), device_lists.clone());
+        let sessions = Arc::new(sessions);
         let accounts = Arc::new(Accounts::new(
             store.clone(),
             clock.clone(),
@@ -150,6 +159,8 @@ impl Core {
             server_name,
             signing_key,
             store,
+            notifier,
+            device_lists,
             sessions,
             accounts,
             registration,
@@ -209,8 +220,7 @@ pub async fn start_resolving(
 fn context(core: &Core) -> Result<Arc<Context>, StartError> {
     let store = core.store.clone();
     let bytes = core.config.cache.max_mb.saturating_mul(1024 * 1024);
-    let serial = Serial(core.clock.now_ms());
-    let notifier = Arc::new(Notifier::new(store.position(), serial, NOTIFIED_SUBJECTS));
+    let notifier = Arc::clone(&core.notifier);
     let rooms = Arc::new(RoomInfos::new(CACHED_ROOMS));
     Ok(Arc::new(Context {
         events: Arc::new(Events::new(Arc::clone(&rooms), bytes / 2)),
@@ -329,9 +339,15 @@ fn start_on(
         accounts: Arc::clone(&core.accounts),
         registration: Arc::clone(&core.registration),
         uia: Arc::new(Uia::new(core.clock.clone())),
+        devices: Devices::new(
+            core.store.clone(),
+            Arc::clone(&core.sessions),
+            core.device_lists.clone(),
+        ),
         filters: Filters::new(core.store.clone()),
         joins: Joins::new(Arc::clone(&rooms), Arc::clone(&remote)),
         key_backup: KeyBackup::new(core.store.clone()),
+        keys: Keys::new(Arc::clone(&context), core.device_lists.clone(), Arc::clone(&remote)),
         media: Arc::clone(&media),
         moderation: Arc::clone(&core.moderation),
         remote: Arc::clone(&remote),

@@ -85,6 +85,14 @@ impl Error {
         Self::matrix(StatusCode::BAD_REQUEST, ErrorKind::BadJson, message)
     }
 
+    /// 400 `M_INVALID_SIGNATURE`.
+    pub fn invalid_signature(message: impl Into<Cow<'static, str>>) -> Self {
+        // ruma has no name for this code.
+        let kind = serde_json::from_value(serde_json::json!({ "errcode": "M_INVALID_SIGNATURE" }));
+        let kind = kind.unwrap_or(ErrorKind::InvalidParam);
+        Self::matrix(StatusCode::BAD_REQUEST, kind, message)
+    }
+
     /// 500: a defect of ours; the message goes to the log, not to the caller.
     pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
         Self::Internal(message.into())

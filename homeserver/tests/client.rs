@@ -19,6 +19,12 @@ mod backup;
 mod commands;
 #[path = "client/conversation.rs"]
 mod conversation;
+#[path = "client/cross_signing.rs"]
+mod cross_signing;
+#[path = "client/device_lists.rs"]
+mod device_lists;
+#[path = "client/devices.rs"]
+mod devices;
 #[path = "client/directory.rs"]
 mod directory;
 #[path = "client/filter.rs"]
@@ -27,6 +33,8 @@ mod filter;
 mod ignored_users;
 #[path = "client/key_backup.rs"]
 mod key_backup;
+#[path = "client/keys.rs"]
+mod keys;
 #[path = "client/listeners.rs"]
 mod listeners;
 #[path = "client/media.rs"]

@@ -60,6 +60,7 @@ impl Scheme for AccessToken {
         };
         let session = ctx.sessions.authenticate(&token).await?;
         restrictions::check(ctx, &session, request)?;
+        ctx.sessions.seen(&session, ctx.address);
         Ok(session)
     }
 }
@@ -76,6 +77,7 @@ impl Scheme for AccessTokenOptional {
             Some(token) => {
                 let session = ctx.sessions.authenticate(&token).await?;
                 restrictions::check(ctx, &session, request)?;
+                ctx.sessions.seen(&session, ctx.address);
                 Ok(Some(session))
             }
             None => Ok(None),

@@ -2,8 +2,10 @@
 
 pub mod authorization;
 pub mod backfill;
+pub mod device;
 pub mod discovery;
 pub mod event;
+pub mod keys;
 pub mod media;
 pub mod membership;
 pub mod openid;

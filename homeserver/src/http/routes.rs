@@ -16,6 +16,7 @@ use super::{
         voip,
     },
     client::{alias, context, directory},
+    client::{device, keys},
     federation, limits,
     metrics::RouteMetrics,
     router::{Found, Router},
@@ -70,6 +71,19 @@ pub fn routes() -> Routes {
         routes.add_raw(Method::PUT, path, profile::set_profile_field);
     }
     routes.add(profile::delete_profile_field);
+
+    routes.add(device::get_devices);
+    routes.add(device::get_device);
+    routes.add(device::update_device);
+    routes.add(device::delete_device);
+    routes.add(device::delete_devices);
+
+    routes.add(keys::upload_keys);
+    routes.add(keys::get_keys);
+    routes.add(keys::claim_keys);
+    routes.add(keys::get_key_changes);
+    routes.add(keys::upload_signing_keys);
+    routes.add(keys::upload_signatures);
 
     routes.add(filter::create_filter);
     routes.add(filter::get_filter);
@@ -185,6 +199,9 @@ pub fn routes() -> Routes {
     routes.add(federation::backfill::get_backfill);
     let userinfo = federation::openid::USERINFO;
     routes.add_raw(Method::GET, userinfo, federation::openid::get_openid_userinfo);
+    routes.add(federation::device::get_devices);
+    routes.add(federation::keys::get_keys);
+    routes.add(federation::keys::claim_keys);
     let media = federation::media::CONTENT;
     routes.add_raw(Method::GET, media, federation::media::get_content);
     let thumbnail = federation::media::THUMBNAIL;

@@ -32,6 +32,8 @@ pub enum Subject {
     Receipts(RoomNid),
     /// What a device is told of its own: keys, messages. The device's id is a hash, see [`Subject::device`].
     Device(UserNid, u64),
+    /// The devices or cross-signing keys of any user.
+    DeviceLists,
     /// Events of this server, for the federation sender.
     Outbox,
 }

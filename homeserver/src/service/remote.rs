@@ -10,6 +10,7 @@
 //!
 //! Nothing here waits for another server while it holds a room's queue or a database connection.
 
+mod devices;
 pub mod edu;
 mod fetch;
 pub mod invite;

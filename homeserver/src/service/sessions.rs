@@ -6,9 +6,10 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -22,7 +23,11 @@ use ruma::{
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{random, to_device::delivery::Delivery};
+use super::{
+    device_lists::{Changed, DeviceLists},
+    random,
+    to_device::delivery::Delivery,
+};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -41,8 +46,10 @@ const REMEMBERED: usize = 20_000;
 const TOKEN_LENGTH: usize = 43;
 /// How long an access token lasts that comes with a refresh token.
 const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// Milliseconds between two notes of when and from where a device was used.
+const SEEN_EVERY: i64 = 10 * 60_000;
 const DEVICE_ID_LENGTH: usize = 255;
-const DISPLAY_NAME_LENGTH: usize = 1000;
+pub(super) const DISPLAY_NAME_LENGTH: usize = 1000;
 
 /// A device of a user that is logged in.
 #[derive(Debug)]
@@ -55,6 +62,8 @@ pub struct Session {
     is_suspended: bool,
     is_locked: AtomicBool,
     expires_at: Option<i64>,
+    /// When its use was last noted.
+    seen_at: AtomicI64,
     /// Cancelled when its token is revoked or its user locked: what waits for it answers 401 at once.
     pub revoked: CancellationToken,
     /// Of the messages to the device.
@@ -78,6 +87,7 @@ impl Session {
             is_suspended: false,
             is_locked: AtomicBool::new(false),
             expires_at: None,
+            seen_at: AtomicI64::new(0),
             revoked: CancellationToken::new(),
             delivery: Delivery::default(),
         }
@@ -162,6 +172,7 @@ type TokenHash = [u8; 32];
 pub struct Sessions {
     store: Store,
     clock: Clock,
+    device_lists: DeviceLists,
     live: Arc<Live>,
 }
 
@@ -180,9 +191,9 @@ struct Held {
 }
 
 impl Sessions {
-    pub fn new(store: Store, clock: Clock) -> Self {
+    pub fn new(store: Store, clock: Clock, device_lists: DeviceLists) -> Self {
         let live = Live { cache: Cache::new(REMEMBERED), held: Mutex::default() };
-        Self { store, clock, live: Arc::new(live) }
+        Self { store, clock, device_lists, live: Arc::new(live) }
     }
 
     /// The session of an access token, or 401 `M_UNKNOWN_TOKEN`.
@@ -264,8 +275,8 @@ impl Sessions {
     pub async fn log_in(&self, user_nid: UserNid, device: NewDevice) -> Result<NewSession> {
         let prepared = self.prepare(device);
         let session = prepared.session.clone();
-        let live = Arc::clone(&self.live);
-        self.store.write(move |tx| prepared.insert(tx, user_nid, &live)).await?;
+        let sessions = self.clone();
+        self.store.write(move |tx| sessions.insert(tx, user_nid, &prepared)).await?;
         Ok(session)
     }
 
@@ -293,7 +304,32 @@ impl Sessions {
         user_nid: UserNid,
         login: &PreparedSession,
     ) -> Result<()> {
-        login.insert(tx, user_nid, &self.live)
+        if login.insert(tx, user_nid, &self.live)? {
+            let device_id = login.session.device_id.as_str();
+            self.device_lists.changed(tx, user_nid, &[Changed::Device(device_id)])?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a device was used, from an address; not each time.
+    pub fn seen(&self, session: &Session, address: Option<IpAddr>) {
+        let (now, before) = (self.clock.now_ms(), session.seen_at.load(Ordering::Relaxed));
+        let seen_at = &session.seen_at;
+        if now - before < SEEN_EVERY
+            || seen_at.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        let (user, device_id) = (session.user_nid, session.device_id.to_string());
+        let address = address.map(|address| address.to_string());
+        self.store.write_then(
+            move |tx| devices::set_last_seen(tx, user, &device_id, now, address.as_deref()),
+            |noted| {
+                if let Err(error) = noted {
+                    tracing::debug!(%error, "when a device was seen was not noted");
+                }
+            },
+        );
     }
 
     /// Has the sessions of a user, whose standing changes in this transaction, know of it.
@@ -308,23 +344,34 @@ impl Sessions {
         user_nid: UserNid,
         kept: Option<&str>,
     ) -> Result<()> {
-        for device in devices::of_user(tx, user_nid)? {
-            if kept != Some(&*device.device_id) {
-                self.live.revoke(tx, user_nid, Some(&device.device_id))?;
-                devices::delete(tx, user_nid, &device.device_id)?;
-            }
+        self.remove_devices_that(tx, user_nid, &|device_id| kept != Some(device_id))
+    }
+
+    /// Removes those devices of a user for which `is_meant`, with their tokens and keys.
+    pub(super) fn remove_devices_that(
+        &self,
+        tx: &mut Tx<'_>,
+        user_nid: UserNid,
+        is_meant: &dyn Fn(&str) -> bool,
+    ) -> Result<()> {
+        let mut devices = devices::of_user(tx, user_nid)?;
+        devices.retain(|device| is_meant(&device.device_id));
+        for device in &devices {
+            self.live.revoke(tx, user_nid, Some(&device.device_id))?;
+            devices::delete(tx, user_nid, &device.device_id)?;
         }
-        Ok(())
+        let removed: Vec<_> =
+            devices.iter().map(|device| Changed::Device(&device.device_id)).collect();
+        self.device_lists.changed(tx, user_nid, &removed)
     }
 
     /// Removes a device and its token.
     pub async fn log_out(&self, session: &Session) -> Result<()> {
         let (user_nid, device_id) = (session.user_nid, session.device_id.clone());
-        let live = Arc::clone(&self.live);
+        let sessions = self.clone();
         self.store
             .write(move |tx| {
-                live.revoke(tx, user_nid, Some(device_id.as_str()))?;
-                devices::delete(tx, user_nid, device_id.as_str())
+                sessions.remove_devices_that(tx, user_nid, &|id| id == device_id.as_str())
             })
             .await
     }
@@ -346,7 +393,8 @@ pub struct PreparedSession {
 }
 
 impl PreparedSession {
-    fn insert(&self, tx: &mut Tx<'_>, user_nid: UserNid, live: &Arc<Live>) -> Result<()> {
+    /// Answers whether the device is new.
+    fn insert(&self, tx: &mut Tx<'_>, user_nid: UserNid, live: &Arc<Live>) -> Result<bool> {
         let device_id = self.session.device_id.as_str();
         live.revoke(tx, user_nid, Some(device_id))?;
         let device = Device {
@@ -357,8 +405,9 @@ impl PreparedSession {
             last_seen_at: None,
             last_seen_ip: None,
         };
-        devices::insert_if_absent(tx, &device)?;
-        self.insert_tokens(tx, user_nid, device_id, None)
+        let is_new = devices::insert_if_absent(tx, &device)?;
+        self.insert_tokens(tx, user_nid, device_id, None)?;
+        Ok(is_new)
     }
 
     fn insert_tokens(
@@ -486,6 +535,7 @@ fn session(owner: Owner) -> Result<Session> {
         is_suspended: owner.is_suspended,
         is_locked: AtomicBool::new(owner.is_locked),
         expires_at: owner.expires_at,
+        seen_at: AtomicI64::new(0),
         revoked: CancellationToken::new(),
         delivery: Delivery::default(),
     })

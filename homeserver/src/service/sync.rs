@@ -75,14 +75,17 @@ impl Sync {
                 || notifier.stirred_since(from.serial, subjects.iter().copied())
             {
                 let response = self.build(caller, &request, since).await?;
-                if has_news(&response) || Instant::now() >= deadline {
+                if has_news(&response)
+                    || notifier.changed_since(from.position, [device(caller)])
+                    || Instant::now() >= deadline
+                {
                     return Ok(response);
                 }
                 since = Some(SyncToken::parse(&response.next_batch)?);
                 continue;
             }
             if Instant::now() >= deadline || notifier.is_stopped() {
-                return Ok(Response::new(now.to_string()));
+                return self.unchanged(caller, now).await;
             }
             let news = notifier.changed_or_stirred(now.position, now.serial, &subjects);
             tokio::select! {
@@ -92,6 +95,25 @@ impl Sync {
             }
             since = Some(now);
         }
+    }
+
+    /// What a client gets that waited in vain.
+    async fn unchanged(&self, caller: &Arc<Session>, now: SyncToken) -> Result<Response> {
+        let mut response = Response::new(now.to_string());
+        let counts = match self.streams.key_counts.cached(&self.context, caller) {
+            Some(counts) => counts,
+            None => {
+                let (context, streams) = (self.context.clone(), self.streams.clone());
+                let caller = caller.clone();
+                let read = self
+                    .context
+                    .store
+                    .read(move |conn| streams.key_counts.get(&context, conn, &caller));
+                read.await?
+            }
+        };
+        v3::add_key_counts(&mut response, &counts);
+        Ok(response)
     }
 
     /// Whatever can bring news to a user's device: itself, the user and their rooms.
@@ -124,7 +146,7 @@ impl Sync {
     }
 }
 
-/// The messages to the caller's device.
+/// What is for the caller's device alone.
 fn device(caller: &Session) -> Subject {
     Subject::device(caller.user_nid, caller.device_id.as_str())
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use self::{
     activity::Activities,
     connection::{Connections, State},
-    extensions::{Part, extensions},
+    extensions::{Part, add_key_counts, extensions},
     request::{Request, ToDevice},
     response::Response,
     room::{Range, room},
@@ -79,7 +79,9 @@ impl Sync {
             {
                 let (response, next) =
                     self.build_sliding(caller, &request, Some(state.clone())).await?;
-                if response.has_news() || Instant::now() >= deadline {
+                let key_counts = request.wanted.extensions.e2ee
+                    && notifier.changed_since(state.token.position, [device(caller)]);
+                if response.has_news() || key_counts || Instant::now() >= deadline {
                     return Ok(self.answer(caller, &request, response, next));
                 }
                 told = told.map(|_| next.token.position);
@@ -87,10 +89,15 @@ impl Sync {
                 continue;
             }
             if Instant::now() >= deadline || notifier.is_stopped() {
-                let response = Response {
+                let mut response = Response {
                     lists: state.counts.iter().cloned().collect(),
                     ..Response::default()
                 };
+                if request.wanted.extensions.e2ee
+                    && let Some(counts) = self.streams.key_counts.cached(&self.context, caller)
+                {
+                    add_key_counts(&mut response.extensions.e2ee, &counts);
+                }
                 if Arc::ptr_eq(&state, &first) {
                     // Nothing is new: the client stands where it stood.
                     let txn_id = request.txn_id.clone();

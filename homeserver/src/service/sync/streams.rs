@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::lazy::LazyMembers;
 use crate::service::{
-    presence::Board, room_digest::RoomDigests, sessions::Session, timeline::Context, typing,
+    keys::counts::KeyCounts, presence::Board, room_digest::RoomDigests, sessions::Session,
+    timeline::Context, typing,
 };
 
 pub mod account_data;
+pub mod device_lists;
 pub mod ephemeral;
 pub mod invites;
 pub mod presence;
@@ -21,11 +23,18 @@ pub struct Streams {
     pub presence: Arc<Board>,
     pub digests: RoomDigests,
     pub lazy: LazyMembers,
+    pub key_counts: KeyCounts,
 }
 
 impl Streams {
     pub fn new(typing: Arc<typing::Rooms>, presence: Arc<Board>) -> Self {
-        Self { typing, presence, digests: RoomDigests::default(), lazy: LazyMembers::default() }
+        Self {
+            typing,
+            presence,
+            digests: RoomDigests::default(),
+            lazy: LazyMembers::default(),
+            key_counts: KeyCounts::default(),
+        }
     }
 }
 

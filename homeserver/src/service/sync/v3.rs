@@ -10,7 +10,7 @@ use ruma::{
 use super::{
     SyncRequest, room,
     streams::{
-        Scope, account_data,
+        Scope, account_data, device_lists,
         ephemeral::{receipts, typing},
         invites, presence,
         to_device::{self, to_device},
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     error::Result,
     service::{
+        keys::counts::Counts,
         notifier::{Serial, Subject},
         room_info::RoomInfo,
     },
@@ -37,7 +38,7 @@ pub(super) fn build(
     request: &SyncRequest,
     since: Option<SyncToken>,
 ) -> Result<Response> {
-    let &Scope { context, caller, .. } = scope;
+    let &Scope { context, caller, streams } = scope;
     if since.is_none() {
         scope.streams.lazy.forget(caller);
     }
@@ -68,6 +69,11 @@ pub(super) fn build(
         serials,
         at,
     )?;
+    add_key_counts(&mut response, &*streams.key_counts.get(context, conn, caller)?);
+    if let Some(since) = since {
+        response.device_lists =
+            device_lists::changed(context, conn, caller, &memberships, (since, now))?;
+    }
     for row in &memberships.rows {
         let changed = since.is_none_or(|since| row.position > since);
         let at_rest = !changed && row.membership != "join";
@@ -90,6 +96,12 @@ pub(super) fn build(
         add(scope, conn, request, range, &info, row, own, &mut response)?;
     }
     Ok(response)
+}
+
+/// A device is told of its own keys in each answer: by what is left out it would think that there are none.
+pub(super) fn add_key_counts(response: &mut Response, counts: &Counts) {
+    response.device_one_time_keys_count = counts.one_time.clone();
+    response.device_unused_fallback_key_types = Some(counts.unused_fallback.clone());
 }
 
 /// What goes into a joined room besides its events.

@@ -19,10 +19,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    service::keys::counts::Counts,
     service::sync::{
         filter::{SyncFilter, TypeFilter},
         streams::{
-            Scope, account_data, ephemeral,
+            Scope, account_data, device_lists, ephemeral,
             to_device::{self, to_device},
         },
         token::SyncToken,
@@ -55,6 +56,9 @@ pub(super) fn extensions(
         block.next_batch = messages.until.to_string();
         block.events = messages.events;
         extensions.to_device = Some(block);
+    }
+    if part.wanted.e2ee {
+        extensions.e2ee = part.e2ee(scope, conn)?;
     }
     if part.wanted.account_data.is_some() {
         extensions.account_data = part.account_data(scope, conn)?;
@@ -115,6 +119,21 @@ impl Part<'_> {
         })
     }
 
+    /// Device lists only with something before: who begins asks for all that it wants to know.
+    fn e2ee(&self, scope: &Scope<'_>, conn: &mut Conn) -> Result<response::E2EE> {
+        let Scope { context, caller, streams } = *scope;
+        let counts = streams.key_counts.get(context, conn, caller)?;
+        let mut block = response::E2EE::default();
+        add_key_counts(&mut block, &counts);
+        if let Some(before) = self.before {
+            let now = self.now.position;
+            let memberships = context.user_rooms.at(conn, caller.user_nid, now)?;
+            let range = (before.token.position, now);
+            block.device_lists = device_lists::changed(context, conn, caller, &memberships, range)?;
+        }
+        Ok(block)
+    }
+
     fn account_data(&self, scope: &Scope<'_>, conn: &mut Conn) -> Result<response::AccountData> {
         let Scope { context, caller, .. } = *scope;
         let before = self.before.filter(|before| before.wanted.extensions.account_data.is_some());
@@ -143,6 +162,11 @@ impl Part<'_> {
         }
         Ok(block)
     }
+}
+
+pub(super) fn add_key_counts(block: &mut response::E2EE, counts: &Counts) {
+    block.device_one_time_keys_count = counts.one_time.clone();
+    block.device_unused_fallback_key_types = Some(counts.unused_fallback.clone());
 }
 
 /// One receipt event out of those of several threads. Of a room that is new to the client, only the receipts

@@ -1,0 +1,66 @@
+//! `device_lists`: whose keys the client is to ask for again, and whom it need not follow any more.
+//!
+//! Told as changed: users in a room with the caller whose devices or cross-signing keys changed; who came into such
+//! a room; and all in a room that the caller came into. As left: those with whom no room is shared now.
+
+use std::collections::BTreeSet;
+
+use ruma::{OwnedUserId, api::client::sync::sync_events::DeviceLists};
+
+use crate::{
+    error::Result,
+    service::{notifier::Subject, sessions::Session, timeline::Context, user_rooms::Memberships},
+    storage::{Conn, Position, device_lists, members},
+};
+
+/// What changed with `since < position <= now`. Where nothing did, there is no query.
+pub fn changed(
+    context: &Context,
+    conn: &mut Conn,
+    caller: &Session,
+    memberships: &Memberships,
+    (since, now): (Position, Position),
+) -> Result<DeviceLists> {
+    let own = caller.user_nid;
+    let (mut changed, mut left) = (BTreeSet::new(), BTreeSet::new());
+    if context.notifier.last_change(Subject::DeviceLists) > since {
+        changed.extend(device_lists::changed_for(conn, own, (since, now))?);
+    }
+    for row in &memberships.rows {
+        let room = row.room_nid;
+        let joined = row.membership == "join";
+        if row.position > since {
+            let was_joined = members::was_joined(conn, room, own, since)?;
+            if joined && !was_joined {
+                let members = members::of_room(conn, room, "join")?;
+                let others = members.into_iter().filter(|(user, ..)| *user != own);
+                changed.extend(others.map(|(_, user_id, _)| user_id));
+                continue;
+            }
+            if !joined && was_joined {
+                left.extend(members::without_room_of(conn, room, own)?);
+            }
+        }
+        if !joined || context.notifier.last_change(Subject::State(room)) <= since {
+            continue;
+        }
+        for (user, user_id, membership) in members::changed(conn, room, (since, now))? {
+            let was_joined = user != own && members::was_joined(conn, room, user, since)?;
+            if user == own || (membership == "join") == was_joined {
+                continue;
+            }
+            if !was_joined {
+                changed.insert(user_id);
+            } else if !members::share_room(conn, own, user)? {
+                left.insert(user_id);
+            }
+        }
+    }
+    let ids = |users: BTreeSet<String>| {
+        users.into_iter().filter_map(|user| OwnedUserId::try_from(user).ok()).collect()
+    };
+    left.retain(|user| !changed.contains(user));
+    let mut lists = DeviceLists::new();
+    (lists.changed, lists.left) = (ids(changed), ids(left));
+    Ok(lists)
+}
