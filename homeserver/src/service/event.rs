@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    ops::Range,
+    ops::{Deref, Range},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -22,6 +22,16 @@ use crate::{
 /// An event with its place in the room. Everything but the position never changes.
 #[derive(Debug)]
 pub struct Event {
+    parts: Parts,
+    position: AtomicI64,
+    committed: AtomicBool,
+    is_parent: AtomicBool,
+    client: OnceLock<ClientFormat>,
+}
+
+/// Everything of an event but its position.
+#[derive(Debug)]
+pub struct Parts {
     pub nid: EventNid,
     pub room_nid: RoomNid,
     pub sender_nid: UserNid,
@@ -37,10 +47,6 @@ pub struct Event {
     pub redacted_because: Option<Arc<Event>>,
     /// As signed; after a redaction, what the redaction leaves of it.
     pub pdu: Arc<Pdu>,
-    position: AtomicI64,
-    committed: AtomicBool,
-    is_parent: AtomicBool,
-    client: OnceLock<ClientFormat>,
 }
 
 /// What everybody is told of an event, serialised once.
@@ -100,57 +106,18 @@ impl<'a> Viewer<'a> {
     }
 }
 
-/// Everything of an event but its position.
-pub struct Parts {
-    pub nid: EventNid,
-    pub room_nid: RoomNid,
-    pub sender_nid: UserNid,
-    pub state_key_nid: Option<StateKeyNid>,
-    pub state_before: Option<StateNid>,
-    pub state_after: Option<StateNid>,
-    pub replaces: Option<Replaced>,
-    pub outlier: bool,
-    pub rejected: bool,
-    pub soft_failed: bool,
-    pub received_at: i64,
-    pub sent_with: Option<SentWith>,
-    pub redacted_because: Option<Arc<Event>>,
-    pub pdu: Arc<Pdu>,
+impl Deref for Event {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Event {
     pub fn new(parts: Parts, position: Option<Position>) -> Self {
-        let Parts {
-            nid,
-            room_nid,
-            sender_nid,
-            state_key_nid,
-            state_before,
-            state_after,
-            replaces,
-            outlier,
-            rejected,
-            soft_failed,
-            received_at,
-            sent_with,
-            redacted_because,
-            pdu,
-        } = parts;
         Self {
-            nid,
-            room_nid,
-            sender_nid,
-            state_key_nid,
-            state_before,
-            state_after,
-            replaces,
-            outlier,
-            rejected,
-            soft_failed,
-            received_at,
-            sent_with,
-            redacted_because,
-            pdu,
+            parts,
             position: AtomicI64::new(position.map_or(0, |position| position.0)),
             committed: AtomicBool::new(false),
             is_parent: AtomicBool::new(false),
