@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Timeline;
+use super::{Timeline, queue::ATTEMPTS_MAX};
 use crate::{
     error::{Error, Result},
     room::event::Pdu,
@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// A membership whose format, hashes and signatures were checked.
+#[derive(Clone)]
 pub struct OutOfBand {
     /// Of the invited user, who is of this server.
     pub user_nid: UserNid,
@@ -30,6 +31,19 @@ pub struct OutOfBand {
 impl Timeline {
     /// Keeps a membership. `info` is of a room that may have no row yet.
     pub async fn append_out_of_band(&self, info: Arc<RoomInfo>, invite: OutOfBand) -> Result<()> {
+        let mut attempts = 1;
+        loop {
+            match self.try_append_out_of_band(info.clone(), invite.clone()).await {
+                // Two invites to a room that is new here may have met, or a reserved id is gone.
+                Err(Error::StaleRoom | Error::Database(_)) if attempts < ATTEMPTS_MAX => {
+                    attempts += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_append_out_of_band(&self, info: Arc<RoomInfo>, invite: OutOfBand) -> Result<()> {
         let OutOfBand { user_nid, pdu, membership, stripped_state } = invite;
         let context = self.context().clone();
         let read = self.context().store.read(move |conn| {
