@@ -46,7 +46,7 @@ use crate::{
 /// How many rooms keep their queue and tip in memory.
 const QUEUES: usize = 10_000;
 
-/// What became of an event.
+/// What became of an event that was appended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// It is in the room's timeline.
@@ -57,12 +57,31 @@ pub enum Outcome {
     SoftFailed(Arc<Event>),
     /// It is kept as rejected: its auth events or the state before it forbid it.
     Rejected(Arc<Event>, String),
-    /// A local event that the room's policy server has to sign first.
-    NeedsSignature(Box<Pdu>, Arc<RoomPolicyEventContent>),
     /// It can't be placed: these prev_events are not known here.
     MissingPrev(Vec<OwnedEventId>),
     /// It can't be checked: these auth_events are not known here.
     MissingAuth(Vec<OwnedEventId>),
+}
+
+/// What the queue answers for an event.
+#[derive(Debug)]
+enum Answer {
+    Outcome(Outcome),
+    /// A local event that the room's policy server has to sign first.
+    NeedsSignature(Box<Pdu>, Arc<RoomPolicyEventContent>),
+}
+
+impl Answer {
+    /// Of an event that needs no signature of a policy server, or has it.
+    fn outcome(self) -> Result<Outcome> {
+        match self {
+            Self::Outcome(outcome) => Ok(outcome),
+            Self::NeedsSignature(pdu, _) => {
+                let id = &pdu.event_id;
+                Err(Error::internal(format!("{id} needs a policy server's signature")))
+            }
+        }
+    }
 }
 
 /// A room to be made.
@@ -76,6 +95,14 @@ pub struct NewRoom {
 }
 
 impl Outcome {
+    /// The event, or why a user of this server is refused.
+    fn accepted(self) -> Result<Arc<Event>> {
+        match self {
+            Self::Accepted(event) | Self::Known(event) => Ok(event),
+            other => Err(other.into_refusal()),
+        }
+    }
+
     /// The error for a user of this server whose event was not accepted.
     pub fn into_refusal(self) -> Error {
         match self {
@@ -105,14 +132,8 @@ impl Timeline {
         room: RoomNid,
         events: Vec<LocalEvent>,
     ) -> Result<Vec<Arc<Event>>> {
-        let outcomes = self.queue(room).push(&self.context, Request::Local(events)).await?;
-        outcomes
-            .into_iter()
-            .map(|outcome| match outcome {
-                Outcome::Accepted(event) | Outcome::Known(event) => Ok(event),
-                other => Err(other.into_refusal()),
-            })
-            .collect()
+        let answers = self.queue(room).push(&self.context, Request::Local(events)).await?;
+        answers.into_iter().map(|answer| answer.outcome()?.accepted()).collect()
     }
 
     /// Appends an event of a user of this server. Where the room wants a policy server's signature on it,
@@ -126,9 +147,8 @@ impl Timeline {
         let first =
             self.queue(room).push(&self.context, Request::Local(vec![event.clone()])).await?;
         let (pdu, policy) = match first.into_iter().next() {
-            Some(Outcome::Accepted(event) | Outcome::Known(event)) => return Ok(event),
-            Some(Outcome::NeedsSignature(pdu, policy)) => (pdu, policy),
-            Some(other) => return Err(other.into_refusal()),
+            Some(Answer::Outcome(outcome)) => return outcome.accepted(),
+            Some(Answer::NeedsSignature(pdu, policy)) => (pdu, policy),
             None => return Err(Error::internal("no outcome for an event")),
         };
         let signature = ask(&pdu, &policy).await?;
@@ -143,16 +163,18 @@ impl Timeline {
 
     /// Appends an event of another server, whose format, hashes and signatures were checked.
     pub async fn append_remote(&self, room: RoomNid, event: RemoteEvent) -> Result<Outcome> {
-        let outcomes =
+        let answers =
             self.queue(room).push(&self.context, Request::Remote(Box::new(event))).await?;
-        outcomes.into_iter().next().ok_or_else(|| Error::internal("no outcome for an event"))
+        let answer = answers.into_iter().next();
+        answer.ok_or_else(|| Error::internal("no outcome for an event"))?.outcome()
     }
 
     /// Keeps events without a place in the room's graph, as others' auth events or state.
     ///
     /// `events` are in an order in which each comes after its auth events.
     pub async fn append_outliers(&self, room: RoomNid, events: Vec<Pdu>) -> Result<Vec<Outcome>> {
-        self.queue(room).push(&self.context, Request::Outliers(events)).await
+        let answers = self.queue(room).push(&self.context, Request::Outliers(events)).await?;
+        answers.into_iter().map(Answer::outcome).collect()
     }
 
     /// Builds and signs an event that could be appended now, without appending it.
@@ -188,7 +210,7 @@ impl Timeline {
                 for event in &events {
                     match prepare::local(&context, conn, &mut tip, event)? {
                         Preparation::Prepared(event) => prepared.push(*event),
-                        Preparation::Done(outcome) => return Err(outcome.into_refusal()),
+                        Preparation::Done(answer) => return Err(answer.outcome()?.into_refusal()),
                     }
                 }
                 Ok((tip, prepared, room))

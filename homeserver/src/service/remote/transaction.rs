@@ -138,7 +138,7 @@ fn verdict(outcome: &Outcome) -> Result<(), String> {
             tracing::info!(event_id = %event.pdu.event_id, reason, "event rejected");
             Ok(())
         }
-        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::NeedsSignature(..) => {
+        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) => {
             Err("Events before this one cannot be had".to_owned())
         }
     }

@@ -29,7 +29,7 @@ use self::{
     relate::check_relation,
 };
 use super::{
-    Outcome,
+    Answer, Outcome,
     context::Context,
     resolve,
     tip::{Extremity, Tip},
@@ -91,6 +91,12 @@ pub enum Before {
     Entry(Vec<EventNid>),
 }
 
+impl Preparation {
+    fn done(outcome: Outcome) -> Self {
+        Self::Done(Answer::Outcome(outcome))
+    }
+}
+
 impl RemoteEvent {
     /// An event as it comes in a transaction.
     pub fn new(pdu: Pdu) -> Self {
@@ -101,7 +107,7 @@ impl RemoteEvent {
 pub(super) enum Preparation {
     Prepared(Box<Prepared>),
     /// There is nothing to commit.
-    Done(Outcome),
+    Done(Answer),
 }
 
 /// Builds, signs and places an event of a user of this server.
@@ -118,7 +124,7 @@ pub(super) fn local(
             .map_err(|_| Error::internal("a transaction's event id is broken"))?;
         let event = context.events.by_id(conn, &event_id)?;
         let event = event.ok_or_else(|| Error::internal("a transaction's event is missing"))?;
-        return Ok(Preparation::Done(Outcome::Known(event)));
+        return Ok(Preparation::done(Outcome::Known(event)));
     }
 
     let (pdu, prev, (state_before, row)) = match &event.signed {
@@ -133,7 +139,7 @@ pub(super) fn local(
         && event.signed.is_none()
         && !is_recommended(policy, &pdu, tip.info.rules)
     {
-        let needed = Outcome::NeedsSignature(Box::new(pdu), policy.clone());
+        let needed = Answer::NeedsSignature(Box::new(pdu), policy.clone());
         return Ok(Preparation::Done(needed));
     }
 
@@ -287,13 +293,13 @@ pub(super) fn remote(
     check_text(&remote.pdu.event_type, remote.pdu.state_key.as_deref())?;
     let pdu = &remote.pdu;
     let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
-        Some(event) if !event.outlier => return Ok(Preparation::Done(Outcome::Known(event))),
+        Some(event) if !event.outlier => return Ok(Preparation::done(Outcome::Known(event))),
         other => other,
     };
 
     let (auth_events, missing) = find_all(context, conn, tip, &pdu.auth_events)?;
     if !missing.is_empty() {
-        return Ok(Preparation::Done(Outcome::MissingAuth(missing)));
+        return Ok(Preparation::done(Outcome::MissingAuth(missing)));
     }
     let rejected = authorise_by_auth_events(context, conn, tip, pdu, &auth_events)?;
 
@@ -312,7 +318,7 @@ pub(super) fn remote(
         let is_given = |id: &OwnedEventId| given.iter().any(|(given, _)| given == id);
         if missing_prev.iter().any(|id| !is_given(id)) || (forks.is_empty() && given.is_empty()) {
             missing_prev.retain(|id| !is_given(id));
-            return Ok(Preparation::Done(Outcome::MissingPrev(missing_prev)));
+            return Ok(Preparation::done(Outcome::MissingPrev(missing_prev)));
         }
         for (_, events) in given.iter().filter(|(id, _)| missing_prev.contains(id)) {
             let (state, row) = snapshot(context, conn, tip, events)?;
@@ -371,11 +377,11 @@ pub(super) fn outlier(
 ) -> Result<Preparation> {
     check_text(&pdu.event_type, pdu.state_key.as_deref())?;
     if let Some(event) = tip.event_by_id(context, conn, &pdu.event_id)? {
-        return Ok(Preparation::Done(Outcome::Known(event)));
+        return Ok(Preparation::done(Outcome::Known(event)));
     }
     let (auth_events, missing) = find_all(context, conn, tip, &pdu.auth_events)?;
     if !missing.is_empty() {
-        return Ok(Preparation::Done(Outcome::MissingAuth(missing)));
+        return Ok(Preparation::done(Outcome::MissingAuth(missing)));
     }
     let rejected = authorise_by_auth_events(context, conn, tip, pdu, &auth_events)?;
     let mut rows = Rows::default();

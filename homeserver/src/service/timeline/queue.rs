@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{
-    Outcome,
+    Answer,
     commit::{self, Batch},
     context::Context,
     prepare::{self, LocalEvent, Preparation, Prepared, RemoteEvent},
@@ -70,7 +70,7 @@ struct Inner {
 struct Job {
     number: u64,
     request: Arc<Request>,
-    reply: oneshot::Sender<Result<Vec<Outcome>>>,
+    reply: oneshot::Sender<Result<Vec<Answer>>>,
     attempts: u32,
 }
 
@@ -80,14 +80,14 @@ struct Chain {
     /// The tip's epoch when preparing began.
     epoch: u64,
     batch: Option<Batch>,
-    done: Vec<(Job, Result<Vec<Outcome>>)>,
+    done: Vec<(Job, Result<Vec<Answer>>)>,
     /// Jobs that the batch commits, with the parts of their answers.
     prepared: Vec<(Job, Vec<Part>)>,
 }
 
 /// One answer of a job: known already, or the next event of the batch.
 enum Part {
-    Known(Outcome),
+    Known(Answer),
     Next,
 }
 
@@ -101,7 +101,7 @@ impl RoomQueue {
         self: &Arc<Self>,
         context: &Arc<Context>,
         request: Request,
-    ) -> Result<Vec<Outcome>> {
+    ) -> Result<Vec<Answer>> {
         let (reply, answer) = oneshot::channel();
         {
             let mut inner = self.inner.lock();
@@ -212,8 +212,8 @@ impl RoomQueue {
                 let mut outcomes = commit::outcomes(&batch.events).into_iter();
                 for (job, parts) in jobs {
                     let answer = parts.into_iter().filter_map(|part| match part {
-                        Part::Known(outcome) => Some(outcome),
-                        Part::Next => outcomes.next(),
+                        Part::Known(answer) => Some(answer),
+                        Part::Next => outcomes.next().map(Answer::Outcome),
                     });
                     let _ = job.reply.send(Ok(answer.collect()));
                 }
@@ -275,7 +275,7 @@ fn prepare_chain(
             }
             Ok(parts) => {
                 let known = parts.into_iter().filter_map(|part| match part {
-                    Part::Known(outcome) => Some(outcome),
+                    Part::Known(answer) => Some(answer),
                     Part::Next => None,
                 });
                 let known = known.collect();
@@ -306,7 +306,7 @@ fn prepare_job(
             own.push(*prepared);
             parts.push(Part::Next);
         }
-        Preparation::Done(outcome) => parts.push(Part::Known(outcome)),
+        Preparation::Done(answer) => parts.push(Part::Known(answer)),
     };
     match request {
         Request::Local(drafts) => {
