@@ -1,8 +1,12 @@
 //! What requests with a transaction id were answered.
 
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 
-use super::{Conn, UserNid, conn::each_backend, schema::client_transactions};
+use super::{
+    Conn, UserNid,
+    conn::{each_backend, prepared},
+    schema::client_transactions,
+};
 use crate::error::Result;
 
 /// Who asked for what: a transaction id counts for one device and endpoint.
@@ -16,26 +20,32 @@ pub struct TransactionKey {
 
 /// The answer given, if the transaction is known.
 pub fn response(conn: &mut Conn, key: &TransactionKey) -> Result<Option<String>> {
-    Ok(client_transactions::table
-        .find((key.user_nid, &key.device_id, &key.endpoint, &key.transaction_id))
-        .select(client_transactions::response)
-        .first(conn)
-        .optional()?)
+    let responses: Vec<String> = each_backend!(conn, conn => {
+        client_transactions::table
+            .find((key.user_nid, &key.device_id, &key.endpoint, &key.transaction_id))
+            .select(client_transactions::response)
+            .load(conn)
+    })?;
+    Ok(responses.into_iter().next())
+}
+
+prepared! {
+    Insert<'a> = "INSERT INTO client_transactions (user_nid, device_id, endpoint, transaction_id, \
+         response, created_at) VALUES (" user_nid: i64 ", " device_id: &'a str ", "
+        endpoint: &'a str ", " transaction_id: &'a str ", " response: &'a str ", "
+        created_at: i64 => ")";
 }
 
 pub fn insert(conn: &mut Conn, key: &TransactionKey, response: &str, now: i64) -> Result<()> {
-    each_backend!(conn, conn => {
-        diesel::insert_into(client_transactions::table)
-            .values((
-                client_transactions::user_nid.eq(key.user_nid),
-                client_transactions::device_id.eq(&key.device_id),
-                client_transactions::endpoint.eq(&key.endpoint),
-                client_transactions::transaction_id.eq(&key.transaction_id),
-                client_transactions::response.eq(response),
-                client_transactions::created_at.eq(now),
-            ))
-            .execute(conn)
-    })?;
+    let insert = Insert {
+        user_nid: key.user_nid.0,
+        device_id: &key.device_id,
+        endpoint: &key.endpoint,
+        transaction_id: &key.transaction_id,
+        response,
+        created_at: now,
+    };
+    each_backend!(conn, conn => conn.execute_returning_count(&insert))?;
     Ok(())
 }
 

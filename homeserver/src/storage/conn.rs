@@ -10,7 +10,7 @@ use diesel::{
     },
     pg::PgConnection,
     prelude::*,
-    sql_types::{BigInt, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
     sqlite::SqliteConnection,
 };
 
@@ -66,41 +66,70 @@ macro_rules! statements {
 }
 pub(crate) use statements;
 
-/// A statement with integer arguments, prepared once per connection: diesel has an `UPDATE` built and parsed
-/// each time. It runs by `execute_returning_count` inside [`each_backend!`].
+/// A statement with arguments, prepared once per connection: of an `UPDATE` or an upsert diesel builds the text
+/// and has it parsed each time, of an `INSERT` it builds the text. It runs by `execute_returning_count` inside
+/// [`each_backend!`].
 macro_rules! prepared {
-    ($($(#[$meta:meta])* $name:ident = $($sql:literal $argument:ident)+;)*) => {$(
-        $(#[$meta])*
-        struct $name {
-            $($argument: i64,)+
+    ($($name:ident $(<$life:lifetime>)? = $($sql:literal $argument:ident: $type:ty)+ => $end:literal;)*) => {$(
+        struct $name $(<$life>)? {
+            $($argument: $type,)+
         }
 
-        impl<DB> diesel::query_builder::QueryFragment<DB> for $name
-        where
-            DB: diesel::backend::Backend,
-            i64: diesel::serialize::ToSql<diesel::sql_types::BigInt, DB>,
-            DB: diesel::sql_types::HasSqlType<diesel::sql_types::BigInt>,
-        {
+        $crate::storage::conn::prepared!(@on diesel::sqlite::Sqlite, $name $(<$life>)? =
+            $($sql $argument: $type)+ => $end);
+        $crate::storage::conn::prepared!(@on diesel::pg::Pg, $name $(<$life>)? =
+            $($sql $argument: $type)+ => $end);
+
+        const _: () = {
+            pub struct Id;
+
+            impl $(<$life>)? diesel::query_builder::QueryId for $name $(<$life>)? {
+                type QueryId = Id;
+
+                const HAS_STATIC_QUERY_ID: bool = true;
+            }
+        };
+    )*};
+    (@on $database:ty, $name:ident $(<$life:lifetime>)? = $($sql:literal $argument:ident: $type:ty)+ => $end:literal) => {
+        impl $(<$life>)? diesel::query_builder::QueryFragment<$database> for $name $(<$life>)? {
             fn walk_ast<'b>(
                 &'b self,
-                mut pass: diesel::query_builder::AstPass<'_, 'b, DB>,
+                mut pass: diesel::query_builder::AstPass<'_, 'b, $database>,
             ) -> diesel::QueryResult<()> {
                 $(
                     pass.push_sql($sql);
-                    pass.push_bind_param::<diesel::sql_types::BigInt, i64>(&self.$argument)?;
+                    pass.push_bind_param::<<$type as $crate::storage::conn::Argument>::Sql, $type>(
+                        &self.$argument,
+                    )?;
                 )+
+                pass.push_sql($end);
                 Ok(())
             }
         }
+    };
+}
+pub(crate) use prepared;
 
-        impl diesel::query_builder::QueryId for $name {
-            type QueryId = Self;
+/// What an argument of a statement of [`prepared!`] is to the database.
+pub(super) trait Argument {
+    type Sql;
+}
 
-            const HAS_STATIC_QUERY_ID: bool = true;
+macro_rules! arguments {
+    ($($type:ty = $sql:ty;)*) => {$(
+        impl Argument for $type {
+            type Sql = $sql;
         }
     )*};
 }
-pub(crate) use prepared;
+
+arguments! {
+    i64 = BigInt;
+    bool = Bool;
+    &str = Text;
+    Option<i64> = Nullable<BigInt>;
+    Option<&str> = Nullable<Text>;
+}
 
 statements! {
     Begin = "BEGIN";

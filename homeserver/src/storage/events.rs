@@ -46,9 +46,43 @@ pub enum Direction {
     Forward,
 }
 
+prepared! {
+    Insert<'a> = "INSERT INTO events (event_nid, event_id, room_nid, position, sender_nid, event_type, \
+         state_key_nid, depth, origin_server_ts, received_at, outlier, rejected, soft_failed, \
+         state_before_nid, state_after_nid, replaces_nid, redacted_by_nid, device_id, transaction_id, \
+         json) VALUES (" event_nid: i64 ", " event_id: &'a str ", " room_nid: i64 ", "
+        position: Option<i64> ", " sender_nid: i64 ", " event_type: &'a str ", "
+        state_key_nid: Option<i64> ", " depth: i64 ", " origin_server_ts: i64 ", "
+        received_at: i64 ", " outlier: bool ", " rejected: bool ", " soft_failed: bool ", "
+        state_before_nid: Option<i64> ", " state_after_nid: Option<i64> ", "
+        replaces_nid: Option<i64> ", " redacted_by_nid: Option<i64> ", "
+        device_id: Option<&'a str> ", " transaction_id: Option<&'a str> ", " json: &'a str => ")";
+}
+
 pub fn insert(conn: &mut Conn, event: &EventRow) -> Result<()> {
-    // Not through the connection of both databases: that would build the statement's text each time.
-    each_backend!(conn, conn => diesel::insert_into(events::table).values(event).execute(conn))?;
+    let insert = Insert {
+        event_nid: event.event_nid.0,
+        event_id: &event.event_id,
+        room_nid: event.room_nid.0,
+        position: event.position.map(|position| position.0),
+        sender_nid: event.sender_nid.0,
+        event_type: &event.event_type,
+        state_key_nid: event.state_key_nid.map(|nid| nid.0),
+        depth: event.depth,
+        origin_server_ts: event.origin_server_ts,
+        received_at: event.received_at,
+        outlier: event.outlier,
+        rejected: event.rejected,
+        soft_failed: event.soft_failed,
+        state_before_nid: event.state_before_nid.map(|nid| nid.0),
+        state_after_nid: event.state_after_nid.map(|nid| nid.0),
+        replaces_nid: event.replaces_nid.map(|nid| nid.0),
+        redacted_by_nid: event.redacted_by_nid.map(|nid| nid.0),
+        device_id: event.device_id.as_deref(),
+        transaction_id: event.transaction_id.as_deref(),
+        json: &event.json,
+    };
+    each_backend!(conn, conn => conn.execute_returning_count(&insert))?;
     Ok(())
 }
 
@@ -196,8 +230,8 @@ pub fn insert_forward_extremity(conn: &mut Conn, room: RoomNid, event: EventNid)
 }
 
 prepared! {
-    ReplaceForwardExtremity = "UPDATE forward_extremities SET event_nid = " new
-        " WHERE room_nid = " room " AND event_nid = " old;
+    ReplaceForwardExtremity = "UPDATE forward_extremities SET event_nid = " new: i64
+        " WHERE room_nid = " room: i64 " AND event_nid = " old: i64 => "";
 }
 
 /// The usual case: an event follows the only one that none followed.

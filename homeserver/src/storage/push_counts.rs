@@ -1,9 +1,11 @@
 //! Running totals of events that notify, and where they count otherwise for a user. See `service/push.rs`.
 
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 
 use super::{
-    Conn, EventNid, Position, RoomNid, UserNid, each_backend,
+    Conn, EventNid, Position, RoomNid, UserNid,
+    conn::prepared,
+    each_backend,
     schema::{
         events, push_counters, push_exceptions, push_modes, push_redactions, push_thread_counters,
         push_threads,
@@ -57,8 +59,28 @@ pub struct RedactionRow {
     pub highlight: i64,
 }
 
+prepared! {
+    InsertCounter<'a> = "INSERT INTO push_counters (room_nid, position, thread, notify, highlight, \
+         room_notify, room_highlight, main_notify, main_highlight, actions) VALUES (" room_nid: i64
+        ", " position: i64 ", " thread: &'a str ", " notify: i64 ", " highlight: i64 ", "
+        room_notify: i64 ", " room_highlight: i64 ", " main_notify: i64 ", " main_highlight: i64
+        ", " actions: &'a str => ")";
+}
+
 pub fn insert_counter(tx: &mut Conn, row: &CounterRow) -> Result<()> {
-    each_backend!(tx, conn => diesel::insert_into(push_counters::table).values(row).execute(conn))?;
+    let insert = InsertCounter {
+        room_nid: row.room_nid.0,
+        position: row.position.0,
+        thread: &row.thread,
+        notify: row.notify,
+        highlight: row.highlight,
+        room_notify: row.room_notify,
+        room_highlight: row.room_highlight,
+        main_notify: row.main_notify,
+        main_highlight: row.main_highlight,
+        actions: &row.actions,
+    };
+    each_backend!(tx, conn => conn.execute_returning_count(&insert))?;
     Ok(())
 }
 

@@ -1,12 +1,20 @@
 //! Up to where nothing is unread for a user, in all of a room and in its threads.
 
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 
-use super::{Conn, Position, RoomNid, UserNid, each_backend, schema::read_positions};
+use super::{
+    Conn, Position, RoomNid, UserNid, conn::prepared, each_backend, schema::read_positions,
+};
 use crate::error::Result;
 
 /// All of the room.
 pub const ALL: &str = "";
+
+prepared! {
+    Set<'a> = "INSERT INTO read_positions (user_nid, room_nid, thread, position) VALUES (" user: i64
+        ", " room: i64 ", " thread: &'a str ", " position: i64 => ") \
+         ON CONFLICT (user_nid, room_nid, thread) DO UPDATE SET position = excluded.position";
+}
 
 /// Sets a position that is known to be the latest.
 pub fn set(
@@ -15,23 +23,8 @@ pub fn set(
     thread: &str,
     position: Position,
 ) -> Result<()> {
-    each_backend!(tx, conn => {
-        diesel::insert_into(read_positions::table)
-            .values((
-                read_positions::user_nid.eq(user),
-                read_positions::room_nid.eq(room),
-                read_positions::thread.eq(thread),
-                read_positions::position.eq(position),
-            ))
-            .on_conflict((
-                read_positions::user_nid,
-                read_positions::room_nid,
-                read_positions::thread,
-            ))
-            .do_update()
-            .set(read_positions::position.eq(position))
-            .execute(conn)
-    })?;
+    let set = Set { user: user.0, room: room.0, thread, position: position.0 };
+    each_backend!(tx, conn => conn.execute_returning_count(&set))?;
     if thread == ALL {
         // These say nothing any more.
         diesel::delete(

@@ -43,8 +43,8 @@ pub fn state_nid(conn: &mut Conn, nid: RoomNid) -> Result<StateNid> {
 }
 
 prepared! {
-    Advance = "UPDATE rooms SET generation = " to ", state_nid = " state_nid
-        " WHERE room_nid = " room " AND generation = " from;
+    Advance = "UPDATE rooms SET generation = " to: i64 ", state_nid = " state_nid: i64
+        " WHERE room_nid = " room: i64 " AND generation = " from: i64 => "";
 }
 
 /// Moves a room on from generation `from`; false when it stands elsewhere.
