@@ -40,7 +40,8 @@ impl Evaluation {
         member_count: u64,
         power_levels: Option<PushConditionPowerLevelsCtx>,
     ) -> Result<Self> {
-        let json = RawValue::from_string(pdu.json.to_string())
+        // As clients see it: hashes and signatures are no matter of rules.
+        let json = RawValue::from_string(pdu.client_json(true, None))
             .map_err(|error| Error::internal(format!("an event: {error}")))?;
         let event = FlattenedJson::from_raw(&Raw::<AnySyncTimelineEvent>::from_json(json));
         let mut room = PushConditionRoomCtx::new(
