@@ -163,7 +163,7 @@ mod tests {
             last_seen_at: None,
             last_seen_ip: None,
         };
-        insert_if_absent(conn, &device)
+        insert_if_absent(conn, &device).map(drop)
     }
 
     fn message(user: i64, device_id: &str, json: &str) -> Message {
