@@ -37,6 +37,13 @@ pub fn load_generator() -> Result<PathBuf> {
     debug_build("xtask-bench")
 }
 
+/// A device of the encryption library that is asked over its standard input; the program.
+pub fn interop_peer() -> Result<PathBuf> {
+    let workspace = ["build", "--workspace", "--exclude=sealpost-e2e-wasm", "--exclude=xtask-wasm"];
+    run(cargo(&workspace).arg("--example=peer"))?;
+    Ok(place::built("debug", "examples/peer"))
+}
+
 /// Chosen by program, not by package: then dependencies have the features that the tests have compiled them
 /// with, and need not be compiled again.
 fn debug_build(program: &str) -> Result<PathBuf> {

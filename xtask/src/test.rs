@@ -5,10 +5,11 @@ use crate::summary::{Step, run_steps};
 use crate::{Counts, Result, artefact, clients, peer, place, provision, soak};
 
 /// In this order: the server embeds the page that `web` builds.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("web", web),
     ("wasm", wasm),
     ("rust", rust),
+    ("interop", interop),
     ("browser", browser),
     ("clients", clients::clients),
     ("peer", peer::peer),
@@ -23,6 +24,14 @@ pub fn test(chosen: &[String]) -> Result<()> {
 fn web() -> Result<Counts> {
     artefact::web()?;
     run_counted(command("npm", &place::web()).args(["test"]))
+}
+
+/// The encryption library against a second implementation, in Python, of `docs/protocol.md`.
+fn interop() -> Result<Counts> {
+    let folder = place::root().join("e2e/tests/interop");
+    let python = provision::python_environment("interop", &folder.join("requirements.txt"))?;
+    let peer = artefact::interop_peer()?;
+    run_counted(command(python, &folder).arg("talk.py").arg(peer))
 }
 
 /// The page as a browser shows it, from a real server.
