@@ -31,6 +31,7 @@ pub mod receipts;
 pub mod registration;
 pub mod relations;
 pub mod remote;
+pub mod restricted;
 pub mod room_digest;
 pub mod room_info;
 pub mod rooms;

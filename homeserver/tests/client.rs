@@ -35,6 +35,8 @@ mod ignored_users;
 mod key_backup;
 #[path = "client/keys.rs"]
 mod keys;
+#[path = "client/knock.rs"]
+mod knock;
 #[path = "client/listeners.rs"]
 mod listeners;
 #[path = "client/media.rs"]

@@ -12,6 +12,7 @@ pub mod directory;
 pub mod discovery;
 pub mod filter;
 pub mod keys;
+pub mod knock;
 pub mod media;
 pub mod membership;
 pub mod message;

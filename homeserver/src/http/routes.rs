@@ -15,7 +15,7 @@ use super::{
         room, session, sliding_sync, state, sync, tag, threads, to_device, typing, user_directory,
         voip,
     },
-    client::{alias, context, directory},
+    client::{alias, context, directory, knock},
     client::{device, keys},
     federation, limits,
     metrics::RouteMetrics,
@@ -106,6 +106,7 @@ pub fn routes() -> Routes {
 
     routes.add(membership::join_room_by_id);
     routes.add(membership::join_room_by_id_or_alias);
+    routes.add(knock::knock_room);
     routes.add(membership::invite_user);
     routes.add(membership::leave_room);
     routes.add(membership::kick_user);
@@ -187,6 +188,8 @@ pub fn routes() -> Routes {
     routes.add(federation::discovery::get_server_version);
     routes.add(federation::membership::prepare_join_event);
     routes.add(federation::membership::create_join_event);
+    routes.add(federation::membership::prepare_knock_event);
+    routes.add(federation::membership::create_knock_event);
     routes.add(federation::membership::prepare_leave_event);
     routes.add(federation::membership::create_leave_event);
     routes.add(federation::membership::create_invite);

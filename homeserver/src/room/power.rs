@@ -104,6 +104,15 @@ impl Power {
         self.of(user_id) >= self.to_send(event_type, is_state)
     }
 
+    pub fn may_invite(&self, user_id: &UserId) -> bool {
+        self.of(user_id) >= self.invite
+    }
+
+    /// The users who have a level of their own.
+    pub fn named(&self) -> impl Iterator<Item = &UserId> {
+        self.creators.iter().chain(self.users.keys()).map(|user| &**user)
+    }
+
     pub fn may_redact_others(&self, user_id: &UserId) -> bool {
         self.of(user_id) >= self.redact
     }

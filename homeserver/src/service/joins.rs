@@ -1,4 +1,4 @@
-//! Joining a room by id or alias, here or with another server's help.
+//! Joining a room, or knocking on it, by id or alias, here or with another server's help.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     remote::{Remote, join::Joiner},
-    rooms::Rooms,
+    rooms::{LocalJoin, Rooms},
     sessions::Session,
 };
 use crate::{
@@ -30,39 +30,59 @@ impl Joins {
         &self,
         caller: &Arc<Session>,
         room: &RoomOrAliasId,
-        mut via: Vec<OwnedServerName>,
+        via: Vec<OwnedServerName>,
         reason: Option<String>,
     ) -> Result<OwnedRoomId> {
-        let room_id = if room.is_room_id() {
-            OwnedRoomId::try_from(room.to_owned())
-                .map_err(|_| Error::invalid_param("The room id is malformed"))?
-        } else {
-            let alias = OwnedRoomAliasId::try_from(room.to_owned())
-                .map_err(|_| Error::invalid_param("The alias is malformed"))?;
-            if alias.server_name() == self.rooms.context().server_name {
-                let found = self.rooms.by_alias(&alias).await?;
-                found.ok_or_else(|| Error::not_found("There is no such alias"))?
-            } else {
-                let (room_id, servers) = self.remote.by_alias(&alias).await?;
-                via.push(alias.server_name().to_owned());
-                via.extend(servers);
-                room_id
-            }
-        };
-        if let Some(info) = self.rooms.join_local(caller, &room_id, reason.clone()).await? {
-            return Ok(info.id.clone());
+        let (room_id, mut via) = self.find(room, via).await?;
+        match self.rooms.join_local(caller, &room_id, reason.clone()).await? {
+            LocalJoin::Joined(info) => return Ok(info.id.clone()),
+            LocalJoin::Elsewhere(servers) => via.extend(servers),
         }
         caller.check_not_guest()?;
         via.extend(self.inviter(caller, &room_id).await?);
-        via.extend(room_id.server_name().map(ToOwned::to_owned));
-        let mut named = Vec::with_capacity(via.len());
-        for server in via {
-            if !named.contains(&server) {
-                named.push(server);
-            }
-        }
         let joiner = self.joiner(caller, reason).await?;
-        Ok(self.remote.join(&room_id, &named, &joiner).await?.id.clone())
+        Ok(self.remote.join(&room_id, &named(&room_id, via), &joiner).await?.id.clone())
+    }
+
+    /// Knocks on `room`. `via` are servers that may help.
+    pub async fn knock(
+        &self,
+        caller: &Arc<Session>,
+        room: &RoomOrAliasId,
+        via: Vec<OwnedServerName>,
+        reason: Option<String>,
+    ) -> Result<OwnedRoomId> {
+        let (room_id, via) = self.find(room, via).await?;
+        if !self.rooms.knock_local(caller, &room_id, reason.clone()).await? {
+            let knocker = self.joiner(caller, reason).await?;
+            let via = named(&room_id, via);
+            self.remote.knock(&room_id, &via, caller.user_nid, &knocker).await?;
+        }
+        Ok(room_id)
+    }
+
+    /// The room that is meant, and servers that may help to enter it.
+    async fn find(
+        &self,
+        room: &RoomOrAliasId,
+        mut via: Vec<OwnedServerName>,
+    ) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
+        if room.is_room_id() {
+            let room_id = OwnedRoomId::try_from(room.to_owned())
+                .map_err(|_| Error::invalid_param("The room id is malformed"))?;
+            return Ok((room_id, via));
+        }
+        let alias = OwnedRoomAliasId::try_from(room.to_owned())
+            .map_err(|_| Error::invalid_param("The alias is malformed"))?;
+        if alias.server_name() == self.rooms.context().server_name {
+            let found = self.rooms.by_alias(&alias).await?;
+            let room_id = found.ok_or_else(|| Error::not_found("There is no such alias"))?;
+            return Ok((room_id, via));
+        }
+        let (room_id, servers) = self.remote.by_alias(&alias).await?;
+        via.push(alias.server_name().to_owned());
+        via.extend(servers);
+        Ok((room_id, via))
     }
 
     /// The server of the user who invited the caller.
@@ -94,4 +114,15 @@ impl Joins {
             .collect();
         Ok(Joiner { user_id: caller.user_id.clone(), content })
     }
+}
+
+/// Servers that may help, each once; last the one that the room's id names.
+fn named(room_id: &RoomId, via: Vec<OwnedServerName>) -> Vec<OwnedServerName> {
+    let mut named = Vec::with_capacity(via.len() + 1);
+    for server in via.into_iter().chain(room_id.server_name().map(ToOwned::to_owned)) {
+        if !named.contains(&server) {
+            named.push(server);
+        }
+    }
+    named
 }

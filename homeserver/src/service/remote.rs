@@ -5,7 +5,7 @@
 //!                          └─► edu.rs (the one gate of EDUs)
 //!                    serve_join.rs ─┘      │  ▲
 //!                    serve_events.rs       ▼  │ missing events, state, keys
-//! service/rooms ───► join.rs, invite.rs ─► fetch.rs ─► other servers
+//! service/rooms ───► join.rs, knock.rs, invite.rs ─► fetch.rs ─► other servers
 //! ```
 //!
 //! Nothing here waits for another server while it holds a room's queue or a database connection.
@@ -16,6 +16,7 @@ mod fetch;
 pub mod invite;
 pub mod join;
 pub mod keys;
+mod knock;
 mod leave;
 pub(in crate::service) mod locks;
 mod media;

@@ -9,6 +9,7 @@ mod create;
 mod directory;
 mod guests;
 pub mod history;
+mod knock;
 mod membership;
 mod profile;
 mod relations;
@@ -34,16 +35,16 @@ use crate::{
     storage::{Conn, rooms as room_rows, state::State},
 };
 
-use self::summary::Summaries;
 pub use self::{
     context::Surroundings,
     create::NewRoomRequest,
     directory::DirectoryPage,
     history::{Page, PageRequest, Shown},
-    membership::{MemberChange, Target},
+    membership::{LocalJoin, MemberChange, Target},
     relations::RelationsRequest,
     threads::ThreadsRequest,
 };
+use self::summary::Summaries;
 
 pub struct Rooms {
     timeline: Arc<Timeline>,
@@ -100,7 +101,11 @@ fn known(context: &Context, conn: &mut Conn, room_id: &RoomId) -> Result<Arc<Roo
 }
 
 /// What users may do in a room now.
-fn power(context: &Context, conn: &mut Conn, info: &RoomInfo) -> Result<Power> {
+pub(in crate::service) fn power(
+    context: &Context,
+    conn: &mut Conn,
+    info: &RoomInfo,
+) -> Result<Power> {
     let state = room_rows::state_nid(conn, info.nid)?;
     let state = &context.states.get(conn, state)?;
     let levels = state_event(context, conn, state, &StateEventType::RoomPowerLevels, "")?;

@@ -143,6 +143,18 @@ pub fn is_resident(conn: &mut Conn, room: RoomNid) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// A user of this server who is joined to a room.
+pub fn resident(conn: &mut Conn, room: RoomNid) -> Result<Option<String>> {
+    Ok(memberships::table
+        .inner_join(accounts::table.on(accounts::user_nid.eq(memberships::user_nid)))
+        .inner_join(users::table.on(users::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .filter(memberships::membership.eq("join"))
+        .select(users::user_id)
+        .first(conn)
+        .optional()?)
+}
+
 /// A user's changes of membership in a room, oldest first.
 pub fn changes(conn: &mut Conn, room: RoomNid, user: UserNid) -> Result<Vec<(Position, String)>> {
     Ok(membership_changes::table

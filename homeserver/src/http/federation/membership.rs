@@ -1,8 +1,9 @@
-//! Joins and leaves of other servers' users in rooms that this server is in, and invites to this server's
+//! Joins, knocks and leaves of other servers' users in rooms that this server is in, and invites to this server's
 //! users.
 
 use ruma::api::federation::membership::{
-    create_invite, create_join_event, create_leave_event, prepare_join_event, prepare_leave_event,
+    create_invite, create_join_event, create_knock_event, create_leave_event, prepare_join_event,
+    prepare_knock_event, prepare_leave_event,
 };
 
 use crate::{
@@ -34,6 +35,30 @@ pub async fn create_join_event(
     let state =
         ctx.remote.send_join(&caller, &request.room_id, &request.event_id, request.pdu).await?;
     Ok(create_join_event::v2::Response::new(state))
+}
+
+/// `GET /_matrix/federation/v1/make_knock/{roomId}/{userId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1make_knockroomiduserid>
+pub async fn prepare_knock_event(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<prepare_knock_event::v1::Request>,
+) -> Result<prepare_knock_event::v1::Response> {
+    let made =
+        ctx.remote.make_knock(&caller, &request.room_id, &request.user_id, &request.ver).await?;
+    Ok(prepare_knock_event::v1::Response::new(made.room_version, made.event))
+}
+
+/// `PUT /_matrix/federation/v1/send_knock/{roomId}/{eventId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv1send_knockroomideventid>
+pub async fn create_knock_event(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<create_knock_event::v1::Request>,
+) -> Result<create_knock_event::v1::Response> {
+    let state =
+        ctx.remote.send_knock(&caller, &request.room_id, &request.event_id, request.pdu).await?;
+    Ok(create_knock_event::v1::Response::new(state))
 }
 
 /// `GET /_matrix/federation/v1/make_leave/{roomId}/{userId}`

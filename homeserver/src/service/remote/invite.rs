@@ -54,7 +54,7 @@ impl Remote {
         let server = invited.server_name();
         self.policy.check(server)?;
         let pdu = self.timeline.propose(info.nid, draft).await?;
-        let stripped = self.stripped_state(info, &pdu.sender).await?;
+        let stripped = self.stripped_state(info, Some(&pdu.sender)).await?;
         let request = create_invite::v2::Request::new(
             info.id.clone(),
             pdu.event_id.clone(),
@@ -82,20 +82,21 @@ impl Remote {
         }
     }
 
-    async fn stripped_state(
+    /// What somebody who is not in a room is told of it.
+    pub(super) async fn stripped_state(
         &self,
         info: &RoomInfo,
-        inviter: &UserId,
+        inviter: Option<&UserId>,
     ) -> Result<Vec<Box<RawValue>>> {
-        let (context, room, inviter) = (self.context.clone(), info.nid, inviter.to_owned());
+        let (context, room) = (self.context.clone(), info.nid);
+        let inviter = inviter.map(ToOwned::to_owned);
         let read = self.context.store.read(move |conn| {
             let nid = rooms::state_nid(conn, room)?;
             let state = context.states.get(conn, nid)?;
             let mut stripped = Vec::new();
             let places = STRIPPED.iter().map(|event_type| (event_type.clone(), ""));
-            for (event_type, state_key) in
-                places.chain([(StateEventType::RoomMember, inviter.as_str())])
-            {
+            let inviter = inviter.as_ref().map(|user| (StateEventType::RoomMember, user.as_str()));
+            for (event_type, state_key) in places.chain(inviter) {
                 let key = (&*event_type.to_string(), state_key);
                 let key = context.store.state_keys().find(conn, key)?;
                 if let Some(nid) = key.and_then(|key| state.get(key)) {
@@ -146,16 +147,9 @@ impl Remote {
             .ok_or_else(|| Error::not_found("This server has no such user"))?;
         // In a room that we are in, the invite comes again with the other events.
         if !resident {
-            let mut stripped: Vec<Value> =
-                request.invite_room_state.iter().filter_map(stripped).collect();
-            let own = stripped_event(&pdu.json);
-            stripped.extend(own.filter(|own| !stripped.contains(own)));
-            let invite = OutOfBand {
-                user_nid: account.user_nid,
-                pdu,
-                membership: "invite".to_owned(),
-                stripped_state: Some(Value::from(stripped).to_string()),
-            };
+            let stripped_state = Some(told(&request.invite_room_state, &pdu));
+            let membership = "invite".to_owned();
+            let invite = OutOfBand { user_nid: account.user_nid, pdu, membership, stripped_state };
             self.timeline.append_out_of_band(Arc::new(info), invite).await?;
         }
         Ok(signed)
@@ -179,7 +173,7 @@ impl Remote {
     }
 
     /// The event with our signature added.
-    fn sign(&self, event: &RawValue, rules: &RoomVersionRules) -> Result<Box<RawValue>> {
+    pub(super) fn sign(&self, event: &RawValue, rules: &RoomVersionRules) -> Result<Box<RawValue>> {
         let malformed = |error: &dyn std::fmt::Display| Error::bad_json(error.to_string());
         let mut object = canonical::parse(event.get(), rules).map_err(|error| malformed(&error))?;
         canonical::sign(&mut object, self.context.server_name.as_str(), &self.key, rules)
@@ -187,6 +181,14 @@ impl Remote {
         let signed = canonical::to_string(&object, rules).map_err(|error| malformed(&error))?;
         RawValue::from_string(signed).map_err(|error| malformed(&error))
     }
+}
+
+/// What a client is shown of a room that its user is not in, with their own membership, as JSON.
+pub(super) fn told(state: &[RawStrippedState], own: &Pdu) -> String {
+    let mut events: Vec<Value> = state.iter().filter_map(stripped).collect();
+    let own = stripped_event(&own.json);
+    events.extend(own.filter(|own| !events.contains(own)));
+    Value::from(events).to_string()
 }
 
 /// What a client is shown of an event in an invite's state.

@@ -54,11 +54,33 @@ pub struct Joiner {
     pub content: Map<String, Value>,
 }
 
-/// A join made by another server's template.
-struct MadeJoin {
-    version: RoomVersionId,
-    event_id: OwnedEventId,
-    event: Box<RawValue>,
+/// A membership made by another server's template.
+pub(super) struct Made {
+    pub version: RoomVersionId,
+    pub event_id: OwnedEventId,
+    pub event: Box<RawValue>,
+}
+
+/// Why servers did not help to enter a room: the error that says most.
+#[derive(Default)]
+pub(super) struct Refusals(Option<Error>);
+
+impl Refusals {
+    pub fn add(&mut self, server: &ServerName, error: Error) {
+        tracing::info!(%server, %error, "this server did not help to enter a room");
+        // What says something about the room says more than a server that is down.
+        let tells = |error: &Error| matches!(error, Error::Matrix { status, .. } if status.is_client_error());
+        if !self.0.as_ref().is_some_and(tells) {
+            self.0 = Some(error);
+        }
+    }
+
+    pub fn into_error(self) -> Error {
+        self.0.unwrap_or_else(|| {
+            let message = "No server is known that could help to enter this room";
+            Error::matrix(StatusCode::NOT_FOUND, ErrorKind::NotFound, message)
+        })
+    }
 }
 
 /// An event as another server would have it.
@@ -93,25 +115,23 @@ impl Remote {
     ) -> Result<Arc<RoomInfo>> {
         let room_id = room_id.to_owned();
         let _one_at_a_time = self.joining.lock(&room_id).await;
-        let mut last = None;
-        let own = &self.context.server_name;
-        for server in via.iter().filter(|server| *server != own).take(SERVERS_MAX) {
+        let mut refusals = Refusals::default();
+        for server in self.helpers(via) {
             match self.join_through(server, &room_id, joiner).await {
                 Ok(info) => return Ok(info),
-                Err(error) => {
-                    tracing::info!(%server, %room_id, %error, "join through this server failed");
-                    // What says something about the room says more than a server that is down.
-                    let tells = |error: &Error| matches!(error, Error::Matrix { status, .. } if status.is_client_error());
-                    if !last.as_ref().is_some_and(tells) {
-                        last = Some(error);
-                    }
-                }
+                Err(error) => refusals.add(server, error),
             }
         }
-        Err(last.unwrap_or_else(|| {
-            let message = "No server is known that could help to join this room";
-            Error::matrix(StatusCode::NOT_FOUND, ErrorKind::NotFound, message)
-        }))
+        Err(refusals.into_error())
+    }
+
+    /// Those of `via` that are asked to help entering a room.
+    pub(super) fn helpers<'a>(
+        &self,
+        via: &'a [OwnedServerName],
+    ) -> impl Iterator<Item = &'a OwnedServerName> {
+        let own = self.context.server_name.clone();
+        via.iter().filter(move |server| **server != own).take(SERVERS_MAX)
     }
 
     async fn join_through(
@@ -131,6 +151,7 @@ impl Remote {
         let answer = answer.map_err(|error| refused(server, error))?.room_state;
         self.signs_of_life.heard_from(server);
         let info = self.enter(room_id, &made).await?;
+        let resident = self.is_resident(&info).await?;
 
         // A server that signs restricted joins sends the join back with its signature added.
         let own = self.check(&info, vec![answer.event.unwrap_or(made.event)]).await?;
@@ -138,6 +159,13 @@ impl Remote {
             Some(Ok(join)) if join.event_id == made.event_id => join,
             other => return Err(answered_wrong(server, &format!("another join: {other:?}"))),
         };
+        if resident {
+            // Users of ours are in the room, and none of them could vouch for the join: it is one more event.
+            return match self.receive(server, &info, join).await? {
+                Outcome::Accepted(_) | Outcome::Known(_) => Ok(info),
+                outcome => Err(outcome.into_refusal()),
+            };
+        }
         let state = self.check_fit(&info, answer.state).await?;
         check_create(server, &info, &state)?;
         let ids: Vec<OwnedEventId> = state.iter().map(|event| event.event_id.clone()).collect();
@@ -158,7 +186,7 @@ impl Remote {
         server: &ServerName,
         room_id: &RoomId,
         joiner: &Joiner,
-    ) -> Result<MadeJoin> {
+    ) -> Result<Made> {
         let mut request =
             prepare_join_event::v1::Request::new(room_id.to_owned(), joiner.user_id.clone());
         request.ver = version::SUPPORTED.to_vec();
@@ -168,7 +196,7 @@ impl Remote {
         let rules = version::rules(&version).ok_or_else(|| unsupported_version(&version))?;
         let template = Template { room_id, membership: "join", rules, event: &answer.event };
         let (event_id, event) = self.fill_in(server, template, joiner)?;
-        Ok(MadeJoin { version, event_id, event })
+        Ok(Made { version, event_id, event })
     }
 
     /// Makes an event of another server's template: our own content, hash and signature.
@@ -226,7 +254,7 @@ impl Remote {
     }
 
     /// The row of a room that is not known yet: without state and members, so seen by nobody.
-    async fn enter(&self, room_id: &RoomId, made: &MadeJoin) -> Result<Arc<RoomInfo>> {
+    async fn enter(&self, room_id: &RoomId, made: &Made) -> Result<Arc<RoomInfo>> {
         match self.room(room_id).await {
             Ok(info) if info.version == made.version => return Ok(info),
             Ok(_) => return Err(Error::forbidden("The room has another version here")),

@@ -1,15 +1,16 @@
-//! Declining an invite to a room that this server is not in.
+//! Declining an invite to a room that this server is not in, and taking back a knock on one.
 //!
-//! The inviter's server gives a template and takes the signed leave; where it can't be had, the invite is
-//! declined here alone.
+//! A server in the room gives a template and takes the signed leave; where none can be had, the invite or knock
+//! ends here alone.
 
 use std::sync::Arc;
 
 use ruma::{
-    RoomVersionId,
+    OwnedServerName, OwnedUserId, RoomVersionId, ServerName,
     api::federation::membership::{create_leave_event, prepare_leave_event},
 };
 use sealpost_federation::client::Limits;
+use serde::Deserialize;
 
 use super::{
     Remote,
@@ -24,29 +25,39 @@ use crate::{
 };
 
 impl Remote {
-    /// Declines the invite of `leaver` to a room.
+    /// Ends the invite of `leaver` to a room, or their knock on it.
     pub async fn decline(
         &self,
         info: &Arc<RoomInfo>,
         user_nid: UserNid,
         leaver: &Joiner,
     ) -> Result<Arc<Event>> {
-        let invite = self.membership(info, user_nid).await?;
-        let pdu = match self.leave_through(info, &invite, leaver).await {
-            Ok(pdu) => pdu,
-            Err(error) => {
-                tracing::info!(room_id = %info.id, %error, "invite declined here alone");
-                Pdu::clone(&invite.pdu)
+        let (before, servers) = self.membership(info, user_nid).await?;
+        let mut left = None;
+        for server in self.helpers(&servers) {
+            match self.leave_through(server, info, leaver).await {
+                Ok(pdu) => {
+                    left = Some(pdu);
+                    break;
+                }
+                Err(error) => {
+                    tracing::info!(%server, room_id = %info.id, %error, "a leave was not taken");
+                }
             }
-        };
+        }
+        let pdu = left.unwrap_or_else(|| Pdu::clone(&before.pdu));
         let membership = "leave".to_owned();
         let leave = OutOfBand { user_nid, pdu, membership, stripped_state: None };
         self.timeline.append_out_of_band(info.clone(), leave).await?;
-        self.membership(info, user_nid).await
+        Ok(self.membership(info, user_nid).await?.0)
     }
 
-    async fn leave_through(&self, info: &RoomInfo, invite: &Event, leaver: &Joiner) -> Result<Pdu> {
-        let server = invite.pdu.sender.server_name();
+    async fn leave_through(
+        &self,
+        server: &ServerName,
+        info: &RoomInfo,
+        leaver: &Joiner,
+    ) -> Result<Pdu> {
         self.policy.check(server)?;
         let failed = |error| refused(server, error);
         let request =
@@ -71,14 +82,39 @@ impl Remote {
         }
     }
 
-    /// The event of a user's membership.
-    async fn membership(&self, info: &RoomInfo, user: UserNid) -> Result<Arc<Event>> {
+    /// The event of a user's membership, and servers that are in the room as far as it tells.
+    async fn membership(
+        &self,
+        info: &RoomInfo,
+        user: UserNid,
+    ) -> Result<(Arc<Event>, Vec<OwnedServerName>)> {
         let (context, room) = (self.context.clone(), info.nid);
         let read = self.context.store.read(move |conn| {
             let row = members::get(conn, room, user)?;
             let row = row.ok_or_else(|| Error::forbidden("You are not invited to this room"))?;
-            context.events.get(conn, row.event_nid)
+            let event = context.events.get(conn, row.event_nid)?;
+            let mut servers = vec![event.pdu.sender.server_name().to_owned()];
+            servers.extend(servers_of(row.stripped_state.as_deref()));
+            Ok((event, servers))
         });
-        read.await
+        let (event, mut servers) = read.await?;
+        servers.extend(info.id.server_name().map(ToOwned::to_owned));
+        let mut named = Vec::with_capacity(servers.len());
+        for server in servers {
+            if !named.contains(&server) {
+                named.push(server);
+            }
+        }
+        Ok((event, named))
     }
+}
+
+/// The servers of those who sent what a user was told of a room: JSON as it is stored.
+pub(super) fn servers_of(stripped: Option<&str>) -> impl Iterator<Item = OwnedServerName> {
+    #[derive(Deserialize)]
+    struct Sent {
+        sender: OwnedUserId,
+    }
+    let events = stripped.and_then(|json| serde_json::from_str::<Vec<Sent>>(json).ok());
+    events.unwrap_or_default().into_iter().map(|event| event.sender.server_name().to_owned())
 }

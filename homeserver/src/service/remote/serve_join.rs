@@ -25,10 +25,14 @@ use crate::{
     room::{build::Draft, event::Pdu},
     service::{
         event::Event,
+        restricted::{Admission, admission, unable_to_grant},
         room_info::RoomInfo,
         timeline::{Outcome, RemoteEvent},
     },
 };
+
+/// Where a join names who vouches for it.
+const AUTHORISER: &str = "join_authorised_via_users_server";
 
 /// The template of an event, and the version of its room.
 pub struct Template {
@@ -47,15 +51,37 @@ impl Remote {
     ) -> Result<Template> {
         self.check_sender(origin, user)?;
         let info = self.resident_room(room_id).await?;
-        if !versions.contains(&info.version) {
-            let data = IncompatibleRoomVersionErrorData::new(info.version.clone());
-            return Err(Error::matrix(
-                StatusCode::BAD_REQUEST,
-                ErrorKind::IncompatibleRoomVersion(data),
-                "Your server does not know the version of this room",
-            ));
+        self.check_version(&info, versions)?;
+        let authoriser = self.authoriser(&info, user).await?;
+        self.template(&info, user, "join", authoriser).await
+    }
+
+    /// 400 unless a server knows the version of a room.
+    pub(super) fn check_version(&self, info: &RoomInfo, versions: &[RoomVersionId]) -> Result<()> {
+        if versions.contains(&info.version) {
+            return Ok(());
         }
-        self.template(&info, user, "join").await
+        let data = IncompatibleRoomVersionErrorData::new(info.version.clone());
+        Err(Error::matrix(
+            StatusCode::BAD_REQUEST,
+            ErrorKind::IncompatibleRoomVersion(data),
+            "Your server does not know the version of this room",
+        ))
+    }
+
+    /// The user of ours who vouches for a join, where it takes one.
+    async fn authoriser(
+        &self,
+        info: &Arc<RoomInfo>,
+        user: &OwnedUserId,
+    ) -> Result<Option<OwnedUserId>> {
+        let (context, info, user) = (self.context.clone(), info.clone(), user.clone());
+        let read = self.context.store.read(move |conn| admission(&context, conn, &info, &user));
+        match read.await? {
+            Admission::Unaided => Ok(None),
+            Admission::By(user) => Ok(Some(user)),
+            Admission::Elsewhere(_) => Err(unable_to_grant()),
+        }
     }
 
     /// The leave of `user` as it could be sent now, without hash and signature.
@@ -67,16 +93,21 @@ impl Remote {
     ) -> Result<Template> {
         self.check_sender(origin, user)?;
         let info = self.resident_room(room_id).await?;
-        self.template(&info, user, "leave").await
+        self.template(&info, user, "leave", None).await
     }
 
-    async fn template(
+    pub(super) async fn template(
         &self,
         info: &RoomInfo,
         user: &OwnedUserId,
         membership: &str,
+        authoriser: Option<OwnedUserId>,
     ) -> Result<Template> {
-        let content = serde_json::value::to_raw_value(&json!({ "membership": membership }))
+        let mut content = json!({ "membership": membership });
+        if let Some(authoriser) = authoriser {
+            content[AUTHORISER] = authoriser.as_str().into();
+        }
+        let content = serde_json::value::to_raw_value(&content)
             .map_err(|error| Error::internal(error.to_string()))?;
         let draft = Draft {
             event_type: TimelineEventType::RoomMember,
@@ -98,7 +129,9 @@ impl Remote {
         event_id: &EventId,
         event: Box<RawValue>,
     ) -> Result<RoomState> {
-        let event = self.take_member(origin, room_id, event_id, event, "join").await?;
+        let info = self.resident_room(room_id).await?;
+        let event = self.vouch(&info, event).await?;
+        let event = self.take_member(origin, &info, event_id, event, "join").await?;
         let before = event
             .state_before
             .ok_or_else(|| Error::internal("an accepted join without a state before it"))?;
@@ -119,20 +152,44 @@ impl Remote {
         event_id: &EventId,
         event: Box<RawValue>,
     ) -> Result<()> {
-        self.take_member(origin, room_id, event_id, event, "leave").await.map(drop)
+        let info = self.resident_room(room_id).await?;
+        self.take_member(origin, &info, event_id, event, "leave").await.map(drop)
+    }
+
+    /// A join with our signature added where it names a user of ours who vouches for it, and still may.
+    async fn vouch(&self, info: &Arc<RoomInfo>, event: Box<RawValue>) -> Result<Box<RawValue>> {
+        #[derive(Deserialize)]
+        struct Join {
+            sender: OwnedUserId,
+            content: Content,
+        }
+        #[derive(Deserialize)]
+        struct Content {
+            #[serde(rename = "join_authorised_via_users_server")]
+            authoriser: Option<OwnedUserId>,
+        }
+        // Without a place for the field, the checks that follow say what is wrong.
+        let Ok(join) = serde_json::from_str::<Join>(event.get()) else { return Ok(event) };
+        let Some(authoriser) = join.content.authoriser else { return Ok(event) };
+        if authoriser.server_name() != self.context.server_name {
+            return Err(Error::invalid_param(
+                "The user who vouches for the join is not of this server",
+            ));
+        }
+        self.authoriser(info, &join.sender).await?;
+        self.sign(&event, info.rules)
     }
 
     /// Appends a user's own membership, made of our template, and has the other servers sent it.
-    async fn take_member(
+    pub(super) async fn take_member(
         &self,
         origin: &ServerName,
-        room_id: &RoomId,
+        info: &Arc<RoomInfo>,
         event_id: &EventId,
         event: Box<RawValue>,
         membership: &str,
     ) -> Result<Arc<Event>> {
-        let info = self.resident_room(room_id).await?;
-        let checked = self.check(&info, vec![event]).await?.into_iter().next();
+        let checked = self.check(info, vec![event]).await?.into_iter().next();
         let pdu = match checked {
             Some(Ok(pdu)) => pdu,
             Some(Err(unfit)) => return Err(Error::forbidden(unfit.reason)),
@@ -140,7 +197,7 @@ impl Remote {
         };
         self.check_member(origin, event_id, &pdu, membership)?;
         let arrived = RemoteEvent { relay: true, ..RemoteEvent::new(pdu) };
-        match self.append(origin, &info, arrived).await? {
+        match self.append(origin, info, arrived).await? {
             Outcome::Accepted(event) | Outcome::Known(event) => Ok(event),
             Outcome::Rejected(_, reason) => Err(Error::forbidden(reason)),
             Outcome::SoftFailed(_) => Err(Error::forbidden("The room no longer allows this")),

@@ -113,7 +113,9 @@ impl Remote {
             };
             let event_id = pdu.event_id.clone();
             if !resident {
-                answers.insert(event_id, Err("This server is not in that room".to_owned()));
+                let taken = self.take_refusal(origin, &info, &pdu).await?;
+                let stranger = || "This server is not in that room".to_owned();
+                answers.insert(event_id, taken.then_some(()).ok_or_else(stranger));
                 continue;
             }
             let answer = match self.receive(origin, &info, pdu).await {

@@ -4,25 +4,22 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use ruma::{
-    OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,
-    api::error::ErrorKind,
-    events::{
-        StateEventType,
-        room::{join_rules::AllowRule, member::MembershipState},
-    },
+    OwnedRoomId, OwnedServerName, OwnedUserId, RoomAliasId, RoomId, UserId, api::error::ErrorKind,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Rooms, guests::guests_may_join, power, send::member, state_event};
+use super::{Rooms, guests::guests_may_join, send::member};
 use crate::{
     error::{Error, Result},
     service::{
-        event::Event, remote::join::Joiner, room_info::RoomInfo, sessions::Session,
+        event::Event,
+        remote::join::Joiner,
+        restricted::{Admission, admission},
+        room_info::RoomInfo,
+        sessions::Session,
         timeline::LocalEvent,
     },
     storage::{
-        Conn, UserNid,
         accounts::{self, Account},
         members, rooms as room_rows,
     },
@@ -44,6 +41,13 @@ pub struct Target {
     pub reason: Option<String>,
 }
 
+/// What became of a join without another server's help.
+pub enum LocalJoin {
+    Joined(Arc<RoomInfo>),
+    /// The room has no members here, or none that could vouch for the join; these servers may be able to.
+    Elsewhere(Vec<OwnedServerName>),
+}
+
 impl Rooms {
     /// The room that a local alias points to.
     pub async fn by_alias(&self, alias: &RoomAliasId) -> Result<Option<OwnedRoomId>> {
@@ -55,14 +59,13 @@ impl Rooms {
         read.await
     }
 
-    /// Joins a room that has members on this server. `None`: it has none, or none that could vouch for
-    /// the join; another server has to help.
+    /// Joins a room that has members on this server.
     pub async fn join_local(
         &self,
         caller: &Session,
         room_id: &RoomId,
         reason: Option<String>,
-    ) -> Result<Option<Arc<RoomInfo>>> {
+    ) -> Result<LocalJoin> {
         let (context, id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let guest = caller.check_not_guest().err();
@@ -78,17 +81,24 @@ impl Rooms {
             }
             let own = members::get(conn, info.nid, user_nid)?;
             let already = own.is_some_and(|row| row.membership == "join");
-            let authoriser = match already {
-                true => None,
-                false => restricted_join(&context, conn, &info, &user_id, user_nid)?,
+            let admission = match already {
+                true => Admission::Unaided,
+                false => admission(&context, conn, &info, &user_id)?,
             };
             let profile = accounts::find(conn, user_nid)?;
-            Ok(Some((info, already, authoriser, profile)))
+            Ok(Some((info, already, admission, profile)))
         });
-        let Some((info, already, authoriser, profile)) = read.await? else { return Ok(None) };
+        let Some((info, already, admission, profile)) = read.await? else {
+            return Ok(LocalJoin::Elsewhere(Vec::new()));
+        };
         if already {
-            return Ok(Some(info));
+            return Ok(LocalJoin::Joined(info));
         }
+        let authoriser = match admission {
+            Admission::Unaided => None,
+            Admission::By(user) => Some(user),
+            Admission::Elsewhere(servers) => return Ok(LocalJoin::Elsewhere(servers)),
+        };
         let mut content = membership_content("join", reason);
         set_profile(&mut content, profile);
         set(
@@ -97,7 +107,7 @@ impl Rooms {
             authoriser.map(|user| user.to_string()),
         );
         self.set_membership(caller, &info, &caller.user_id, &content).await?;
-        Ok(Some(info))
+        Ok(LocalJoin::Joined(info))
     }
 
     /// Changes the membership of `target` as `change` says.
@@ -182,7 +192,7 @@ impl Rooms {
         write.await
     }
 
-    async fn set_membership(
+    pub(super) async fn set_membership(
         &self,
         caller: &Session,
         info: &RoomInfo,
@@ -217,64 +227,4 @@ fn set(content: &mut Value, key: &str, value: Option<String>) {
     if let (Some(value), Some(content)) = (value, content.as_object_mut()) {
         content.insert(key.to_owned(), value.into());
     }
-}
-
-/// The user of this server in whose name a join by membership of another room is allowed. `None` where
-/// the join does not need one. 403 where none of the rooms fits.
-fn restricted_join(
-    context: &super::Context,
-    conn: &mut Conn,
-    info: &RoomInfo,
-    user_id: &UserId,
-    user_nid: UserNid,
-) -> Result<Option<OwnedUserId>> {
-    #[derive(Deserialize)]
-    struct Rules {
-        join_rule: String,
-        #[serde(default)]
-        allow: Vec<AllowRule>,
-    }
-    #[derive(Deserialize)]
-    struct Member {
-        membership: MembershipState,
-    }
-    let state = room_rows::state_nid(conn, info.nid)?;
-    let state = &context.states.get(conn, state)?;
-    let rules = state_event(context, conn, state, &StateEventType::RoomJoinRules, "")?
-        .and_then(|event| event.pdu.content_as::<Rules>().ok());
-    let Some(rules) = rules.filter(|r| matches!(&*r.join_rule, "restricted" | "knock_restricted"))
-    else {
-        return Ok(None);
-    };
-    let own = state_event(context, conn, state, &StateEventType::RoomMember, user_id.as_str())?
-        .and_then(|event| event.pdu.content_as::<Member>().ok());
-    if own.is_some_and(|own| own.membership == MembershipState::Invite) {
-        return Ok(None);
-    }
-    let mut allowed = false;
-    for rule in &rules.allow {
-        if let AllowRule::RoomMembership(room) = rule
-            && let Some(room) = context.rooms.by_id(conn, &room.room_id)?
-            && members::get(conn, room.nid, user_nid)?.is_some_and(|row| row.membership == "join")
-        {
-            allowed = true;
-            break;
-        }
-    }
-    if !allowed {
-        return Err(Error::forbidden("You are in none of the rooms whose members may join"));
-    }
-    let power = power(context, conn, info)?;
-    let joined = members::of_room(conn, info.nid, "join")?;
-    let authoriser = joined
-        .iter()
-        .filter_map(|(_, user_id, _)| OwnedUserId::try_from(user_id.as_str()).ok())
-        .find(|user| user.server_name() == context.server_name && power.of(user) >= power.invite);
-    authoriser.map(Some).ok_or_else(|| {
-        Error::matrix(
-            StatusCode::BAD_REQUEST,
-            ErrorKind::UnableToGrantJoin,
-            "No user of this server may invite",
-        )
-    })
 }

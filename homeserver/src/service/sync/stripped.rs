@@ -13,7 +13,7 @@ use crate::{
     storage::{Conn, members::MembershipRow, state::State},
 };
 
-/// The state that an invited user is told of a room, besides their own membership.
+/// The state that an invited or knocking user is told of a room, besides their own membership.
 const STRIPPED: [StateEventType; 8] = [
     StateEventType::RoomCreate,
     StateEventType::RoomName,
@@ -44,8 +44,9 @@ pub(super) fn stripped_state(
             }
         }
         let sender = membership.pdu.sender.as_str();
-        if let Some(sender) =
-            state_event(context, conn, &state, &StateEventType::RoomMember, sender)?
+        if membership.pdu.state_key.as_deref() != Some(sender)
+            && let Some(sender) =
+                state_event(context, conn, &state, &StateEventType::RoomMember, sender)?
         {
             events.push(stripped(&sender)?);
         }

@@ -174,6 +174,12 @@ pub(super) fn place(
             servers.extend((*tip.servers).clone());
             servers.remove(event.pdu.sender.server_name());
             changes.destinations = servers.into_keys().collect();
+            if let Some(server) = refused_server(&event)
+                && server != context.server_name
+                && !changes.destinations.contains(&server)
+            {
+                changes.destinations.push(server);
+            }
         }
     }
     tip.generation += 1;
@@ -205,6 +211,23 @@ pub(super) fn place(
         verdict,
         ..Prepared::bare(event, rows)
     })
+}
+
+/// The server of a user whose invite or knock somebody else ends: it may not be in the room.
+fn refused_server(event: &Event) -> Option<OwnedServerName> {
+    #[derive(serde::Deserialize)]
+    struct Member {
+        membership: String,
+    }
+    let before = event.replaces.as_ref()?;
+    let user = <&UserId>::try_from(event.pdu.state_key.as_deref()?).ok()?;
+    if event.pdu.event_type != TimelineEventType::RoomMember || user == event.pdu.sender {
+        return None;
+    }
+    let before: Member = serde_json::from_str(before.content.get()).ok()?;
+    let ends = matches!(&*before.membership, "invite" | "knock")
+        && matches!(&*membership(&event.pdu), "leave" | "ban");
+    ends.then(|| user.server_name().to_owned())
 }
 
 /// What an accepted event changes of the room.
