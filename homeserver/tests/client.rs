@@ -65,6 +65,8 @@ mod room_versions;
 mod session;
 #[path = "client/sliding_sync.rs"]
 mod sliding_sync;
+#[path = "client/space.rs"]
+mod space;
 #[path = "client/stop.rs"]
 mod stop;
 #[path = "client/sync.rs"]

@@ -27,6 +27,7 @@ pub mod reporting;
 pub mod room;
 pub mod session;
 pub mod sliding_sync;
+pub mod space;
 pub mod state;
 pub mod sync;
 pub mod tag;

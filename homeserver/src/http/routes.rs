@@ -15,7 +15,7 @@ use super::{
         room, session, sliding_sync, state, sync, tag, threads, to_device, typing, user_directory,
         voip,
     },
-    client::{alias, context, directory, knock},
+    client::{alias, context, directory, knock, space},
     client::{device, keys},
     federation, limits,
     metrics::RouteMetrics,
@@ -102,6 +102,8 @@ pub fn routes() -> Routes {
     routes.add(room::create_room);
     routes.add(room::get_room_event);
     routes.add(room::get_event_by_timestamp);
+    routes.add(room::get_summary);
+    routes.add(space::get_hierarchy);
     routes.add(context::get_context);
 
     routes.add(membership::join_room_by_id);
@@ -209,6 +211,7 @@ pub fn routes() -> Routes {
     routes.add_raw(Method::GET, media, federation::media::get_content);
     let thumbnail = federation::media::THUMBNAIL;
     routes.add_raw(Method::GET, thumbnail, federation::media::get_content_thumbnail);
+    routes.add(federation::space::get_hierarchy);
     routes.add(federation::query::get_room_information);
     routes.add(federation::query::get_profile_information);
 

@@ -27,6 +27,7 @@ pub mod receive;
 pub mod serve_events;
 pub mod serve_join;
 pub mod signs_of_life;
+pub mod spaces;
 pub mod transaction;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use http::StatusCode;
 use ruma::{OwnedServerName, OwnedUserId, RoomId, ServerName, api::error::ErrorKind};
 use sealpost_federation::{Client, Error as FederationError, Keyring, SigningKey};
 
-use self::{locks::Locks, signs_of_life::SignsOfLife};
+use self::{locks::Locks, signs_of_life::SignsOfLife, spaces::Spaces};
 use super::{
     room_info::RoomInfo,
     timeline::{Context, Timeline},
@@ -57,6 +58,7 @@ pub struct Remote {
     origins: Locks<OwnedServerName>,
     /// One join of this server to a room at a time.
     joining: Locks<ruma::OwnedRoomId>,
+    spaces: Spaces,
 }
 
 /// Whom we talk to.
@@ -110,6 +112,7 @@ impl Remote {
             signs_of_life,
             origins: Locks::default(),
             joining: Locks::default(),
+            spaces: Spaces::default(),
         }
     }
 

@@ -8,9 +8,11 @@ mod context;
 mod create;
 mod directory;
 mod guests;
+mod hierarchy;
 pub mod history;
 mod knock;
 mod membership;
+mod preview;
 mod profile;
 mod relations;
 mod send;
@@ -44,7 +46,7 @@ pub use self::{
     relations::RelationsRequest,
     threads::ThreadsRequest,
 };
-use self::summary::Summaries;
+use self::{hierarchy::Walks, summary::Summaries};
 
 pub struct Rooms {
     timeline: Arc<Timeline>,
@@ -53,6 +55,7 @@ pub struct Rooms {
     default_version: RoomVersionId,
     last_created: AtomicI64,
     summaries: Arc<Summaries>,
+    walks: Walks,
     anyone_may_publish: bool,
 }
 
@@ -72,6 +75,7 @@ impl Rooms {
             default_version: options.default_version,
             last_created: AtomicI64::new(0),
             summaries: Arc::default(),
+            walks: Walks::default(),
             anyone_may_publish: options.anyone_may_publish,
         }
     }

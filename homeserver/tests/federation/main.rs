@@ -6,5 +6,6 @@ mod media;
 mod network;
 mod personal;
 mod rooms;
+mod spaces;
 mod to_device;
 mod user;

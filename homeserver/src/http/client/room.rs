@@ -1,7 +1,7 @@
 //! `ruma::api::client::room`: making rooms and reading single events.
 
 use ruma::{
-    api::client::room::{create_room, get_event_by_timestamp, get_room_event},
+    api::client::room::{create_room, get_event_by_timestamp, get_room_event, get_summary},
     serde::Raw,
 };
 
@@ -45,4 +45,17 @@ pub async fn get_event_by_timestamp(
     let event = ctx.rooms.event_at(&caller, &request.room_id, request.ts, direction).await?;
     let (event_id, time) = (event.pdu.event_id.clone(), event.pdu.origin_server_ts);
     Ok(get_event_by_timestamp::v1::Response::new(event_id, time))
+}
+
+/// `GET /_matrix/client/v1/room_summary/{roomIdOrAlias}`
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1room_summaryroomidoralias))
+pub async fn get_summary(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<get_summary::v1::Request>,
+) -> Result<get_summary::v1::Response> {
+    let (room, via) = (request.room_id_or_alias, request.via);
+    let (summary, membership) = ctx.rooms.room_summary(caller.as_deref(), &room, via).await?;
+    let mut response = get_summary::v1::Response::new(summary);
+    response.membership = membership;
+    Ok(response)
 }

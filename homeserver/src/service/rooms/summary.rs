@@ -9,17 +9,28 @@ use ruma::{
     events::{
         StateEventType,
         room::{history_visibility::HistoryVisibility, join_rules::JoinRule},
+        space::child::HierarchySpaceChildEvent,
     },
     room::{JoinRuleSummary, RoomSummary, RoomType},
+    room_version_rules::RoomVersionRules,
+    serde::Raw,
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{json, value::to_raw_value};
 
 use super::{state_event, visibility::history_visibility};
 use crate::{
-    error::Result,
-    service::{notifier::Subject, room_info::RoomInfo, timeline::Context},
+    error::{Error, Result},
+    service::{
+        event::Event,
+        notifier::Subject,
+        room_info::RoomInfo,
+        space::{Child, children},
+        timeline::Context,
+    },
     storage::{
-        Conn, Position, RoomNid, current_position, members, rooms as room_rows, state::State,
+        Conn, EventNid, Position, RoomNid, current_position, members, rooms as room_rows,
+        state::State,
     },
 };
 
@@ -30,6 +41,8 @@ const ROOMS: usize = 20_000;
 pub struct Summary {
     at: Position,
     pub room: RoomSummary,
+    /// Of a space, with the events that name them.
+    pub children: Vec<(Child, EventNid)>,
 }
 
 pub struct Summaries {
@@ -90,8 +103,7 @@ struct Encryption {
 fn summary(context: &Context, conn: &mut Conn, info: &RoomInfo, at: Position) -> Result<Summary> {
     let state = room_rows::state_nid(conn, info.nid)?;
     let state = &context.states.get(conn, state)?;
-    let join_rule = content::<JoinRule>(context, conn, state, StateEventType::RoomJoinRules)?
-        .unwrap_or(JoinRule::Invite);
+    let join_rule = content::<JoinRule>(context, conn, state, StateEventType::RoomJoinRules)?;
     let guests = content::<GuestAccess>(context, conn, state, StateEventType::RoomGuestAccess)?;
     let visibility = history_visibility(context, conn, state)?;
     let counts = members::counts(conn, info.nid)?;
@@ -99,7 +111,7 @@ fn summary(context: &Context, conn: &mut Conn, info: &RoomInfo, at: Position) ->
     let joined = UInt::new_saturating(u64::try_from(joined.unwrap_or(0)).unwrap_or(0));
     let mut room = RoomSummary::new(
         info.id.clone(),
-        JoinRuleSummary::from(join_rule),
+        join_rule_summary(join_rule, info.rules),
         guests.is_some_and(|content| content.guest_access == "can_join"),
         joined,
         visibility == HistoryVisibility::WorldReadable,
@@ -119,7 +131,54 @@ fn summary(context: &Context, conn: &mut Conn, info: &RoomInfo, at: Position) ->
     let encryption = content::<Encryption>(context, conn, state, StateEventType::RoomEncryption)?;
     room.encryption = encryption.and_then(|content| content.algorithm);
     room.room_version = Some(info.version.clone());
-    Ok(Summary { at, room })
+    let children = match room.room_type {
+        Some(RoomType::Space) => children_in(context, conn, state)?,
+        _ => Vec::new(),
+    };
+    Ok(Summary { at, room, children })
+}
+
+/// What a join rule comes to in a version: one that the version does not know lets nobody in.
+fn join_rule_summary(rule: Option<JoinRule>, rules: &RoomVersionRules) -> JoinRuleSummary {
+    let knows = &rules.authorization;
+    match rule {
+        Some(JoinRule::Public) => JoinRuleSummary::Public,
+        Some(JoinRule::Private) => JoinRuleSummary::Private,
+        Some(JoinRule::Knock) if knows.knocking => JoinRuleSummary::Knock,
+        Some(rule @ JoinRule::Restricted(_)) if knows.restricted_join_rule => rule.into(),
+        Some(rule @ JoinRule::KnockRestricted(_)) if knows.knock_restricted_join_rule => {
+            rule.into()
+        }
+        _ => JoinRuleSummary::Invite,
+    }
+}
+
+fn children_in(
+    context: &Context,
+    conn: &mut Conn,
+    state: &State,
+) -> Result<Vec<(Child, EventNid)>> {
+    let mut events = Vec::new();
+    for (key, nid) in state.iter() {
+        let key = context.store.state_keys().key(conn, key)?;
+        if key.is_some_and(|key| &*key.event_type == "m.space.child") {
+            events.push((child_event(&*context.events.get(conn, nid)?)?, nid));
+        }
+    }
+    Ok(children(events))
+}
+
+/// An `m.space.child` as those are told of it who look at the space from outside.
+pub(super) fn child_event(event: &Event) -> Result<Raw<HierarchySpaceChildEvent>> {
+    to_raw_value(&json!({
+        "type": event.pdu.event_type,
+        "state_key": event.pdu.state_key,
+        "sender": event.pdu.sender,
+        "origin_server_ts": event.pdu.origin_server_ts,
+        "content": event.pdu.content,
+    }))
+    .map(Raw::from_json)
+    .map_err(|error| Error::internal(format!("a child of a space: {error}")))
 }
 
 /// What a piece of a room's state says, if it is there and well formed.
