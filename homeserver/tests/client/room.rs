@@ -332,3 +332,24 @@ async fn whoever_is_invited_with_the_room_is_shown_with_their_profile() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_ban_that_is_lifted_is_the_last_that_is_told() {
+    on_both(async |server| {
+        let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+        let room = alice.create_room_with(json!({ "preset": "public_chat" })).await;
+        bob.join(&room).await;
+        let since = bob.sync(None, "").await["next_batch"].as_str().unwrap().to_owned();
+        for change in ["ban", "unban"] {
+            let body = json!({ "user_id": bob.user_id });
+            alice.post(&in_room(&room, change), body).await.ok();
+        }
+        let sync = bob.sync(Some(&since), "timeout=0").await;
+        let left = &sync["rooms"]["leave"][&room];
+        let timeline = left["timeline"]["events"].as_array().unwrap().iter();
+        let told: Vec<_> = timeline.map(|event| &event["content"]["membership"]).collect();
+        assert_eq!(told, ["ban", "leave"], "{left}");
+        assert!(left.get("state").is_none(), "nothing before it: {left}");
+    })
+    .await;
+}

@@ -363,7 +363,7 @@ async fn invites_kicks_and_leaves_are_told() {
         alice.invite(&room, &bob).await;
         let invited = sync(&bob, Some(pos(&start)), &body).await;
         let shown = &invited["rooms"][&room];
-        assert_eq!(shown["initial"], true);
+        assert_eq!((&shown["initial"], &shown["name"]), (&json!(true), &json!("Den")));
         let stripped = shown["invite_state"].as_array().unwrap();
         assert!(stripped.iter().any(|event| event["content"]["name"] == "Den"));
         assert!(shown.get("timeline").is_none() && shown.get("required_state").is_none());

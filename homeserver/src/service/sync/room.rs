@@ -13,7 +13,7 @@ use ruma::{
         filter::LazyLoadOptions,
         sync::sync_events::v3::{JoinedRoom, LeftRoom, State as StateBlock, StateEvents, Timeline},
     },
-    events::{AnySyncStateEvent, AnySyncTimelineEvent},
+    events::{AnySyncStateEvent, AnySyncTimelineEvent, room::member::MembershipState},
     serde::Raw,
 };
 
@@ -118,7 +118,15 @@ pub(super) fn left(
     let leave = context.events.get(conn, row.event_nid)?;
     let end = leave.state_after;
     let newest = if was_joined {
-        newest(scope, conn, &request.filter.timeline, info, row, after, until)?
+        let wanted = &request.filter.timeline;
+        let mut newest = newest(scope, conn, wanted, info, row, after, until)?;
+        // A ban that is lifted: it happened while they were out, and yet is the last that they are told.
+        let is_shown = newest.events.last().is_some_and(|shown| shown.event.nid == leave.nid);
+        if !newest.events.is_empty() && !is_shown && wanted.wants(&leave) {
+            let membership = Some(MembershipState::from(&*row.membership));
+            newest.events.push(Shown { event: leave, membership, bundle: None });
+        }
+        newest
     } else {
         // Never in the room: only their own membership is theirs to see.
         Newest::only(leave)

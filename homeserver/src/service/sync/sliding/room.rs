@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ruma::{
-    events::{AnySyncStateEvent, AnySyncTimelineEvent},
+    events::{AnyStrippedStateEvent, AnySyncStateEvent, AnySyncTimelineEvent},
     serde::Raw,
 };
 use serde::Deserialize;
@@ -129,15 +129,28 @@ fn invited(
     relevant: &Relevant<'_>,
     initial: bool,
 ) -> Result<Room> {
-    let stripped = Some(stripped_state(scope.context, conn, relevant.row)?);
+    let stripped = stripped_state(scope.context, conn, relevant.row)?;
     let mut room = Room { initial, ..Room::default() };
     room.bump_stamp = Some(relevant.row.position.0);
     room.is_dm = relevant.is_dm.then_some(true);
     match dialect {
-        Dialect::Unstable => room.invite_state = stripped,
-        Dialect::V4 => room.stripped_state = stripped,
+        Dialect::Unstable => {
+            room.name = said(&stripped, "m.room.name", "name").map(Some);
+            room.avatar = said(&stripped, "m.room.avatar", "url").map(Some);
+            room.invite_state = Some(stripped);
+        }
+        Dialect::V4 => room.stripped_state = Some(stripped),
     }
     Ok(room)
+}
+
+/// A text in the content of a piece of stripped state, which may be of another server.
+fn said(state: &[Raw<AnyStrippedStateEvent>], kind: &str, field: &str) -> Option<String> {
+    let is_kind = |event: &&Raw<AnyStrippedStateEvent>| {
+        event.get_field::<String>("type").is_ok_and(|it| it.as_deref() == Some(kind))
+    };
+    let content = state.iter().find(is_kind)?.get_field::<serde_json::Value>("content").ok()??;
+    content.get(field)?.as_str().map(ToOwned::to_owned)
 }
 
 /// A room that is being told of.
