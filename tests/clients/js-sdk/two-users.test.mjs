@@ -2,75 +2,13 @@
 // Run by `cargo xtask test clients`, which names the server in SEALPOST_URL. Each test is one fact and
 // stands on those before it.
 import assert from "node:assert/strict";
-import test, { after } from "node:test";
+import test from "node:test";
 
-import loglevel from "loglevel";
-import { ClientEvent, createClient, RoomEvent, RoomMemberEvent, SyncState } from "matrix-js-sdk";
+import { ClientEvent, RoomEvent, RoomMemberEvent } from "matrix-js-sdk";
 
-const baseUrl = process.env.SEALPOST_URL;
-const password = "correct horse battery staple";
-const options = { timeout: 60_000 };
-
-loglevel.getLogger("matrix").setLevel("silent");
-const ignore = () => {};
-const quiet = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
-const logger = { ...quiet, getChild: () => logger };
-
-const clients = [];
-
-/** A client with the login of `answer`. */
-function client(answer) {
-  const made = createClient({
-    baseUrl,
-    logger,
-    userId: answer.user_id,
-    deviceId: answer.device_id,
-    accessToken: answer.access_token,
-    timelineSupport: true,
-  });
-  clients.push(made);
-  return made;
-}
-
-async function register(name) {
-  const answer = await createClient({ baseUrl, logger }).registerRequest({
-    username: name,
-    password,
-    auth: { type: "m.login.dummy" },
-  });
-  assert.match(answer.user_id, new RegExp(`^@${name}:`));
-  return client(answer);
-}
-
-/** Starts syncing, and waits until the first answer has been taken in. */
-async function start(client) {
-  const prepared = once(client, ClientEvent.Sync, (state) => state === SyncState.Prepared);
-  await client.startClient({ initialSyncLimit: 10, pollTimeout: 10_000 });
-  await prepared;
-}
-
-/** The arguments of the first event of this kind that fits. */
-function once(emitter, kind, fits) {
-  return new Promise((resolve) => {
-    const listener = (...args) => {
-      if (!fits(...args)) return;
-      emitter.off(kind, listener);
-      resolve(args);
-    };
-    emitter.on(kind, listener);
-  });
-}
-
-const arrives = (client, body) =>
-  once(client, RoomEvent.Timeline, (event) => !event.status && event.getContent().body === body);
-
-const refused = (errcode) => (error) => error.errcode === errcode;
+import { arrives, logIn, once, options, refused, register, start } from "./clients.mjs";
 
 let alice, bob, second, room;
-
-after(() => {
-  for (const client of clients) client.stopClient();
-});
 
 test("both register and the first sync is prepared", options, async () => {
   alice = await register("js-alice");
@@ -147,13 +85,8 @@ test("a new name of the room arrives as state", options, async () => {
 
 test("a second device reads the history back to the beginning", options, async () => {
   for (let line = 0; line < 25; line += 1) await alice.sendTextMessage(room, `line ${line}`);
-  const answer = await createClient({ baseUrl, logger }).loginRequest({
-    type: "m.login.password",
-    identifier: { type: "m.id.user", user: "js-bob" },
-    password,
-  });
-  assert.notEqual(answer.device_id, bob.getDeviceId());
-  second = client(answer);
+  second = await logIn("js-bob");
+  assert.notEqual(second.getDeviceId(), bob.getDeviceId());
   await start(second);
   const joined = second.getRoom(room);
   assert.equal(joined.getLiveTimeline().getEvents().at(-1).getContent().body, "line 24");

@@ -36,13 +36,7 @@ from nio import (
     WhoamiResponse,
 )
 
-PASSWORD = "correct horse battery staple"
-LIMIT = 60
-
-
-def is_a(answer, kind):
-    assert isinstance(answer, kind), f"expected {kind.__name__}, got {answer!r}"
-    return answer
+from users import PASSWORD, is_a, run_steps
 
 
 def png(width, height):
@@ -69,7 +63,7 @@ class Conversation:
         for client in (self.alice, self.bob, self.second):
             await client.close()
 
-    async def text(self, client, body):
+    async def _text(self, client, body):
         """Syncs until the room's timeline brings a message with this body."""
         while True:
             answer = is_a(await client.sync(timeout=10_000), SyncResponse)
@@ -78,7 +72,7 @@ class Conversation:
                 if isinstance(event, RoomMessageText) and event.body == body:
                     return event
 
-    async def send(self, client, body):
+    async def _send(self, client, body):
         content = {"msgtype": "m.text", "body": body}
         sent = await client.room_send(self.room, "m.room.message", content)
         return is_a(sent, RoomSendResponse).event_id
@@ -127,17 +121,17 @@ class Conversation:
         }
 
     async def messages_arrive_both_ways(self):
-        sent = await self.send(self.alice, "The carpenter was here.")
-        got = await self.text(self.bob, "The carpenter was here.")
+        sent = await self._send(self.alice, "The carpenter was here.")
+        got = await self._text(self.bob, "The carpenter was here.")
         assert (got.event_id, got.sender) == (sent, self.alice.user_id)
-        sent = await self.send(self.bob, "I'll bring the paint. 🎨")
-        got = await self.text(self.alice, "I'll bring the paint. 🎨")
+        sent = await self._send(self.bob, "I'll bring the paint. 🎨")
+        got = await self._text(self.alice, "I'll bring the paint. 🎨")
         assert (got.event_id, got.sender) == (sent, self.bob.user_id)
 
     async def a_waiting_poll_is_woken_by_a_message(self):
         is_a(await self.bob.sync(timeout=0), SyncResponse)
-        waiting = asyncio.create_task(self.text(self.bob, "Are you there?"))
-        await self.send(self.alice, "Are you there?")
+        waiting = asyncio.create_task(self._text(self.bob, "Are you there?"))
+        await self._send(self.alice, "Are you there?")
         await waiting
 
     async def one_transaction_id_makes_one_event(self):
@@ -149,7 +143,7 @@ class Conversation:
         assert len(ids) == 1, ids
 
     async def a_redacted_message_has_no_text_left(self):
-        event_id = await self.send(self.alice, "wrong room")
+        event_id = await self._send(self.alice, "wrong room")
         redacted = is_a(await self.alice.room_redact(self.room, event_id), RoomRedactResponse)
         assert redacted.event_id != event_id
         answer = await self.bob.room_get_event(self.room, event_id)
@@ -159,7 +153,7 @@ class Conversation:
         is_a(await self.second.login(PASSWORD, device_name="second"), LoginResponse)
         assert self.second.device_id != self.bob.device_id
         for number in range(25):
-            await self.send(self.alice, f"line {number}")
+            await self._send(self.alice, f"line {number}")
         first = is_a(await self.second.sync(timeout=0, full_state=True), SyncResponse)
         timeline = first.rooms.join[self.room].timeline
         assert timeline.limited
@@ -196,7 +190,7 @@ class Conversation:
 
     async def who_has_left_reads_nothing_new(self):
         await self.bob.room_leave(self.room)
-        await self.send(self.alice, "after Bob left")
+        await self._send(self.alice, "after Bob left")
         answer = await self.second.room_messages(self.room, limit=5)
         found = getattr(answer, "chunk", [])
         assert all(getattr(event, "body", "") != "after Bob left" for event in found)
@@ -212,27 +206,7 @@ class Conversation:
 
 
 async def main(homeserver):
-    conversation = Conversation(homeserver)
-    steps = [
-        step
-        for name, step in vars(Conversation).items()
-        if not name.startswith("_") and name not in ("close", "text", "send")
-    ]
-    passed = 0
-    try:
-        for step in steps:
-            try:
-                await asyncio.wait_for(step(conversation), LIMIT)
-            except Exception as error:
-                print(f"not ok - {step.__name__}: {type(error).__name__}: {error}")
-                break
-            passed += 1
-            print(f"ok - {step.__name__}")
-    finally:
-        await conversation.close()
-    # A step stands on those before it: what was not reached has not passed.
-    print(f"{passed} passed, {len(steps) - passed} failed")
-    return 0 if passed == len(steps) else 1
+    return await run_steps(Conversation(homeserver))
 
 
 sys.exit(asyncio.run(main(sys.argv[1])))
