@@ -72,7 +72,10 @@ pub fn bench(arguments: &[String]) -> Result<()> {
         measure(&Running::sealpost(&program, &configuration, port)?, &load)?
     };
     let theirs = if with_synapse {
-        measure(&synapse::start(&fresh_folder("bench/synapse")?)?, &load)?
+        measure(
+            &synapse::start(&fresh_folder("bench/synapse")?, "presence: {enabled: false}\n")?,
+            &load,
+        )?
     } else {
         Measurements::new()
     };

@@ -8,18 +8,18 @@ use crate::command::{command, run};
 use crate::server::{Running, free_port};
 use crate::{Result, place, provision};
 
-/// The Python of an environment that has Synapse.
+/// Its Python, which has the libraries that sign as Matrix does.
 pub fn python() -> Result<PathBuf> {
     let requirements = place::root().join("tests/clients/synapse/requirements.txt");
     provision::python_environment("synapse", &requirements)
 }
 
-/// Starts one in this folder.
-pub fn start(folder: &Path) -> Result<Running> {
+/// Starts one in this folder. `more` goes into its configuration.
+pub fn start(folder: &Path, more: &str) -> Result<Running> {
     let python = python()?;
     let port = free_port()?;
     let file = folder.join("homeserver.yaml");
-    fs::write(&file, configuration(folder, port))
+    fs::write(&file, configuration(folder, port) + more)
         .map_err(|error| format!("{}: {error}", file.display()))?;
     let synapse = ["-m", "synapse.app.homeserver", "--config-path"];
     run(command(&python, folder).args(synapse).arg(&file).arg("--generate-keys"))?;
@@ -52,7 +52,6 @@ enable_registration_without_verification: true
 bcrypt_rounds: 4
 report_stats: false
 trusted_key_servers: []
-presence: {{enabled: false}}
 rc_message: {unlimited}
 rc_registration: {unlimited}
 rc_login: {{address: {unlimited}, account: {unlimited}, failed_attempts: {unlimited}}}

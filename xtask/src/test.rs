@@ -2,7 +2,7 @@
 
 use crate::command::{cargo, command, run_counted};
 use crate::summary::{Step, run_steps};
-use crate::{Counts, Result, artefact, clients, peer, place, provision, soak};
+use crate::{Counts, Result, artefact, clients, differential, peer, place, provision, soak};
 
 /// In this order: the server embeds the page that `web` builds.
 const STEPS: [Step; 8] = [
@@ -12,6 +12,7 @@ const STEPS: [Step; 8] = [
     ("interop", interop),
     ("browser", browser),
     ("clients", clients::clients),
+    ("differential", differential::differential),
     ("peer", peer::peer),
     ("soak", soak::short),
 ];
