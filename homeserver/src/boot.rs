@@ -270,6 +270,7 @@ fn remote(
         key,
         policy,
         signs_of_life,
+        device_lists: core.device_lists.clone(),
     })))
 }
 
@@ -395,6 +396,8 @@ fn start_on(
             tracing::warn!(%socket, %error, "no socket: commands will not reach this server");
         }
     }
+    let announcer = worker::device_updates::run(Arc::clone(&remote), stopping.clone());
+    workers.push(tokio::spawn(announcer));
     if config.federation.enabled {
         let sender = FederationSender::new(remote, core.clock.clone(), stopping.clone());
         workers.push(tokio::spawn(sender.run()));

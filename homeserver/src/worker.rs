@@ -4,6 +4,7 @@
 pub mod cleanup;
 pub mod command_socket;
 pub mod departures;
+pub mod device_updates;
 pub mod federation_sender;
 pub mod presence;
 pub mod profile_updates;

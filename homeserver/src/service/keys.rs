@@ -80,8 +80,11 @@ impl Keys {
         if others.is_empty() {
             return Ok((queried, Failures::new()));
         }
+        let viewer = caller.user_nid;
+        let (known, others) = self.remote.known_keys(viewer, others).await?;
+        queried.extend(known);
         let ask = |(server, wanted): (OwnedServerName, Wanted)| async move {
-            let answer = self.remote.keys_of(&server, wanted).await;
+            let answer = self.remote.keys_of(viewer, &server, wanted).await;
             (server, answer)
         };
         let (answers, failures) = at_once(others, patience, ask).await?;

@@ -10,6 +10,8 @@
 //!
 //! Nothing here waits for another server while it holds a room's queue or a database connection.
 
+mod device_lists;
+mod device_updates;
 mod devices;
 pub mod edu;
 mod fetch;
@@ -36,8 +38,9 @@ use http::StatusCode;
 use ruma::{OwnedServerName, OwnedUserId, RoomId, ServerName, api::error::ErrorKind};
 use sealpost_federation::{Client, Error as FederationError, Keyring, SigningKey};
 
-use self::{locks::Locks, signs_of_life::SignsOfLife, spaces::Spaces};
+use self::{device_updates::RoomServers, locks::Locks, signs_of_life::SignsOfLife, spaces::Spaces};
 use super::{
+    device_lists::DeviceLists,
     room_info::RoomInfo,
     timeline::{Context, Timeline},
 };
@@ -56,6 +59,10 @@ pub struct Remote {
     signs_of_life: Arc<SignsOfLife>,
     /// One transaction of a server at a time.
     origins: Locks<OwnedServerName>,
+    device_lists: DeviceLists,
+    room_servers: Arc<RoomServers>,
+    /// One look at a user's devices at a time.
+    fetching_devices: Locks<OwnedUserId>,
     /// One join of this server to a room at a time.
     joining: Locks<ruma::OwnedRoomId>,
     spaces: Spaces,
@@ -96,11 +103,12 @@ pub struct Parts {
     pub key: SigningKey,
     pub policy: Policy,
     pub signs_of_life: Arc<SignsOfLife>,
+    pub device_lists: DeviceLists,
 }
 
 impl Remote {
     pub fn new(parts: Parts) -> Self {
-        let Parts { timeline, client, keyring, key, policy, signs_of_life } = parts;
+        let Parts { timeline, client, keyring, key, policy, signs_of_life, device_lists } = parts;
         let context = timeline.context().clone();
         Self {
             timeline,
@@ -110,6 +118,9 @@ impl Remote {
             key,
             policy,
             signs_of_life,
+            device_lists,
+            room_servers: Arc::default(),
+            fetching_devices: Locks::default(),
             origins: Locks::default(),
             joining: Locks::default(),
             spaces: Spaces::default(),

@@ -1,10 +1,7 @@
 //! When the devices and cross-signing keys of each user changed last: one row for a user, however many rooms
 //! and members are told. And what other servers are yet to be told of.
 
-use diesel::{
-    dsl::{exists, max},
-    prelude::*,
-};
+use diesel::{dsl::exists, prelude::*};
 
 use super::{
     Conn, Position, UserNid, each_backend,
@@ -55,6 +52,11 @@ pub fn note_local(
     let row = UpdateRow { position, user_nid: user, device_id, previous };
     diesel::insert_into(device_list_updates::table).values(row).execute(tx)?;
     Ok(())
+}
+
+/// When something about a user's devices changed last.
+pub fn last(conn: &mut Conn, user: UserNid) -> Result<Option<Position>> {
+    Ok(device_lists::table.find(user).select(device_lists::position).first(conn).optional()?)
 }
 
 /// The last change of a device of a user of this server.
@@ -125,11 +127,6 @@ pub fn updates(conn: &mut Conn, limit: i64) -> Result<Vec<UpdateRow>> {
         .select(UpdateRow::as_select())
         .limit(limit)
         .load(conn)?)
-}
-
-/// The last change that other servers are yet to be told of.
-pub fn last_update(conn: &mut Conn) -> Result<Option<Position>> {
-    Ok(device_list_updates::table.select(max(device_list_updates::position)).first(conn)?)
 }
 
 pub fn delete_update(tx: &mut Conn, position: Position) -> Result<()> {

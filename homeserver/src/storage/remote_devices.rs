@@ -1,10 +1,10 @@
 //! The devices of users of other servers, as those told of them.
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 
 use super::{
     Conn, Position, UserNid, each_backend,
-    schema::{accounts, memberships, remote_device_lists, remote_devices},
+    schema::{memberships, remote_device_lists, remote_devices},
 };
 use crate::error::Result;
 
@@ -58,27 +58,32 @@ pub fn set_stale(tx: &mut Conn, user: UserNid) -> Result<()> {
     Ok(())
 }
 
-/// Whether a user and one of this server have been in a room together since `position`, so that no change was
-/// missed.
-pub fn is_followed_since(conn: &mut Conn, user: UserNid, position: Position) -> Result<bool> {
-    let theirs = diesel::alias!(memberships as theirs);
-    let found: Option<UserNid> = memberships::table
-        .inner_join(accounts::table.on(accounts::user_nid.eq(memberships::user_nid)))
-        .inner_join(theirs.on(theirs.field(memberships::room_nid).eq(memberships::room_nid)))
-        .filter(memberships::membership.eq("join"))
-        .filter(memberships::position.le(position))
-        .filter(theirs.field(memberships::user_nid).eq(user))
-        .filter(theirs.field(memberships::membership).eq("join"))
-        .filter(theirs.field(memberships::position).le(position))
-        .select(memberships::user_nid)
-        .first(conn)
-        .optional()?;
-    Ok(found.is_some())
-}
-
-/// Whether a user and one of this server are in a room together.
-pub fn is_followed(conn: &mut Conn, user: UserNid) -> Result<bool> {
-    is_followed_since(conn, user, Position(i64::MAX))
+/// Of users, those whose list is complete: no change is missing, and `viewer` has been in a room with them since it
+/// was known, so that none can have been missed.
+pub fn fresh(conn: &mut Conn, viewer: UserNid, users: &[UserNid]) -> Result<Vec<UserNid>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mine, theirs) = diesel::alias!(memberships as mine, memberships as theirs);
+    let followed = exists(
+        theirs
+            .inner_join(
+                mine.on(mine.field(memberships::room_nid).eq(theirs.field(memberships::room_nid))),
+            )
+            .filter(theirs.field(memberships::user_nid).eq(remote_device_lists::user_nid))
+            .filter(theirs.field(memberships::membership).eq("join"))
+            .filter(theirs.field(memberships::position).le(remote_device_lists::position))
+            .filter(mine.field(memberships::user_nid).eq(viewer))
+            .filter(mine.field(memberships::membership).eq("join"))
+            .filter(mine.field(memberships::position).le(remote_device_lists::position))
+            .select(theirs.field(memberships::room_nid)),
+    );
+    Ok(remote_device_lists::table
+        .filter(remote_device_lists::user_nid.eq_any(users))
+        .filter(remote_device_lists::stale.eq(false))
+        .filter(followed)
+        .select(remote_device_lists::user_nid)
+        .load(conn)?)
 }
 
 pub fn set(tx: &mut Conn, row: &RemoteDeviceRow) -> Result<()> {
@@ -101,6 +106,11 @@ pub fn delete(tx: &mut Conn, user: UserNid, device_id: &str) -> Result<()> {
 pub fn delete_all(tx: &mut Conn, user: UserNid) -> Result<()> {
     diesel::delete(remote_devices::table.filter(remote_devices::user_nid.eq(user))).execute(tx)?;
     Ok(())
+}
+
+/// How many devices of a user are known.
+pub fn count(conn: &mut Conn, user: UserNid) -> Result<i64> {
+    Ok(remote_devices::table.filter(remote_devices::user_nid.eq(user)).count().get_result(conn)?)
 }
 
 /// The devices of users.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ruma::{
-    OwnedDeviceId, OwnedUserId,
+    OwnedDeviceId, OwnedUserId, UserId,
     encryption::{CrossSigningKey, DeviceKeys},
     serde::Raw,
 };
@@ -36,6 +36,15 @@ impl Queried {
         self.master_keys.extend(other.master_keys);
         self.self_signing_keys.extend(other.self_signing_keys);
         self.user_signing_keys.extend(other.user_signing_keys);
+    }
+
+    /// Of a user's devices only those named; all if none is.
+    pub fn only(&mut self, user: &UserId, named: &[OwnedDeviceId]) {
+        if !named.is_empty()
+            && let Some(devices) = self.device_keys.get_mut(user)
+        {
+            devices.retain(|device_id, _| named.contains(device_id));
+        }
     }
 }
 
@@ -124,7 +133,7 @@ pub fn add_signatures(
 }
 
 /// Adds a device's name to its keys, which are an object with members and without `unsigned`.
-fn with_name(mut json: String, name: Option<String>) -> String {
+pub fn with_name(mut json: String, name: Option<String>) -> String {
     if let Some(name) = name
         && json.pop() == Some('}')
     {
@@ -134,7 +143,7 @@ fn with_name(mut json: String, name: Option<String>) -> String {
     json
 }
 
-fn raw<T>(json: String) -> Result<Raw<T>> {
+pub fn raw<T>(json: String) -> Result<Raw<T>> {
     Raw::from_json_string(json).map_err(|error| Error::internal(format!("stored keys: {error}")))
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Enough for the keys of some thousand devices; somebody waits for them.
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_bytes: 16 << 20 };
+pub(super) const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_bytes: 16 << 20 };
 
 impl Remote {
     /// The keys of users of this server, for another.
@@ -64,9 +64,12 @@ impl Remote {
         read.await
     }
 
-    /// The keys of users of another server.
-    pub async fn keys_of(&self, server: &ServerName, wanted: Wanted) -> Result<Queried> {
-        self.policy.check(server)?;
+    /// The keys of users of another server, as it tells them now.
+    pub(super) async fn ask_for_keys(
+        &self,
+        server: &ServerName,
+        wanted: Wanted,
+    ) -> Result<Queried> {
         let request = get_keys::v1::Request::new(wanted.clone());
         let answer = self.client.send(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;

@@ -3,13 +3,14 @@
 //! All pass one gate, [`admit`]: it is whole, not too large, and what it says is said for users of the server
 //! that it came from. To add one: an arm there, `edu/<name>.rs`, and an arm in [`Remote::take_in_edus`].
 
+pub(super) mod device_lists;
 mod direct_to_device;
 
 use ruma::{OwnedServerName, ServerName, api::federation::transactions::edu::Edu, serde::Raw};
 use sealpost_federation::transaction::MAX_EDU_BYTES;
 
 use super::Remote;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Some servers count the content of the largest part alone.
 const EDU_BYTES_MAX: usize = 2 * MAX_EDU_BYTES;
@@ -23,8 +24,20 @@ impl Remote {
     ) -> Result<()> {
         let mut messages = Vec::new();
         for edu in edus.iter().filter_map(|edu| admit(origin, edu)) {
-            if let Edu::DirectToDevice(message) = edu {
-                messages.push(message);
+            let taken = match edu {
+                Edu::DirectToDevice(message) => {
+                    messages.push(message);
+                    continue;
+                }
+                Edu::DeviceListUpdate(update) => self.take_in_device_update(update).await,
+                Edu::SigningKeyUpdate(update) => self.take_in_signing_keys(update).await,
+                _ => continue,
+            };
+            match taken {
+                Err(Error::Matrix { message, .. }) => {
+                    tracing::info!(%origin, reason = %message, "an EDU was not taken");
+                }
+                taken => taken?,
             }
         }
         self.take_in_messages(origin, messages).await
@@ -47,6 +60,8 @@ fn admit(origin: &ServerName, edu: &Raw<Edu>) -> Option<Edu> {
     };
     let speaker = match &edu {
         Edu::DirectToDevice(message) => &message.sender,
+        Edu::DeviceListUpdate(update) => &update.user_id,
+        Edu::SigningKeyUpdate(update) => &update.user_id,
         _ => return None,
     };
     if speaker.server_name() != origin {
@@ -82,6 +97,12 @@ mod tests {
         assert!(!is_admitted(message("@b:c.test", 1)));
         assert!(!is_admitted(message("nobody", 1)));
         assert!(!is_admitted(json!({ "edu_type": "m.direct_to_device", "content": {} })));
+        let update = |user: &str| {
+            let content = json!({ "user_id": user, "device_id": "D", "stream_id": 1 });
+            json!({ "edu_type": "m.device_list_update", "content": content })
+        };
+        assert!(is_admitted(update("@b:b.test")));
+        assert!(!is_admitted(update("@b:c.test")));
         assert!(!is_admitted(json!({ "edu_type": "m.unknown", "content": {} })));
         assert!(!is_admitted(json!([])));
     }

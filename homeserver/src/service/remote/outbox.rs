@@ -35,7 +35,7 @@ const ROWS_MAX: i64 = (MAX_PDUS + MAX_EDUS) as i64;
 
 /// How far the outbox has been looked at. The default: not at all.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen(Position);
+pub struct Seen(pub(super) Position);
 
 impl Default for Seen {
     fn default() -> Self {
