@@ -11,15 +11,19 @@ import time
 
 import aiohttp
 
+from media import Media
+from outage import Outage
 from rooms import Room
 from servers import sealpost, synapse
 from theme import World
 
 
 def themes(world):
-    for version in ("10", "11", "12"):
-        for home, away in sides(world):
+    for home, away in sides(world):
+        for version in ("10", "11", "12"):
             yield Room(world, home, away, version)
+        yield Media(world, home, away)
+        yield Outage(world, home, away)
 
 
 def sides(world):

@@ -42,7 +42,7 @@ class User:
         )
         return user
 
-    async def raw(self, method, where, *, data=None, kind=None, **query):
+    async def raw(self, method, where, /, *, data=None, kind=None, **query):
         """Status, headers and bytes of an answer."""
         headers = {"Content-Type": kind} if kind else {}
         if self.token:
@@ -56,7 +56,7 @@ class User:
         ) as answer:
             return answer.status, answer.headers, await answer.read()
 
-    async def call(self, method, where, body=None, **query):
+    async def call(self, method, where, /, body=None, **query):
         data = None if body is None else json.dumps(body)
         status, _, answer = await self.raw(method, where, data=data, kind="application/json", **query)
         try:
@@ -154,6 +154,12 @@ class User:
             return next((event for event in events if is_wanted(event)), None)
 
         return await self.until(found)
+
+    @staticmethod
+    def timeline(answer, room):
+        """The events of the room's timeline in an answer of sync."""
+        joined = answer.get("rooms", {}).get("join", {}).get(room, {})
+        return joined.get("timeline", {}).get("events", [])
 
     async def sees_member(self, room, user, membership):
         return await self.sees(
