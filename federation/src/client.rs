@@ -1,28 +1,32 @@
 //! Requests to other servers: found by [`crate::discovery`], over TLS, signed, with limits of time and size.
 
-use std::{borrow::Cow, error::Error as _, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as _, fmt, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+};
 use http::{HeaderMap, HeaderValue, header};
 use ruma::{
-    OwnedServerName, ServerName,
+    MilliSecondsSinceUnixEpoch, OwnedServerName, ServerName, UInt,
     api::{
         IncomingResponseExt, MatrixVersion, OutgoingRequest, OutgoingRequestExt, SupportedVersions,
         auth_scheme::{AuthScheme, NoAuthentication},
         error::FromHttpResponseError,
         federation::{
             authentication::{ServerSignatures, XMatrixSigningInput},
-            discovery::{ServerSigningKeys, get_server_keys},
+            discovery::{ServerSigningKeys, get_remote_server_keys, get_server_keys},
         },
         path_builder::{PathBuilder, SinglePath, VersionHistory},
     },
     serde::Raw,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::{
-    Error, SigningKey,
+    Error, OwnKeys, Policy,
     discovery::{
         Discovery, Lookup,
         dns::{CheckedResolver, Resolver},
@@ -39,6 +43,27 @@ pub struct ClientOptions {
     pub ca_files: Vec<PathBuf>,
     /// Whether loopback and private addresses may be connected to.
     pub allow_private_addresses: bool,
+    /// Whom to send to; all others are refused before anything is looked up.
+    pub policy: Policy,
+    /// Who is told which server has answered a request.
+    pub heard: Heard,
+}
+
+/// Hears of every server that answers a request with success: a sign of life.
+#[derive(Clone, Default)]
+pub struct Heard(Option<Arc<dyn Fn(&ServerName) + Send + Sync>>);
+
+impl Heard {
+    /// Calls `hear`, which must be quick.
+    pub fn by(hear: impl Fn(&ServerName) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hear)))
+    }
+}
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heard").finish_non_exhaustive()
+    }
 }
 
 /// Bounds of one request.
@@ -57,6 +82,8 @@ impl Limits {
     pub const EVENTS: Self = Self { timeout: Duration::from_secs(60), max_bytes: 32 << 20 };
     /// For the state of a room: five minutes, 256 MiB.
     pub const STATE: Self = Self { timeout: Duration::from_secs(300), max_bytes: 256 << 20 };
+    /// For what is spooled of a room that is joined: ten minutes, 1 GiB.
+    pub const JOIN: Self = Self { timeout: Duration::from_secs(600), max_bytes: 1 << 30 };
 }
 
 /// Sends requests to other servers in the name of this one. Cheap to clone.
@@ -65,7 +92,9 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     own_name: OwnedServerName,
-    key: SigningKey,
+    keys: OwnKeys,
+    policy: Policy,
+    heard: Heard,
     discovery: Discovery,
     /// For routes with [`Lookup::Addresses`] and [`Lookup::Service`].
     by_address: reqwest::Client,
@@ -92,10 +121,10 @@ impl Path for VersionHistory {
 }
 
 impl Client {
-    /// `resolver` answers for DNS.
+    /// `keys` are those of this server, the one in use signs; `resolver` answers for DNS.
     pub fn new(
         own_name: OwnedServerName,
-        key: SigningKey,
+        keys: impl Into<OwnKeys>,
         options: &ClientOptions,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, Error> {
@@ -113,7 +142,9 @@ impl Client {
             WellKnown::new(tls.clone(), Arc::clone(&resolver), allow_private_addresses)?;
         Ok(Self(Arc::new(Inner {
             own_name,
-            key,
+            keys: keys.into(),
+            policy: options.policy.clone(),
+            heard: options.heard.clone(),
             discovery: Discovery::new(well_known, allow_private_addresses),
             by_address: client(Lookup::Addresses)?,
             by_service: client(Lookup::Service)?,
@@ -134,7 +165,8 @@ impl Client {
             >,
         R::PathBuilder: Path,
     {
-        let Inner { own_name, key, .. } = &*self.0;
+        let Inner { own_name, keys, .. } = &*self.0;
+        let key = keys.current();
         let input = XMatrixSigningInput::new(own_name.clone(), destination.to_owned(), key.pair());
         self.request(destination, request, input, limits).await
     }
@@ -189,7 +221,8 @@ impl Client {
             >,
         R::PathBuilder: Path,
     {
-        let Inner { own_name, key, .. } = &*self.0;
+        let Inner { own_name, keys, .. } = &*self.0;
+        let key = keys.current();
         let input = XMatrixSigningInput::new(own_name.clone(), destination.to_owned(), key.pair());
         let built = build(request, input)?;
         let response = self.begin(destination, built).await?;
@@ -203,6 +236,45 @@ impl Client {
             Ok(_) => Err(Error::Response("no success and no error".to_owned())),
             Err(error) => Err(from_answer(error)),
         }
+    }
+
+    /// Sends a signed request and writes the body of its answer to a file in `folder`, which has no name and
+    /// goes when it is closed. It is at its beginning.
+    pub async fn spool<R>(
+        &self,
+        destination: &ServerName,
+        request: R,
+        limits: Limits,
+        folder: &std::path::Path,
+    ) -> Result<fs::File, Error>
+    where
+        R: OutgoingRequest<
+                Authentication = ServerSignatures,
+                EndpointError = ruma::api::error::Error,
+            >,
+        R::PathBuilder: Path,
+    {
+        let failed = |error: std::io::Error| Error::File {
+            path: folder.display().to_string(),
+            reason: error.to_string(),
+        };
+        let spooling = async {
+            let (_, mut body) = self.open(destination, request).await?;
+            let mut file = tokio::fs::File::from_std(nameless(folder).map_err(failed)?);
+            let mut written = 0_usize;
+            while let Some(piece) = body.next().await {
+                let piece = piece?;
+                written = written.saturating_add(piece.len());
+                if written > limits.max_bytes {
+                    return Err(Error::TooLarge { limit: limits.max_bytes });
+                }
+                file.write_all(&piece).await.map_err(failed)?;
+            }
+            file.flush().await.map_err(failed)?;
+            file.rewind().await.map_err(failed)?;
+            Ok(file.into_std().await)
+        };
+        tokio::time::timeout(limits.timeout, spooling).await.map_err(|_| Error::Timeout)?
     }
 
     /// Gets what another server refers to: a host by its name, over TLS, without a signature, and where it
@@ -242,6 +314,7 @@ impl Client {
         if destination == self.0.own_name {
             return Err(Error::Request("the destination is this server".to_owned()));
         }
+        self.0.policy.check(destination)?;
         let route = self.0.discovery.route(destination).await?;
         let (mut parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -258,8 +331,26 @@ impl Client {
         };
         let request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
             .map_err(|error| Error::Request(error.to_string()))?;
-        http.execute(request).await.map_err(from_reqwest)
+        let response = http.execute(request).await.map_err(from_reqwest)?;
+        if let Some(hear) = &self.0.heard.0
+            && response.status().is_success()
+        {
+            hear(destination);
+        }
+        Ok(response)
     }
+}
+
+/// A new file that is gone from its folder already.
+fn nameless(folder: &std::path::Path) -> std::io::Result<fs::File> {
+    let path = folder.join(format!(".spool-{:032x}", rand::random::<u128>()));
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 /// A request with a placeholder for its destination: what is signed is the path, and the route is found later.
@@ -306,6 +397,23 @@ impl KeySource for Client {
             let limits = Limits { timeout: Duration::from_secs(10), max_bytes: 64 << 10 };
             let request = get_server_keys::v2::Request::new();
             Ok(self.send_unsigned(&server, request, limits).await?.server_key)
+        }
+        .boxed()
+    }
+
+    fn query(
+        &self,
+        notary: &ServerName,
+        server: &ServerName,
+        valid_until: i64,
+    ) -> BoxFuture<'_, Result<Vec<Raw<ServerSigningKeys>>, Error>> {
+        let (notary, server) = (notary.to_owned(), server.to_owned());
+        async move {
+            let limits = Limits { timeout: Duration::from_secs(20), max_bytes: 256 << 10 };
+            let valid_until = UInt::new_saturating(u64::try_from(valid_until).unwrap_or_default());
+            let valid_until = MilliSecondsSinceUnixEpoch(valid_until);
+            let request = get_remote_server_keys::v2::Request::new(server, valid_until);
+            Ok(self.send_unsigned(&notary, request, limits).await?.server_keys)
         }
         .boxed()
     }

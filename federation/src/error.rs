@@ -29,6 +29,10 @@ pub enum Error {
     #[error("the address {0} is private")]
     PrivateAddress(IpAddr),
 
+    /// The configuration says not to talk to that server.
+    #[error("this server does not talk to {0}")]
+    NotAllowed(OwnedServerName),
+
     /// No connection, or it broke off.
     #[error("cannot reach the server: {0}")]
     Connection(String),

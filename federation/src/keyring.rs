@@ -3,8 +3,9 @@
 //!
 //! A key is asked for with the time at which it must have been valid: `origin_server_ts` for events, now
 //! for requests. What is known and valid then is used; otherwise the server itself is asked, once at a
-//! time however many wait for the answer, with growing pauses while it does not answer. A key counts as
-//! valid for at most seven days after it was fetched, whatever its server says.
+//! time however many wait for the answer, with growing pauses while it does not answer. Where its answer does
+//! not help, the notaries are asked, one after another; their answer needs their signature and the server's.
+//! A key counts as valid for at most seven days after it was fetched, whatever its server says.
 //!
 //! [1]: https://spec.matrix.org/v1.19/server-server-api/#retrieving-server-keys
 
@@ -22,7 +23,7 @@ use ruma::{
     signatures::{PublicKeyMap, PublicKeySet, verify_json},
 };
 
-use crate::{Error, SigningKey, event::NeededKeys};
+use crate::{Error, OwnKeys, event::NeededKeys};
 
 /// How long after its fetch a key may count as valid: seven days, in milliseconds.
 pub const LONGEST_VALIDITY_MS: i64 = 7 * 24 * 3600 * 1000;
@@ -30,6 +31,8 @@ pub const LONGEST_VALIDITY_MS: i64 = 7 * 24 * 3600 * 1000;
 const ANSWERED_PAUSE_MS: i64 = 10_000;
 /// The first and the longest pause after a failed fetch, in milliseconds.
 const FAILED_PAUSE_MS: (i64, i64) = (2_000, 300_000);
+/// How many answers of a notary about one server are looked at.
+const MAX_ANSWERS: usize = 10;
 const MAX_REMEMBERED: usize = 10_000;
 
 /// One key of another server.
@@ -59,20 +62,34 @@ pub type KnownKeys = BTreeMap<String, KnownKey>;
 pub trait KeyStore: Send + Sync {
     /// All keys known of `server`.
     fn load(&self, server: &ServerName) -> BoxFuture<'static, Result<KnownKeys, Error>>;
-    /// Adds `keys` to those of `server`, in place of older ones with the same id.
-    fn save(&self, server: &ServerName, keys: KnownKeys) -> BoxFuture<'static, Result<(), Error>>;
+    /// Adds `keys` to those of `server`, in place of older ones with the same id. `answer` is what the server
+    /// itself answered, signed, if it did: notaries keep it.
+    fn save(
+        &self,
+        server: &ServerName,
+        keys: KnownKeys,
+        answer: Option<Raw<ServerSigningKeys>>,
+    ) -> BoxFuture<'static, Result<(), Error>>;
 }
 
 /// Asks a server for its keys. [`crate::Client`] does.
 pub trait KeySource: Send + Sync {
     /// What the server answers at `/_matrix/key/v2/server`.
     fn fetch(&self, server: &ServerName) -> BoxFuture<'_, Result<Raw<ServerSigningKeys>, Error>>;
+    /// What `notary` answers about the keys of `server` that are valid until `valid_until` at least.
+    fn query(
+        &self,
+        notary: &ServerName,
+        server: &ServerName,
+        valid_until: i64,
+    ) -> BoxFuture<'_, Result<Vec<Raw<ServerSigningKeys>>, Error>>;
 }
 
 /// Finds the keys to verify signatures with.
 pub struct Keyring {
     own_name: OwnedServerName,
-    own_keys: PublicKeySet,
+    own_keys: OwnKeys,
+    notaries: Vec<OwnedServerName>,
     store: Arc<dyn KeyStore>,
     source: Arc<dyn KeySource>,
     servers: Mutex<HashMap<OwnedServerName, Arc<Server>>>,
@@ -92,18 +109,22 @@ struct Fetching {
 }
 
 impl Keyring {
-    /// `own_key` is the key of `own_name`, this server, which is never fetched.
+    /// `own_keys` are the keys of `own_name`, this server, which are never fetched.
     pub fn new(
         own_name: OwnedServerName,
-        own_key: &SigningKey,
+        own_keys: impl Into<OwnKeys>,
         store: Arc<dyn KeyStore>,
         source: Arc<dyn KeySource>,
     ) -> Self {
-        let own_keys = PublicKeySet::from([(
-            own_key.id().to_string(),
-            Base64::new(own_key.public_key().to_vec()),
-        )]);
-        Self { own_name, own_keys, store, source, servers: Mutex::default() }
+        let own_keys = own_keys.into();
+        Self { own_name, own_keys, notaries: Vec::new(), store, source, servers: Mutex::default() }
+    }
+
+    /// Asks these servers for keys that cannot be had of their own server.
+    pub fn with_notaries(self, notaries: Vec<OwnedServerName>) -> Self {
+        let own_name = &self.own_name;
+        let notaries = notaries.into_iter().filter(|notary| notary != own_name).collect();
+        Self { notaries, ..self }
     }
 
     /// Those of the `wanted` keys of `server` that were valid at `at`; at least one, or an error.
@@ -115,40 +136,87 @@ impl Keyring {
         now: i64,
     ) -> Result<PublicKeySet, Error> {
         if server == self.own_name {
-            return found(server, &self.own_keys, wanted);
+            return pick(&self.own_keys.known(), wanted, at)
+                .ok_or_else(|| unknown(server, wanted, at));
         }
         let entry = self.server(server);
         if let Some(keys) = pick(&entry.known.lock(), wanted, at) {
             return Ok(keys);
         }
         let mut fetching = entry.fetching.lock().await;
+        self.load(server, &entry, &mut fetching).await?;
+        // Another request may have fetched them while this one waited.
+        if let Some(keys) = pick(&entry.known.lock(), wanted, at) {
+            return Ok(keys);
+        }
+        if now < fetching.not_before {
+            return Err(unknown(server, wanted, at));
+        }
+        let asked = self.ask_server(server, &entry, &mut fetching, now).await;
+        if let Some(keys) = pick(&entry.known.lock(), wanted, at) {
+            return Ok(keys);
+        }
+        for notary in self.notaries.iter().filter(|notary| *notary != server) {
+            match self.ask_notary(notary, server, at, now).await {
+                Ok(keys) => {
+                    let added = entry.add(keys);
+                    self.store.save(server, added, None).await?;
+                    if let Some(keys) = pick(&entry.known.lock(), wanted, at) {
+                        return Ok(keys);
+                    }
+                }
+                Err(error) => tracing::debug!(%server, %notary, %error, "no keys from a notary"),
+            }
+        }
+        asked.and_then(|()| Err(unknown(server, wanted, at)))
+    }
+
+    /// Asks a server for its keys although some may be known, unless it was asked a moment ago: for who wants
+    /// them to be valid for longer. What it answers is saved.
+    pub async fn refresh(&self, server: &ServerName, now: i64) -> Result<(), Error> {
+        if server == self.own_name {
+            return Ok(());
+        }
+        let entry = self.server(server);
+        let mut fetching = entry.fetching.lock().await;
+        self.load(server, &entry, &mut fetching).await?;
+        if now < fetching.not_before {
+            return Ok(());
+        }
+        self.ask_server(server, &entry, &mut fetching, now).await
+    }
+
+    async fn load(
+        &self,
+        server: &ServerName,
+        entry: &Server,
+        fetching: &mut Fetching,
+    ) -> Result<(), Error> {
         if !fetching.loaded {
             let stored = self.store.load(server).await?;
             entry.known.lock().extend(stored);
             fetching.loaded = true;
         }
-        // Another request may have fetched them while this one waited.
-        if let Some(keys) = pick(&entry.known.lock(), wanted, at) {
-            return Ok(keys);
-        }
-        let unknown = || {
-            Error::Unauthenticated(format!("{server} has no key {wanted:?} that was valid at {at}"))
-        };
-        if now < fetching.not_before {
-            return Err(unknown());
-        }
+        Ok(())
+    }
+
+    async fn ask_server(
+        &self,
+        server: &ServerName,
+        entry: &Server,
+        fetching: &mut Fetching,
+        now: i64,
+    ) -> Result<(), Error> {
         let fetched = match self.source.fetch(server).await {
-            Ok(answer) => check_answer(server, &answer, now),
+            Ok(answer) => check_answer(server, &answer, now).map(|keys| (keys, answer)),
             Err(error) => Err(error),
         };
         match fetched {
-            Ok(keys) => {
+            Ok((keys, answer)) => {
                 fetching.failures = 0;
                 fetching.not_before = now.saturating_add(ANSWERED_PAUSE_MS);
-                self.store.save(server, keys.clone()).await?;
-                let mut known = entry.known.lock();
-                known.extend(keys);
-                pick(&known, wanted, at).ok_or_else(unknown)
+                entry.known.lock().extend(keys.clone());
+                self.store.save(server, keys, Some(answer)).await
             }
             Err(error) => {
                 let (first, longest) = FAILED_PAUSE_MS;
@@ -158,6 +226,43 @@ impl Keyring {
                 Err(error)
             }
         }
+    }
+
+    /// Keys of `server` as `notary` tells them, signed by both.
+    async fn ask_notary(
+        &self,
+        notary: &ServerName,
+        server: &ServerName,
+        valid_until: i64,
+        now: i64,
+    ) -> Result<KnownKeys, Error> {
+        let answers = self.source.query(notary, server, valid_until).await?;
+        let signers = self.notary_keys(notary, now).await?;
+        let mut keys = KnownKeys::new();
+        for answer in answers.iter().take(MAX_ANSWERS) {
+            let told = check_notarised(notary, &signers, answer)
+                .and_then(|()| check_answer(server, answer, now));
+            match told {
+                Ok(told) => add(&mut keys, told),
+                Err(error) => tracing::debug!(%server, %notary, %error, "a notary's answer"),
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The keys that a notary signs with now, from itself alone. Takes no lock over the fetch: two notaries may
+    /// be asked about each other.
+    async fn notary_keys(&self, notary: &ServerName, now: i64) -> Result<PublicKeySet, Error> {
+        let entry = self.server(notary);
+        if let Some(keys) = valid(&entry.known.lock(), now) {
+            return Ok(keys);
+        }
+        let answer = self.source.fetch(notary).await?;
+        let keys = check_answer(notary, &answer, now)?;
+        entry.known.lock().extend(keys.clone());
+        let usable = valid(&keys, now);
+        self.store.save(notary, keys, Some(answer)).await?;
+        usable.ok_or_else(|| Error::Unauthenticated(format!("{notary} has no valid key")))
     }
 
     /// The keys to verify events with, one map for each of `needed`, in order; each server is asked once.
@@ -200,6 +305,40 @@ impl Keyring {
     }
 }
 
+impl Server {
+    /// Adds what a notary tells. Answers what is new in it.
+    fn add(&self, keys: KnownKeys) -> KnownKeys {
+        let mut known = self.known.lock();
+        let before = known.clone();
+        add(&mut known, keys);
+        known.iter().filter(|(id, key)| before.get(*id) != Some(*key)).map(cloned).collect()
+    }
+}
+
+fn cloned((id, key): (&String, &KnownKey)) -> (String, KnownKey) {
+    (id.clone(), key.clone())
+}
+
+/// Adds keys from a second hand: they never take the place of another key with the same id, and only ever
+/// make one valid for longer. A key that went out of use stays out of use.
+fn add(known: &mut KnownKeys, told: KnownKeys) {
+    for (id, key) in told {
+        match known.get(&id) {
+            None => {
+                known.insert(id, key);
+            }
+            Some(before)
+                if before.public_key == key.public_key
+                    && before.expired_at.is_none()
+                    && (key.expired_at.is_some() || key.valid_until > before.valid_until) =>
+            {
+                known.insert(id, key);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
 fn pick(known: &KnownKeys, wanted: &BTreeSet<String>, at: i64) -> Option<PublicKeySet> {
     let keys: PublicKeySet = wanted
         .iter()
@@ -211,20 +350,36 @@ fn pick(known: &KnownKeys, wanted: &BTreeSet<String>, at: i64) -> Option<PublicK
     (!keys.is_empty()).then_some(keys)
 }
 
-fn found(
-    server: &ServerName,
+fn valid(known: &KnownKeys, at: i64) -> Option<PublicKeySet> {
+    pick(known, &known.keys().cloned().collect(), at)
+}
+
+fn unknown(server: &ServerName, wanted: &BTreeSet<String>, at: i64) -> Error {
+    Error::Unauthenticated(format!("{server} has no key {wanted:?} that was valid at {at}"))
+}
+
+/// Checks a notary's signature on an answer.
+fn check_notarised(
+    notary: &ServerName,
     keys: &PublicKeySet,
-    wanted: &BTreeSet<String>,
-) -> Result<PublicKeySet, Error> {
-    let keys: PublicKeySet = keys
-        .iter()
-        .filter(|(id, _)| wanted.contains(*id))
-        .map(|(id, key)| (id.clone(), key.clone()))
-        .collect();
-    if keys.is_empty() {
-        return Err(Error::Unauthenticated(format!("{server} has no key {wanted:?}")));
+    answer: &Raw<ServerSigningKeys>,
+) -> Result<(), Error> {
+    let unauthenticated =
+        |reason: String| Error::Unauthenticated(format!("notary {notary}: {reason}"));
+    let mut object: CanonicalJsonObject = serde_json::from_str(answer.json().get())
+        .map_err(|error| unauthenticated(error.to_string()))?;
+    if let Some(CanonicalJsonValue::Object(signatures)) = object.get_mut("signatures") {
+        signatures.retain(|signer, _| signer == notary.as_str());
+        if let Some(CanonicalJsonValue::Object(own)) = signatures.get_mut(notary.as_str()) {
+            own.retain(|id, _| keys.contains_key(id));
+            if !own.is_empty() {
+                let keys = PublicKeyMap::from([(notary.to_string(), keys.clone())]);
+                return verify_json(&keys, &object)
+                    .map_err(|error| unauthenticated(error.to_string()));
+            }
+        }
     }
-    Ok(keys)
+    Err(unauthenticated("not signed with a key that is known".to_owned()))
 }
 
 /// Checks a server's answer about its own keys: that it is the server's, and signed by each key it says is
@@ -292,9 +447,11 @@ pub(crate) mod tests {
     };
 
     use super::*;
+    use crate::SigningKey;
 
     pub(crate) const NOW: i64 = 1_700_000_000_000;
     const HOUR: i64 = 3_600_000;
+    const NOTARY: &str = "notary.test";
 
     #[derive(Default)]
     struct Memory(Mutex<BTreeMap<OwnedServerName, KnownKeys>>);
@@ -309,6 +466,7 @@ pub(crate) mod tests {
             &self,
             server: &ServerName,
             keys: KnownKeys,
+            _: Option<Raw<ServerSigningKeys>>,
         ) -> BoxFuture<'static, Result<(), Error>> {
             self.0.lock().entry(server.to_owned()).or_default().extend(keys);
             async { Ok(()) }.boxed()
@@ -318,12 +476,31 @@ pub(crate) mod tests {
     #[derive(Default)]
     struct Peer {
         answer: Mutex<Option<Raw<ServerSigningKeys>>>,
+        /// What a notary answers, and the answer about the notary's own keys.
+        notarised: Mutex<Vec<Raw<ServerSigningKeys>>>,
+        notary: Mutex<Option<Raw<ServerSigningKeys>>>,
         asked: AtomicUsize,
     }
 
     impl KeySource for Peer {
-        fn fetch(&self, _: &ServerName) -> BoxFuture<'_, Result<Raw<ServerSigningKeys>, Error>> {
-            async {
+        fn query(
+            &self,
+            _: &ServerName,
+            _: &ServerName,
+            _: i64,
+        ) -> BoxFuture<'_, Result<Vec<Raw<ServerSigningKeys>>, Error>> {
+            async { Ok(self.notarised.lock().clone()) }.boxed()
+        }
+
+        fn fetch(
+            &self,
+            server: &ServerName,
+        ) -> BoxFuture<'_, Result<Raw<ServerSigningKeys>, Error>> {
+            let is_notary = server == NOTARY;
+            async move {
+                if is_notary {
+                    return self.notary.lock().clone().ok_or(Error::Timeout);
+                }
                 self.asked.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
                 self.answer.lock().clone().ok_or(Error::Timeout)
@@ -368,10 +545,11 @@ pub(crate) mod tests {
         let (peer, store) = (Arc::new(Peer::default()), Arc::new(Memory::default()));
         let keyring = Keyring::new(
             owned_server_name!("own.test"),
-            &key("own", 9),
+            key("own", 9),
             store.clone(),
             peer.clone(),
-        );
+        )
+        .with_notaries(vec![owned_server_name!("notary.test")]);
         Fixture { keyring, peer, store }
     }
 
@@ -482,6 +660,49 @@ pub(crate) mod tests {
         let a = server_name!("a.test");
         let keys = check_answer(a, &answer(a, &key("1", 1), None, NOW * 2), NOW).unwrap();
         assert_eq!(keys["ed25519:1"].valid_until, NOW + LONGEST_VALIDITY_MS);
+    }
+
+    /// An answer with the signature of a notary added.
+    fn notarised(
+        answer: &Raw<ServerSigningKeys>,
+        signer: &SigningKey,
+    ) -> Vec<Raw<ServerSigningKeys>> {
+        let mut object = serde_json::from_str(answer.json().get()).unwrap();
+        sign_json(NOTARY, signer, &mut object).unwrap();
+        vec![Raw::from_json_string(serde_json::to_string(&object).unwrap()).unwrap()]
+    }
+
+    #[tokio::test]
+    async fn a_notary_helps_where_the_server_does_not_answer() {
+        let Fixture { keyring, peer, store } = fixture();
+        let (a, notary) = (server_name!("a.test"), <&ServerName>::try_from(NOTARY).unwrap());
+        let of_a = answer(a, &key("1", 1), None, NOW + HOUR);
+        let wanted = ids(&["ed25519:1"]);
+        *peer.notary.lock() = Some(answer(notary, &key("n", 5), None, NOW + HOUR));
+        *peer.notarised.lock() = notarised(&of_a, &key("n", 5));
+        assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_ok());
+        assert!(store.0.lock().contains_key(a));
+    }
+
+    #[tokio::test]
+    async fn a_notary_must_sign_and_cannot_replace_a_key() {
+        let (a, notary) = (server_name!("a.test"), <&ServerName>::try_from(NOTARY).unwrap());
+        let wanted = ids(&["ed25519:1"]);
+        let of_a = answer(a, &key("1", 1), None, NOW + HOUR);
+        for told in [vec![of_a.clone()], notarised(&of_a, &key("n", 6))] {
+            let Fixture { keyring, peer, .. } = fixture();
+            *peer.notary.lock() = Some(answer(notary, &key("n", 5), None, NOW + HOUR));
+            *peer.notarised.lock() = told;
+            assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_err());
+        }
+
+        let mut known = check_answer(a, &of_a, NOW).unwrap();
+        let before = known.clone();
+        add(&mut known, check_answer(a, &answer(a, &key("1", 2), None, NOW * 2), NOW).unwrap());
+        assert_eq!(known, before);
+        let longer = answer(a, &key("1", 1), None, NOW + 2 * HOUR);
+        add(&mut known, check_answer(a, &longer, NOW).unwrap());
+        assert_eq!(known["ed25519:1"].valid_until, NOW + 2 * HOUR);
     }
 
     #[tokio::test]

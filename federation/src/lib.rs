@@ -5,11 +5,14 @@
 //! | [`canonical`] | canonical JSON, also with the numbers of old room versions; hashes, signing |
 //! | [`event`] | which servers and keys an event must be signed by, and the check of those signatures |
 //! | [`signing_key`] | this server's Ed25519 key and its file |
+//! | [`own_keys`] | the key in use and those before it |
+//! | [`policy`] | whom this server talks to |
 //! | [`request_auth`] | `X-Matrix`: authenticate a request that came in |
-//! | [`keyring`] | other servers' keys: known, fetched, remembered as long as they are valid |
+//! | [`keyring`] | other servers' keys: known, fetched, asked of notaries, remembered as long as they are valid |
 //! | [`discovery`] | from a server name to an address, as the specification orders the steps |
 //! | [`client`] | signed requests to other servers |
 //! | [`media`] | content of other servers, streamed |
+//! | [`send_join`] | the answer to a join, read piece by piece |
 //! | [`transaction`] | what goes into one transaction, and the limits of one that came in |
 //! | [`destination`] | when to send to a server that may be down |
 //!
@@ -42,8 +45,14 @@ pub mod error;
 pub mod event;
 pub mod keyring;
 pub mod media;
+pub mod own_keys;
+pub mod policy;
 pub mod request_auth;
+pub mod send_join;
 pub mod signing_key;
 pub mod transaction;
 
-pub use self::{client::Client, error::Error, keyring::Keyring, signing_key::SigningKey};
+pub use self::{
+    client::Client, error::Error, keyring::Keyring, own_keys::OwnKeys, policy::Policy,
+    signing_key::SigningKey,
+};

@@ -10,17 +10,11 @@ use ruma::{OwnedServerName, ServerName, api::federation::authentication::XMatrix
 
 use crate::{Error, Keyring};
 
-/// Checks the `Authorization` header of `request` (whose body is the bytes as received) and tells which
-/// server sent it. `now` in milliseconds since the Unix epoch.
+/// What the `Authorization` header of `request` claims. Nothing is proven yet.
 ///
 /// Refused are: no or another kind of header, another destination than `own_name`, a request that claims
-/// to come from ourselves, an unknown or no longer valid key, a wrong signature.
-pub async fn authenticate(
-    request: &http::Request<impl AsRef<[u8]> + Sync>,
-    own_name: &ServerName,
-    keyring: &Keyring,
-    now: i64,
-) -> Result<OwnedServerName, Error> {
+/// to come from ourselves.
+pub fn claim<B>(request: &http::Request<B>, own_name: &ServerName) -> Result<XMatrix, Error> {
     let unauthenticated = |reason: String| Error::Unauthenticated(reason);
     if request.uri().path_and_query().is_none() {
         return Err(unauthenticated("the request has no path".to_owned()));
@@ -33,6 +27,21 @@ pub async fn authenticate(
     if claim.origin == own_name {
         return Err(unauthenticated("the request claims to come from this server".to_owned()));
     }
+    Ok(claim)
+}
+
+/// Checks the [claim] of `request` (whose body is the bytes as received) and tells which server sent it. `now`
+/// in milliseconds since the Unix epoch.
+///
+/// Refused are: an unknown or no longer valid key, a wrong signature.
+pub async fn authenticate(
+    request: &http::Request<impl AsRef<[u8]> + Sync>,
+    claim: XMatrix,
+    own_name: &ServerName,
+    keyring: &Keyring,
+    now: i64,
+) -> Result<OwnedServerName, Error> {
+    let unauthenticated = |reason: String| Error::Unauthenticated(reason);
     let wanted = BTreeSet::from([claim.key.to_string()]);
     let keys = keyring.keys(&claim.origin, &wanted, now, now).await?;
     let keys = BTreeMap::from([(claim.origin.to_string(), keys)]);
@@ -70,7 +79,8 @@ mod tests {
     async fn check(request: &http::Request<Vec<u8>>) -> Result<OwnedServerName, Error> {
         let keyring =
             keyring_with(server_name!("a.test"), &SigningKey::from_seed("1", &[1; 32]).unwrap());
-        authenticate(request, server_name!("b.test"), &keyring, NOW).await
+        let own_name = server_name!("b.test");
+        authenticate(request, claim(request, own_name)?, own_name, &keyring, NOW).await
     }
 
     #[tokio::test]
@@ -121,8 +131,6 @@ mod tests {
     #[tokio::test]
     async fn a_request_in_our_own_name_is_refused() {
         let request = signed("/x", "{}", owned_server_name!("b.test"));
-        let keyring =
-            keyring_with(server_name!("a.test"), &SigningKey::from_seed("1", &[1; 32]).unwrap());
-        assert!(authenticate(&request, server_name!("a.test"), &keyring, NOW).await.is_err());
+        assert!(claim(&request, server_name!("a.test")).is_err());
     }
 }

@@ -79,11 +79,35 @@ impl SigningKey {
         Ok(key)
     }
 
+    /// Makes a key with four random letters as its version and puts it in the place of the one in `path`, all
+    /// or nothing: whatever happens, the file holds one of both.
+    pub fn replace(path: &Path, random: &mut impl rand::Rng) -> Result<Self, Error> {
+        let failed = |error: std::io::Error| Error::File {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let fresh = path.with_extension("new");
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        let key = Self::create_random(&fresh, random)?;
+        fs::rename(&fresh, path).map_err(failed)?;
+        fs::File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        Ok(key)
+    }
+
     /// Reads the key, or makes one with four random letters as its version when the file is absent.
     pub fn load_or_create(path: &Path, random: &mut impl rand::Rng) -> Result<Self, Error> {
         if let Some(key) = Self::load(path)? {
             return Ok(key);
         }
+        Self::create_random(path, random)
+    }
+
+    fn create_random(path: &Path, random: &mut impl rand::Rng) -> Result<Self, Error> {
         let mut seed = [0; 32];
         random.fill_bytes(&mut seed);
         let mut letters = [0; 4];
@@ -122,10 +146,7 @@ impl fmt::Debug for SigningKey {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -135,6 +156,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::File::open(folder)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +205,18 @@ mod tests {
         SigningKey::create(&path, "a", &[1; 32]).unwrap();
         assert!(SigningKey::create(&path, "b", &[2; 32]).is_err());
         assert_eq!(SigningKey::load(&path).unwrap().unwrap().id(), "ed25519:a");
+    }
+
+    #[test]
+    fn a_replaced_key_is_the_one_that_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signing.key");
+        let first = SigningKey::load_or_create(&path, &mut rand::rng()).unwrap();
+        fs::write(folder.path().join("signing.new"), "left over").unwrap();
+        let second = SigningKey::replace(&path, &mut rand::rng()).unwrap();
+        assert_ne!(first.public_key(), second.public_key());
+        assert_eq!(SigningKey::load(&path).unwrap().unwrap().id(), second.id());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

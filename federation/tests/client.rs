@@ -22,7 +22,7 @@ use ruma::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sealpost_federation::{
     Client, Error, SigningKey,
-    client::{ClientOptions, Limits},
+    client::{ClientOptions, Heard, Limits},
     discovery::dns::{Resolver, Service},
 };
 use tokio::{
@@ -30,6 +30,9 @@ use tokio::{
     net::TcpListener,
 };
 use tokio_rustls::TlsAcceptor;
+
+/// Who answered, in all tests.
+static HEARD: Mutex<Vec<OwnedServerName>> = Mutex::new(Vec::new());
 
 /// Names of the test, nothing else.
 #[derive(Clone, Default)]
@@ -139,7 +142,12 @@ fn version() -> (String, String) {
 }
 
 fn client(authority: &Authority, names: Names, allow_private_addresses: bool) -> Client {
-    let options = ClientOptions { ca_files: vec![authority.file()], allow_private_addresses };
+    let options = ClientOptions {
+        ca_files: vec![authority.file()],
+        allow_private_addresses,
+        heard: Heard::by(|server| HEARD.lock().unwrap().push(server.to_owned())),
+        ..ClientOptions::default()
+    };
     let key = SigningKey::from_seed("1", &[1; 32]).unwrap();
     Client::new(owned_server_name!("own.test"), key, &options, Arc::new(names)).unwrap()
 }
@@ -326,4 +334,5 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let request = get_server_version::v1::Request::new();
     let error = client.send_unsigned(&server, request, limits).await.map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Timeout));
+    assert!(!HEARD.lock().unwrap().contains(&server), "it was not heard from");
 }

@@ -11,8 +11,8 @@ use std::{fs, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use ruma::{OwnedServerName, RoomVersionId};
 use rustls::crypto::ring;
 use sealpost_federation::{
-    Client, Keyring,
-    client::{ClientOptions, ca_certificates},
+    Client, Keyring, Policy,
+    client::{ClientOptions, Heard, ca_certificates},
     discovery::dns::{Resolver, SystemResolver},
     signing_key::SigningKey,
 };
@@ -59,10 +59,11 @@ use crate::{
         push::{Push, rules::PushRules},
         receipts::Receipts,
         registration::Registration,
-        remote::{self, Policy, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
+        remote::{self, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
         room_info::RoomInfos,
         rooms::{RoomOptions, Rooms},
         sessions::Sessions,
+        signing_keys::SigningKeys,
         states::States,
         sync::{Sync, streams::Streams},
         timeline::{Context, Timeline},
@@ -111,7 +112,7 @@ pub struct Core {
     pub config: Arc<Config>,
     pub clock: Clock,
     pub server_name: OwnedServerName,
-    pub signing_key: Arc<SigningKey>,
+    pub signing_keys: Arc<SigningKeys>,
     pub store: Store,
     pub notifier: Arc<Notifier>,
     pub device_lists: DeviceLists,
@@ -129,9 +130,9 @@ impl Core {
             create_folder_of(file)?;
         }
         let store = Store::open(StoreOptions::new(database))?;
-        let signing_key =
-            SigningKey::load_or_create(&config.server.signing_key_file, &mut rand::rng())?;
-        let signing_key = Arc::new(signing_key);
+        let file = config.server.signing_key_file.clone();
+        let current = SigningKey::load_or_create(&file, &mut rand::rng())?;
+        let signing_keys = SigningKeys::open(store.clone(), clock.clone(), file, current)?;
         fs::create_dir_all(&config.media.path)
             .map_err(StartError::io(format!("{}", config.media.path.display())))?;
 
@@ -157,7 +158,7 @@ impl Core {
             config,
             clock,
             server_name,
-            signing_key,
+            signing_keys,
             store,
             notifier,
             device_lists,
@@ -173,6 +174,7 @@ impl Core {
             Arc::clone(&self.accounts),
             Arc::clone(&self.registration),
             Arc::clone(&self.moderation),
+            Arc::clone(&self.signing_keys),
         )
     }
 }
@@ -230,7 +232,7 @@ fn context(core: &Core) -> Result<Arc<Context>, StartError> {
         user_rooms: Arc::new(UserRooms::new(CACHED_USERS, Arc::clone(&notifier))),
         rooms,
         notifier,
-        key: Arc::clone(&core.signing_key),
+        keys: core.signing_keys.keys(),
         server_name: core.server_name.clone(),
         clock: core.clock.clone(),
         store,
@@ -244,30 +246,38 @@ fn remote(
     resolver: Arc<dyn Resolver>,
 ) -> Result<Arc<Remote>, StartError> {
     let federation = &core.config.federation;
-    let options = ClientOptions {
-        ca_files: federation.ca_files.clone(),
-        allow_private_addresses: federation.allow_private_addresses,
-    };
-    let key = SigningKey::clone(&core.signing_key);
-    let client = Client::new(core.server_name.clone(), key.clone(), &options, resolver)
-        .map_err(|error| ConfigError::new("federation", error.to_string()))?;
-    let keyring = Arc::new(Keyring::new(
-        core.server_name.clone(),
-        &key,
-        StoredKeys::new(core.store.clone()),
-        Arc::new(client.clone()),
-    ));
     let policy = Policy::new(
         federation.enabled,
         federation.allowed_servers.clone(),
         federation.denied_servers.clone(),
     );
     let signs_of_life = Arc::new(SignsOfLife::default());
+    let options = ClientOptions {
+        ca_files: federation.ca_files.clone(),
+        allow_private_addresses: federation.allow_private_addresses,
+        policy: policy.clone(),
+        heard: Heard::by({
+            let signs_of_life = Arc::clone(&signs_of_life);
+            move |server| signs_of_life.heard_from(server)
+        }),
+    };
+    let keys = core.signing_keys.keys();
+    let client = Client::new(core.server_name.clone(), keys.clone(), &options, resolver)
+        .map_err(|error| ConfigError::new("federation", error.to_string()))?;
+    let notaries = federation.notaries.iter();
+    let notaries = notaries.filter_map(|name| OwnedServerName::try_from(name.as_str()).ok());
+    let keyring = Keyring::new(
+        core.server_name.clone(),
+        keys.clone(),
+        StoredKeys::new(core.store.clone()),
+        Arc::new(client.clone()),
+    );
+    let keyring = Arc::new(keyring.with_notaries(notaries.collect()));
     Ok(Arc::new(Remote::new(remote::Parts {
         timeline,
         client,
         keyring,
-        key,
+        keys,
         policy,
         signs_of_life,
         device_lists: core.device_lists.clone(),

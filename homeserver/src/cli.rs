@@ -8,6 +8,7 @@ mod init;
 mod log;
 mod registration_token;
 mod report;
+mod signing_key;
 mod user;
 
 use std::{
@@ -50,6 +51,9 @@ enum Action {
     /// What users have reported.
     #[command(subcommand)]
     Report(report::Report),
+    /// The key that this server signs with.
+    #[command(subcommand)]
+    SigningKey(signing_key::SigningKey),
 }
 
 /// What went wrong, for one line on standard error.
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
         Some(Action::RegistrationToken(tokens)) => tokens.run(&config),
         Some(Action::Backup(backup)) => backup.run(&config),
         Some(Action::Report(report)) => report.run(&config),
+        Some(Action::SigningKey(key)) => key.run(&config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,6 +34,7 @@ pub mod redact;
 pub mod relation;
 pub mod resolve;
 mod resolve_v1;
+pub mod server_acl;
 pub mod version;
 pub mod visibility;
 

@@ -36,6 +36,7 @@ pub mod room_digest;
 pub mod room_info;
 pub mod rooms;
 pub mod sessions;
+pub mod signing_keys;
 pub mod space;
 pub mod states;
 pub mod sync;

@@ -39,6 +39,7 @@ pub mod media;
 pub mod members;
 mod migrate;
 mod nid;
+pub mod old_signing_keys;
 pub mod one_time_keys;
 pub mod outbox;
 mod position;

@@ -282,7 +282,7 @@ fn context(store: Store) -> Arc<Context> {
         ignored_users: Arc::new(IgnoredUsers::new(100)),
         user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
         notifier,
-        key: Arc::new(key()),
+        keys: key().into(),
         server_name: server(),
         clock: Clock::fixed(1_000_000),
         store,
@@ -314,7 +314,7 @@ async fn create(timeline: &Timeline, creator: &User, name: &str) -> Arc<RoomInfo
         vec![],
         vec![],
         1,
-        &*context.key,
+        &context.keys.current(),
         &context.server_name,
         rules(),
     );

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{HttpMessage as _, HttpRequest, http::header};
 use percent_encoding::percent_decode_str;
 use ruma::{
     OwnedServerName,
@@ -101,7 +101,11 @@ impl Scheme for ServerSignatures {
         let signed = signed
             .body(body)
             .map_err(|error| Error::invalid_param(format!("The request is malformed: {error}")))?;
-        ctx.remote.authenticate(&signed).await
+        let origin = ctx.remote.authenticate(&signed).await?;
+        // Held until the request is answered.
+        let permit = ctx.rate_limits.origin(&origin).await?;
+        request.extensions_mut().insert(permit);
+        Ok(origin)
     }
 }
 

@@ -1,4 +1,7 @@
-//! Bounds on what a caller may send: size and depth of a body, and how often.
+//! Bounds on what a caller may send: size and depth of a body, and how often; of another server also how much
+//! at once.
+
+mod origins;
 
 use std::{
     collections::HashMap,
@@ -10,6 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use ruma::api::error::ErrorKind;
 
+use self::origins::Origins;
 use crate::error::{Error, Result};
 
 /// Enough for the largest request of a client: an upload of device keys.
@@ -76,6 +80,8 @@ pub struct RateLimits {
     failed_login: Bucket,
     registration: Bucket,
     requests: [Bucket; Kind::COUNT],
+    federation: Bucket,
+    origins: Origins,
 }
 
 /// Requests of one user that are counted together.
@@ -132,6 +138,8 @@ impl RateLimits {
             failed_login: Bucket::new(10, Duration::from_secs(6)),
             registration: Bucket::new(5, Duration::from_secs(10)),
             requests: Kind::ALL.map(Kind::bucket),
+            federation: Bucket::new(origins::BURST, origins::INTERVAL),
+            origins: Origins::default(),
         }
     }
 

@@ -187,6 +187,8 @@ pub fn routes() -> Routes {
         federation::discovery::SERVER_KEYS_WITH_ID,
         federation::discovery::get_server_keys_with_id,
     );
+    routes.add(federation::discovery::get_remote_server_keys);
+    routes.add(federation::discovery::get_remote_server_keys_batch);
     routes.add(federation::discovery::get_server_version);
     routes.add(federation::membership::prepare_join_event);
     routes.add(federation::membership::create_join_event);

@@ -8,6 +8,7 @@ use super::{
     accounts::{Accounts, NewAccount},
     moderation::{Moderation, Restriction},
     registration::Registration,
+    signing_keys::SigningKeys,
 };
 use crate::{
     error::{Error, Result},
@@ -32,6 +33,7 @@ pub enum Command {
     CreateRegistrationToken { uses_allowed: Option<i64>, expires_at: Option<i64> },
     ListRegistrationTokens,
     RevokeRegistrationToken { token: String },
+    RotateSigningKey,
 }
 
 /// What came of it.
@@ -42,6 +44,7 @@ pub enum Outcome {
     Users { users: Vec<User> },
     Reports { reports: Vec<Report> },
     RegistrationTokens { tokens: Vec<Token> },
+    SigningKeyRotated { old: String, new: String },
     Done,
     Failed { message: String },
 }
@@ -107,6 +110,7 @@ pub struct Commands {
     accounts: Arc<Accounts>,
     registration: Arc<Registration>,
     moderation: Arc<Moderation>,
+    signing_keys: Arc<SigningKeys>,
 }
 
 impl Commands {
@@ -114,8 +118,9 @@ impl Commands {
         accounts: Arc<Accounts>,
         registration: Arc<Registration>,
         moderation: Arc<Moderation>,
+        signing_keys: Arc<SigningKeys>,
     ) -> Self {
-        Self { accounts, registration, moderation }
+        Self { accounts, registration, moderation, signing_keys }
     }
 
     pub async fn run(&self, command: Command) -> Outcome {
@@ -175,6 +180,10 @@ impl Commands {
             Command::RevokeRegistrationToken { token } => {
                 self.registration.revoke_token(token).await?;
                 Ok(Outcome::Done)
+            }
+            Command::RotateSigningKey => {
+                let rotated = self.signing_keys.rotate().await?;
+                Ok(Outcome::SigningKeyRotated { old: rotated.old, new: rotated.new })
             }
         }
     }

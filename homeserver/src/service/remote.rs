@@ -10,6 +10,8 @@
 //!
 //! Nothing here waits for another server while it holds a room's queue or a database connection.
 
+mod acl;
+mod backfill;
 mod device_lists;
 mod device_updates;
 mod devices;
@@ -22,6 +24,7 @@ mod knock;
 mod leave;
 pub(in crate::service) mod locks;
 mod media;
+mod notary;
 pub mod outbox;
 mod policy;
 mod queries;
@@ -35,10 +38,16 @@ pub mod transaction;
 use std::sync::Arc;
 
 use http::StatusCode;
+use quick_cache::sync::Cache;
 use ruma::{OwnedServerName, OwnedUserId, RoomId, ServerName, api::error::ErrorKind};
-use sealpost_federation::{Client, Error as FederationError, Keyring, SigningKey};
+use sealpost_federation::{
+    Client, Error as FederationError, Keyring, OwnKeys, Policy, request_auth,
+};
+use tokio::sync::Semaphore;
 
-use self::{device_updates::RoomServers, locks::Locks, signs_of_life::SignsOfLife, spaces::Spaces};
+use self::{
+    acl::Acls, device_updates::RoomServers, locks::Locks, signs_of_life::SignsOfLife, spaces::Spaces,
+};
 use super::{
     device_lists::DeviceLists,
     room_info::RoomInfo,
@@ -46,7 +55,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    storage::members,
+    storage::{RoomNid, members},
 };
 
 pub struct Remote {
@@ -54,9 +63,12 @@ pub struct Remote {
     context: Arc<Context>,
     client: Client,
     keyring: Arc<Keyring>,
-    key: SigningKey,
+    keys: OwnKeys,
     policy: Policy,
     signs_of_life: Arc<SignsOfLife>,
+    acls: Arc<Acls>,
+    /// Requests to us as a notary that wait for other servers.
+    notarising: Semaphore,
     /// One transaction of a server at a time.
     origins: Locks<OwnedServerName>,
     device_lists: DeviceLists,
@@ -66,33 +78,10 @@ pub struct Remote {
     /// One join of this server to a room at a time.
     joining: Locks<ruma::OwnedRoomId>,
     spaces: Spaces,
-}
-
-/// Whom we talk to.
-#[derive(Clone, Debug, Default)]
-pub struct Policy {
-    enabled: bool,
-    allowed: Vec<String>,
-    denied: Vec<String>,
-}
-
-impl Policy {
-    /// `allowed`, unless empty, are the only servers we talk to; never to those `denied`.
-    pub fn new(enabled: bool, allowed: Vec<String>, denied: Vec<String>) -> Self {
-        Self { enabled, allowed, denied }
-    }
-
-    /// 403 when we don't talk to `server`.
-    pub fn check(&self, server: &ServerName) -> Result<()> {
-        let named = |list: &[String]| list.iter().any(|name| name == server.as_str());
-        if !self.enabled {
-            return Err(Error::forbidden("Federation is switched off on this server"));
-        }
-        if named(&self.denied) || (!self.allowed.is_empty() && !named(&self.allowed)) {
-            return Err(Error::forbidden("This server does not federate with yours"));
-        }
-        Ok(())
-    }
+    /// The history of a room is fetched once at a time.
+    backfilling: Locks<ruma::OwnedRoomId>,
+    /// When servers had no history of a room.
+    backfill_failed: Cache<RoomNid, i64>,
 }
 
 /// What [`Remote`] is made of.
@@ -100,7 +89,7 @@ pub struct Parts {
     pub timeline: Arc<Timeline>,
     pub client: Client,
     pub keyring: Arc<Keyring>,
-    pub key: SigningKey,
+    pub keys: OwnKeys,
     pub policy: Policy,
     pub signs_of_life: Arc<SignsOfLife>,
     pub device_lists: DeviceLists,
@@ -108,22 +97,26 @@ pub struct Parts {
 
 impl Remote {
     pub fn new(parts: Parts) -> Self {
-        let Parts { timeline, client, keyring, key, policy, signs_of_life, device_lists } = parts;
+        let Parts { timeline, client, keyring, keys, policy, signs_of_life, device_lists } = parts;
         let context = timeline.context().clone();
         Self {
             timeline,
             context,
             client,
             keyring,
-            key,
+            keys,
             policy,
             signs_of_life,
             device_lists,
             room_servers: Arc::default(),
             fetching_devices: Locks::default(),
+            acls: Arc::default(),
+            notarising: Semaphore::new(notary::WAITING_MAX),
             origins: Locks::default(),
             joining: Locks::default(),
             spaces: Spaces::default(),
+            backfilling: Locks::default(),
+            backfill_failed: Cache::new(1_000),
         }
     }
 
@@ -132,25 +125,36 @@ impl Remote {
         &self,
         request: &http::Request<impl AsRef<[u8]> + Sync>,
     ) -> Result<OwnedServerName> {
-        let now = self.context.clock.now_ms();
-        let origin = sealpost_federation::request_auth::authenticate(
-            request,
-            &self.context.server_name,
-            &self.keyring,
-            now,
-        )
-        .await
-        .map_err(|error| {
+        let unauthorized = |error: FederationError| {
             Error::matrix(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, error.to_string())
-        })?;
-        self.policy.check(&origin)?;
+        };
+        let own_name = &self.context.server_name;
+        let claim = request_auth::claim(request, own_name).map_err(unauthorized)?;
+        // Before anything is fetched for them.
+        self.check_policy(&claim.origin)?;
+        let now = self.context.clock.now_ms();
+        let origin = request_auth::authenticate(request, claim, own_name, &self.keyring, now)
+            .await
+            .map_err(unauthorized)?;
         self.signs_of_life.heard_from(&origin);
         Ok(origin)
     }
 
     /// Whether anything may be sent to `server`.
     pub fn talks_to(&self, server: &ServerName) -> bool {
-        self.policy.check(server).is_ok()
+        self.policy.allows(server)
+    }
+
+    /// 403 when we don't talk to `server`.
+    fn check_policy(&self, server: &ServerName) -> Result<()> {
+        if self.policy.allows(server) {
+            return Ok(());
+        }
+        Err(Error::forbidden(if self.policy.is_enabled() {
+            "This server does not federate with yours"
+        } else {
+            "Federation is switched off on this server"
+        }))
     }
 
     /// A room that this server knows; 404 otherwise.
@@ -163,9 +167,17 @@ impl Remote {
         read.await?.ok_or_else(|| Error::not_found("This server does not know that room"))
     }
 
-    /// A room that users of this server are in; 404 otherwise.
-    async fn resident_room(&self, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
+    /// A room that `origin` asks about and that its access control list lets it take part in; 404 where
+    /// this server does not know it.
+    async fn open_room(&self, origin: &ServerName, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
         let info = self.room(room_id).await?;
+        self.check_acl(origin, &info).await?;
+        Ok(info)
+    }
+
+    /// The same, of a room that users of this server are in; 404 otherwise.
+    async fn resident_room(&self, origin: &ServerName, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
+        let info = self.open_room(origin, room_id).await?;
         if !self.is_resident(&info).await? {
             return Err(Error::not_found("This server is not in that room"));
         }
@@ -194,6 +206,9 @@ fn refused(server: &ServerName, error: FederationError) -> Error {
             if status.is_client_error() && status != StatusCode::UNAUTHORIZED =>
         {
             Error::matrix(status, *kind, message)
+        }
+        FederationError::NotAllowed(server) => {
+            Error::forbidden(format!("This server does not federate with {server}"))
         }
         error => {
             let message = format!("{server}: {error}");

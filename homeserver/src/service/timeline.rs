@@ -177,6 +177,18 @@ impl Timeline {
         answers.into_iter().map(Answer::outcome).collect()
     }
 
+    /// Gives events from before what is here their places: before all others, oldest first, in one commit.
+    /// Nothing of the room's current state changes, and nobody is told.
+    ///
+    /// `events` are in an order in which each comes after its prev_events.
+    pub async fn append_past(
+        &self,
+        room: RoomNid,
+        events: Vec<RemoteEvent>,
+    ) -> Result<Vec<Outcome>> {
+        self.queue(room).push(&self.context, Request::Past(events)).await
+    }
+
     /// Builds and signs an event that could be appended now, without appending it.
     pub async fn propose(&self, room: RoomNid, draft: Draft) -> Result<Pdu> {
         let context = self.context.clone();

@@ -118,6 +118,23 @@ pub fn timeline(
     })
 }
 
+/// Where a room's timeline begins.
+pub fn first_position(conn: &mut Conn, room: RoomNid) -> Result<Option<Position>> {
+    Ok(events::table
+        .filter(events::room_nid.eq(room))
+        .filter(events::position.is_not_null())
+        .select(events::position.assume_not_null())
+        .order(events::position.asc())
+        .first(conn)
+        .optional()?)
+}
+
+/// Whether prev_events of a room are missing here.
+pub fn has_backward_extremities(conn: &mut Conn, room: RoomNid) -> Result<bool> {
+    let any = backward_extremities::table.filter(backward_extremities::room_nid.eq(room));
+    Ok(diesel::select(diesel::dsl::exists(any)).get_result(conn)?)
+}
+
 /// Position and type of a room's newest events, but for what was backfilled.
 pub fn newest_types(conn: &mut Conn, room: RoomNid, limit: i64) -> Result<Vec<(Position, String)>> {
     Ok(events::table

@@ -326,6 +326,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    server_key_answers (server_name) {
+        server_name -> Text,
+        json -> Text,
+        valid_until -> BigInt,
+        fetched_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    old_signing_keys (key_id) {
+        key_id -> Text,
+        public_key -> Text,
+        expired_at -> BigInt,
+    }
+}
+
+diesel::table! {
     media (media_id) {
         media_id -> Text,
         user_nid -> BigInt,

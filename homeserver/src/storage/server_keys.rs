@@ -2,7 +2,11 @@
 
 use diesel::prelude::*;
 
-use super::{Conn, conn::each_backend, schema::server_keys};
+use super::{
+    Conn,
+    conn::each_backend,
+    schema::{server_key_answers, server_keys},
+};
 use crate::error::Result;
 
 /// One key. Times are milliseconds since the Unix epoch; `public_key` is unpadded base64.
@@ -38,6 +42,38 @@ pub fn set(conn: &mut Conn, row: &ServerKeyRow) -> Result<()> {
     Ok(())
 }
 
+/// What a server answered last about its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Insertable, Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = server_key_answers, primary_key(server_name))]
+pub struct KeyAnswer {
+    pub server_name: String,
+    /// Signed by the server.
+    pub json: String,
+    pub valid_until: i64,
+    pub fetched_at: i64,
+}
+
+/// Those of `servers` whose answers are kept.
+pub fn answers(conn: &mut Conn, servers: &[String]) -> Result<Vec<KeyAnswer>> {
+    Ok(server_key_answers::table
+        .filter(server_key_answers::server_name.eq_any(servers))
+        .select(KeyAnswer::as_select())
+        .load(conn)?)
+}
+
+/// Keeps an answer in place of the one before.
+pub fn set_answer(conn: &mut Conn, row: &KeyAnswer) -> Result<()> {
+    each_backend!(conn, conn => {
+        diesel::insert_into(server_key_answers::table)
+            .values(row)
+            .on_conflict(server_key_answers::server_name)
+            .do_update()
+            .set(row)
+            .execute(conn)
+    })?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +99,18 @@ mod tests {
                 assert_eq!(keys.len(), 2);
                 assert!(keys.contains(&row));
                 assert!(of_server(tx, "c.test")?.is_empty());
+
+                let mut answer = KeyAnswer {
+                    server_name: "b.test".to_owned(),
+                    json: "{}".to_owned(),
+                    valid_until: 2_000,
+                    fetched_at: 1_000,
+                };
+                set_answer(tx, &answer)?;
+                answer.valid_until = 3_000;
+                set_answer(tx, &answer)?;
+                let asked = ["a.test".to_owned(), "b.test".to_owned()];
+                assert_eq!(answers(tx, &asked)?, [answer]);
                 Ok(())
             });
             checked.unwrap();

@@ -1,12 +1,18 @@
 //! Sealpost servers that federate: in one process on a network that can be cut, and as real binaries.
 
+mod acl;
+mod backfill;
 mod binaries;
 mod devices;
 mod entering;
+mod keys;
+mod malice;
 mod media;
 mod network;
 mod personal;
+mod puppet;
 mod rooms;
+mod schedules;
 mod spaces;
 mod to_device;
 mod user;

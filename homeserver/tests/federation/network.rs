@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -24,6 +25,7 @@ use sealpost_homeserver::{
     storage::{Store, StoreOptions},
 };
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
 };
@@ -104,10 +106,37 @@ pub struct Network {
     links: Arc<Links>,
 }
 
-#[derive(Default)]
-struct Links(Mutex<HashMap<String, Arc<Link>>>);
+/// What is wrong with the way from one server to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    #[default]
+    None,
+    /// Nothing gets through.
+    Cut,
+    /// Each piece takes so long.
+    Slow(Duration),
+    /// Requests get through, answers don't: the connection breaks instead.
+    LoseAnswers,
+}
 
-/// The way to one server.
+#[derive(Default)]
+struct Links(Mutex<Ways>);
+
+#[derive(Default)]
+struct Ways {
+    /// Where servers listen; none where nobody may reach them.
+    targets: HashMap<String, Option<SocketAddr>>,
+    /// By who asks and who is asked.
+    links: HashMap<(String, String), Arc<Link>>,
+}
+
+/// How the servers are found by one of them.
+struct View {
+    links: Arc<Links>,
+    from: String,
+}
+
+/// The way from one server to another.
 struct Link {
     address: SocketAddr,
     state: Arc<Mutex<LinkState>>,
@@ -117,14 +146,18 @@ struct Link {
 #[derive(Default)]
 struct LinkState {
     target: Option<SocketAddr>,
+    fault: Fault,
     connections: JoinSet<()>,
 }
 
-impl Resolver for Links {
+impl Resolver for View {
     fn addresses(&self, host: &str) -> BoxFuture<'static, Result<Vec<SocketAddr>, Error>> {
-        let found = self.0.lock().get(host).map(|link| vec![link.address]);
-        let missing = Error::Connection(format!("no {host}"));
-        async move { found.ok_or(missing) }.boxed()
+        let (links, from, host) = (self.links.clone(), self.from.clone(), host.to_owned());
+        async move {
+            let address = links.way(&from, &host);
+            address.map(|at| vec![at]).ok_or(Error::Connection(format!("no {host}")))
+        }
+        .boxed()
     }
 
     fn services(&self, _: &str) -> BoxFuture<'static, Result<Vec<Service>, Error>> {
@@ -132,30 +165,84 @@ impl Resolver for Links {
     }
 }
 
+impl Links {
+    /// Where `from` reaches `to`.
+    fn way(&self, from: &str, to: &str) -> Option<SocketAddr> {
+        let mut ways = self.0.lock();
+        let target = *ways.targets.get(to)?;
+        let link = ways
+            .links
+            .entry((from.to_owned(), to.to_owned()))
+            .or_insert_with(|| Arc::new(Link::new(target)));
+        Some(link.address)
+    }
+
+    fn lead(&self, to: &str, target: Option<SocketAddr>) {
+        let mut ways = self.0.lock();
+        ways.targets.insert(to.to_owned(), target);
+        for (_, link) in ways.links.iter().filter(|((_, name), _)| name == to) {
+            let mut state = link.state.lock();
+            state.target = target;
+            state.connections.abort_all();
+        }
+    }
+}
+
 impl Link {
-    async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    fn new(target: Option<SocketAddr>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(LinkState::default()));
+        let state = Arc::new(Mutex::new(LinkState { target, ..LinkState::default() }));
         let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
-            while let Ok((mut inbound, _)) = listener.accept().await {
+            while let Ok((inbound, _)) = listener.accept().await {
                 let mut state = shared.lock();
                 let Some(target) = state.target else { continue };
+                if state.fault == Fault::Cut {
+                    continue;
+                }
+                let shared = Arc::clone(&shared);
                 state.connections.spawn(async move {
-                    if let Ok(mut outbound) = TcpStream::connect(target).await {
-                        let _ = tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await;
+                    if let Ok(outbound) = TcpStream::connect(target).await {
+                        relay(inbound, outbound, &shared).await;
                     }
                 });
             }
         });
         Self { address, state, accepting: accepting.abort_handle() }
     }
+}
 
-    fn lead_to(&self, target: Option<SocketAddr>) {
-        let mut state = self.state.lock();
-        state.target = target;
-        state.connections.abort_all();
+/// Passes bytes on, as far as the fault of the moment lets them through.
+async fn relay(mut inbound: TcpStream, mut outbound: TcpStream, link: &Mutex<LinkState>) {
+    let (mut asks, mut asks_to) = inbound.split();
+    let (mut answers, mut answers_to) = outbound.split();
+    tokio::select! {
+        () = pass(&mut asks, &mut answers_to, link, false) => {}
+        () = pass(&mut answers, &mut asks_to, link, true) => {}
+    }
+}
+
+async fn pass(
+    from: &mut (impl AsyncReadExt + Unpin),
+    to: &mut (impl AsyncWriteExt + Unpin),
+    link: &Mutex<LinkState>,
+    is_answer: bool,
+) {
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut piece).await {
+        let fault = link.lock().fault;
+        match fault {
+            Fault::Cut => return,
+            Fault::LoseAnswers if is_answer => return,
+            Fault::Slow(by) => tokio::time::sleep(by).await,
+            Fault::None | Fault::LoseAnswers => {}
+        }
+        if to.write_all(&piece[..count]).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -180,16 +267,18 @@ impl Network {
 
     /// Starts a server, or starts it again on what it left.
     pub async fn start(&self, name: &str) -> Server {
-        let known = self.links.0.lock().contains_key(name);
-        if !known {
-            self.authority.certify(name, name);
-            let link = Arc::new(Link::new().await);
-            self.links.0.lock().insert(name.to_owned(), link);
+        self.start_with(name, "").await
+    }
+
+    /// The same, with more settings: lines of the section `[federation]`, and whatever follows.
+    pub async fn start_with(&self, name: &str, settings: &str) -> Server {
+        if !self.links.0.lock().targets.contains_key(name) {
+            self.certify(name);
         }
         let folder: &Path = &self.authority.folder.path().join(name);
-        let text = self.authority.configuration(name, 0, 0);
+        let text = self.authority.configuration(name, 0, 0) + settings;
         let config = Config::parse(&text, folder).unwrap();
-        let resolver: Arc<dyn Resolver> = self.links.clone();
+        let resolver = self.seen_from(name);
         let running = start_resolving(config, Clock::system(), resolver).await.unwrap();
         let [client, federation] = running.addresses[..] else { panic!("two listeners") };
         let server =
@@ -198,14 +287,41 @@ impl Network {
         server
     }
 
+    /// Makes a folder with a certificate and its key for a server of this name.
+    pub fn certify(&self, name: &str) -> PathBuf {
+        self.authority.certify(name, name)
+    }
+
+    /// Has others find a server at an address.
+    pub fn link_to(&self, name: &str, address: SocketAddr) {
+        self.links.lead(name, Some(address));
+    }
+
+    fn seen_from(&self, name: &str) -> Arc<dyn Resolver> {
+        Arc::new(View { links: self.links.clone(), from: name.to_owned() })
+    }
+
     /// What signs and sends as the server of this name does.
     pub fn client_of(&self, name: &str) -> Client {
+        self.client_as(name, SigningKey::load(&self.signing_key(name)).unwrap().unwrap())
+    }
+
+    /// What signs with `key` and sends in the name of a server.
+    pub fn client_as(&self, name: &str, key: SigningKey) -> Client {
         let folder = self.authority.folder.path();
-        let key = SigningKey::load(&folder.join(name).join("signing.key")).unwrap().unwrap();
-        let options =
-            ClientOptions { ca_files: vec![folder.join("ca.pem")], allow_private_addresses: true };
+        let options = ClientOptions {
+            ca_files: vec![folder.join("ca.pem")],
+            allow_private_addresses: true,
+            ..ClientOptions::default()
+        };
+        let resolver = self.seen_from(name);
         let name = OwnedServerName::try_from(name).unwrap();
-        Client::new(name, key, &options, self.links.clone()).unwrap()
+        Client::new(name, key, &options, resolver).unwrap()
+    }
+
+    /// Where the signing key of the server of this name is.
+    pub fn signing_key(&self, name: &str) -> PathBuf {
+        self.authority.folder.path().join(name).join("signing.key")
     }
 
     /// Opens the database of a server that is stopped.
@@ -218,16 +334,32 @@ impl Network {
 
     /// Nobody reaches the server any more.
     pub fn cut(&self, server: &Server) {
-        self.link(&server.name).lead_to(None);
+        self.links.lead(&server.name, None);
     }
 
     /// The server can be reached again.
     pub fn heal(&self, server: &Server) {
-        self.link(&server.name).lead_to(Some(server.federation));
+        self.links.lead(&server.name, Some(server.federation));
     }
 
-    fn link(&self, name: &str) -> Arc<Link> {
-        Arc::clone(&self.links.0.lock()[name])
+    /// From here on the way from one server to another has a fault.
+    pub fn fault(&self, from: &str, to: &str, fault: Fault) {
+        if self.links.way(from, to).is_none() {
+            return;
+        }
+        let ways = self.links.0.lock();
+        let mut state = ways.links[&(from.to_owned(), to.to_owned())].state.lock();
+        state.fault = fault;
+        if fault == Fault::Cut {
+            state.connections.abort_all();
+        }
+    }
+
+    /// No way has a fault any more.
+    pub fn heal_all(&self) {
+        for link in self.links.0.lock().links.values() {
+            link.state.lock().fault = Fault::None;
+        }
     }
 }
 

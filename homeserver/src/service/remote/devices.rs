@@ -99,7 +99,7 @@ impl Remote {
 
     /// Claims one-time keys of users of another server.
     pub async fn claim_keys(&self, server: &ServerName, claims: Claim) -> Result<Claimed> {
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let request = claim_keys::v1::Request::new(claims.clone());
         let answer = self.client.send(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;

@@ -92,6 +92,30 @@ impl Remote {
         info: &Arc<RoomInfo>,
         event_id: &OwnedEventId,
     ) -> Result<Vec<EventNid>> {
+        let mut state = self.state_ids(origin, info, event_id, Some(event_id)).await?;
+        state.push(event_id.clone());
+        self.state_of(info, state).await
+    }
+
+    /// The state before an event, as `origin` tells it.
+    pub(super) async fn state_before(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        event_id: &OwnedEventId,
+    ) -> Result<Vec<EventNid>> {
+        let state = self.state_ids(origin, info, event_id, None).await?;
+        self.state_of(info, state).await
+    }
+
+    /// The ids of the state before an event, with all of it fetched that is not known here, and `also`.
+    async fn state_ids(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        event_id: &OwnedEventId,
+        also: Option<&OwnedEventId>,
+    ) -> Result<Vec<OwnedEventId>> {
         let failed = |error| refused(origin, error);
         let request = get_room_state_ids::v1::Request::new(event_id.clone(), info.id.clone());
         let ids = self.client.send(origin, request, Limits::STATE).await.map_err(failed)?;
@@ -100,14 +124,16 @@ impl Remote {
         }
         let mut wanted = ids.auth_chain_ids;
         wanted.extend(ids.pdu_ids.iter().cloned());
-        wanted.push(event_id.clone());
+        wanted.extend(also.cloned());
         let missing = self.unknown(wanted).await?;
         if missing.len() > SINGLE_MAX {
             let request = get_room_state::v1::Request::new(event_id.clone(), info.id.clone());
             let state = self.client.send(origin, request, Limits::STATE).await.map_err(failed)?;
             let mut events = state.auth_chain;
             events.extend(state.pdus);
-            events.extend(self.event(origin, event_id).await);
+            if let Some(also) = also {
+                events.extend(self.event(origin, also).await);
+            }
             self.keep(info, events).await?;
         } else {
             let found: Vec<_> = stream::iter(missing)
@@ -118,9 +144,7 @@ impl Remote {
                 .await;
             self.keep(info, found).await?;
         }
-        let mut state = ids.pdu_ids;
-        state.push(event_id.clone());
-        self.state_of(info, state).await
+        Ok(ids.pdu_ids)
     }
 
     /// The numbers of state events, later ones in the place of earlier ones; rejected ones left out.
@@ -170,7 +194,11 @@ impl Remote {
         Ok(())
     }
 
-    async fn event(&self, origin: &ServerName, id: &OwnedEventId) -> Option<Box<RawValue>> {
+    pub(super) async fn event(
+        &self,
+        origin: &ServerName,
+        id: &OwnedEventId,
+    ) -> Option<Box<RawValue>> {
         let request = get_event::v1::Request::new(id.clone());
         let answer = self.client.send(origin, request, Limits::SMALL).await;
         answer
@@ -180,7 +208,7 @@ impl Remote {
     }
 
     /// Those of `ids` that are not known here.
-    async fn unknown(&self, ids: Vec<OwnedEventId>) -> Result<BTreeSet<OwnedEventId>> {
+    pub(super) async fn unknown(&self, ids: Vec<OwnedEventId>) -> Result<BTreeSet<OwnedEventId>> {
         let context = self.context.clone();
         let read = self.context.store.read(move |conn| {
             let mut unknown = BTreeSet::new();
@@ -196,7 +224,7 @@ impl Remote {
 }
 
 /// Events in an order in which each comes after those it names, without repeats.
-fn sorted(events: Vec<Pdu>, edges: impl Fn(&Pdu) -> &Vec<OwnedEventId>) -> Vec<Pdu> {
+pub(super) fn sorted(events: Vec<Pdu>, edges: impl Fn(&Pdu) -> &Vec<OwnedEventId>) -> Vec<Pdu> {
     let mut events: HashMap<OwnedEventId, Pdu> =
         events.into_iter().map(|event| (event.event_id.clone(), event)).collect();
     let order = dag::sort(

@@ -52,7 +52,7 @@ impl Remote {
         draft: Draft,
     ) -> Result<Arc<Event>> {
         let server = invited.server_name();
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let pdu = self.timeline.propose(info.nid, draft).await?;
         let stripped = self.stripped_state(info, Some(&pdu.sender)).await?;
         let request = create_invite::v2::Request::new(
@@ -116,6 +116,11 @@ impl Remote {
     ) -> Result<Box<RawValue>> {
         let create_invite::v2::Request { room_id, event_id, room_version, event, .. } = request;
         let rules = version::rules(&room_version).ok_or_else(|| incompatible(&room_version))?;
+        match self.room(&room_id).await {
+            Ok(known) => self.check_acl(origin, &known).await?,
+            Err(Error::Matrix { .. }) => {}
+            Err(error) => return Err(error),
+        }
         let info = RoomInfo {
             nid: self.context.store.nids().room(),
             id: room_id,
@@ -176,8 +181,13 @@ impl Remote {
     pub(super) fn sign(&self, event: &RawValue, rules: &RoomVersionRules) -> Result<Box<RawValue>> {
         let malformed = |error: &dyn std::fmt::Display| Error::bad_json(error.to_string());
         let mut object = canonical::parse(event.get(), rules).map_err(|error| malformed(&error))?;
-        canonical::sign(&mut object, self.context.server_name.as_str(), &self.key, rules)
-            .map_err(|error| malformed(&error))?;
+        canonical::sign(
+            &mut object,
+            self.context.server_name.as_str(),
+            &self.keys.current(),
+            rules,
+        )
+        .map_err(|error| malformed(&error))?;
         let signed = canonical::to_string(&object, rules).map_err(|error| malformed(&error))?;
         RawValue::from_string(signed).map_err(|error| malformed(&error))
     }

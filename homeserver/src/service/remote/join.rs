@@ -98,7 +98,7 @@ impl Remote {
         alias: &RoomAliasId,
     ) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
         let server = alias.server_name();
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let request = get_room_information::v1::Request::new(alias.to_owned());
         let answer = self.client.send(server, request, Limits::SMALL).await;
         let answer = answer.map_err(|error| refused(server, error))?;
@@ -140,7 +140,7 @@ impl Remote {
         room_id: &RoomId,
         joiner: &Joiner,
     ) -> Result<Arc<RoomInfo>> {
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let made = self.made_join(server, room_id, joiner).await?;
         let request = create_join_event::v2::Request::new(
             room_id.to_owned(),
@@ -244,7 +244,7 @@ impl Remote {
             let event_id = EventId::new_v1(&self.context.server_name);
             event.insert("event_id".to_owned(), event_id.as_str().into());
         }
-        canonical::hash_and_sign(&mut event, own, &self.key, rules)
+        canonical::hash_and_sign(&mut event, own, &self.keys.current(), rules)
             .map_err(|error| wrong(&error.to_string()))?;
         let event_id = check::event_id(&event, rules).map_err(|error| wrong(&error.to_string()))?;
         let event = canonical::to_string(&event, rules)

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt};
 use ruma::{
     CanonicalJsonObject, MilliSecondsSinceUnixEpoch, ServerName, UInt,
-    api::federation::discovery::{ServerSigningKeys, VerifyKey},
+    api::federation::discovery::{OldVerifyKey, ServerSigningKeys, VerifyKey},
     serde::{Base64, Raw},
     signatures::sign_json,
 };
 use sealpost_federation::{
-    Error as FederationError, SigningKey,
+    Error as FederationError, OwnKeys,
     keyring::{KeyStore, KnownKey, KnownKeys},
 };
 
@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     storage::{
         Store,
-        server_keys::{self, ServerKeyRow},
+        server_keys::{self, KeyAnswer, ServerKeyRow},
     },
 };
 
@@ -27,21 +27,27 @@ const VALIDITY_MS: i64 = 24 * 3600 * 1000;
 
 type UnpaddedBase64<B = Vec<u8>> = Base64<ruma::serde::base64::Standard, B>;
 
-/// Our key, signed, as `/_matrix/key/v2/server` answers it.
+/// Our keys, signed with the one in use, as `/_matrix/key/v2/server` answers it.
 pub fn own_keys(
     server_name: &ServerName,
-    key: &SigningKey,
+    own: &OwnKeys,
     now: i64,
 ) -> Result<Raw<ServerSigningKeys>> {
     let broken = |error: serde_json::Error| Error::internal(format!("our key: {error}"));
-    let valid_until = UInt::new_saturating(u64::try_from(now + VALIDITY_MS).unwrap_or_default());
-    let mut keys =
-        ServerSigningKeys::new(server_name.to_owned(), MilliSecondsSinceUnixEpoch(valid_until));
+    let time = |at: i64| {
+        MilliSecondsSinceUnixEpoch(UInt::new_saturating(u64::try_from(at).unwrap_or_default()))
+    };
+    let key = own.current();
+    let mut keys = ServerSigningKeys::new(server_name.to_owned(), time(now + VALIDITY_MS));
     let public_key = Base64::new(key.public_key().to_vec());
     keys.verify_keys.insert(key.id().clone(), VerifyKey::new(public_key));
+    for old in own.old() {
+        let key = OldVerifyKey::new(time(old.expired_at), Base64::new(old.public_key));
+        keys.old_verify_keys.insert(old.id, key);
+    }
     let mut object: CanonicalJsonObject =
         serde_json::from_value(serde_json::to_value(&keys).map_err(broken)?).map_err(broken)?;
-    sign_json(server_name.as_str(), key, &mut object)
+    sign_json(server_name.as_str(), &key, &mut object)
         .map_err(|error| Error::internal(format!("our key: {error}")))?;
     Raw::from_json_string(serde_json::to_string(&object).map_err(broken)?).map_err(broken)
 }
@@ -70,7 +76,9 @@ impl KeyStore for StoredKeys {
         &self,
         server: &ServerName,
         keys: KnownKeys,
+        answer: Option<Raw<ServerSigningKeys>>,
     ) -> BoxFuture<'static, Result<(), FederationError>> {
+        let answer = answer.and_then(|answer| kept(server, &keys, &answer));
         let rows: Vec<ServerKeyRow> = keys
             .into_iter()
             .map(|(key_id, key)| ServerKeyRow {
@@ -82,11 +90,25 @@ impl KeyStore for StoredKeys {
                 fetched_at: key.fetched_at,
             })
             .collect();
-        let written =
-            self.0.write(move |tx| rows.iter().try_for_each(|row| server_keys::set(tx, row)));
+        let written = self.0.write(move |tx| {
+            rows.iter().try_for_each(|row| server_keys::set(tx, row))?;
+            answer.iter().try_for_each(|answer| server_keys::set_answer(tx, answer))
+        });
         async move { written.await.map_err(|error| FederationError::KeyStore(Box::new(error))) }
             .boxed()
     }
+}
+
+/// An answer as it is kept for who asks us as a notary.
+fn kept(
+    server: &ServerName,
+    keys: &KnownKeys,
+    answer: &Raw<ServerSigningKeys>,
+) -> Option<KeyAnswer> {
+    let in_use = keys.values().filter(|key| key.expired_at.is_none());
+    let (valid_until, fetched_at) = in_use.map(|key| (key.valid_until, key.fetched_at)).min()?;
+    let json = answer.json().get().to_owned();
+    Some(KeyAnswer { server_name: server.to_string(), json, valid_until, fetched_at })
 }
 
 fn known(row: ServerKeyRow) -> Option<(String, KnownKey)> {

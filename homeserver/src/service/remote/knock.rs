@@ -58,7 +58,7 @@ impl Remote {
         user_nid: UserNid,
         knocker: &Joiner,
     ) -> Result<()> {
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let failed = |error| refused(server, error);
         let made = self.made_knock(server, room_id, knocker).await?;
         let request = create_knock_event::v1::Request::new(
@@ -108,7 +108,7 @@ impl Remote {
         versions: &[RoomVersionId],
     ) -> Result<Template> {
         self.check_sender(origin, user)?;
-        let info = self.resident_room(room_id).await?;
+        let info = self.resident_room(origin, room_id).await?;
         self.check_version(&info, versions)?;
         self.template(&info, user, "knock", None).await
     }
@@ -121,7 +121,7 @@ impl Remote {
         event_id: &EventId,
         event: Box<RawValue>,
     ) -> Result<Vec<RawStrippedState>> {
-        let info = self.resident_room(room_id).await?;
+        let info = self.resident_room(origin, room_id).await?;
         self.take_member(origin, &info, event_id, event, "knock").await?;
         let state = self.stripped_state(&info, None).await?;
         Ok(state.into_iter().map(RawStrippedState::Pdu).collect())

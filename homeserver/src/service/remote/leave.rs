@@ -58,7 +58,7 @@ impl Remote {
         info: &RoomInfo,
         leaver: &Joiner,
     ) -> Result<Pdu> {
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let failed = |error| refused(server, error);
         let request =
             prepare_leave_event::v1::Request::new(info.id.clone(), leaver.user_id.clone());

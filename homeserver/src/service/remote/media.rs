@@ -18,7 +18,7 @@ impl Remote {
         media_id: &str,
         wait: Duration,
     ) -> Result<Content> {
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         self.client.content(server, media_id, wait).await.map_err(|error| match error {
             FederationError::Status { status: StatusCode::NOT_FOUND, .. } => {
                 Error::not_found(format!("{server} has no such content"))

@@ -59,7 +59,22 @@ impl Remote {
         });
         let (names, now) = read.await?;
         let named = names.into_iter().filter_map(|name| OwnedServerName::try_from(name).ok());
-        Ok((named.filter(|name| self.policy.check(name).is_ok()).collect(), Seen(now)))
+        let (allowed, denied): (Vec<_>, Vec<_>) = named.partition(|name| self.policy.allows(name));
+        if !denied.is_empty() {
+            self.drop_queued(denied, now).await?;
+        }
+        Ok((allowed, Seen(now)))
+    }
+
+    /// Drops what waits for servers that we do not talk to.
+    async fn drop_queued(&self, servers: Vec<OwnedServerName>, until: Position) -> Result<()> {
+        self.context
+            .store
+            .write(move |tx| {
+                let mut servers = servers.iter();
+                servers.try_for_each(|server| outbox::delete_until(tx, server.as_str(), until))
+            })
+            .await
     }
 
     /// Waits until something is queued after `seen`, or the server stops.

@@ -18,7 +18,7 @@ impl Remote {
         policy: &RoomPolicyEventContent,
         pdu: &Pdu,
     ) -> Result<String> {
-        self.policy.check(&policy.via)?;
+        self.check_policy(&policy.via)?;
         let pdu = RawValue::from_string(pdu.json.to_string())
             .map_err(|error| Error::internal(format!("an event is not JSON: {error}")))?;
         let request = sign_event::v1::Request::new(pdu);

@@ -26,9 +26,9 @@ const LIMITS: Limits = Limits { timeout: Duration::from_secs(10), max_bytes: 256
 const SERVERS_MAX: usize = 20;
 
 impl Remote {
-    /// Our key, signed.
+    /// Our keys, signed.
     pub fn own_keys(&self) -> Result<Raw<ServerSigningKeys>> {
-        keys::own_keys(&self.context.server_name, &self.key, self.context.clock.now_ms())
+        keys::own_keys(&self.context.server_name, &self.keys, self.context.clock.now_ms())
     }
 
     /// Who answers, and when.
@@ -78,7 +78,7 @@ impl Remote {
         field: Option<&str>,
     ) -> Result<Map<String, Value>> {
         let server = user.server_name();
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let mut request = get_profile_information::v1::Request::new(user.to_owned());
         request.field = field.map(ProfileFieldName::from);
         let answer = self.client.send(server, request, LIMITS).await;

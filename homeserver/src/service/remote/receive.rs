@@ -25,6 +25,11 @@ use crate::{
 /// How often an event's missing auth events are fetched before it is given up.
 const AUTH_ATTEMPTS: usize = 3;
 
+/// For how many missing events the state is asked for on the way to one event, and how many of these are
+/// kept for that event itself.
+const GAP_STATES_MAX: usize = 10;
+const GAP_STATES_MIN: usize = 5;
+
 /// An event that failed a check, with its id where it has one.
 #[derive(Debug)]
 pub struct Unfit {
@@ -93,13 +98,16 @@ impl Remote {
                 Vec::new()
             }
         };
+        let mut states_left = GAP_STATES_MAX;
         for missing in between {
             let event_id = missing.event_id.clone();
-            if let Err(error) = self.append_over_gap(origin, info, missing).await {
+            let appended = self.append_over_gap(origin, info, missing, &mut states_left).await;
+            if let Err(error) = appended {
                 tracing::debug!(%origin, %event_id, %error, "missing event not taken");
             }
         }
-        self.append_over_gap(origin, info, pdu).await
+        let mut states_left = states_left.max(GAP_STATES_MIN);
+        self.append_over_gap(origin, info, pdu, &mut states_left).await
     }
 
     /// Appends an event; where its prev events are missing, on the state that `origin` tells.
@@ -108,12 +116,16 @@ impl Remote {
         origin: &ServerName,
         info: &Arc<RoomInfo>,
         pdu: Pdu,
+        states_left: &mut usize,
     ) -> Result<Outcome> {
         let mut event = RemoteEvent::new(pdu);
         let missing = match self.append(origin, info, event.clone()).await? {
             Outcome::MissingPrev(missing) => missing,
             outcome => return Ok(outcome),
         };
+        *states_left = states_left
+            .checked_sub(missing.len())
+            .ok_or_else(|| Error::forbidden("Too many events before this one are missing"))?;
         let mut states = Vec::with_capacity(missing.len());
         for prev in missing {
             let state = self.state_after(origin, info, &prev).await?;
@@ -140,6 +152,19 @@ impl Remote {
         }
         Err(Error::forbidden("The events that would authorise this one cannot be had"))
     }
+}
+
+/// The ids of events as they came, unchecked; of those that have one.
+pub(super) async fn event_ids(
+    info: &RoomInfo,
+    events: Vec<Box<RawValue>>,
+) -> Result<Vec<OwnedEventId>> {
+    let rules = info.rules;
+    let ids = move || {
+        let parsed = events.iter().filter_map(|raw| canonical::parse(raw.get(), rules).ok());
+        parsed.filter_map(|object| check::event_id(&object, rules).ok()).collect()
+    };
+    blocking(ids).await
 }
 
 struct Parsed {

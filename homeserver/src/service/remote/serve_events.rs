@@ -63,7 +63,7 @@ impl Remote {
         room_id: &RoomId,
         event_id: &EventId,
     ) -> Result<StateAt> {
-        let info = self.room(room_id).await?;
+        let info = self.open_room(origin, room_id).await?;
         let (context, origin, event_id) =
             (self.context.clone(), origin.to_owned(), event_id.to_owned());
         let read = self.context.store.read(move |conn| {
@@ -84,7 +84,7 @@ impl Remote {
         room_id: &RoomId,
         event_id: &EventId,
     ) -> Result<Vec<Box<RawValue>>> {
-        let info = self.room(room_id).await?;
+        let info = self.open_room(origin, room_id).await?;
         let (context, origin, event_id) =
             (self.context.clone(), origin.to_owned(), event_id.to_owned());
         let read = self.context.store.read(move |conn| {
@@ -134,7 +134,7 @@ impl Remote {
         room_id: &RoomId,
         wanted: Walk,
     ) -> Result<Vec<Box<RawValue>>> {
-        let info = self.room(room_id).await?;
+        let info = self.open_room(origin, room_id).await?;
         let (context, origin) = (self.context.clone(), origin.to_owned());
         let read = self.context.store.read(move |conn| {
             let reader = Reader::new(&context, conn, &info, &origin)?;

@@ -50,7 +50,7 @@ impl Remote {
         versions: &[RoomVersionId],
     ) -> Result<Template> {
         self.check_sender(origin, user)?;
-        let info = self.resident_room(room_id).await?;
+        let info = self.resident_room(origin, room_id).await?;
         self.check_version(&info, versions)?;
         let authoriser = self.authoriser(&info, user).await?;
         self.template(&info, user, "join", authoriser).await
@@ -92,7 +92,7 @@ impl Remote {
         user: &OwnedUserId,
     ) -> Result<Template> {
         self.check_sender(origin, user)?;
-        let info = self.resident_room(room_id).await?;
+        let info = self.resident_room(origin, room_id).await?;
         self.template(&info, user, "leave", None).await
     }
 
@@ -129,7 +129,7 @@ impl Remote {
         event_id: &EventId,
         event: Box<RawValue>,
     ) -> Result<RoomState> {
-        let info = self.resident_room(room_id).await?;
+        let info = self.resident_room(origin, room_id).await?;
         let event = self.vouch(&info, event).await?;
         let event = self.take_member(origin, &info, event_id, event, "join").await?;
         let before = event
@@ -152,7 +152,7 @@ impl Remote {
         event_id: &EventId,
         event: Box<RawValue>,
     ) -> Result<()> {
-        let info = self.resident_room(room_id).await?;
+        let info = self.resident_room(origin, room_id).await?;
         self.take_member(origin, &info, event_id, event, "leave").await.map(drop)
     }
 

@@ -137,7 +137,7 @@ impl Remote {
     }
 
     async fn ask_hierarchy(&self, server: &ServerName, room_id: &RoomId) -> Option<RemoteRoom> {
-        self.policy.check(server).ok()?;
+        self.check_policy(server).ok()?;
         let request = get_hierarchy::Request::new(room_id.to_owned());
         let answer = self.client.send(server, request, LIMITS).await;
         let answer =

@@ -11,7 +11,7 @@ use ruma::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Remote;
+use super::{Remote, receive::event_ids};
 use crate::{
     error::{Error, Result},
     service::timeline::Outcome,
@@ -101,6 +101,12 @@ impl Remote {
             }
             Err(error) => return Err(error),
         };
+        if !self.may_take_part(origin, &info).await? {
+            tracing::debug!(%origin, %room_id, "events of a server that the room does not allow");
+            let ids = event_ids(&info, pdus).await?;
+            let denied = "The room's access control list does not allow your server";
+            return Ok(ids.into_iter().map(|id| (id, Err(denied.to_owned()))).collect());
+        }
         let resident = self.is_resident(&info).await?;
         for checked in self.check(&info, pdus).await? {
             let pdu = match checked {

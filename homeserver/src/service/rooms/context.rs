@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     service::{
         event::{Event, Viewer},
+        room_info::RoomInfo,
         sessions::Session,
         sync::filter::EventFilter,
     },
@@ -47,6 +48,26 @@ impl Rooms {
         limit: usize,
         wanted: EventFilter,
     ) -> Result<Surroundings> {
+        let around = (limit, &wanted);
+        let (found, reached) = self.surroundings(caller, room_id, event_id, around).await?;
+        match reached {
+            Some(info) if self.remote.backfill(&info).await? => {
+                Ok(self.surroundings(caller, room_id, event_id, around).await?.0)
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// What is here around an event, and the room where that reaches the beginning of what is here and there
+    /// is more elsewhere.
+    async fn surroundings(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        event_id: &EventId,
+        (limit, wanted): (usize, &EventFilter),
+    ) -> Result<(Surroundings, Option<Arc<RoomInfo>>)> {
+        let wanted = wanted.clone();
         let context = self.context.clone();
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let device_id = caller.device_id.clone();
@@ -89,14 +110,20 @@ impl Rooms {
                     }
                 }
             }
-            Ok(Surroundings {
+            let room = &view.access.info;
+            let reached = !before.more
+                && before.events.len() < limit / 2
+                && events::has_backward_extremities(conn, room.nid)?;
+            let reached = reached.then(|| room.clone());
+            let found = Surroundings {
                 event,
                 start: token(before.at),
                 end: token(after.at),
                 before: before.events,
                 after: after.events,
                 state: shown,
-            })
+            };
+            Ok((found, reached))
         });
         read.await
     }

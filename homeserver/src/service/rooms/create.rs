@@ -81,7 +81,7 @@ impl Rooms {
             Vec::new(),
             Vec::new(),
             1,
-            self.context.key.pair(),
+            self.context.keys.current().pair(),
             &self.context.server_name,
             rules,
         )

@@ -20,6 +20,7 @@ use crate::{
     service::{
         event::{Event, Extra, Viewer},
         relations::{Bundle, Bundler, Shape},
+        room_info::RoomInfo,
         sessions::Session,
         sync::{filter::EventFilter, token::SyncToken},
         timeline::Context,
@@ -32,9 +33,12 @@ use crate::{
 
 /// A client gets no more events than this at once.
 const PAGE_MAX: usize = 1_000;
+/// How often other servers are asked for older events for one page.
+const BACKFILLS_MAX: usize = 3;
 /// How many events are looked at for one page, however few of them are wanted or visible.
 const LOOKED_AT_MAX: usize = 20_000;
 
+#[derive(Clone)]
 pub struct PageRequest {
     /// Where to begin; the end or the beginning of the room if there is none.
     pub from: Option<String>,
@@ -104,6 +108,29 @@ impl Rooms {
         room_id: &RoomId,
         request: PageRequest,
     ) -> Result<Page> {
+        for _ in 0..BACKFILLS_MAX {
+            let (page, reached) = self.page(caller, room_id, &request).await?;
+            let Some(info) = reached.filter(|_| page.events.len() < request.limit.min(PAGE_MAX))
+            else {
+                return Ok(page);
+            };
+            if !self.remote.backfill(&info).await? {
+                return Ok(page);
+            }
+        }
+        let (page, _) = self.page(caller, room_id, &request).await?;
+        Ok(page)
+    }
+
+    /// A page of what is here, and the room where the page reaches the beginning of that and there is more
+    /// elsewhere.
+    async fn page(
+        &self,
+        caller: &Session,
+        room_id: &RoomId,
+        request: &PageRequest,
+    ) -> Result<(Page, Option<Arc<RoomInfo>>)> {
+        let request = request.clone();
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let device_id = caller.device_id.clone();
@@ -125,7 +152,14 @@ impl Rooms {
                 true => Vec::new(),
                 false => members_of_senders(&context, conn, &events)?,
             };
-            Ok(Page { start: token(start), end: more.then(|| token(at)), events, state })
+            let backward = request.direction == Direction::Backward && request.to.is_none();
+            let reached =
+                backward && !more && events::has_backward_extremities(conn, view.access.info.nid)?;
+            let reached = reached.then(|| view.access.info.clone());
+            // Servers may not answer now and may later: whoever got something may come again.
+            let more = more || (reached.is_some() && !events.is_empty());
+            let end = more.then(|| token(at));
+            Ok((Page { start: token(start), end, events, state }, reached))
         });
         read.await
     }

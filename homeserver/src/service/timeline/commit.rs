@@ -119,8 +119,14 @@ pub(super) async fn create(
 
 fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> Result<()> {
     let mut written = Vec::with_capacity(batch.events.len());
+    let mut past = past_positions(tx, batch)?;
     for prepared in &batch.events {
-        written.push(write_event(tx, context, batch.room_nid, prepared)?);
+        let position = match prepared.verdict {
+            Verdict::Accepted => Some(tx.next_position()?),
+            Verdict::Past => past.next().map(Position),
+            _ => None,
+        };
+        written.push(write_event(tx, context, batch.room_nid, prepared, position)?);
     }
     let (removed, added) = (&batch.extremities_removed, &batch.extremities_added);
     let replaced = removed.len().min(added.len());
@@ -147,19 +153,27 @@ struct Written {
     new_parents: Vec<EventNid>,
 }
 
-/// Writes one event.
+/// Places for the events from before, below all that the room has and below 0.
+fn past_positions(tx: &mut Tx<'_>, batch: &Batch) -> Result<std::ops::Range<i64>> {
+    let is_past = |prepared: &&Prepared| prepared.verdict == Verdict::Past;
+    let count = i64::try_from(batch.events.iter().filter(is_past).count()).unwrap_or(i64::MAX);
+    if count == 0 {
+        return Ok(0..0);
+    }
+    let first = events::first_position(tx, batch.room_nid)?.map_or(0, |first| first.0.min(0));
+    Ok(first - count..first)
+}
+
+/// Writes one event, at its position if it has one.
 fn write_event(
     tx: &mut Tx<'_>,
     context: &Context,
     room: RoomNid,
     prepared: &Prepared,
+    position: Option<Position>,
 ) -> Result<Written> {
     let event = &prepared.event;
     let mut written = Written::default();
-    let position = match prepared.verdict {
-        Verdict::Accepted => Some(tx.next_position()?),
-        _ => None,
-    };
     for user in &prepared.users {
         context.store.users().insert(tx, user)?;
     }
@@ -187,7 +201,8 @@ fn write_event(
     for prev in &prepared.missing_prev {
         events::insert_backward_extremity(tx, room, event.nid, prev)?;
     }
-    if position.is_some() && event.pdu.sender.server_name() != context.server_name {
+    let own = event.pdu.sender.server_name() == context.server_name;
+    if prepared.verdict == Verdict::Past || (position.is_some() && !own) {
         events::delete_backward_extremities(tx, room, &event.pdu.event_id)?;
     }
     if let Some(redacts) = &event.pdu.redacts {
@@ -373,7 +388,8 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
             context.user_rooms.forget(change.user_nid);
         }
     }
-    if let Some(position) = written.iter().rev().find_map(|written| written.position) {
+    let mut placed = written.iter().rev().filter_map(|written| written.position);
+    if let Some(position) = placed.find(|position| position.0 > 0) {
         context.notifier.advance(position, subjects);
     }
 }

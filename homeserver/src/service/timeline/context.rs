@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ruma::OwnedServerName;
-use sealpost_federation::signing_key::SigningKey;
+use sealpost_federation::OwnKeys;
 
 use crate::{
     clock::Clock,
@@ -23,7 +23,7 @@ pub struct Context {
     pub ignored_users: Arc<IgnoredUsers>,
     pub push_rules: Arc<PushRules>,
     pub notifier: Arc<Notifier>,
-    pub key: Arc<SigningKey>,
+    pub keys: OwnKeys,
     pub server_name: OwnedServerName,
     pub clock: Clock,
 }

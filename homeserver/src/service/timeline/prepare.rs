@@ -10,6 +10,7 @@
 
 mod checks;
 mod notify;
+mod past;
 mod place;
 mod prepared;
 mod relate;
@@ -57,6 +58,7 @@ use crate::{
 
 pub(super) use self::{
     notify::{Counted, Notification},
+    past::past,
     prepared::{Prepared, Verdict},
 };
 
@@ -159,6 +161,7 @@ pub(super) fn local(
         rejected: None,
         entry: false,
         relay: false,
+        past: false,
     };
     let prepared = place(context, conn, tip, placing)?;
     match &prepared.verdict {
@@ -222,7 +225,7 @@ fn build_on(
         prev.iter().map(|prev| prev.event_id.clone()).collect(),
         auth_events,
         dag::depth_after(prev.iter().map(|prev| prev.depth)),
-        context.key.pair(),
+        context.keys.current().pair(),
         &context.server_name,
         rules,
     )
@@ -347,6 +350,7 @@ pub(super) fn remote(
         rejected,
         entry: matches!(remote.before, Before::Entry(_)),
         relay: remote.relay,
+        past: false,
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
 }

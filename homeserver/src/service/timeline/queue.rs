@@ -46,6 +46,8 @@ pub(super) enum Request {
     Local(Vec<LocalEvent>),
     Remote(Box<RemoteEvent>),
     Outliers(Vec<Pdu>),
+    /// From before what is here.
+    Past(Vec<RemoteEvent>),
 }
 
 pub(super) struct RoomQueue {
@@ -240,7 +242,7 @@ impl RoomQueue {
 fn transactions(job: &Job) -> impl Iterator<Item = TransactionKey> + '_ {
     let events: &[LocalEvent] = match &*job.request {
         Request::Local(events) => events,
-        Request::Remote(_) | Request::Outliers(_) => &[],
+        Request::Remote(_) | Request::Outliers(_) | Request::Past(_) => &[],
     };
     events.iter().filter_map(|event| event.transaction.clone())
 }
@@ -318,6 +320,11 @@ fn prepare_job(
         Request::Outliers(pdus) => {
             for pdu in pdus {
                 keep(prepare::outlier(context, conn, tip, pdu)?);
+            }
+        }
+        Request::Past(events) => {
+            for event in events {
+                keep(prepare::past(context, conn, tip, event)?);
             }
         }
     }

@@ -91,7 +91,7 @@ impl Fixture {
             vec![],
             vec![],
             1,
-            self.context.key.pair(),
+            self.context.keys.current().pair(),
             &self.context.server_name,
             rules,
         )
@@ -156,7 +156,7 @@ fn context(store: Store) -> Arc<Context> {
         ignored_users: Arc::new(IgnoredUsers::new(100)),
         user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
         notifier,
-        key: Arc::new(SigningKey::from_seed("1", &[7; 32]).unwrap()),
+        keys: SigningKey::from_seed("1", &[7; 32]).unwrap().into(),
         server_name: server_name!("here.test").to_owned(),
         clock: Clock::fixed(1_000_000),
         store,

@@ -45,6 +45,8 @@ pub(super) struct Placing {
     /// What the room was here before no longer counts.
     pub entry: bool,
     pub relay: bool,
+    /// From before what is here: the tip stays where it is.
+    pub past: bool,
 }
 
 impl Placing {
@@ -62,6 +64,7 @@ impl Placing {
             rejected: None,
             entry: false,
             relay: false,
+            past: false,
         }
     }
 }
@@ -77,6 +80,7 @@ pub(super) fn place(
     let mut verdict = match placing.rejected {
         Some(reason) => Verdict::Rejected(reason),
         None => match authorise(context, conn, tip, &pdu, &state_before)? {
+            Ok(()) if placing.past => Verdict::Past,
             Ok(()) => Verdict::Accepted,
             Err(reason) => Verdict::Rejected(reason),
         },
@@ -188,7 +192,8 @@ pub(super) fn place(
         true => Some(notify::notify(context, conn, tip, &event)?),
         false => None,
     };
-    let related = match counts {
+    let is_past = verdict == Verdict::Past && redacted_because.is_none();
+    let related = match counts || is_past {
         true => relate(context, conn, tip, &event)?,
         false => None,
     };
@@ -203,7 +208,10 @@ pub(super) fn place(
         memberships: changes.memberships,
         notification,
         related,
-        redacts: if verdict == Verdict::Accepted { placing.redacts } else { None },
+        redacts: match verdict {
+            Verdict::Accepted | Verdict::Past => placing.redacts,
+            _ => None,
+        },
         redacted_by: redacted_because.map(|event| event.nid),
         transaction: placing.transaction,
         destinations: changes.destinations,

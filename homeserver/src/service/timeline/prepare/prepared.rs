@@ -59,6 +59,8 @@ pub(in crate::service::timeline) enum Verdict {
     Rejected(String),
     /// Kept without a place in the graph.
     Outlier,
+    /// Placed before what is here.
+    Past,
 }
 
 impl Prepared {
@@ -88,7 +90,7 @@ impl Prepared {
     pub fn outcome(&self) -> Outcome {
         let event = self.event.clone();
         match &self.verdict {
-            Verdict::Accepted | Verdict::Outlier => Outcome::Accepted(event),
+            Verdict::Accepted | Verdict::Outlier | Verdict::Past => Outcome::Accepted(event),
             Verdict::SoftFailed => Outcome::SoftFailed(event),
             Verdict::Rejected(reason) => Outcome::Rejected(event, reason.clone()),
         }

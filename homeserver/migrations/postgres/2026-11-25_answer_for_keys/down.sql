@@ -1,0 +1,2 @@
+DROP TABLE old_signing_keys;
+DROP TABLE server_key_answers;

@@ -1,0 +1,226 @@
+//! History from before this server was in a room, asked of servers that were.
+//!
+//! 1. The prev_events that are missing here tell where to go on.
+//! 2. One server after another is asked for what is before; the first answer that brings something is taken.
+//! 3. The events are checked like any other, and those that authorise them fetched.
+//! 4. Where an event's prev_events are not known, the state before it is asked for, a few times at most; the
+//!    states of the others follow from the events.
+//! 5. All get their places before what is here, oldest first, in one commit.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use ruma::{
+    OwnedEventId, OwnedServerName, ServerName, UInt, UserId,
+    api::federation::backfill::get_backfill,
+};
+use sealpost_federation::client::Limits;
+
+use super::{Remote, fetch::sorted, refused};
+use crate::{
+    error::{Error, Result},
+    room::event::Pdu,
+    service::{
+        room_info::RoomInfo,
+        timeline::{Before, Outcome, RemoteEvent},
+    },
+    storage::{events, members},
+};
+
+/// How many events are asked for at once.
+const EVENTS: u32 = 100;
+/// How many missing events are named.
+const FROM_MAX: usize = 20;
+/// How many servers are asked, one after another.
+const SERVERS_MAX: usize = 5;
+/// How many states are asked for.
+const STATES_MAX: usize = 5;
+/// How many events that authorise others are fetched one by one.
+const AUTH_MAX: usize = 50;
+const AUTH_AT_ONCE: usize = 8;
+/// How long somebody waits for history.
+const WAIT: Duration = Duration::from_secs(40);
+/// After servers had nothing, they are not asked about the same room for so long, in milliseconds.
+const PAUSE_MS: i64 = 60_000;
+
+impl Remote {
+    /// Fetches history from before what is here of a room. Whether there is more now.
+    pub async fn backfill(&self, info: &Arc<RoomInfo>) -> Result<bool> {
+        let before = self.frontier(info).await?;
+        if before.is_empty() {
+            return Ok(false);
+        }
+        let _one_at_a_time = self.backfilling.lock(&info.id).await;
+        let frontier = self.frontier(info).await?;
+        if frontier != before {
+            // Somebody else fetched while this one waited.
+            return Ok(true);
+        }
+        let now = self.context.clock.now_ms();
+        if self.backfill_failed.get(&info.nid).is_some_and(|at| now < at + PAUSE_MS) {
+            return Ok(false);
+        }
+        let filled = tokio::time::timeout(WAIT, self.ask_for_history(info, frontier)).await;
+        let filled = filled.unwrap_or(Ok(false))?;
+        if filled {
+            self.backfill_failed.remove(&info.nid);
+        } else {
+            self.backfill_failed.insert(info.nid, now);
+        }
+        Ok(filled)
+    }
+
+    async fn frontier(&self, info: &RoomInfo) -> Result<Vec<OwnedEventId>> {
+        let room = info.nid;
+        self.context.store.read(move |conn| events::backward_extremities(conn, room)).await
+    }
+
+    async fn ask_for_history(
+        &self,
+        info: &Arc<RoomInfo>,
+        mut from: Vec<OwnedEventId>,
+    ) -> Result<bool> {
+        from.truncate(FROM_MAX);
+        for server in self.servers_in(info).await? {
+            match self.history_from(&server, info, from.clone()).await {
+                Ok(0) => {}
+                Ok(count) => {
+                    tracing::debug!(%server, room_id = %info.id, count, "history fetched");
+                    return Ok(true);
+                }
+                Err(error @ Error::Matrix { .. }) => {
+                    tracing::debug!(%server, room_id = %info.id, %error, "no history fetched");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Other servers in a room that we talk to, a few.
+    async fn servers_in(&self, info: &RoomInfo) -> Result<Vec<OwnedServerName>> {
+        let (context, room) = (self.context.clone(), info.nid);
+        let read = self.context.store.read(move |conn| members::of_room(conn, room, "join"));
+        let mut servers: Vec<OwnedServerName> = Vec::new();
+        for (_, user, _) in read.await? {
+            let Ok(user) = <&UserId>::try_from(user.as_str()) else { continue };
+            let server = user.server_name();
+            if server != context.server_name
+                && self.policy.allows(server)
+                && !servers.iter().any(|known| known == server)
+            {
+                servers.push(server.to_owned());
+            }
+            if servers.len() == SERVERS_MAX {
+                break;
+            }
+        }
+        Ok(servers)
+    }
+
+    /// Takes what one server tells. How many events got their place.
+    async fn history_from(
+        &self,
+        server: &ServerName,
+        info: &Arc<RoomInfo>,
+        from: Vec<OwnedEventId>,
+    ) -> Result<usize> {
+        let request = get_backfill::v1::Request::new(info.id.clone(), from, UInt::from(EVENTS));
+        let answer = self.client.send(server, request, Limits::EVENTS).await;
+        let mut told = answer.map_err(|error| refused(server, error))?.pdus;
+        told.truncate(EVENTS as usize);
+        let told = self.check_fit(info, told).await?;
+        let told = sorted(told, |event| &event.prev_events);
+        self.fetch_authorising(server, info, &told).await?;
+        let events = self.with_states(server, info, told).await?;
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let outcomes = self.timeline.append_past(info.nid, events).await?;
+        let placed = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Outcome::Accepted(_) | Outcome::Rejected(..)));
+        Ok(placed.count())
+    }
+
+    /// Fetches those auth events of `told` that are neither known nor among them.
+    async fn fetch_authorising(
+        &self,
+        server: &ServerName,
+        info: &Arc<RoomInfo>,
+        told: &[Pdu],
+    ) -> Result<()> {
+        let own: HashSet<&OwnedEventId> = told.iter().map(|event| &event.event_id).collect();
+        let named = told.iter().flat_map(|event| &event.auth_events);
+        let named: HashSet<OwnedEventId> = named.filter(|id| !own.contains(id)).cloned().collect();
+        let missing = self.unknown(named.into_iter().collect()).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if missing.len() > AUTH_MAX {
+            // The newest event's auth chain has what is needed of all of them, or nearly.
+            return match told.last() {
+                Some(last) => self.fetch_auth_chain(server, info, &last.event_id).await,
+                None => Ok(()),
+            };
+        }
+        let found: Vec<_> = stream::iter(missing)
+            .map(|id| async move { self.event(server, &id).await })
+            .buffer_unordered(AUTH_AT_ONCE)
+            .filter_map(|event| async move { event })
+            .collect()
+            .await;
+        self.keep(info, found).await
+    }
+
+    /// The events that follow known ones or whose state before could be had.
+    async fn with_states(
+        &self,
+        server: &ServerName,
+        info: &Arc<RoomInfo>,
+        told: Vec<Pdu>,
+    ) -> Result<Vec<RemoteEvent>> {
+        let named = told.iter().flat_map(|event| event.prev_events.iter().cloned()).collect();
+        let unplaced = self.unplaced(named).await?;
+        let mut events: Vec<RemoteEvent> = Vec::with_capacity(told.len());
+        let mut placed: HashSet<OwnedEventId> = HashSet::new();
+        let mut asked = 0;
+        for pdu in told {
+            let follows =
+                pdu.prev_events.iter().all(|id| placed.contains(id) || !unplaced.contains(id));
+            let before = if follows {
+                Before::PrevEvents
+            } else if asked < STATES_MAX {
+                asked += 1;
+                match self.state_before(server, info, &pdu.event_id).await {
+                    Ok(state) => Before::Entry(state),
+                    Err(error @ Error::Matrix { .. }) => {
+                        tracing::debug!(%server, event_id = %pdu.event_id, %error, "no state");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            } else {
+                continue;
+            };
+            placed.insert(pdu.event_id.clone());
+            events.push(RemoteEvent { before, ..RemoteEvent::new(pdu) });
+        }
+        Ok(events)
+    }
+
+    /// Those of `ids` that have no place here.
+    async fn unplaced(&self, ids: HashSet<OwnedEventId>) -> Result<HashSet<OwnedEventId>> {
+        let context = self.context.clone();
+        let read = self.context.store.read(move |conn| {
+            let mut unplaced = HashSet::new();
+            for id in ids {
+                if context.events.by_id(conn, &id)?.is_none_or(|event| event.outlier) {
+                    unplaced.insert(id);
+                }
+            }
+            Ok(unplaced)
+        });
+        read.await
+    }
+}

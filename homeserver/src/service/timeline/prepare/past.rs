@@ -1,0 +1,72 @@
+//! Events from before what this server has of a room, as another server tells them: they get a place before
+//! all others, and change nothing of where the room stands.
+
+use super::{
+    Before, Outcome, Preparation, check_text,
+    checks::{authorise_by_auth_events, redaction_target},
+    find_all, known_prev,
+    place::{Placing, merge, place},
+    snapshot,
+};
+use crate::{
+    error::{Error, Result},
+    room::redact,
+    service::timeline::{context::Context, prepare::RemoteEvent, tip::Tip},
+    storage::{Conn, state::State},
+};
+
+/// Prepares an event from before. Its prev_events must be known, or the state before it told
+/// ([`Before::Entry`]).
+pub(in crate::service::timeline) fn past(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    remote: &RemoteEvent,
+) -> Result<Preparation> {
+    let pdu = &remote.pdu;
+    check_text(&pdu.event_type, pdu.state_key.as_deref())?;
+    let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
+        Some(event) if !event.outlier => return Ok(Preparation::Done(Outcome::Known(event))),
+        other => other,
+    };
+    let (auth_events, missing) = find_all(context, conn, tip, &pdu.auth_events)?;
+    if !missing.is_empty() {
+        return Ok(Preparation::Done(Outcome::MissingAuth(missing)));
+    }
+    let rejected = authorise_by_auth_events(context, conn, tip, pdu, &auth_events)?;
+    let (prev, missing_prev) = known_prev(context, conn, tip, pdu)?;
+    let mut states = Vec::new();
+    let state_before = match &remote.before {
+        Before::Entry(events) => {
+            let (state, row) = snapshot(context, conn, tip, events)?;
+            states.push(row);
+            state
+        }
+        _ if !missing_prev.is_empty() => {
+            return Ok(Preparation::Done(Outcome::MissingPrev(missing_prev)));
+        }
+        _ => {
+            let forks: Vec<State> = prev.iter().map(|prev| prev.state_after.clone()).collect();
+            let (state, row) = merge(context, conn, tip, &forks)?;
+            states.extend(row);
+            state
+        }
+    };
+    let redacts = match redaction_target(context, conn, tip, pdu, redact::takes_effect) {
+        Ok(target) => target,
+        Err(Error::Matrix { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let placing = Placing {
+        existing: existing.map(|event| event.nid),
+        prev,
+        missing_prev,
+        state_before,
+        states,
+        redacts,
+        rejected,
+        past: true,
+        ..Placing::first(pdu.clone())
+    };
+    Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
+}

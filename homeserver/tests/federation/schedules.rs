@@ -1,0 +1,163 @@
+//! Random schedules: two and three servers act while the ways between them are cut, slowed down or lose answers,
+//! so that events arrive late, twice, in another order or not at all. After healing and one new event from
+//! each, all have the same current state.
+//!
+//! `SEALPOST_SCHEDULES` says how many are run, from the seed `SEALPOST_SEED`; a failure names its seed.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    network::{Fault, Network, Server},
+    user::User,
+};
+
+const SCHEDULES: u64 = 3;
+const STEPS: usize = 40;
+/// How long servers may take to agree.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+struct Party {
+    server: Server,
+    user: User,
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().expect(name))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_any_schedule_of_faults_all_servers_have_the_same_state() {
+    let count = from_environment("SEALPOST_SCHEDULES").unwrap_or(SCHEDULES);
+    let first = from_environment("SEALPOST_SEED").unwrap_or_else(|| rand::random::<u32>().into());
+    let network = Network::new();
+    for servers in [2, 3] {
+        let mut parties = Vec::new();
+        for letter in ["a", "b", "c"].into_iter().take(servers) {
+            let server = network.start(&format!("{letter}{servers}.test")).await;
+            let user = server.register(&format!("user{letter}")).await;
+            parties.push(Party { server, user });
+        }
+        for seed in (first..first + count).filter(|seed| seed % 2 == servers as u64 % 2) {
+            println!("schedule {seed} on {servers} servers");
+            schedule(&network, &parties, seed).await;
+        }
+        for party in parties {
+            party.server.stop().await;
+        }
+    }
+}
+
+/// One room through one schedule.
+async fn schedule(network: &Network, parties: &[Party], seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let version = *["6", "10", "11", "12"].choose(&mut random).unwrap();
+    let [first, others @ ..] = parties else { unreachable!() };
+    let room =
+        first.user.create_room(json!({ "room_version": version, "preset": "public_chat" })).await;
+    for other in others {
+        other.user.join(&room, &first.server.name).await;
+    }
+    // Everybody may change much, so that there is something to resolve. The creator of a room of version 12
+    // is not named in it.
+    let mut levels = first.user.state(&room, "m.room.power_levels").await;
+    for other in others {
+        levels["users"][&other.user.id] = 90.into();
+    }
+    first.user.set_state(&room, "m.room.power_levels", levels).await;
+    for other in others {
+        let path = format!("rooms/{room}/state/m.room.power_levels");
+        other
+            .user
+            .sync_until("the power levels", async || {
+                let levels = other.user.call(Method::GET, &path, json!({})).await;
+                levels["users"][&other.user.id] == 90
+            })
+            .await;
+    }
+
+    for step in 0..STEPS {
+        let actor = parties.choose(&mut random).unwrap();
+        if random.random_bool(0.3) {
+            let to = parties.choose(&mut random).unwrap();
+            let fault = match random.random_range(0..4) {
+                0 => Fault::Cut,
+                1 => Fault::Slow(Duration::from_millis(random.random_range(20..300))),
+                2 => Fault::LoseAnswers,
+                _ => Fault::None,
+            };
+            network.fault(&actor.server.name, &to.server.name, fault);
+            continue;
+        }
+        act(&mut random, &actor.user, &room, step).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..40))).await;
+    }
+
+    network.heal_all();
+    for party in parties {
+        // Whoever left or was kicked says nothing more.
+        let path = format!("rooms/{room}/send/m.room.message/healed-{seed}");
+        let message = json!({ "msgtype": "m.text", "body": "healed" });
+        let _ = party.user.try_call(Method::PUT, &path, message).await;
+    }
+    let agreed = async {
+        loop {
+            let mut states = Vec::new();
+            for party in parties {
+                states.push(party.user.state_ids(&room).await);
+            }
+            if states.windows(2).all(|pair| pair[0] == pair[1]) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, agreed).await.is_err() {
+        let mut told = String::new();
+        for party in parties {
+            let path = format!("rooms/{room}/state");
+            let events = party.user.call(Method::GET, &path, json!({})).await;
+            let mut lines: Vec<String> =
+                events.as_array().unwrap().iter().map(|event| line(event)).collect();
+            lines.sort();
+            told += &format!("{}:\n{}\n", party.server.name, lines.join("\n"));
+        }
+        panic!("schedule {seed}, room version {version}: the servers do not agree\n{told}");
+    }
+}
+
+fn line(event: &Value) -> String {
+    format!("  {} {} {} {}", event["type"], event["state_key"], event["event_id"], event["content"])
+}
+
+/// Something that a user does, if the room lets them at that moment.
+async fn act(random: &mut StdRng, user: &User, room: &str, step: usize) {
+    let number: u32 = random.random();
+    let state = |kind: &str, content: Value| (format!("rooms/{room}/state/{kind}"), content);
+    let (path, content) = match random.random_range(0..10) {
+        0 => state("m.room.topic", json!({ "topic": format!("{step} {number}") })),
+        1 => state("m.room.name", json!({ "name": format!("{step} {number}") })),
+        2 => state(&format!("m.x/{}", number % 3), json!({ "step": step })),
+        3 => state(
+            "m.room.join_rules",
+            json!({ "join_rule": if number.is_multiple_of(4) { "invite" } else { "public" } }),
+        ),
+        4 => state(
+            "m.room.history_visibility",
+            json!({ "history_visibility": if number.is_multiple_of(2) { "shared" } else { "joined" } }),
+        ),
+        5 => {
+            let mut levels = user.state(room, "m.room.power_levels").await;
+            levels["events"][format!("m.x{}", number % 3)] = (number % 50).into();
+            state("m.room.power_levels", levels)
+        }
+        _ => (
+            format!("rooms/{room}/send/m.room.message/{step}-{number}"),
+            json!({ "msgtype": "m.text", "body": format!("{step}") }),
+        ),
+    };
+    let _ = user.try_call(Method::PUT, &path, content).await;
+}
