@@ -12,7 +12,7 @@
 //! | [`discovery`] | from a server name to an address, as the specification orders the steps |
 //! | [`client`] | signed requests to other servers |
 //! | [`media`] | content of other servers, streamed |
-//! | [`send_join`] | the answer to a join, read piece by piece |
+//! | [`state_answer`] | answers with a room's state, read piece by piece |
 //! | [`transaction`] | what goes into one transaction, and the limits of one that came in |
 //! | [`destination`] | when to send to a server that may be down |
 //!
@@ -48,8 +48,8 @@ pub mod media;
 pub mod own_keys;
 pub mod policy;
 pub mod request_auth;
-pub mod send_join;
 pub mod signing_key;
+pub mod state_answer;
 pub mod transaction;
 
 pub use self::{

@@ -281,6 +281,7 @@ fn remote(
         policy,
         signs_of_life,
         device_lists: core.device_lists.clone(),
+        spool_folder: core.config.media.path.clone(),
     })))
 }
 

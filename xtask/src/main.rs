@@ -7,7 +7,7 @@
 //! | `lint` | [`lint`]: formatting, clippy, licences, web lint and types |
 //! | `check` | `lint`, then `test`: exactly what CI checks |
 //! | `bench` | [`bench`]: Sealpost and Synapse under the same load, in one table |
-//! | `soak` | [`soak`]: sixteen clients for ten minutes, then everything they were told is checked |
+//! | `soak` | [`soak`]: sixteen clients for ten minutes, then everything they were told is checked; random faults between servers |
 //! | `sytest` | [`sytest`]: a peer suite, compared with what passed before |
 //!
 //! To add a step to `test` or `lint`: write a function that returns [`Counts`] and name it in the
@@ -45,6 +45,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                    --without-synapse
   bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
   soak             sixteen clients for ten minutes; --seconds N
+  soak federation  200 random schedules of faults between servers, and a join of a room of 10,000 members
   sytest CHECKOUT GROUP…
                    groups of the peer suite matrix-org/sytest; --accept writes the lists of what passes";
 

@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: sixteen clients in one room and in a hundred, ten minutes; `test` does it for seconds.
+//! `soak federation`: what the tests between servers do a few times, many times and large.
 
-use crate::command::{command, run};
+use crate::command::{cargo, command, run};
 use crate::{Counts, Result, artefact, clients, place};
 
 const SECONDS: u32 = 600;
@@ -13,8 +14,21 @@ pub fn soak(arguments: &[String]) -> Result<()> {
         [flag, seconds] if flag == "--seconds" => {
             run_for(seconds.parse().map_err(|_| format!("{seconds} is no number of seconds"))?)
         }
-        _ => Err("soak knows only --seconds N".to_owned()),
+        [part] if part == "federation" => federation(),
+        _ => Err("soak knows only --seconds N and federation".to_owned()),
     }
+}
+
+/// So many schedules of faults, and a room of so many members and other state events to join.
+const SCHEDULES: &str = "200";
+const LARGE_JOIN: &str = "10000,40000";
+
+/// The tests themselves say what is wrong, with the seed.
+fn federation() -> Result<()> {
+    let mut tests = cargo(&["test", "--package=sealpost-homeserver", "--test=federation", "--"]);
+    tests.args(["schedules::", "large_join::", "--nocapture", "--test-threads=1"]);
+    tests.env("SEALPOST_SCHEDULES", SCHEDULES).env("SEALPOST_LARGE_JOIN", LARGE_JOIN);
+    run(&mut tests)
 }
 
 /// The same, as a step of `test`.

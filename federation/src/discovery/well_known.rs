@@ -159,18 +159,25 @@ impl WellKnown {
             if !response.status().is_success() {
                 return Ok(Answer::Absent);
             }
-            let age = age(response.headers());
+            let headers = response.headers().clone();
             let body = match crate::client::read_body(response, MAX_BYTES).await {
                 Err(Error::TooLarge { .. }) => return Ok(Answer::Absent),
                 body => body?,
             };
-            return Ok(match serde_json::from_slice::<File>(&body) {
-                Ok(file) => Answer::Delegates(file.server, age),
-                Err(_) => Answer::Absent,
+            return Ok(match delegation(&headers, &body) {
+                Some((server, age)) => Answer::Delegates(server, age),
+                None => Answer::Absent,
             });
         }
         Ok(Answer::Absent)
     }
+}
+
+/// The server that a file delegates to, and for how long that may be remembered; none where it says nothing that
+/// can be followed.
+pub fn delegation(headers: &HeaderMap, body: &[u8]) -> Option<(OwnedServerName, Duration)> {
+    let file: File = serde_json::from_slice(body).ok()?;
+    Some((file.server, age(headers)))
 }
 
 /// How long an answer may be remembered.

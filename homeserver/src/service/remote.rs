@@ -26,6 +26,7 @@ pub(in crate::service) mod locks;
 mod media;
 mod notary;
 pub mod outbox;
+mod pending;
 mod policy;
 mod queries;
 pub mod receive;
@@ -33,9 +34,10 @@ pub mod serve_events;
 pub mod serve_join;
 pub mod signs_of_life;
 pub mod spaces;
+mod spooled;
 pub mod transaction;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use http::StatusCode;
 use quick_cache::sync::Cache;
@@ -46,7 +48,8 @@ use sealpost_federation::{
 use tokio::sync::Semaphore;
 
 use self::{
-    acl::Acls, device_updates::RoomServers, locks::Locks, signs_of_life::SignsOfLife, spaces::Spaces,
+    acl::Acls, device_updates::RoomServers, locks::Locks, pending::Pending,
+    signs_of_life::SignsOfLife, spaces::Spaces,
 };
 use super::{
     device_lists::DeviceLists,
@@ -66,6 +69,7 @@ pub struct Remote {
     keys: OwnKeys,
     policy: Policy,
     signs_of_life: Arc<SignsOfLife>,
+    spool_folder: PathBuf,
     acls: Arc<Acls>,
     /// Requests to us as a notary that wait for other servers.
     notarising: Semaphore,
@@ -75,6 +79,7 @@ pub struct Remote {
     room_servers: Arc<RoomServers>,
     /// One look at a user's devices at a time.
     fetching_devices: Locks<OwnedUserId>,
+    pending: Arc<Pending>,
     /// One join of this server to a room at a time.
     joining: Locks<ruma::OwnedRoomId>,
     spaces: Spaces,
@@ -93,11 +98,22 @@ pub struct Parts {
     pub policy: Policy,
     pub signs_of_life: Arc<SignsOfLife>,
     pub device_lists: DeviceLists,
+    /// Where large answers are kept while they are read.
+    pub spool_folder: PathBuf,
 }
 
 impl Remote {
     pub fn new(parts: Parts) -> Self {
-        let Parts { timeline, client, keyring, keys, policy, signs_of_life, device_lists } = parts;
+        let Parts {
+            timeline,
+            client,
+            keyring,
+            keys,
+            policy,
+            signs_of_life,
+            device_lists,
+            spool_folder,
+        } = parts;
         let context = timeline.context().clone();
         Self {
             timeline,
@@ -110,9 +126,11 @@ impl Remote {
             device_lists,
             room_servers: Arc::default(),
             fetching_devices: Locks::default(),
+            spool_folder,
             acls: Arc::default(),
             notarising: Semaphore::new(notary::WAITING_MAX),
             origins: Locks::default(),
+            pending: Arc::default(),
             joining: Locks::default(),
             spaces: Spaces::default(),
             backfilling: Locks::default(),

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use ruma::{
-    OwnedEventId, OwnedRoomId, OwnedUserId,
+    OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId,
     api::{
         error::ErrorKind,
         federation::{
@@ -59,7 +59,7 @@ async fn a_denied_server_finds_every_door_of_the_room_closed_and_those_of_others
         "make_leave": prepare_leave_event::v1::Request::new(room.clone(), user.clone()),
         "send_leave": create_leave_event::v2::Request::new(room.clone(), event.clone(), pdu()),
         "invite": create_invite::v2::Request::new(
-            room.clone(), event.clone(), ruma::RoomVersionId::V11, pdu(), Vec::new(),
+            room.clone(), event.clone(), RoomVersionId::V11, pdu(), Vec::new(),
         ),
         "state": get_room_state::v1::Request::new(event.clone(), room.clone()),
         "state_ids": get_room_state_ids::v1::Request::new(event.clone(), room.clone()),
@@ -86,7 +86,8 @@ async fn a_denied_server_finds_every_door_of_the_room_closed_and_those_of_others
     alice.sees(open, &["allowed"]).await;
     assert!(!alice.bodies(closed).await.contains(&"denied".to_owned()));
     let other = OwnedRoomId::try_from(open.as_str()).unwrap();
-    let request = prepare_join_event::v1::Request::new(other, user);
+    let mut request = prepare_join_event::v1::Request::new(other, user);
+    request.ver = vec![RoomVersionId::V11];
     client.send(a_name, request, Limits::SMALL).await.unwrap();
 
     // Allowed again, it is heard again, and what was sent meanwhile is fetched.

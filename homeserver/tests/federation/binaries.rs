@@ -12,14 +12,14 @@ use serde_json::json;
 
 use crate::{network::Authority, user::User};
 
-struct Process {
-    child: Child,
-    base: String,
+pub struct Process {
+    pub child: Child,
+    pub base: String,
 }
 
 /// A server whose name is `localhost` and a port.
-struct Place {
-    name: String,
+pub struct Place {
+    pub name: String,
     folder: PathBuf,
     client_port: u16,
 }
@@ -29,7 +29,7 @@ fn free_port() -> u16 {
 }
 
 impl Place {
-    fn new(authority: &Authority, folder: &str) -> Self {
+    pub fn new(authority: &Authority, folder: &str) -> Self {
         let (client_port, federation_port) = (free_port(), free_port());
         let name = format!("localhost:{federation_port}");
         let folder = authority.certify(folder, "localhost");
@@ -38,7 +38,7 @@ impl Place {
         Self { name, folder, client_port }
     }
 
-    async fn start(&self) -> Process {
+    pub async fn start(&self) -> Process {
         let child = Command::new(env!("CARGO_BIN_EXE_sealpost"))
             .arg("--config")
             .arg(self.folder.join("sealpost.toml"))
@@ -57,7 +57,7 @@ impl Place {
 }
 
 impl Process {
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

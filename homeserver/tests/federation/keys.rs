@@ -46,7 +46,7 @@ async fn a_rotated_key_signs_at_once_and_the_old_one_verifies_what_is_older() {
     bob.sees(&room, &["new key"]).await;
 
     let client = network.client_of("b.test");
-    let own = || get_server_keys::v2::Request::new();
+    let own = get_server_keys::v2::Request::new;
     let keys = client.send_unsigned(server_name!("a.test"), own(), Limits::SMALL).await.unwrap();
     let known = check_answer(server_name!("a.test"), &keys.server_key, 0).unwrap();
     assert_eq!(known.len(), 2);

@@ -143,7 +143,10 @@ async fn events_for_rooms_that_a_server_is_not_in_change_nothing() {
 async fn oversized_and_deeply_nested_events_are_refused() {
     let stage = Stage::new(RoomVersionId::V11).await;
     let Stage { puppet, room, .. } = &stage;
-    let (_, large) = puppet.sign(&mut puppet.draft(room, &"x".repeat(66_000)), room.rules);
+    let mut large = puppet.draft(room, "small");
+    puppet.sign(&mut large, room.rules);
+    large.insert("content".to_owned(), text(&"x".repeat(66_000)));
+    let large = serde_json::value::to_raw_value(&large).unwrap();
     let answers = stage.send(large).await;
     assert!(answers.iter().all(Result::is_err), "{answers:?}");
 

@@ -27,6 +27,7 @@ use sealpost_homeserver::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     task::{AbortHandle, JoinSet},
 };
 
@@ -119,8 +120,11 @@ pub enum Fault {
     LoseAnswers,
 }
 
-#[derive(Default)]
-struct Links(Mutex<Ways>);
+struct Links {
+    ways: Mutex<Ways>,
+    /// Where connections are worked on: the servers come and go with runtimes of their own.
+    runtime: Handle,
+}
 
 #[derive(Default)]
 struct Ways {
@@ -168,17 +172,17 @@ impl Resolver for View {
 impl Links {
     /// Where `from` reaches `to`.
     fn way(&self, from: &str, to: &str) -> Option<SocketAddr> {
-        let mut ways = self.0.lock();
+        let mut ways = self.ways.lock();
         let target = *ways.targets.get(to)?;
         let link = ways
             .links
             .entry((from.to_owned(), to.to_owned()))
-            .or_insert_with(|| Arc::new(Link::new(target)));
+            .or_insert_with(|| Arc::new(Link::new(target, &self.runtime)));
         Some(link.address)
     }
 
     fn lead(&self, to: &str, target: Option<SocketAddr>) {
-        let mut ways = self.0.lock();
+        let mut ways = self.ways.lock();
         ways.targets.insert(to.to_owned(), target);
         for (_, link) in ways.links.iter().filter(|((_, name), _)| name == to) {
             let mut state = link.state.lock();
@@ -189,7 +193,8 @@ impl Links {
 }
 
 impl Link {
-    fn new(target: Option<SocketAddr>) -> Self {
+    fn new(target: Option<SocketAddr>, runtime: &Handle) -> Self {
+        let _inside = runtime.enter();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
@@ -262,7 +267,10 @@ pub struct Server {
 
 impl Network {
     pub fn new() -> Self {
-        Self { authority: Authority::new(), links: Arc::default() }
+        Self {
+            authority: Authority::new(),
+            links: Arc::new(Links { ways: Mutex::default(), runtime: Handle::current() }),
+        }
     }
 
     /// Starts a server, or starts it again on what it left.
@@ -272,7 +280,7 @@ impl Network {
 
     /// The same, with more settings: lines of the section `[federation]`, and whatever follows.
     pub async fn start_with(&self, name: &str, settings: &str) -> Server {
-        if !self.links.0.lock().targets.contains_key(name) {
+        if !self.links.ways.lock().targets.contains_key(name) {
             self.certify(name);
         }
         let folder: &Path = &self.authority.folder.path().join(name);
@@ -285,6 +293,10 @@ impl Network {
             Server { name: name.to_owned(), base: format!("http://{client}"), federation, running };
         self.heal(&server);
         server
+    }
+
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// Makes a folder with a certificate and its key for a server of this name.
@@ -347,7 +359,7 @@ impl Network {
         if self.links.way(from, to).is_none() {
             return;
         }
-        let ways = self.links.0.lock();
+        let ways = self.links.ways.lock();
         let mut state = ways.links[&(from.to_owned(), to.to_owned())].state.lock();
         state.fault = fault;
         if fault == Fault::Cut {
@@ -357,7 +369,7 @@ impl Network {
 
     /// No way has a fault any more.
     pub fn heal_all(&self) {
-        for link in self.links.0.lock().links.values() {
+        for link in self.links.ways.lock().links.values() {
             link.state.lock().fault = Fault::None;
         }
     }

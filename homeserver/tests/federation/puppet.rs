@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -36,7 +37,6 @@ use crate::network::Network;
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub path: String,
-    pub body: Vec<u8>,
 }
 
 pub enum Reply {
@@ -128,7 +128,20 @@ pub fn keys_of(
 
 impl Puppet {
     pub async fn start(network: &Network, name: &str) -> Self {
-        let folder = network.certify(name);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        network.link_to(name, listener.local_addr().unwrap());
+        Self::serve(network, &network.certify(name), name, listener)
+    }
+
+    /// The same with its address as its name, for servers that use the real DNS.
+    pub async fn start_at_address(network: &Network) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let name = listener.local_addr().unwrap().to_string();
+        let folder = network.authority().certify("puppet", "127.0.0.1");
+        Self::serve(network, &folder, &name, listener)
+    }
+
+    fn serve(network: &Network, folder: &Path, name: &str, listener: TcpListener) -> Self {
         let certificates: Vec<CertificateDer<'static>> =
             CertificateDer::pem_file_iter(folder.join("cert.pem"))
                 .unwrap()
@@ -143,8 +156,6 @@ impl Puppet {
             .with_single_cert(certificates, key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        network.link_to(name, listener.local_addr().unwrap());
 
         let name = OwnedServerName::try_from(name).unwrap();
         let key = SigningKey::from_seed("p", &[77; 32]).unwrap();
@@ -387,5 +398,5 @@ async fn read(
     }
     let line = String::from_utf8_lossy(&read[..head]).into_owned();
     let path = line.split(' ').nth(1).ok_or_else(ended)?.to_owned();
-    Ok(Asked { path, body: read[head..].to_vec() })
+    Ok(Asked { path })
 }

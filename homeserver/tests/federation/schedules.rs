@@ -120,8 +120,7 @@ async fn schedule(network: &Network, parties: &[Party], seed: u64) {
         for party in parties {
             let path = format!("rooms/{room}/state");
             let events = party.user.call(Method::GET, &path, json!({})).await;
-            let mut lines: Vec<String> =
-                events.as_array().unwrap().iter().map(|event| line(event)).collect();
+            let mut lines: Vec<String> = events.as_array().unwrap().iter().map(line).collect();
             lines.sort();
             told += &format!("{}:\n{}\n", party.server.name, lines.join("\n"));
         }

@@ -75,7 +75,7 @@ impl Remote {
         server: &ServerName,
         mut wanted: Wanted,
     ) -> Result<Queried> {
-        self.policy.check(server)?;
+        self.check_policy(server)?;
         let (context, names) = (self.context.clone(), wanted.keys().cloned().collect::<Vec<_>>());
         let read = self.context.store.read(move |conn| {
             let mut followed = Vec::new();

@@ -122,7 +122,7 @@ fn announcement(
     for room in members::joined_rooms(conn, user)? {
         names.extend(servers.of(context, conn, room)?.names.iter().cloned());
     }
-    names.retain(|server| policy.check(server).is_ok());
+    names.retain(|server| policy.allows(server));
     let mut edu = String::new();
     if !names.is_empty() {
         let user_id = context.store.users().key(conn, user)?;

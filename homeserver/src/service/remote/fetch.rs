@@ -77,12 +77,8 @@ impl Remote {
         event_id: &OwnedEventId,
     ) -> Result<()> {
         let request = get_event_authorization::v1::Request::new(info.id.clone(), event_id.clone());
-        let answer = self
-            .client
-            .send(origin, request, Limits::STATE)
-            .await
-            .map_err(|error| refused(origin, error))?;
-        self.keep(info, answer.auth_chain).await
+        let answer = self.spooled(origin, info, request, Limits::STATE).await?;
+        self.keep_checked(info, answer.auth_chain).await
     }
 
     /// The state after an event that is missing here, as `origin` tells it.
@@ -128,13 +124,14 @@ impl Remote {
         let missing = self.unknown(wanted).await?;
         if missing.len() > SINGLE_MAX {
             let request = get_room_state::v1::Request::new(event_id.clone(), info.id.clone());
-            let state = self.client.send(origin, request, Limits::STATE).await.map_err(failed)?;
-            let mut events = state.auth_chain;
-            events.extend(state.pdus);
+            let told = self.spooled(origin, info, request, Limits::STATE).await?;
+            let mut events = told.auth_chain;
+            events.extend(told.state);
             if let Some(also) = also {
-                events.extend(self.event(origin, also).await);
+                let also = self.event(origin, also).await.into_iter().collect();
+                events.extend(self.check_fit(info, also).await?);
             }
-            self.keep(info, events).await?;
+            self.keep_checked(info, events).await?;
         } else {
             let found: Vec<_> = stream::iter(missing)
                 .map(|id| async move { self.event(origin, &id).await })

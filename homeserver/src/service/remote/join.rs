@@ -147,10 +147,8 @@ impl Remote {
             made.event_id.clone(),
             made.event.clone(),
         );
-        let answer = self.client.send(server, request, Limits::STATE).await;
-        let answer = answer.map_err(|error| refused(server, error))?.room_state;
-        self.signs_of_life.heard_from(server);
         let info = self.enter(room_id, &made).await?;
+        let answer = self.spooled(server, &info, request, Limits::JOIN).await?;
         let resident = self.is_resident(&info).await?;
 
         // A server that signs restricted joins sends the join back with its signature added.
@@ -166,11 +164,11 @@ impl Remote {
                 outcome => Err(outcome.into_refusal()),
             };
         }
-        let state = self.check_fit(&info, answer.state).await?;
-        check_create(server, &info, &state)?;
-        let ids: Vec<OwnedEventId> = state.iter().map(|event| event.event_id.clone()).collect();
-        let mut events = self.check_fit(&info, answer.auth_chain).await?;
-        events.extend(state);
+        check_create(server, &info, &answer.state)?;
+        let state = answer.state.iter().map(|event| event.event_id.clone());
+        let ids: Vec<OwnedEventId> = state.collect();
+        let mut events = answer.auth_chain;
+        events.extend(answer.state);
         self.keep_checked(&info, events).await?;
         let before = Before::Entry(self.state_of(&info, ids).await?);
         let event = RemoteEvent { pdu: join, before, relay: false };

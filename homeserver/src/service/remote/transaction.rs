@@ -1,7 +1,7 @@
 //! Transactions of other servers: each once, those of one server one after another, the events of one
 //! room in order, an answer for each event.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use ruma::{
@@ -21,6 +21,9 @@ use crate::{
 /// How many rooms of a transaction are worked on at once.
 const ROOMS_AT_ONCE: usize = 5;
 
+/// What a server is told that sends more transactions before the last is answered.
+const BUSY: Error = Error::LimitExceeded { retry_after: Duration::from_secs(2) };
+
 /// What became of each event: nothing to say, or an error.
 type Answers = BTreeMap<OwnedEventId, Result<(), String>>;
 
@@ -33,8 +36,13 @@ impl Remote {
     ) -> Result<Response> {
         sealpost_federation::transaction::check_limits(request.pdus.len(), request.edus.len())
             .map_err(|error| Error::bad_json(error.to_string()))?;
+        let entered = self.pending.enter(&origin).ok_or(BUSY)?;
         let remote = Arc::clone(self);
-        tokio::spawn(async move { remote.take_in(origin, request).await })
+        let take_in = async move {
+            let _entered = entered;
+            remote.take_in(origin, request).await
+        };
+        tokio::spawn(take_in)
             .await
             .map_err(|error| Error::internal(format!("a transaction did not end: {error}")))?
     }

@@ -1,9 +1,8 @@
-//! The answer to `send_join`, read piece by piece: that of a large room has tens of thousands of events.
+//! Answers that hold the state of a room or an auth chain (`send_join`, `state`, `event_auth`), read piece by
+//! piece: those of a large room have tens of thousands of events.
 //!
 //! The answer is in a file by then ([`Client::spool`](crate::Client::spool)); of it no more than one event
-//! is in memory here. ([Joining rooms][1])
-//!
-//! [1]: https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_joinroomideventid
+//! is in memory here.
 
 use std::{
     cell::Cell,
@@ -27,7 +26,7 @@ const MAX_EVENT_BYTES: usize = 2 * 65_536;
 /// One piece of an answer.
 #[derive(Debug)]
 pub enum Part {
-    /// An event of the room's state before the join.
+    /// An event of the room's state.
     State(Box<RawValue>),
     /// An event of the auth chain.
     AuthChain(Box<RawValue>),
@@ -89,7 +88,7 @@ impl<'de> Visitor<'de> for Answer<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an answer to send_join")
+        f.write_str("an answer with events")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -97,7 +96,9 @@ impl<'de> Visitor<'de> for Answer<'_> {
         while let Some(name) = map.next_key::<String>()? {
             left.set(MAX_EVENT_BYTES);
             match name.as_str() {
-                "state" => map.next_value_seed(Events { take, left, part: Part::State })?,
+                "state" | "pdus" => {
+                    map.next_value_seed(Events { take, left, part: Part::State })?
+                }
                 "auth_chain" => {
                     map.next_value_seed(Events { take, left, part: Part::AuthChain })?
                 }
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn the_pieces_come_in_the_order_of_the_answer() {
         let json = r#" {"origin": "a.test", "auth_chain": [{"a": 1}, {"b": [2]}], "x": {"y": [1]},
-            "members_omitted": true, "state": [ {"c": 3} ], "event": {"d": 4}, "more": null} "#;
+            "members_omitted": true, "pdus": [ {"c": 3} ], "event": {"d": 4}, "more": null} "#;
         let expected = [
             r#"auth {"a": 1}"#,
             r#"auth {"b": [2]}"#,
