@@ -25,6 +25,7 @@ mod leave;
 pub(in crate::service) mod locks;
 mod media;
 mod notary;
+mod omit_members;
 pub mod outbox;
 mod pending;
 mod policy;

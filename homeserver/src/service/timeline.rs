@@ -186,7 +186,8 @@ impl Timeline {
         room: RoomNid,
         events: Vec<RemoteEvent>,
     ) -> Result<Vec<Outcome>> {
-        self.queue(room).push(&self.context, Request::Past(events)).await
+        let answers = self.queue(room).push(&self.context, Request::Past(events)).await?;
+        answers.into_iter().map(Answer::outcome).collect()
     }
 
     /// Builds and signs an event that could be appended now, without appending it.

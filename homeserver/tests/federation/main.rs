@@ -10,6 +10,7 @@ mod large_join;
 mod malice;
 mod media;
 mod network;
+mod omit_members;
 mod personal;
 mod puppet;
 mod rooms;

@@ -13,7 +13,10 @@ use ruma::{
     OwnedUserId, RoomVersionId, ServerName, UInt,
     api::federation::{
         discovery::{OldVerifyKey, ServerSigningKeys, VerifyKey},
-        membership::{create_join_event, prepare_join_event},
+        membership::{
+            create_join_event::{self, v2::RoomState},
+            prepare_join_event,
+        },
         transactions::send_transaction_message,
     },
     room_version_rules::RoomVersionRules,
@@ -196,6 +199,17 @@ impl Puppet {
 
     /// Joins a room of another server as the specification says.
     pub async fn join(&self, to: &str, room: &str, version: RoomVersionId) -> PuppetRoom {
+        self.join_omitting(to, room, version, false).await.0
+    }
+
+    /// The same, and what was answered; the members may be left out of that.
+    pub async fn join_omitting(
+        &self,
+        to: &str,
+        room: &str,
+        version: RoomVersionId,
+        omit_members: bool,
+    ) -> (PuppetRoom, RoomState) {
         let rules = rules_of(version.clone());
         let user = OwnedUserId::try_from(format!("@mallory:{}", self.name)).unwrap();
         let id = OwnedRoomId::try_from(room).unwrap();
@@ -207,10 +221,11 @@ impl Puppet {
             event.insert("event_id".to_owned(), self.new_id().as_str().into());
         }
         let (event_id, raw) = self.sign(&mut event, rules);
-        let request = create_join_event::v2::Request::new(id.clone(), event_id.clone(), raw);
+        let mut request = create_join_event::v2::Request::new(id.clone(), event_id.clone(), raw);
+        request.omit_members = omit_members;
         let answer = self.send(to, request).await.unwrap().room_state;
         let mut state = BTreeMap::new();
-        for raw in answer.state {
+        for raw in &answer.state {
             let object = canonical::parse(raw.get(), rules).unwrap();
             let id = check::event_id(&object, rules).unwrap();
             let value: Value = serde_json::from_str(raw.get()).unwrap();
@@ -219,7 +234,7 @@ impl Puppet {
         }
         state.insert(("m.room.member".to_owned(), user.to_string()), event_id.clone());
         let depth = i64::try_from(event["depth"].as_integer().unwrap()).unwrap();
-        PuppetRoom { id, user, rules, state, last: event_id, depth }
+        (PuppetRoom { id, user, rules, state, last: event_id, depth }, answer)
     }
 
     fn new_id(&self) -> OwnedEventId {

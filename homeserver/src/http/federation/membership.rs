@@ -32,8 +32,8 @@ pub async fn create_join_event(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<create_join_event::v2::Request>,
 ) -> Result<create_join_event::v2::Response> {
-    let state =
-        ctx.remote.send_join(&caller, &request.room_id, &request.event_id, request.pdu).await?;
+    let create_join_event::v2::Request { room_id, event_id, pdu, omit_members, .. } = request;
+    let state = ctx.remote.send_join(&caller, &room_id, &event_id, pdu, omit_members).await?;
     Ok(create_join_event::v2::Response::new(state))
 }
 

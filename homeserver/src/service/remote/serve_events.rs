@@ -205,7 +205,7 @@ pub(super) fn state_at(context: &Context, conn: &mut Conn, nid: StateNid) -> Res
 }
 
 /// Everything that the events stand on, themselves not included unless others stand on them.
-fn auth_chain(
+pub(super) fn auth_chain(
     context: &Context,
     conn: &mut Conn,
     events: impl IntoIterator<Item = Arc<Event>>,

@@ -18,6 +18,7 @@ use serde_json::{json, value::RawValue};
 
 use super::{
     Remote,
+    omit_members::reduced,
     serve_events::{pdus, raw, state_at},
 };
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
         room_info::RoomInfo,
         timeline::{Outcome, RemoteEvent},
     },
+    storage::Conn,
 };
 
 /// Where a join names who vouches for it.
@@ -121,13 +123,15 @@ impl Remote {
         Ok(Template { room_version: info.version.clone(), event: template(&pdu)? })
     }
 
-    /// Takes the signed join of a user of `origin` and answers the room's state before it.
+    /// Takes the signed join of a user of `origin` and answers the room's state before it, without its members
+    /// where the server can do without them.
     pub async fn send_join(
         &self,
         origin: &ServerName,
         room_id: &RoomId,
         event_id: &EventId,
         event: Box<RawValue>,
+        omit_members: bool,
     ) -> Result<RoomState> {
         let info = self.resident_room(origin, room_id).await?;
         let event = self.vouch(&info, event).await?;
@@ -136,11 +140,20 @@ impl Remote {
             .state_before
             .ok_or_else(|| Error::internal("an accepted join without a state before it"))?;
         let context = self.context.clone();
-        let state = self.context.store.read(move |conn| state_at(&context, conn, before)).await?;
         let mut answer = RoomState::new();
+        answer.event = Some(raw(&event.pdu.json)?);
+        if omit_members {
+            let read = move |conn: &mut Conn| reduced(&context, conn, before, &event);
+            let told = self.context.store.read(read).await?;
+            answer.members_omitted = true;
+            answer.state = pdus(&told.state)?;
+            answer.auth_chain = pdus(&told.auth_chain)?;
+            answer.servers_in_room = Some(told.servers);
+            return Ok(answer);
+        }
+        let state = self.context.store.read(move |conn| state_at(&context, conn, before)).await?;
         answer.state = pdus(&state.state)?;
         answer.auth_chain = pdus(&state.auth_chain)?;
-        answer.event = Some(raw(&event.pdu.json)?);
         Ok(answer)
     }
 

@@ -26,12 +26,12 @@ pub(in crate::service::timeline) fn past(
     let pdu = &remote.pdu;
     check_text(&pdu.event_type, pdu.state_key.as_deref())?;
     let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
-        Some(event) if !event.outlier => return Ok(Preparation::Done(Outcome::Known(event))),
+        Some(event) if !event.outlier => return Ok(Preparation::done(Outcome::Known(event))),
         other => other,
     };
     let (auth_events, missing) = find_all(context, conn, tip, &pdu.auth_events)?;
     if !missing.is_empty() {
-        return Ok(Preparation::Done(Outcome::MissingAuth(missing)));
+        return Ok(Preparation::done(Outcome::MissingAuth(missing)));
     }
     let rejected = authorise_by_auth_events(context, conn, tip, pdu, &auth_events)?;
     let (prev, missing_prev) = known_prev(context, conn, tip, pdu)?;
@@ -43,7 +43,7 @@ pub(in crate::service::timeline) fn past(
             state
         }
         _ if !missing_prev.is_empty() => {
-            return Ok(Preparation::Done(Outcome::MissingPrev(missing_prev)));
+            return Ok(Preparation::done(Outcome::MissingPrev(missing_prev)));
         }
         _ => {
             let forks: Vec<State> = prev.iter().map(|prev| prev.state_after.clone()).collect();
