@@ -18,6 +18,11 @@ async fn a_stored_filter_is_read_back_by_its_owner_only() {
         assert_eq!(alice.get(&format!("{path}/99")).await.error(), (404, "M_NOT_FOUND"));
         assert_eq!(bob.get(&format!("{path}/{id}")).await.error(), (403, "M_FORBIDDEN"));
         assert_eq!(bob.post(path, filter).await.error(), (403, "M_FORBIDDEN"));
+
+        let sync = |filter: &str| format!("/_matrix/client/v3/sync?timeout=0&filter={filter}");
+        let faulty = alice.get(&sync("%7B%22room%22:3%7D")).await;
+        assert_eq!(faulty.error(), (400, "M_BAD_JSON"));
+        assert_eq!(alice.get(&sync("99")).await.error(), (404, "M_NOT_FOUND"));
     })
     .await;
 }

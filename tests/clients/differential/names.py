@@ -8,6 +8,8 @@ TIMES = {"age", "origin_server_ts", "ts", "last_active_ago", "last_seen_ts", "cr
 TIMES |= {"expires_ts", "received_ts", "timestamp", "expires_in_ms", "age_ts"}
 TOKENS = {"next_batch", "prev_batch", "start", "end", "pos", "from", "next_token", "prev_token"}
 TOKENS |= {"session", "access_token", "refresh_token", "last_seen_ip", "last_seen_user_agent"}
+# Names of proposals that Synapse still uses for what is in the specification.
+STABLE = {"org.matrix.msc4222.state_after": "state_after"}
 
 
 class Names:
@@ -35,7 +37,8 @@ class Names:
         """An answer with names in it, and kinds in place of times and tokens. What is empty is left out: to a
         client it is the same as what is not there."""
         if isinstance(value, dict):
-            normal = {self.replaced(k): self.normal(v, k) for k, v in value.items()}
+            stable = {STABLE.get(k, k): v for k, v in value.items()}
+            normal = {self.replaced(k): self.normal(v, k) for k, v in stable.items()}
             return {k: v for k, v in normal.items() if v not in ({}, [], None)}
         if isinstance(value, list):
             return [self.normal(item) for item in value]

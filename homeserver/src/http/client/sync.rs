@@ -22,6 +22,10 @@ pub async fn sync_events(
     let filter = match request.filter {
         None => SyncFilter::default(),
         Some(Filter::FilterDefinition(definition)) => SyncFilter::new(&definition),
+        // ruma takes for an id what is not a filter.
+        Some(Filter::FilterId(id)) if id.starts_with('{') => {
+            return Err(Error::bad_json("The filter is not valid"));
+        }
         Some(Filter::FilterId(id)) => {
             SyncFilter::new(&ctx.filters.find(caller.user_nid, &id).await?)
         }

@@ -92,7 +92,9 @@ def shapes(world):
         text = text.replace("'", '"').replace("True", "true")
         bob.sync(f"sync: {name}", filter=text)
     carol.sync("sync of who has left rooms", filter=SHAPES["what was left"])
-    bob.sync("sync with state after", use_state_after="true", filter={"room": {"timeline": {"limit": 2}}})
+    # Synapse knows it under the name of its proposal.
+    after = {"use_state_after": "true", "org.matrix.msc4222.use_state_after": "true"}
+    bob.sync("sync with state after", **after, filter={"room": {"timeline": {"limit": 2}}})
     bob.sync("sync with an unknown filter", filter="4000")
     bob.sync("sync with a faulty filter", filter='{"room": 3}')
     bob.see("sync with a wrong token", "v3/sync?since=none&timeout=0")
