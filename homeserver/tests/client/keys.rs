@@ -190,6 +190,9 @@ async fn devices_are_found_with_their_names_and_by_id() {
         let mut keys = device_keys(&alice, "a");
         keys["unsigned"] = json!({ "device_display_name": "forged" });
         alice.post(UPLOAD, json!({ "device_keys": keys })).await.ok();
+        let bare = json!({ "user_id": alice.user_id, "device_id": alice.device_id });
+        let refused = alice.post(UPLOAD, json!({ "device_keys": bare })).await;
+        assert_eq!(refused.error(), (400, "M_BAD_JSON"), "algorithms, keys, signatures are missing");
         let keys = device_keys(&phone, "p");
         phone.post(UPLOAD, json!({ "device_keys": keys })).await.ok();
         let path = format!("/_matrix/client/v3/devices/{}", phone.device_id);

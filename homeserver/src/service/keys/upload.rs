@@ -122,6 +122,15 @@ fn device_keys(caller: &Session, json: &str) -> Result<DeviceKeysRow> {
     if !is("user_id", caller.user_id.as_str()) || !is("device_id", caller.device_id.as_str()) {
         return Err(Error::invalid_param("The device keys are not those of this device"));
     }
+    let of_kind =
+        |name: &str, is_kind: fn(&CanonicalJsonValue) -> bool| keys.get(name).is_some_and(is_kind);
+    let is_object = |value: &CanonicalJsonValue| value.as_object().is_some();
+    if !of_kind("algorithms", |value| value.as_array().is_some())
+        || !of_kind("keys", is_object)
+        || !of_kind("signatures", is_object)
+    {
+        return Err(Error::bad_json("device_keys: algorithms, keys or signatures are missing"));
+    }
     keys.remove("unsigned");
     let identity = keys.get("keys").map(signed::to_string).transpose()?.unwrap_or_default();
     Ok(DeviceKeysRow {
