@@ -168,6 +168,20 @@ impl Presence {
         }
     }
 
+    /// The caller came into a room: if they are there, that is told in it.
+    pub fn moved(&self, caller: &Session) {
+        if !self.enabled {
+            return;
+        }
+        let rooms_at = self.rooms_at(caller);
+        let mut inner = self.board.0.lock();
+        let Some(user) = inner.users.get(&caller.user_nid) else { return };
+        let moved = rooms_at.is_some_and(|at| at > user.rooms_at);
+        if moved && user.state != PresenceState::Offline {
+            inner.changed.insert(caller.user_nid);
+        }
+    }
+
     /// As of when the caller's rooms are known.
     fn rooms_at(&self, caller: &Session) -> Option<Position> {
         self.context.user_rooms.cached(caller.user_nid).map(|rooms| rooms.at)

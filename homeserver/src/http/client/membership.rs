@@ -29,7 +29,7 @@ pub async fn join_room_by_id(
     let Ruma { request, caller } = request;
     let room = <&RoomOrAliasId>::from(&*request.room_id);
     let joined = ctx.joins.join(&caller, room, Vec::new(), request.reason).await?;
-    ctx.presence.active(&caller);
+    ctx.presence.moved(&caller);
     Ok(join_room_by_id::v3::Response::new(joined))
 }
 
@@ -42,7 +42,7 @@ pub async fn join_room_by_id_or_alias(
     let Ruma { request, caller } = request;
     let via: Vec<OwnedServerName> = request.via;
     let joined = ctx.joins.join(&caller, &request.room_id_or_alias, via, request.reason).await?;
-    ctx.presence.active(&caller);
+    ctx.presence.moved(&caller);
     Ok(join_room_by_id_or_alias::v3::Response::new(joined))
 }
 

@@ -19,7 +19,7 @@ pub async fn create_room(
 ) -> Result<create_room::v3::Response> {
     let Ruma { request, caller } = request;
     let room_id = ctx.rooms.create(&caller, request).await?;
-    ctx.presence.active(&caller);
+    ctx.presence.moved(&caller);
     Ok(create_room::v3::Response::new(room_id))
 }
 
