@@ -44,7 +44,8 @@ pub struct Parts {
     pub soft_failed: bool,
     pub received_at: i64,
     pub sent_with: Option<SentWith>,
-    pub redacted_because: Option<Arc<Event>>,
+    /// The redaction, without what is known of it: redactions of redactions may go far.
+    pub redacted_because: Option<Arc<Pdu>>,
     /// As signed; after a redaction, what the redaction leaves of it.
     pub pdu: Arc<Pdu>,
 }
@@ -297,8 +298,8 @@ impl Event {
             );
         }
         if let Some(redaction) = &self.redacted_because {
-            let because = redaction.pdu.client_json(true, None);
-            let by = serde_json::to_string(&redaction.pdu.event_id).map_err(broken)?;
+            let because = redaction.client_json(true, None);
+            let by = serde_json::to_string(&redaction.event_id).map_err(broken)?;
             let _ = write!(unsigned, r#""redacted_because":{because},"redacted_by":{by},"#);
         }
         Ok(ClientFormat { json, room_id, unsigned })

@@ -58,8 +58,7 @@ impl Events {
         if let Some(event) = self.cache.get(&nid) {
             return Ok(event);
         }
-        let row = events::by_nid(conn, nid)?
-            .ok_or_else(|| Error::internal(format!("event {} is missing", nid.0)))?;
+        let row = row(conn, nid)?;
         self.load(conn, row)
     }
 
@@ -97,23 +96,15 @@ impl Events {
         }
     }
 
-    fn load(&self, conn: &mut Conn, row: EventRow) -> Result<Arc<Event>> {
-        let info = self.rooms.by_nid(conn, row.room_nid)?;
-        let event_id = OwnedEventId::try_from(row.event_id)
-            .map_err(|error| Error::internal(format!("a stored event id is broken: {error}")))?;
-        let mut pdu = Pdu::from_json(event_id, row.json.into_boxed_str(), info.rules)
-            .map_err(|error| Error::internal(format!("event {}: {error}", row.event_nid.0)))?;
-        pdu.rejected = row.rejected;
+    fn load(&self, conn: &mut Conn, mut row: EventRow) -> Result<Arc<Event>> {
+        let pdu = self.parse(conn, &mut row)?;
+        // Of these the event alone, not what they replaced or were redacted by in turn: there may be thousands.
         let redacted_because = match row.redacted_by_nid {
-            Some(redaction) => {
-                pdu = redacted(&pdu, info.rules)
-                    .map_err(|error| Error::internal(format!("redaction: {error}")))?;
-                Some(self.get(conn, redaction)?)
-            }
+            Some(redaction) => Some(self.pdu(conn, redaction)?),
             None => None,
         };
         let replaces = match row.replaces_nid {
-            Some(nid) => Some(Replaced::by(&*self.get(conn, nid)?)),
+            Some(nid) => Some(Replaced::by(nid, &*self.pdu(conn, nid)?)),
             None => None,
         };
         let sent_with = match (row.device_id, row.transaction_id) {
@@ -152,6 +143,35 @@ impl Events {
         }
         Ok(event)
     }
+
+    /// An event without what the server knows of it.
+    fn pdu(&self, conn: &mut Conn, nid: EventNid) -> Result<Arc<Pdu>> {
+        if let Some(event) = self.cache.get(&nid) {
+            return Ok(event.pdu.clone());
+        }
+        let mut row = row(conn, nid)?;
+        self.parse(conn, &mut row).map(Arc::new)
+    }
+
+    /// As signed or, after a redaction, what the redaction leaves of it. Takes id and JSON out of the row.
+    fn parse(&self, conn: &mut Conn, row: &mut EventRow) -> Result<Pdu> {
+        let info = self.rooms.by_nid(conn, row.room_nid)?;
+        let event_id = OwnedEventId::try_from(std::mem::take(&mut row.event_id))
+            .map_err(|error| Error::internal(format!("a stored event id is broken: {error}")))?;
+        let json = std::mem::take(&mut row.json).into_boxed_str();
+        let mut pdu = Pdu::from_json(event_id, json, info.rules)
+            .map_err(|error| Error::internal(format!("event {}: {error}", row.event_nid.0)))?;
+        pdu.rejected = row.rejected;
+        if row.redacted_by_nid.is_some() {
+            pdu = redacted(&pdu, info.rules)
+                .map_err(|error| Error::internal(format!("redaction: {error}")))?;
+        }
+        Ok(pdu)
+    }
+}
+
+fn row(conn: &mut Conn, nid: EventNid) -> Result<EventRow> {
+    events::by_nid(conn, nid)?.ok_or_else(|| Error::internal(format!("event {} is missing", nid.0)))
 }
 
 fn remember(recent: &Mutex<VecDeque<EventNid>>, nid: EventNid) {
@@ -163,13 +183,13 @@ fn remember(recent: &Mutex<VecDeque<EventNid>>, nid: EventNid) {
 }
 
 impl Replaced {
-    /// What `event` leaves behind when another takes its place.
-    pub fn by(event: &Event) -> Self {
+    /// What an event leaves behind when another takes its place.
+    pub fn by(nid: EventNid, pdu: &Pdu) -> Self {
         Self {
-            nid: event.nid,
-            event_id: event.pdu.event_id.clone(),
-            sender: event.pdu.sender.clone(),
-            content: event.pdu.content.clone(),
+            nid,
+            event_id: pdu.event_id.clone(),
+            sender: pdu.sender.clone(),
+            content: pdu.content.clone(),
         }
     }
 }

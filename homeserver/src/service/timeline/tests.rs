@@ -293,6 +293,41 @@ fn a_redacted_event_loses_its_content_everywhere() {
 }
 
 #[test]
+fn an_event_is_read_whatever_it_replaced_and_was_redacted_by() {
+    everywhere(|fixture, version| async move {
+        // It takes a while, and the versions do not differ in this.
+        if version != RoomVersionId::V12 {
+            return;
+        }
+        let room = fixture.room(version).await;
+        let mut last = None;
+        for first in (0..1_000).step_by(100) {
+            let topic = |n: u32| {
+                let content = json!({ "topic": n.to_string() });
+                fixture.event(&fixture.alice, "m.room.topic", Some(""), content)
+            };
+            let topics = (first..first + 100).map(topic).collect();
+            last = fixture.timeline.append_local(room.nid, topics).await.unwrap().pop();
+        }
+        // Each redaction is redacted by the next.
+        let (first, mut redacted) = (last.unwrap(), None);
+        for _ in 0..300 {
+            let target: &Arc<Event> = redacted.as_ref().unwrap_or(&first);
+            let mut redaction = fixture.event(&fixture.alice, "m.room.redaction", None, json!({}));
+            redaction.draft.redacts = Some(target.pdu.event_id.clone());
+            redacted =
+                fixture.timeline.append_local(room.nid, vec![redaction]).await.unwrap().pop();
+        }
+        // Nothing is in memory.
+        let context = context(fixture.context.store.clone());
+        let read = fixture.context.store.read(move |conn| context.events.get(conn, first.nid));
+        let event = read.await.unwrap();
+        assert!(event.replaces.as_ref().unwrap().content.get().contains("998"));
+        assert!(event.redacted_because.is_some());
+    });
+}
+
+#[test]
 fn a_membership_is_what_the_last_event_says() {
     everywhere(async |fixture, version| {
         let room = fixture.room(version).await;

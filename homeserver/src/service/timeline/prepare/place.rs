@@ -108,7 +108,7 @@ pub(super) fn place(
     };
     let state_key_nid = rows.state_key(context, conn, &pdu)?;
     let replaces = match state_key_nid.and_then(|key| state_before.get(key)) {
-        Some(nid) => Some(Replaced::by(&*tip.event(context, conn, nid)?)),
+        Some(nid) => Some(Replaced::by(nid, &tip.event(context, conn, nid)?.pdu)),
         None => None,
     };
     let state_after = match state_key_nid {
@@ -149,7 +149,7 @@ pub(super) fn place(
             soft_failed: verdict == Verdict::SoftFailed,
             received_at: context.clock.now_ms(),
             sent_with,
-            redacted_because: redacted_because.clone(),
+            redacted_because: redacted_because.as_ref().map(|event| event.pdu.clone()),
             pdu: Arc::new(pdu),
         },
         None,
