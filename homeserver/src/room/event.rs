@@ -235,7 +235,8 @@ pub fn create_of_room_id(room_id: &RoomId) -> Result<OwnedEventId, ruma::IdParse
 pub(in crate::room) fn push_string(out: &mut String, value: &str) {
     out.push('"');
     let mut rest = value;
-    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
+    // Byte by byte: what is escaped is ASCII.
+    while let Some(at) = rest.bytes().position(|b| b == b'"' || b == b'\\' || b < b' ') {
         let (clean, tail) = rest.split_at(at);
         out.push_str(clean);
         let mut characters = tail.chars();
