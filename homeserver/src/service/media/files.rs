@@ -174,11 +174,17 @@ impl Files {
     }
 }
 
-fn read_piece(file: &std::fs::File, start: u64, length: usize) -> Result<Bytes> {
-    use std::os::unix::fs::FileExt as _;
+/// The pieces of a file are read one after the other.
+fn read_piece(mut file: &std::fs::File, start: u64, length: usize) -> Result<Bytes> {
+    use std::io::{Error, ErrorKind, Read as _, Seek as _, SeekFrom};
 
-    let mut piece = vec![0; length];
-    file.read_exact_at(&mut piece, start)?;
+    // Into memory that is not filled with zeros first.
+    let mut piece = Vec::with_capacity(length);
+    file.seek(SeekFrom::Start(start))?;
+    file.take(length as u64).read_to_end(&mut piece)?;
+    if piece.len() < length {
+        return Err(Error::from(ErrorKind::UnexpectedEof).into());
+    }
     Ok(piece.into())
 }
 
