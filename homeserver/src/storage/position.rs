@@ -32,10 +32,18 @@ pub fn current_position(conn: &mut Conn) -> Result<Position> {
 
 /// Takes the next position; it is only there once the transaction is committed.
 pub(super) fn take_position(conn: &mut Conn) -> Result<Position> {
-    Ok(each_backend!(conn, conn => TakePosition.get_result(conn))?)
+    match conn.by_ref() {
+        // RETURNING would have SQLite make a table for its one row.
+        Conn::Sqlite(conn) => {
+            conn.execute_returning_count(&Advance)?;
+            Ok(stream_counter::table.select(stream_counter::position).get_result(conn)?)
+        }
+        Conn::Postgres(conn) => Ok(TakePosition.get_result(conn)?),
+    }
 }
 
 statements! {
+    Advance = "UPDATE stream_counter SET position = position + 1";
     TakePosition = "UPDATE stream_counter SET position = position + 1 RETURNING position";
 }
 

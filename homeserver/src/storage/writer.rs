@@ -1,7 +1,7 @@
 //! The writer: one thread that commits what waits, in groups (storage rule 3).
 //!
 //! 1. [`Writer::attempt`]: `BEGIN`, each job in a savepoint of its own, one `COMMIT`. A job that errs or
-//!    panics is rolled back alone.
+//!    panics is rolled back alone. The first needs no savepoint: with it the transaction is rolled back.
 //! 2. [`Writer::finish`]: after the commit the effects of each job, then its position is published; then
 //!    the answers.
 //! 3. When the group as a whole fails, [`Writer::recover`] rolls back or reopens the connection, and each
@@ -259,9 +259,12 @@ impl Writer {
         let _log_stays = self.checkpointer.writing();
         let start = Instant::now();
         conn.begin_write()?;
-        let mut next = 0;
+        let (mut next, mut undo) = (0, Undo::Transaction);
         while let Some(entry) = group.get_mut(next) {
-            run(conn, entry, &self.shared)?;
+            run(conn, entry, undo, &self.shared)?;
+            if entry.outcome.is_ok() {
+                undo = Undo::Savepoint;
+            }
             next += 1;
             if start.elapsed() < self.options.group_time {
                 group.extend(waiting.pop_front().map(Entry::new));
@@ -337,9 +340,40 @@ impl Writer {
     }
 }
 
-/// Runs one job in its savepoint. An error is one of the whole group.
-fn run(conn: &mut Conn, entry: &mut Entry, shared: &Shared) -> Result<(), GroupError> {
-    conn.savepoint()?;
+/// How a job's work is undone. A savepoint costs a copy of every page that the job changes.
+#[derive(Clone, Copy, Debug)]
+enum Undo {
+    /// Nothing but the job's work is in it.
+    Transaction,
+    Savepoint,
+}
+
+impl Undo {
+    fn begin(self, conn: &mut Conn) -> QueryResult<()> {
+        match self {
+            Self::Transaction => Ok(()),
+            Self::Savepoint => conn.savepoint(),
+        }
+    }
+
+    fn keep(self, conn: &mut Conn) -> QueryResult<()> {
+        match self {
+            Self::Transaction => Ok(()),
+            Self::Savepoint => conn.release_savepoint(),
+        }
+    }
+
+    fn roll_back(self, conn: &mut Conn) -> QueryResult<()> {
+        match self {
+            Self::Transaction => conn.rollback().and_then(|()| conn.begin_write()),
+            Self::Savepoint => conn.rollback_savepoint(),
+        }
+    }
+}
+
+/// Runs one job so that it can be undone. An error is one of the whole group.
+fn run(conn: &mut Conn, entry: &mut Entry, undo: Undo, shared: &Shared) -> Result<(), GroupError> {
+    undo.begin(conn)?;
     let start = Instant::now();
     let Entry { job, effects, position, outcome } = entry;
     let mut tx = Tx { conn, effects, position };
@@ -354,14 +388,14 @@ fn run(conn: &mut Conn, entry: &mut Entry, shared: &Shared) -> Result<(), GroupE
             "a write closure held the writer for too long"
         );
     }
-    let result = result.and_then(|()| Ok(conn.release_savepoint()?));
+    let result = result.and_then(|()| Ok(undo.keep(conn)?));
     let Err(error) = result else { return Ok(()) };
     effects.clear();
     *position = None;
     if Failure::of_job(&error) != Failure::Statement {
         return Err(GroupError::Failed(error));
     }
-    if conn.rollback_savepoint().is_err() {
+    if undo.roll_back(conn).is_err() {
         return Err(GroupError::Failed(error));
     }
     *outcome = Err(error);
