@@ -11,6 +11,8 @@ import time
 
 import aiohttp
 
+from access import Knock, Restricted
+from devices import Devices
 from media import Media
 from outage import Outage
 from rooms import Room
@@ -22,6 +24,10 @@ def themes(world):
     for home, away in sides(world):
         for version in ("10", "11", "12"):
             yield Room(world, home, away, version)
+        for version in ("10", "12"):
+            yield Restricted(world, home, away, version)
+            yield Knock(world, home, away, version)
+        yield Devices(world, home, away)
         yield Media(world, home, away)
         yield Outage(world, home, away)
 
