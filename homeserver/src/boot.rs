@@ -41,6 +41,7 @@ use crate::{
         accounts::Accounts,
         cleanup::Cleanup,
         commands::Commands,
+        dehydrated_devices::DehydratedDevices,
         departures::Departures,
         device_lists::DeviceLists,
         devices::Devices,
@@ -351,6 +352,11 @@ fn start_on(
         accounts: Arc::clone(&core.accounts),
         registration: Arc::clone(&core.registration),
         uia: Arc::new(Uia::new(core.clock.clone())),
+        dehydrated_devices: DehydratedDevices::new(
+            Arc::clone(&context),
+            Arc::clone(&core.sessions),
+            core.device_lists.clone(),
+        ),
         devices: Devices::new(
             core.store.clone(),
             Arc::clone(&core.sessions),

@@ -8,6 +8,7 @@ pub mod account_data;
 pub mod accounts;
 pub mod cleanup;
 pub mod commands;
+pub mod dehydrated_devices;
 pub mod departures;
 pub mod device_lists;
 pub mod devices;

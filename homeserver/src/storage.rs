@@ -22,6 +22,7 @@ mod checkpoint;
 pub mod client_transactions;
 mod conn;
 pub mod cross_signing;
+pub mod dehydrated_devices;
 pub mod destinations;
 pub mod device_keys;
 pub mod device_lists;

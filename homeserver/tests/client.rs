@@ -21,6 +21,8 @@ mod commands;
 mod conversation;
 #[path = "client/cross_signing.rs"]
 mod cross_signing;
+#[path = "client/dehydrated_device.rs"]
+mod dehydrated_device;
 #[path = "client/device_lists.rs"]
 mod device_lists;
 #[path = "client/devices.rs"]

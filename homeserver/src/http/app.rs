@@ -9,11 +9,12 @@ use crate::{
     clock::Clock,
     config::Config,
     service::{
-        account_data::AccountData, accounts::Accounts, devices::Devices, filters::Filters,
-        joins::Joins, key_backup::KeyBackup, keys::Keys, media::Media, moderation::Moderation,
-        presence::Presence, profiles::Profiles, push::Push, receipts::Receipts,
-        registration::Registration, remote::Remote, rooms::Rooms, sessions::Sessions, sync::Sync,
-        to_device::ToDevice, typing::Typing, uia::Uia, user_directory::UserDirectory,
+        account_data::AccountData, accounts::Accounts, dehydrated_devices::DehydratedDevices,
+        devices::Devices, filters::Filters, joins::Joins, key_backup::KeyBackup, keys::Keys,
+        media::Media, moderation::Moderation, presence::Presence, profiles::Profiles, push::Push,
+        receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
+        sessions::Sessions, sync::Sync, to_device::ToDevice, typing::Typing, uia::Uia,
+        user_directory::UserDirectory,
     },
 };
 
@@ -27,6 +28,7 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     pub registration: Arc<Registration>,
     pub uia: Arc<Uia>,
+    pub dehydrated_devices: DehydratedDevices,
     pub devices: Devices,
     pub filters: Filters,
     pub rooms: Arc<Rooms>,

@@ -16,7 +16,7 @@ use super::{
         voip,
     },
     client::{alias, context, directory, knock, space},
-    client::{device, keys},
+    client::{dehydrated_device, device, keys},
     federation, limits,
     metrics::RouteMetrics,
     router::{Found, Router},
@@ -142,6 +142,10 @@ pub fn routes() -> Routes {
     routes.add_raw(Method::POST, sliding_sync::V4, sliding_sync::v4);
 
     routes.add(to_device::send_event_to_device);
+    routes.add(dehydrated_device::put_dehydrated_device);
+    routes.add(dehydrated_device::get_dehydrated_device);
+    routes.add(dehydrated_device::delete_dehydrated_device);
+    routes.add(dehydrated_device::get_events);
     routes.add(backup::create_backup_version);
     routes.add(backup::get_latest_backup_info);
     routes.add(backup::get_backup_info);

@@ -515,6 +515,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    dehydrated_devices (user_nid) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        device_data -> Text,
+    }
+}
+
+diesel::table! {
     to_device (user_nid, device_id, position) {
         user_nid -> BigInt,
         device_id -> Text,

@@ -13,7 +13,7 @@ const VERSIONS: [&str; 11] =
     ["v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10", "v1.11"];
 
 /// What clients look for that no version tells.
-const FEATURES: [&str; 1] = ["org.matrix.simplified_msc3575"];
+const FEATURES: [&str; 2] = ["org.matrix.msc3814", "org.matrix.simplified_msc3575"];
 
 /// `GET /_matrix/client/versions`. An access token is not looked at: a client learns the versions before it
 /// learns that its token has been revoked.

@@ -21,7 +21,12 @@ use sha2::{Digest as _, Sha256};
 use super::{Keys, counts, is_text, signed};
 use crate::{
     error::{Error, Result},
-    service::{device_lists::Changed, notifier::Subject, sessions::Session},
+    service::{
+        device_lists::{Changed, DeviceLists},
+        notifier::Subject,
+        sessions::Session,
+        timeline::Context,
+    },
     storage::{
         Tx, UserNid, cross_signing,
         device_keys::{self, DeviceKeysRow},
@@ -49,7 +54,8 @@ struct Named {
     hash: Vec<u8>,
 }
 
-struct Prepared {
+/// Keys that are to be written.
+pub(in crate::service) struct Prepared {
     device_keys: Option<DeviceKeysRow>,
     one_time: Vec<Named>,
     fallback: Vec<Named>,
@@ -70,30 +76,42 @@ impl Keys {
             if devices::find(tx, user, device_id)?.is_none() {
                 return Err(caller.revoked_error());
             }
-            if let Some(row) = &prepared.device_keys
-                && set_device_keys(tx, row)?
-            {
-                lists.changed(tx, user, &[Changed::Device(device_id)])?;
-            }
-            let mut changed = insert_one_time(tx, (user, device_id), &prepared.one_time)?;
-            changed |= set_fallback(tx, (user, device_id), &prepared.fallback)?;
-            if changed {
-                let position = tx.next_position()?;
-                let context = context.clone();
-                let subject = Subject::device(user, device_id);
-                tx.after_commit(move || context.notifier.advance(position, [subject]));
-            }
-            let counts = counts::one_time(tx, user, device_id)?;
-            if counts.values().map(|count| u64::from(*count)).sum::<u64>() > KEYS_OF_DEVICE {
-                return Err(Error::invalid_param("The device has too many one-time keys"));
-            }
-            Ok(counts)
+            write(tx, &context, &lists, (user, device_id), &prepared)
         });
         write.await
     }
 }
 
-fn prepare(caller: &Session, request: Request) -> Result<Prepared> {
+/// Writes the keys of a device that is there. Answers how many one-time keys of each algorithm it has then.
+pub(in crate::service) fn write(
+    tx: &mut Tx<'_>,
+    context: &Arc<Context>,
+    lists: &DeviceLists,
+    (user, device_id): (UserNid, &str),
+    prepared: &Prepared,
+) -> Result<BTreeMap<OneTimeKeyAlgorithm, UInt>> {
+    if let Some(row) = &prepared.device_keys
+        && set_device_keys(tx, row)?
+    {
+        lists.changed(tx, user, &[Changed::Device(device_id)])?;
+    }
+    let mut changed = insert_one_time(tx, (user, device_id), &prepared.one_time)?;
+    changed |= set_fallback(tx, (user, device_id), &prepared.fallback)?;
+    if changed {
+        let position = tx.next_position()?;
+        let context = context.clone();
+        let subject = Subject::device(user, device_id);
+        tx.after_commit(move || context.notifier.advance(position, [subject]));
+    }
+    let counts = counts::one_time(tx, user, device_id)?;
+    if counts.values().map(|count| u64::from(*count)).sum::<u64>() > KEYS_OF_DEVICE {
+        return Err(Error::invalid_param("The device has too many one-time keys"));
+    }
+    Ok(counts)
+}
+
+/// Checks the keys of the caller's device.
+pub(in crate::service) fn prepare(caller: &Session, request: Request) -> Result<Prepared> {
     if request.one_time_keys.len() + request.fallback_keys.len() > KEYS_AT_ONCE {
         return Err(Error::invalid_param("These are more than 1000 keys"));
     }
