@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    actor::{Actor, Connection},
+    actor::{Actor, Connection, nothing_new},
     server::on_both,
 };
 
@@ -55,7 +55,7 @@ async fn account_data_is_kept_and_reaches_the_other_devices_at_once() {
         assert_eq!(content(&shown["account_data"], "org.test"), &json!({ "b": 3 }));
         assert!(shown.get("timeline").is_none(), "{shown}");
         let quiet = alice.sync(Some(&token(&next)), "timeout=0").await;
-        assert_eq!(quiet, json!({ "next_batch": token(&next) }));
+        assert_eq!(quiet, nothing_new(&token(&next)));
 
         let all = alice.sync(None, "").await;
         assert_eq!(content(&all["account_data"], "org.test"), &expected);

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    actor::{Actor, Connection},
+    actor::{Actor, Connection, nothing_new},
     server::{TestServer, on_both},
 };
 
@@ -72,7 +72,7 @@ async fn a_message_wakes_its_device_and_comes_until_it_is_acknowledged() {
         assert_eq!(sync["to_device"]["events"], json!([message]));
 
         let quiet = phone.sync(Some(&other), "timeout=0").await;
-        assert_eq!(quiet, json!({ "next_batch": token(&quiet) }), "of another device");
+        assert_eq!(quiet, nothing_new(&token(&quiet)), "of another device");
         assert_eq!(got(&alice.sync(Some(&first), "").await), [1], "the same token again");
         send_one(&bob, &alice, 2).await;
         assert_eq!(got(&alice.sync(Some(&first), "").await), [1, 2]);
@@ -90,7 +90,7 @@ async fn a_message_wakes_its_device_and_comes_until_it_is_acknowledged() {
         while commits(server).await == before {}
         let before = commits(server).await;
         let last = alice.sync(Some(&token(&third)), "timeout=0").await;
-        assert_eq!(last, json!({ "next_batch": token(&last) }));
+        assert_eq!(last, nothing_new(&token(&last)));
         assert_eq!(
             commits(server).await,
             before,
@@ -120,7 +120,7 @@ async fn a_hundred_come_at_once_and_nothing_is_skipped() {
         assert_eq!(got(&rest), (100..=120).collect::<Vec<_>>());
         assert!(rest.get("rooms").is_none(), "the room is not told twice: {rest}");
         let quiet = alice.sync(Some(&token(&rest)), "timeout=0").await;
-        assert_eq!(quiet, json!({ "next_batch": token(&quiet) }));
+        assert_eq!(quiet, nothing_new(&token(&quiet)));
     })
     .await;
 }

@@ -159,3 +159,12 @@ impl Actor {
 pub fn in_room(room: &str, rest: &str) -> String {
     format!("/_matrix/client/v3/rooms/{}/{rest}", room.replace('!', "%21").replace(':', "%3A"))
 }
+
+/// What a sync says when nothing is new: where the client stands, and that its device has no keys.
+pub fn nothing_new(next_batch: &str) -> Value {
+    json!({
+        "next_batch": next_batch,
+        "device_one_time_keys_count": { "signed_curve25519": 0 },
+        "device_unused_fallback_key_types": [],
+    })
+}
