@@ -5,7 +5,7 @@ use crate::summary::{Step, run_steps};
 use crate::{Counts, Result, artefact, clients, differential, peer, place, provision, soak};
 
 /// In this order: the server embeds the page that `web` builds.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("web", web),
     ("wasm", wasm),
     ("rust", rust),
