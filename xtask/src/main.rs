@@ -38,7 +38,8 @@ use counts::Counts;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   run              build, then start a homeserver on this machine (loopback only, open registration)
-  test [STEP…]     every test; or some of: web wasm rust browser clients differential peer soak
+  test [STEP…]     every test; or some of: web wasm rust interop browser clients
+                   differential peer soak
   lint [STEP…]     every check; or some of: fmt clippy wasm licences web
   check            lint, then test
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,keys,media,
