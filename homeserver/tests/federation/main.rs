@@ -18,3 +18,4 @@ mod schedules;
 mod spaces;
 mod to_device;
 mod user;
+mod visibility;
