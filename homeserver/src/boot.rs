@@ -45,6 +45,7 @@ use crate::{
         departures::Departures,
         device_lists::DeviceLists,
         devices::Devices,
+        erasure::Erasure,
         events::Events,
         filters::Filters,
         ignored_users::IgnoredUsers,
@@ -390,7 +391,8 @@ fn start_on(
         stopped.cancelled().await;
         waits.stop();
     }));
-    let cleanup = Cleanup::new(core.store.clone(), media);
+    let erasure = Erasure::new(Arc::clone(&context), config.rooms.keep_redacted_days);
+    let cleanup = Cleanup::new(core.store.clone(), media, erasure);
     workers.push(tokio::spawn(worker::cleanup::run(cleanup, core.clock.clone(), stopping.clone())));
 
     let departing = Arc::clone(core.accounts.departing());

@@ -12,6 +12,7 @@ pub mod dehydrated_devices;
 pub mod departures;
 pub mod device_lists;
 pub mod devices;
+pub mod erasure;
 pub mod event;
 pub mod events;
 pub mod filters;

@@ -52,6 +52,7 @@ pub mod read_positions;
 mod readers;
 pub mod receipts;
 pub mod received_messages;
+pub mod redacted_events;
 pub mod refresh_tokens;
 pub mod registration_tokens;
 pub mod relations;

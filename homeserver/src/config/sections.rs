@@ -140,6 +140,9 @@ section! {
     pub struct Rooms {
         /// Version of a room whose creator names none.
         default_version: String = "12".to_owned(),
+        /// How many days the content of redacted events stays in the database, where nobody is shown it, before it
+        /// is erased for good.
+        keep_redacted_days: u32 = 7,
     }
 }
 

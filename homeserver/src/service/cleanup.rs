@@ -1,11 +1,12 @@
-//! What is kept for a time only: the answers to repeated requests, ids without content, files without a row.
+//! What is kept for a time only: the answers to repeated requests, ids without content, files without a row, the
+//! content of redacted events.
 
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
 };
 
-use super::media::Media;
+use super::{erasure::Erasure, media::Media};
 use crate::{
     error::Result,
     storage::{Store, Tx, account_tokens, client_transactions, received_messages},
@@ -23,12 +24,13 @@ const SWEEP_EVERY: i64 = 24 * 60 * 60 * 1_000;
 pub struct Cleanup {
     store: Store,
     media: Arc<Media>,
+    erasure: Erasure,
     swept_at: AtomicI64,
 }
 
 impl Cleanup {
-    pub fn new(store: Store, media: Arc<Media>) -> Self {
-        Self { store, media, swept_at: AtomicI64::new(0) }
+    pub fn new(store: Store, media: Arc<Media>, erasure: Erasure) -> Self {
+        Self { store, media, erasure, swept_at: AtomicI64::new(0) }
     }
 
     /// Deletes what is older than it needs to be at `now`.
@@ -52,6 +54,10 @@ impl Cleanup {
         if now - self.swept_at.load(Ordering::Relaxed) >= SWEEP_EVERY {
             self.media.sweep().await?;
             self.swept_at.store(now, Ordering::Relaxed);
+        }
+        let erased = self.erasure.run(now).await?;
+        if erased > 0 {
+            tracing::info!(erased, "the content of redacted events is erased");
         }
         Ok(())
     }

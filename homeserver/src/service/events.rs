@@ -85,6 +85,10 @@ impl Events {
     /// Forgets an event that was just redacted; the next look reads it again.
     pub fn forget(&self, nid: EventNid) {
         remember(&self.redacted, nid);
+        // What took its place tells of it, too.
+        if self.cache.get(&nid).is_some_and(|event| event.pdu.is_state()) {
+            self.cache.retain(|_, event| event.replaces.as_ref().is_none_or(|old| old.nid != nid));
+        }
         self.cache.remove(&nid);
     }
 

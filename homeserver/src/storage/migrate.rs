@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-24_keep_receipts",
     "2026-11-24_keep_remote_media",
     "2026-11-25_keep_dehydrated_devices",
+    "2026-11-25_erase_redacted",
     "2026-11-25_keep_relations",
     "2026-11-25_keep_key_backups",
     "2026-11-25_keep_received_messages",

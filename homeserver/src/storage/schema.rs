@@ -184,6 +184,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    redacted_events (event_nid) {
+        event_nid -> BigInt,
+        redacted_at -> BigInt,
+    }
+}
+
+diesel::table! {
     threads (root_nid) {
         root_nid -> BigInt,
         room_nid -> BigInt,

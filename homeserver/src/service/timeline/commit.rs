@@ -21,7 +21,7 @@ use crate::{
         members::{self, MembershipRow},
         outbox,
         push_counts::{self, CounterRow, ExceptionRow},
-        read_positions,
+        read_positions, redacted_events,
         relations::{self, RelationRow},
         rooms, state,
     },
@@ -186,6 +186,9 @@ fn write_event(
     let row = row(prepared, position);
     if prepared.known {
         events::place(tx, &row)?;
+        if prepared.redacted_by.is_some() {
+            redacted_events::insert(tx, event.nid, event.received_at)?;
+        }
     } else {
         events::insert(tx, &row)?;
         if event.pdu.state_key.is_some() {
@@ -210,6 +213,7 @@ fn write_event(
     }
     if let Some(target) = prepared.redacts {
         events::set_redacted(tx, target, event.nid)?;
+        redacted_events::insert(tx, target, event.received_at)?;
         relations::forget(tx, target)?;
         push_counts::redact(tx, room, target)?;
     }

@@ -1,5 +1,6 @@
 //! Rooms made and filled through the one door, on both databases.
 
+mod erasure;
 mod policy;
 mod resolution;
 mod visibility;
