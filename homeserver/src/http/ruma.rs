@@ -17,6 +17,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 use ruma::api::{IncomingRequest, OutgoingResponse, OutgoingResponseExt as _};
+use serde_json::{Value, json};
 use smallvec::SmallVec;
 use tokio::time::timeout;
 
@@ -191,8 +192,26 @@ where
     let caller = <R::Authentication as Scheme>::caller(&ctx, &call.http, &mut call.body).await?;
     let body = call.body.read().await?;
     check_depth(&body)?;
-    let request = convert::<R>(&call.http, &call.arguments, &body)?;
+    let request = match convert::<R>(&call.http, &call.arguments, &body) {
+        Ok(request) => request,
+        Err(error) => match with_identifier(&body) {
+            Some(body) => convert::<R>(&call.http, &call.arguments, &body)?,
+            None => return Err(error),
+        },
+    };
     handler(ctx, Ruma { request, caller }).await?.into_response()
+}
+
+/// A body whose `auth` names the user of a password in the way of before r0.4, in that of today.
+fn with_identifier(body: &[u8]) -> Option<Vec<u8>> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let auth = body.get_mut("auth")?.as_object_mut()?;
+    if auth.contains_key("identifier") || auth.get("type")? != "m.login.password" {
+        return None;
+    }
+    let user = auth.remove("user")?;
+    auth.insert("identifier".to_owned(), json!({ "type": "m.id.user", "user": user }));
+    serde_json::to_vec(&body).ok()
 }
 
 fn convert<R: IncomingRequest>(

@@ -165,17 +165,18 @@ pub fn changes(conn: &mut Conn, room: RoomNid, user: UserNid) -> Result<Vec<(Pos
         .load(conn)?)
 }
 
-/// Whether a user was joined to a room at a position.
-pub fn was_joined(conn: &mut Conn, room: RoomNid, user: UserNid, at: Position) -> Result<bool> {
-    let last: Option<String> = membership_changes::table
-        .filter(membership_changes::room_nid.eq(room))
-        .filter(membership_changes::user_nid.eq(user))
-        .filter(membership_changes::position.le(at))
-        .select(membership_changes::membership)
-        .order(membership_changes::position.desc())
-        .first(conn)
-        .optional()?;
-    Ok(last.is_some_and(|membership| membership == "join"))
+/// Whether a user was joined to a room at a position, and whether they were out of it at any time since.
+pub fn was_joined(
+    conn: &mut Conn,
+    room: RoomNid,
+    user: UserNid,
+    at: Position,
+) -> Result<(bool, bool)> {
+    let changes = changes(conn, room, user)?;
+    let is_join = |(_, membership): &(Position, String)| membership == "join";
+    let before = changes.iter().rfind(|(position, _)| *position <= at);
+    let left = changes.iter().any(|change| change.0 > at && !is_join(change));
+    Ok((before.is_some_and(is_join), left))
 }
 
 /// The rooms that a user is joined to.

@@ -114,6 +114,19 @@ async fn who_comes_into_a_room_is_told_and_told_of_and_who_leaves_the_last_one_t
         assert_eq!(of_alice.lists().await, json!({ "left": [bob.user_id] }));
         assert_eq!(of_bob.lists().await, json!({ "left": [alice.user_id] }));
 
+        // Who leaves and comes back meanwhile may have changed, and so may who is invited.
+        bob.join(&room).await;
+        of_alice.lists().await;
+        bob.leave(&room).await;
+        bob.join(&room).await;
+        assert_eq!(of_alice.lists().await, json!({ "changed": [bob.user_id] }));
+        bob.leave(&room).await;
+        of_alice.lists().await;
+        alice.invite(&room, &bob).await;
+        assert_eq!(of_alice.lists().await, json!({ "changed": [bob.user_id] }));
+        bob.leave(&room).await;
+        of_alice.lists().await;
+
         // A change behind one's back is told on coming back.
         bob.post(UPLOAD, json!({ "device_keys": device_keys(&bob, "b") })).await.ok();
         assert_eq!(of_alice.lists().await, Value::Null);

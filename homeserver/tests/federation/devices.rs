@@ -51,7 +51,7 @@ impl Reader {
 fn device_keys(user: &User, device: &str, fingerprint: &str) -> Value {
     json!({
         "user_id": user.id, "device_id": device, "algorithms": ["m.megolm.v1.aes-sha2"],
-        "keys": { format!("ed25519:{device}"): fingerprint }, "signatures": {},
+        "keys": { format!("ed25519:{device}"): fingerprint }, "signatures": {}, "unsigned": {},
     })
 }
 

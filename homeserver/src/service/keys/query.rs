@@ -132,13 +132,12 @@ pub fn add_signatures(
     Ok(())
 }
 
-/// Adds a device's name to its keys, which are an object with members and without `unsigned`.
+/// Adds `unsigned`, with the device's name if it has one, to its keys: an object with members and without it.
 pub fn with_name(mut json: String, name: Option<String>) -> String {
-    if let Some(name) = name
-        && json.pop() == Some('}')
-    {
-        let unsigned = json!({ "device_display_name": name });
-        json.push_str(&format!(",\"unsigned\":{unsigned}}}"));
+    let mut unsigned = Map::new();
+    unsigned.extend(name.map(|name| ("device_display_name".to_owned(), name.into())));
+    if json.pop() == Some('}') {
+        json.push_str(&format!(",\"unsigned\":{}}}", Value::Object(unsigned)));
     }
     json
 }
@@ -154,7 +153,8 @@ mod tests {
     #[test]
     fn a_name_is_added_behind_the_keys() {
         let keys = r#"{"device_id":"D","user_id":"@a:x"}"#.to_owned();
-        assert_eq!(with_name(keys.clone(), None), keys);
+        let plain: Value = serde_json::from_str(&with_name(keys.clone(), None)).unwrap();
+        assert_eq!(plain["unsigned"], json!({}));
         let named: Value = serde_json::from_str(&with_name(keys, Some("\"A\"".into()))).unwrap();
         assert_eq!(named["unsigned"]["device_display_name"], "\"A\"");
         assert_eq!(named["device_id"], "D");

@@ -1,7 +1,7 @@
 //! `device_lists`: whose keys the client is to ask for again, and whom it need not follow any more.
 //!
 //! Told as changed: users in a room with the caller whose devices or cross-signing keys changed; who came into such
-//! a room; and all in a room that the caller came into. As left: those with whom no room is shared now.
+//! a room or was invited, since clients encrypt for those too; and all in a room that the caller came into. As left: those with whom no room is shared now.
 
 use std::collections::BTreeSet;
 
@@ -30,8 +30,8 @@ pub fn changed(
         let room = row.room_nid;
         let joined = row.membership == "join";
         if row.position > since {
-            let was_joined = members::was_joined(conn, room, own, since)?;
-            if joined && !was_joined {
+            let (was_joined, left_since) = members::was_joined(conn, room, own, since)?;
+            if joined && (!was_joined || left_since) {
                 let members = members::of_room(conn, room, "join")?;
                 let others = members.into_iter().filter(|(user, ..)| *user != own);
                 changed.extend(others.map(|(_, user_id, _)| user_id));
@@ -45,13 +45,19 @@ pub fn changed(
             continue;
         }
         for (user, user_id, membership) in members::changed(conn, room, (since, now))? {
-            let was_joined = user != own && members::was_joined(conn, room, user, since)?;
-            if user == own || (membership == "join") == was_joined {
+            if user == own {
                 continue;
             }
-            if !was_joined {
+            let (was_joined, left_since) = members::was_joined(conn, room, user, since)?;
+            let comes = match &*membership {
+                // Who was away may have changed devices without a word.
+                "join" => !was_joined || left_since,
+                "invite" => true,
+                _ => false,
+            };
+            if comes {
                 changed.insert(user_id);
-            } else if !members::share_room(conn, own, user)? {
+            } else if membership != "join" && was_joined && !members::share_room(conn, own, user)? {
                 left.insert(user_id);
             }
         }
