@@ -61,7 +61,9 @@ use crate::{
         push::{Push, rules::PushRules},
         receipts::Receipts,
         registration::Registration,
-        remote::{self, Remote, keys::StoredKeys, signs_of_life::SignsOfLife},
+        remote::{
+            self, Remote, keys::StoredKeys, others::OtherServers, signs_of_life::SignsOfLife,
+        },
         room_info::RoomInfos,
         rooms::{RoomOptions, Rooms},
         sessions::Sessions,
@@ -245,14 +247,11 @@ fn context(core: &Core) -> Result<Arc<Context>, StartError> {
 fn remote(
     core: &Core,
     timeline: Arc<Timeline>,
+    (policy, others): (Policy, Arc<OtherServers>),
+    (typing, presence): (&Typing, &Arc<Presence>),
     resolver: Arc<dyn Resolver>,
 ) -> Result<Arc<Remote>, StartError> {
     let federation = &core.config.federation;
-    let policy = Policy::new(
-        federation.enabled,
-        federation.allowed_servers.clone(),
-        federation.denied_servers.clone(),
-    );
     let signs_of_life = Arc::new(SignsOfLife::default());
     let options = ClientOptions {
         ca_files: federation.ca_files.clone(),
@@ -284,6 +283,9 @@ fn remote(
         signs_of_life,
         device_lists: core.device_lists.clone(),
         spool_folder: core.config.media.path.clone(),
+        others,
+        typing: Arc::clone(typing.rooms()),
+        presence: Arc::clone(presence),
     })))
 }
 
@@ -321,13 +323,20 @@ fn start_on(
 
     let context = context(core)?;
     let timeline = Arc::new(Timeline::new(Arc::clone(&context)));
-    let remote = remote(core, Arc::clone(&timeline), resolver)?;
+    let federation = &config.federation;
+    let (allowed, denied) = (&federation.allowed_servers, &federation.denied_servers);
+    let policy = Policy::new(federation.enabled, allowed.clone(), denied.clone());
+    let others = Arc::new(OtherServers::new(policy.clone()));
+    let typing = Typing::new(Arc::clone(&context), Arc::clone(&others));
+    let presence = Presence::new(Arc::clone(&context), others.clone(), config.presence.enabled);
+    let presence = Arc::new(presence);
+    let told = (policy, Arc::clone(&others));
+    let remote = remote(core, Arc::clone(&timeline), told, (&typing, &presence), resolver)?;
     let options = RoomOptions {
         default_version: default_version(config)?,
         anyone_may_publish: config.room_directory.anyone_may_publish,
     };
     let rooms = Arc::new(Rooms::new(timeline, Arc::clone(&remote), options));
-    let typing = Typing::new(Arc::clone(&context));
     let limits = media::Limits {
         file: config.media.max_upload_bytes,
         user: config.media.max_bytes_per_user,
@@ -343,7 +352,6 @@ fn start_on(
         stopping: stopping.clone(),
     })?);
     let profiles = Arc::new(Profiles::new(Arc::clone(&rooms), Arc::clone(&remote)));
-    let presence = Arc::new(Presence::new(Arc::clone(&context), config.presence.enabled));
     let app = App {
         config: Arc::clone(config),
         clock: core.clock.clone(),
@@ -375,7 +383,7 @@ fn start_on(
         profiles: Arc::clone(&profiles),
         presence: Arc::clone(&presence),
         push: Push::new(Arc::clone(&context)),
-        receipts: Receipts::new(Arc::clone(&context)),
+        receipts: Receipts::new(Arc::clone(&context), others),
         sync: Sync::new(
             Arc::clone(&context),
             Streams::new(Arc::clone(typing.rooms()), Arc::clone(presence.board())),

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Changes are told in steps ([`Presence::tell`]), to the rooms that are not too large: somebody who comes and goes
-//! must not wake thousands each time.
+//! must not wake thousands each time. The other servers in these rooms are told of our users, and tell of theirs;
+//! of those nothing is known once their server has been silent for long.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -16,16 +17,22 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use ruma::{OwnedUserId, UserId, presence::PresenceState};
+use ruma::{
+    OwnedServerName, OwnedUserId, UserId, api::federation::transactions::edu::PresenceUpdate,
+    presence::PresenceState,
+};
+use serde_json::{Map, Value, json};
 
 use super::{
     notifier::{Serial, Subject},
+    remote::others::OtherServers,
     sessions::Session,
     timeline::Context,
+    user_rooms::Memberships,
 };
 use crate::{
     error::{Error, Result},
-    storage::{Conn, Position, RoomNid, UserNid, members},
+    storage::{Conn, Position, RoomNid, UserNid, current_position, members},
 };
 
 /// Milliseconds without a sync after which a user is offline.
@@ -34,12 +41,19 @@ const OFFLINE_AFTER: i64 = 30_000;
 const IDLE_AFTER: i64 = 5 * 60_000;
 /// Milliseconds for which somebody counts as active after they were.
 const ACTIVE_FOR: i64 = 60_000;
+/// Milliseconds after which a user of another server is offline that it says nothing of.
+const SILENT_AFTER: i64 = 30 * 60_000;
+/// Milliseconds after which other servers are told again of a user who is there.
+const TELL_EVERY: i64 = 25 * 60_000;
+/// How many users of other servers are known; those who are offline are forgotten first.
+const ELSEWHERE_MAX: usize = 100_000;
 /// Rooms with more members are not told.
 const MEMBERS_MAX: i64 = 200;
 const STATUS_LENGTH: usize = 1_000;
 
 pub struct Presence {
     context: Arc<Context>,
+    others: Arc<OtherServers>,
     enabled: bool,
     board: Arc<Board>,
 }
@@ -62,7 +76,11 @@ struct User {
     last_active: i64,
     /// How many syncs are running, and when the last one ended.
     syncing: usize,
+    /// Of a user of another server: when it told of them last.
     last_sync: i64,
+    elsewhere: bool,
+    /// When others were told.
+    told_at: i64,
     /// The rooms that were told, as of when, and the serial of that.
     rooms: Arc<HashSet<RoomNid>>,
     rooms_at: Position,
@@ -87,8 +105,8 @@ pub struct Syncing {
 }
 
 impl Presence {
-    pub fn new(context: Arc<Context>, enabled: bool) -> Self {
-        Self { context, enabled, board: Arc::default() }
+    pub fn new(context: Arc<Context>, others: Arc<OtherServers>, enabled: bool) -> Self {
+        Self { context, others, enabled, board: Arc::default() }
     }
 
     pub fn board(&self) -> &Arc<Board> {
@@ -102,7 +120,8 @@ impl Presence {
         let name = user_id.to_owned();
         let read = self.context.store.read(move |conn| {
             let Some(user) = context.store.users().find(conn, &*name)? else { return Ok(None) };
-            let shares = user == own || share_room(&context, conn, own, user)?;
+            let elsewhere = name.server_name() != context.server_name;
+            let shares = user == own || share_room(&context, conn, own, (user, elsewhere))?;
             Ok(shares.then_some(user))
         });
         let user = read.await?;
@@ -219,27 +238,70 @@ impl Presence {
             let now = self.context.clock.now_ms();
             let mut inner = self.board.0.lock();
             inner.let_time_pass(now);
-            std::mem::take(&mut inner.changed)
+            let changed = std::mem::take(&mut inner.changed);
+            let is_elsewhere = |nid| inner.users.get(&nid).is_some_and(|user| user.elsewhere);
+            changed.into_iter().map(|nid| (nid, is_elsewhere(nid))).collect::<Vec<_>>()
         };
         if changed.is_empty() {
             return Ok(());
         }
-        let context = self.context.clone();
+        let (context, others) = (self.context.clone(), self.others.clone());
         let read = self.context.store.read(move |conn| {
-            let rooms = |user| Ok((user, rooms(&context, conn, user)?));
-            changed.into_iter().map(rooms).collect::<Result<Vec<_>>>()
+            let mut told = Vec::new();
+            for (user, elsewhere) in changed {
+                let (rooms, at) = rooms(&context, conn, user, elsewhere)?;
+                let mut servers = HashSet::new();
+                if !elsewhere {
+                    for room in &rooms {
+                        servers.extend(others.in_room(&context, conn, *room)?.iter().cloned());
+                    }
+                }
+                told.push((user, (rooms, at), servers));
+            }
+            Ok(told)
         });
         let told = read.await?;
+        let now = self.context.clock.now_ms();
         let mut inner = self.board.0.lock();
-        let subjects = told.iter().flat_map(|(user, (rooms, _))| {
+        let subjects = told.iter().flat_map(|(user, (rooms, _), _)| {
             rooms.iter().map(|room| Subject::Room(*room)).chain([Subject::User(*user)])
         });
         // Nobody looks before the serials are set: they are behind the same lock.
         let serial = self.context.notifier.stir(subjects);
-        for (user, (rooms, at)) in told {
+        for (user, (rooms, at), servers) in told {
             if let Some(user) = inner.users.get_mut(&user) {
                 (user.rooms, user.rooms_at, user.told) = (Arc::new(rooms), at, serial);
+                user.told_at = now;
+                let servers: Vec<OwnedServerName> = servers.into_iter().collect();
+                let subject = format!("presence {}", user.user_id);
+                self.others.tell(&servers, &subject, &user.edu(now));
             }
+        }
+        Ok(())
+    }
+
+    /// Another server tells of its users, each with a room in common.
+    pub(super) async fn heard(&self, updates: Vec<PresenceUpdate>) -> Result<()> {
+        if !self.enabled || updates.is_empty() {
+            return Ok(());
+        }
+        let context = self.context.clone();
+        let read = self.context.store.read(move |conn| {
+            let mut known = Vec::new();
+            for update in updates {
+                let user = context.store.users().find(conn, &*update.user_id)?;
+                let Some(user) = user else { continue };
+                if memberships(&context, conn, user, true)?.joined().next().is_some() {
+                    known.push((user, update));
+                }
+            }
+            Ok(known)
+        });
+        let known = read.await?;
+        let now = self.context.clock.now_ms();
+        let mut inner = self.board.0.lock();
+        for (user, update) in known {
+            inner.heard(user, update, now);
         }
         Ok(())
     }
@@ -277,27 +339,41 @@ impl Board {
 
 impl Inner {
     fn user(&mut self, caller: &Session, now: i64) -> &mut User {
-        self.users.entry(caller.user_nid).or_insert_with(|| User {
-            user_id: caller.user_id.clone(),
-            state: PresenceState::Offline,
-            status: None,
-            last_active: now,
-            syncing: 0,
-            last_sync: now,
-            rooms: Arc::default(),
-            rooms_at: Position(0),
-            told: Serial(0),
-        })
+        let user_id = &caller.user_id;
+        self.users.entry(caller.user_nid).or_insert_with(|| User::new(user_id.clone(), now, false))
+    }
+
+    fn heard(&mut self, nid: UserNid, update: PresenceUpdate, now: i64) {
+        let Self { users, changed } = self;
+        if users.len() >= ELSEWHERE_MAX {
+            users.retain(|_, user| !user.elsewhere || user.state != PresenceState::Offline);
+        }
+        let PresenceUpdate { user_id, presence, status_msg, last_active_ago, .. } = update;
+        let user = users.entry(nid).or_insert_with(|| User::new(user_id, now, true));
+        user.last_active = now.saturating_sub(i64::from(last_active_ago));
+        user.last_sync = now;
+        let status = status_msg.filter(|status| status.len() <= STATUS_LENGTH);
+        if user.state != presence || user.status != status {
+            (user.state, user.status) = (presence, status);
+            changed.insert(nid);
+        }
     }
 
     fn let_time_pass(&mut self, now: i64) {
         let Self { users, changed } = self;
         for (nid, user) in users {
             let before = user.state.clone();
-            if user.syncing == 0 && now - user.last_sync > OFFLINE_AFTER {
+            let patience = if user.elsewhere { SILENT_AFTER } else { OFFLINE_AFTER };
+            if user.syncing == 0 && now - user.last_sync > patience {
                 user.state = PresenceState::Offline;
-            } else if user.state == PresenceState::Online && now - user.last_active > IDLE_AFTER {
-                user.state = PresenceState::Unavailable;
+            } else if !user.elsewhere {
+                let is_idle = now - user.last_active > IDLE_AFTER;
+                if user.state == PresenceState::Online && is_idle {
+                    user.state = PresenceState::Unavailable;
+                }
+                if user.state != PresenceState::Offline && now - user.told_at > TELL_EVERY {
+                    changed.insert(*nid);
+                }
             }
             if user.state != before {
                 changed.insert(*nid);
@@ -307,6 +383,35 @@ impl Inner {
 }
 
 impl User {
+    fn new(user_id: OwnedUserId, now: i64, elsewhere: bool) -> Self {
+        Self {
+            user_id,
+            state: PresenceState::Offline,
+            status: None,
+            last_active: now,
+            syncing: 0,
+            last_sync: now,
+            elsewhere,
+            told_at: now,
+            rooms: Arc::default(),
+            rooms_at: Position(0),
+            told: Serial(0),
+        }
+    }
+
+    /// What other servers are told.
+    fn edu(&self, now: i64) -> Value {
+        let shown = self.shown(now);
+        let mut update = Map::new();
+        update.insert("user_id".to_owned(), json!(shown.user_id));
+        update.insert("presence".to_owned(), json!(shown.state));
+        update.insert("last_active_ago".to_owned(), json!(shown.last_active_ago.unwrap_or(0)));
+        let active = shown.currently_active.unwrap_or(false);
+        update.insert("currently_active".to_owned(), json!(active));
+        update.extend(shown.status.map(|status| ("status_msg".to_owned(), json!(status))));
+        json!({ "edu_type": "m.presence", "content": { "push": [update] } })
+    }
+
     fn shown(&self, now: i64) -> Shown {
         let ago = (now - self.last_active).max(0);
         let online = self.state == PresenceState::Online;
@@ -335,8 +440,9 @@ fn rooms(
     context: &Context,
     conn: &mut Conn,
     user: UserNid,
+    elsewhere: bool,
 ) -> Result<(HashSet<RoomNid>, Position)> {
-    let memberships = context.user_rooms.get(conn, user)?;
+    let memberships = memberships(context, conn, user, elsewhere)?;
     let mut rooms = HashSet::new();
     for row in memberships.joined() {
         if members::has_at_most(conn, row.room_nid, MEMBERS_MAX)? {
@@ -346,10 +452,28 @@ fn rooms(
     Ok((rooms, memberships.at))
 }
 
-fn share_room(context: &Context, conn: &mut Conn, one: UserNid, other: UserNid) -> Result<bool> {
+/// Of users of other servers nobody is told when they come into a room, so they aren't kept in memory.
+fn memberships(
+    context: &Context,
+    conn: &mut Conn,
+    user: UserNid,
+    elsewhere: bool,
+) -> Result<Arc<Memberships>> {
+    if !elsewhere {
+        return context.user_rooms.get(conn, user);
+    }
+    Ok(Arc::new(Memberships { at: current_position(conn)?, rows: members::of_user(conn, user)? }))
+}
+
+fn share_room(
+    context: &Context,
+    conn: &mut Conn,
+    one: UserNid,
+    (other, elsewhere): (UserNid, bool),
+) -> Result<bool> {
     let own = context.user_rooms.get(conn, one)?;
     let own: HashSet<RoomNid> = own.joined().map(|row| row.room_nid).collect();
-    let others = context.user_rooms.get(conn, other)?;
+    let others = memberships(context, conn, other, elsewhere)?;
     Ok(others.joined().any(|row| own.contains(&row.room_nid)))
 }
 
@@ -359,15 +483,11 @@ mod tests {
 
     fn user(now: i64) -> User {
         User {
-            user_id: ruma::user_id!("@a:x").to_owned(),
             state: PresenceState::Online,
-            status: None,
-            last_active: now,
             syncing: 1,
-            last_sync: now,
             rooms: Arc::new(HashSet::from([RoomNid(1)])),
-            rooms_at: Position(0),
             told: Serial(5),
+            ..User::new(ruma::user_id!("@a:x").to_owned(), now, false)
         }
     }
 

@@ -1,13 +1,19 @@
-//! Up to where users have read: receipts and the fully-read marker.
+//! Up to where users have read: receipts and the fully-read marker. Other servers in the room are told of public
+//! receipts, by rows of the outbox in the same commit.
 
 use std::sync::Arc;
 
-use ruma::{EventId, OwnedEventId, RoomId, events::receipt::ReceiptThread};
+use ruma::{
+    EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
+    api::federation::transactions::edu::{ReceiptData, ReceiptMap},
+    events::receipt::ReceiptThread,
+};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     notifier::Subject,
+    remote::others::OtherServers,
     rooms::visibility::Access,
     sessions::Session,
     thread::{Thread, thread_of},
@@ -18,7 +24,7 @@ use crate::{
     storage::{
         Conn, Position, RoomNid, Tx, UserNid,
         account_data::{self, AccountDataRow},
-        read_positions,
+        members, outbox, read_positions,
         receipts::{self, ReceiptRow},
     },
 };
@@ -43,6 +49,7 @@ pub struct Marker {
 
 pub struct Receipts {
     context: Arc<Context>,
+    others: Arc<OtherServers>,
 }
 
 /// A marker whose event was found.
@@ -54,8 +61,8 @@ struct Placed {
 }
 
 impl Receipts {
-    pub fn new(context: Arc<Context>) -> Self {
-        Self { context }
+    pub fn new(context: Arc<Context>, others: Arc<OtherServers>) -> Self {
+        Self { context, others }
     }
 
     /// Moves markers of the caller forward. One that is ahead already stays.
@@ -66,7 +73,7 @@ impl Receipts {
         markers: Vec<Marker>,
     ) -> Result<()> {
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
-        let user = caller.user_nid;
+        let (user, others) = (caller.user_nid, self.others.clone());
         let read = self.context.store.read(move |conn| {
             let access = Access::load(&context, conn, &room_id, user)?;
             if !access.is_joined() {
@@ -82,10 +89,12 @@ impl Receipts {
                     placed.push(marker);
                 }
             }
-            Ok((room, room_id, placed))
+            let servers = others.in_room(&context, conn, room)?;
+            Ok((room, room_id, placed, servers))
         });
-        let (room, room_id, placed) = read.await?;
+        let (room, room_id, placed, servers) = read.await?;
         let (context, now) = (self.context.clone(), self.context.clock.now_ms());
+        let user_id = caller.user_id.clone();
         let write = self.context.store.write(move |tx| {
             let (mut subjects, mut last) = (Vec::new(), None);
             for marker in &placed {
@@ -95,6 +104,11 @@ impl Receipts {
                 };
                 let Some(position) = moved else { continue };
                 last = Some(position);
+                if marker.kind == MarkerKind::Read && !servers.is_empty() {
+                    let edu = edu(&room_id, &user_id, marker, now);
+                    outbox::insert_edus(tx, &servers, position, &edu)?;
+                    subjects.push(Subject::Outbox);
+                }
                 subjects.push(match marker.kind {
                     MarkerKind::Read => Subject::Room(room),
                     MarkerKind::ReadPrivate | MarkerKind::FullyRead => Subject::User(user),
@@ -111,6 +125,77 @@ impl Receipts {
         });
         write.await
     }
+}
+
+/// Takes in the receipts of one room from another server, each of a user of that server. Those of events that we
+/// don't have, of users who are not in the room, and those that would go back are left out.
+pub(super) async fn received(
+    context: &Arc<Context>,
+    room: RoomNid,
+    receipts: ReceiptMap,
+) -> Result<()> {
+    let cloned = context.clone();
+    let read = context.store.read(move |conn| {
+        let mut placed = Vec::new();
+        for (user_id, receipt) in receipts.read {
+            placed.extend(place_received(&cloned, conn, room, user_id, receipt)?);
+        }
+        Ok(placed)
+    });
+    let placed = read.await?;
+    if placed.is_empty() {
+        return Ok(());
+    }
+    let cloned = context.clone();
+    let write = context.store.write(move |tx| {
+        let mut last = None;
+        for (user, ts, marker) in &placed {
+            last = set(tx, room, *user, PUBLIC, marker, *ts)?.or(last);
+        }
+        if let Some(position) = last {
+            let context = cloned.clone();
+            let subjects = [Subject::Room(room), Subject::Receipts(room)];
+            tx.after_commit(move || context.notifier.advance(position, subjects));
+        }
+        Ok(())
+    });
+    write.await
+}
+
+fn place_received(
+    context: &Context,
+    conn: &mut Conn,
+    room: RoomNid,
+    user_id: OwnedUserId,
+    ReceiptData { data, event_ids, .. }: ReceiptData,
+) -> Result<Option<(UserNid, i64, Placed)>> {
+    let Some(user) = context.store.users().find(conn, &*user_id)? else { return Ok(None) };
+    let member = members::get(conn, room, user)?;
+    if member.is_none_or(|member| member.membership != "join") {
+        return Ok(None);
+    }
+    let Some(event_id) = event_ids.into_iter().next() else { return Ok(None) };
+    let ts = data.ts.map_or_else(|| context.clock.now_ms(), |ts| i64::from(ts.0));
+    let marker = Marker { kind: MarkerKind::Read, event_id, thread: data.thread };
+    match place(context, conn, room, marker) {
+        Ok(placed) => Ok(Some((user, ts, placed))),
+        Err(Error::Matrix { message, .. }) => {
+            tracing::debug!(%user_id, %message, "a receipt of another server is not taken");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What other servers are told of a receipt.
+fn edu(room_id: &OwnedRoomId, user_id: &UserId, marker: &Placed, now: i64) -> String {
+    let mut data = json!({ "ts": now });
+    if marker.thread != read_positions::ALL {
+        data["thread_id"] = json!(marker.thread);
+    }
+    let receipt = json!({ "data": data, "event_ids": [marker.event_id] });
+    let content = json!({ room_id.as_str(): { PUBLIC: { user_id.as_str(): receipt } } });
+    json!({ "edu_type": "m.receipt", "content": content }).to_string()
 }
 
 /// Finds the event that a marker names, and checks that it is in the marker's thread.
@@ -152,11 +237,25 @@ fn receipt(
         MarkerKind::ReadPrivate => PRIVATE,
         _ => PUBLIC,
     };
+    let position = set(tx, room, user, receipt_type, marker, now)?;
+    if position.is_some() {
+        read_positions::advance(tx, (user, room), &marker.thread, marker.at)?;
+    }
+    Ok(position)
+}
+
+fn set(
+    tx: &mut Tx<'_>,
+    room: RoomNid,
+    user: UserNid,
+    receipt_type: &str,
+    marker: &Placed,
+    ts: i64,
+) -> Result<Option<Position>> {
     let known = receipts::event_position(tx, room, user, receipt_type, &marker.thread)?;
     if known.is_some_and(|known| known >= marker.at) {
         return Ok(None);
     }
-    read_positions::advance(tx, (user, room), &marker.thread, marker.at)?;
     let position = tx.next_position()?;
     let row = ReceiptRow {
         room_nid: room,
@@ -165,7 +264,7 @@ fn receipt(
         thread: marker.thread.clone(),
         event_id: marker.event_id.to_string(),
         event_position: marker.at,
-        ts: now,
+        ts,
         position,
     };
     receipts::set(tx, &row)?;

@@ -26,6 +26,7 @@ pub(in crate::service) mod locks;
 mod media;
 mod notary;
 mod omit_members;
+pub mod others;
 pub mod outbox;
 mod pending;
 mod policy;
@@ -49,13 +50,15 @@ use sealpost_federation::{
 use tokio::sync::Semaphore;
 
 use self::{
-    acl::Acls, device_updates::RoomServers, locks::Locks, pending::Pending,
+    acl::Acls, device_updates::RoomServers, locks::Locks, others::OtherServers, pending::Pending,
     signs_of_life::SignsOfLife, spaces::Spaces,
 };
 use super::{
     device_lists::DeviceLists,
+    presence::Presence,
     room_info::RoomInfo,
     timeline::{Context, Timeline},
+    typing,
 };
 use crate::{
     error::{Error, Result},
@@ -74,6 +77,9 @@ pub struct Remote {
     acls: Arc<Acls>,
     /// Requests to us as a notary that wait for other servers.
     notarising: Semaphore,
+    others: Arc<OtherServers>,
+    typing: Arc<typing::Rooms>,
+    presence: Arc<Presence>,
     /// One transaction of a server at a time.
     origins: Locks<OwnedServerName>,
     device_lists: DeviceLists,
@@ -101,20 +107,15 @@ pub struct Parts {
     pub device_lists: DeviceLists,
     /// Where large answers are kept while they are read.
     pub spool_folder: PathBuf,
+    pub others: Arc<OtherServers>,
+    pub typing: Arc<typing::Rooms>,
+    pub presence: Arc<Presence>,
 }
 
 impl Remote {
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            timeline,
-            client,
-            keyring,
-            keys,
-            policy,
-            signs_of_life,
-            device_lists,
-            spool_folder,
-        } = parts;
+        let Parts { timeline, client, keyring, keys, policy, signs_of_life, .. } = parts;
+        let Parts { device_lists, spool_folder, others, typing, presence, .. } = parts;
         let context = timeline.context().clone();
         Self {
             timeline,
@@ -130,6 +131,9 @@ impl Remote {
             spool_folder,
             acls: Arc::default(),
             notarising: Semaphore::new(notary::WAITING_MAX),
+            others,
+            typing,
+            presence,
             origins: Locks::default(),
             pending: Arc::default(),
             joining: Locks::default(),

@@ -1,4 +1,5 @@
-//! Who is typing where (client-server API, "Typing Notifications"): in memory only, each for a while.
+//! Who is typing where (client-server API, "Typing Notifications"): in memory only, each for a while. Other
+//! servers in the room are told, again and again while it lasts.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,11 +8,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use ruma::{OwnedUserId, RoomId};
+use ruma::{OwnedServerName, OwnedUserId, RoomId, UserId};
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     notifier::{Notifier, Serial, Subject},
+    remote::others::OtherServers,
     rooms::visibility::Access,
     sessions::Session,
     timeline::Context,
@@ -23,11 +26,16 @@ use crate::{
 
 /// Nobody types for longer without saying so again.
 const LONGEST: Duration = Duration::from_secs(2 * 60);
+/// For how long somebody of another server types unless it says so again.
+const LONGEST_ELSEWHERE: Duration = Duration::from_secs(60);
+/// Other servers are told so often.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 /// Rooms where nobody types any more are remembered up to this many.
 const ROOMS_MAX: usize = 10_000;
 
 pub struct Typing {
     context: Arc<Context>,
+    others: Arc<OtherServers>,
     rooms: Arc<Rooms>,
 }
 
@@ -38,15 +46,21 @@ pub struct Rooms {
 }
 
 struct Room {
-    /// Until when they type.
-    users: BTreeMap<OwnedUserId, Instant>,
+    users: BTreeMap<OwnedUserId, Typist>,
     changed: Serial,
 }
 
+#[derive(Clone, Copy)]
+struct Typist {
+    until: Instant,
+    /// When other servers were told.
+    told: Instant,
+}
+
 impl Typing {
-    pub fn new(context: Arc<Context>) -> Self {
+    pub fn new(context: Arc<Context>, others: Arc<OtherServers>) -> Self {
         let notifier = context.notifier.clone();
-        Self { context, rooms: Arc::new(Rooms { notifier, inner: Mutex::default() }) }
+        Self { context, others, rooms: Arc::new(Rooms { notifier, inner: Mutex::default() }) }
     }
 
     pub fn rooms(&self) -> &Arc<Rooms> {
@@ -60,29 +74,45 @@ impl Typing {
         room_id: &RoomId,
         timeout: Option<Duration>,
     ) -> Result<()> {
-        let (context, room_id) = (self.context.clone(), room_id.to_owned());
-        let user = caller.user_nid;
+        let (context, others) = (self.context.clone(), self.others.clone());
+        let (id, user) = (room_id.to_owned(), caller.user_nid);
         let read = self.context.store.read(move |conn| {
-            let access = Access::load(&context, conn, &room_id, user)?;
-            if access.is_joined() {
-                return Ok(access.info.nid);
+            let access = Access::load(&context, conn, &id, user)?;
+            if !access.is_joined() {
+                return Err(Error::forbidden("You are not in this room"));
             }
-            Err(Error::forbidden("You are not in this room"))
+            let room = access.info.nid;
+            Ok((room, others.in_room(&context, conn, room)?))
         });
-        let room = read.await?;
+        let (room, servers) = read.await?;
         let until = timeout.map(|timeout| Instant::now() + timeout.min(LONGEST));
-        self.rooms.set(room, caller.user_id.clone(), until);
+        if self.rooms.set(room, caller.user_id.clone(), until) {
+            tell(&self.others, &servers, room_id, &caller.user_id, until.is_some());
+        }
         if let Some(until) = until {
-            let rooms = Arc::downgrade(&self.rooms);
+            let (rooms, others) = (Arc::downgrade(&self.rooms), self.others.clone());
+            let (room_id, user_id) = (room_id.to_owned(), caller.user_id.clone());
             tokio::spawn(async move {
                 sleep_until(until).await;
-                if let Some(rooms) = rooms.upgrade() {
-                    rooms.expire(room);
+                if rooms.upgrade().is_some_and(|rooms| rooms.expire(room, &user_id)) {
+                    tell(&others, &servers, &room_id, &user_id, false);
                 }
             });
         }
         Ok(())
     }
+}
+
+fn tell(
+    others: &OtherServers,
+    servers: &[OwnedServerName],
+    room_id: &RoomId,
+    user_id: &UserId,
+    typing: bool,
+) {
+    let content = json!({ "room_id": room_id, "user_id": user_id, "typing": typing });
+    let edu = json!({ "edu_type": "m.typing", "content": content });
+    others.tell(servers, &format!("typing {room_id} {user_id}"), &edu);
 }
 
 impl Rooms {
@@ -97,29 +127,54 @@ impl Rooms {
         is_news.then(|| room.users.keys().cloned().collect())
     }
 
-    fn set(&self, nid: RoomNid, user: OwnedUserId, until: Option<Instant>) {
+    /// A user of another server types, or no longer.
+    pub fn heard(self: &Arc<Self>, room: RoomNid, user: OwnedUserId, typing: bool) {
+        let until = typing.then(|| Instant::now() + LONGEST_ELSEWHERE);
+        self.set(room, user.clone(), until);
+        if let Some(until) = until {
+            let rooms = Arc::downgrade(self);
+            tokio::spawn(async move {
+                sleep_until(until).await;
+                if let Some(rooms) = rooms.upgrade() {
+                    rooms.expire(room, &user);
+                }
+            });
+        }
+    }
+
+    /// Answers whether other servers are to be told.
+    fn set(&self, nid: RoomNid, user: OwnedUserId, until: Option<Instant>) -> bool {
         let mut inner = self.inner.lock();
         if inner.len() >= ROOMS_MAX {
             inner.retain(|_, room| !room.users.is_empty());
         }
         let room =
             inner.entry(nid).or_insert_with(|| Room { users: BTreeMap::new(), changed: Serial(0) });
-        let before = match until {
-            Some(until) => room.users.insert(user, until),
-            None => room.users.remove(&user),
-        };
-        if before.is_some() != until.is_some() {
+        let (now, known) = (Instant::now(), room.users.get(&user).copied());
+        let due = known.is_none_or(|known| now - known.told >= TELL_EVERY);
+        match until {
+            Some(until) => {
+                let told = known.filter(|_| !due).map_or(now, |known| known.told);
+                room.users.insert(user, Typist { until, told });
+            }
+            None => drop(room.users.remove(&user)),
+        }
+        let changes = known.is_some() != until.is_some();
+        if changes {
             room.changed = self.notifier.stir([Subject::Room(nid)]);
         }
+        changes || (due && until.is_some())
     }
 
-    fn expire(&self, nid: RoomNid) {
+    /// Answers whether the user has stopped because it is time.
+    fn expire(&self, nid: RoomNid, user: &UserId) -> bool {
         let mut inner = self.inner.lock();
-        let Some(room) = inner.get_mut(&nid) else { return };
-        let (now, before) = (Instant::now(), room.users.len());
-        room.users.retain(|_, until| *until > now);
-        if room.users.len() < before {
+        let Some(room) = inner.get_mut(&nid) else { return false };
+        let stops = room.users.get(user).is_some_and(|typist| typist.until <= Instant::now());
+        if stops {
+            room.users.remove(user);
             room.changed = self.notifier.stir([Subject::Room(nid)]);
         }
+        stops
     }
 }

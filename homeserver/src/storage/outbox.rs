@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use ruma::ServerName;
+use ruma::{OwnedServerName, ServerName};
 
 use super::{
-    Conn, EventNid, Position, RoomNid,
+    Conn, EventNid, Position, RoomNid, each_backend,
     schema::{events, outbox},
 };
 use crate::error::Result;
+
+/// Rows of one statement, so that their arguments are within what a database takes.
+const ROWS_MAX: usize = 1_000;
 
 /// One thing that waits: an event or an EDU.
 #[derive(Clone, Debug, Queryable)]
@@ -50,6 +53,29 @@ pub fn insert_edu(
             outbox::edu.eq(edu),
         ))
         .execute(conn)?;
+    Ok(())
+}
+
+/// Queues the same EDU for several destinations.
+pub fn insert_edus(
+    conn: &mut Conn,
+    destinations: &[OwnedServerName],
+    position: Position,
+    edu: &str,
+) -> Result<()> {
+    let row = |destination: &OwnedServerName| {
+        (
+            outbox::destination.eq(destination.to_string()),
+            outbox::position.eq(position),
+            outbox::edu.eq(edu.to_owned()),
+        )
+    };
+    for destinations in destinations.chunks(ROWS_MAX) {
+        let rows: Vec<_> = destinations.iter().map(row).collect();
+        each_backend!(conn, conn => {
+            diesel::insert_into(outbox::table).values(rows).execute(conn)
+        })?;
+    }
     Ok(())
 }
 

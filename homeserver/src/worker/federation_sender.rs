@@ -6,6 +6,8 @@
 //!                       take it off; on failure sleep until it is time, or the server is heard from
 //! ```
 //!
+//! With that goes what is not kept: who types, who is there. Alone it is tried once.
+//!
 //! A destination with nothing to send has no task. Those that are down sleep; how many send at once is
 //! bounded.
 
@@ -25,6 +27,8 @@ use crate::{
 
 /// How many transactions are on their way at once, to all servers together.
 const AT_ONCE: usize = 100;
+/// What is not kept is not tried again so soon with a server that did not answer, in milliseconds.
+const SILENT_MS: i64 = 60_000;
 /// A pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,6 +38,8 @@ pub struct FederationSender {
     stopping: CancellationToken,
     /// The tasks that are there, with what tells them that more waits.
     active: Mutex<HashMap<OwnedServerName, Arc<Notify>>>,
+    /// Servers that did not answer lately, and until when they are left alone with what is not kept.
+    silent: Mutex<HashMap<OwnedServerName, i64>>,
     at_once: Semaphore,
     tasks: TaskTracker,
 }
@@ -45,6 +51,7 @@ impl FederationSender {
             clock,
             stopping,
             active: Mutex::default(),
+            silent: Mutex::default(),
             at_once: Semaphore::new(AT_ONCE),
             tasks: TaskTracker::new(),
         })
@@ -76,7 +83,20 @@ impl FederationSender {
                     continue;
                 }
             }
-            self.remote.queued(seen).await;
+            loop {
+                tokio::select! {
+                    () = self.remote.queued(seen) => break,
+                    () = self.remote.others().told() => {}
+                }
+                let now = self.clock.now_ms();
+                self.silent.lock().retain(|_, until| *until > now);
+                for destination in self.remote.others().destinations() {
+                    let is_active = self.active.lock().contains_key(&destination);
+                    if !is_active && !self.silent.lock().contains_key(&destination) {
+                        self.wake(destination);
+                    }
+                }
+            }
             if self.stopping.is_cancelled() {
                 return;
             }
@@ -143,7 +163,12 @@ impl FederationSender {
         let Ok(_permit) = self.at_once.acquire().await else { return Err(Error::Stopping) };
         let now = self.clock.now_ms();
         let backlog = state.backlog(now, waiting);
-        let Some(transaction) = self.remote.next_transaction(destination, backlog).await? else {
+        let kept = self.remote.next_transaction(destination, backlog).await?;
+        let transaction = match kept {
+            Some(transaction) => Some(transaction),
+            None => self.remote.fleeting_transaction(destination)?,
+        };
+        let Some(transaction) = transaction else {
             state.succeeded(false);
             return Ok(0);
         };
@@ -154,7 +179,9 @@ impl FederationSender {
                 if !was_down {
                     tracing::info!(%destination, %error, "a server does not answer");
                 }
-                state.failed(self.clock.now_ms(), rand::random());
+                let now = self.clock.now_ms();
+                self.silent.lock().insert(destination.to_owned(), now + SILENT_MS);
+                state.failed(now, rand::random());
                 if let Some(outage) = state.outage() {
                     self.remote.not_sent(destination, outage).await?;
                 }
@@ -166,6 +193,7 @@ impl FederationSender {
                 } else if was_down {
                     tracing::info!(%destination, "a server answers again");
                 }
+                self.silent.lock().remove(destination);
                 let more = self.remote.sent(destination, &transaction).await?;
                 state.succeeded(more);
                 Ok(if more { waiting } else { 0 })
@@ -176,7 +204,8 @@ impl FederationSender {
     /// Takes the task off the list, unless more was queued meanwhile.
     fn ends(&self, destination: &ServerName, more: &Notify) -> bool {
         let mut active = self.active.lock();
-        let told = futures_util::FutureExt::now_or_never(more.notified()).is_some();
+        let told = futures_util::FutureExt::now_or_never(more.notified()).is_some()
+            || self.remote.others().has_for(destination);
         if !told {
             active.remove(destination);
         }

@@ -5,6 +5,7 @@ mod backfill;
 mod binaries;
 mod devices;
 mod entering;
+mod ephemeral;
 mod keys;
 mod large_join;
 mod malice;

@@ -5,8 +5,13 @@
 
 pub(super) mod device_lists;
 mod direct_to_device;
+mod presence;
+mod receipt;
+mod typing;
 
-use ruma::{OwnedServerName, ServerName, api::federation::transactions::edu::Edu, serde::Raw};
+use ruma::{
+    OwnedServerName, ServerName, UserId, api::federation::transactions::edu::Edu, serde::Raw,
+};
 use sealpost_federation::transaction::MAX_EDU_BYTES;
 
 use super::Remote;
@@ -16,22 +21,30 @@ use crate::error::{Error, Result};
 const EDU_BYTES_MAX: usize = 2 * MAX_EDU_BYTES;
 
 impl Remote {
-    /// Takes in the EDUs of a transaction, in order. What must not be lost is committed then.
+    /// Takes in what is about no room of the EDUs of a transaction, in order, and answers with the rest. What
+    /// must not be lost is committed then.
     pub(super) async fn take_in_edus(
         &self,
         origin: &OwnedServerName,
         edus: Vec<Raw<Edu>>,
-    ) -> Result<()> {
-        let mut messages = Vec::new();
+    ) -> Result<Vec<Edu>> {
+        let (mut messages, mut updates, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for edu in edus.iter().filter_map(|edu| admit(origin, edu)) {
             let taken = match edu {
                 Edu::DirectToDevice(message) => {
                     messages.push(message);
                     continue;
                 }
+                Edu::Presence(presence) => {
+                    updates.extend(presence.push);
+                    continue;
+                }
                 Edu::DeviceListUpdate(update) => self.take_in_device_update(update).await,
                 Edu::SigningKeyUpdate(update) => self.take_in_signing_keys(update).await,
-                _ => continue,
+                edu => {
+                    rest.push(edu);
+                    continue;
+                }
             };
             match taken {
                 Err(Error::Matrix { message, .. }) => {
@@ -40,7 +53,25 @@ impl Remote {
                 taken => taken?,
             }
         }
-        self.take_in_messages(origin, messages).await
+        self.take_in_messages(origin, messages).await?;
+        self.presence.heard(updates).await?;
+        Ok(rest)
+    }
+
+    /// Takes in what is about rooms: it may be about events of the same transaction.
+    pub(super) async fn take_in_edus_of_rooms(
+        &self,
+        origin: &OwnedServerName,
+        edus: Vec<Edu>,
+    ) -> Result<()> {
+        for edu in edus {
+            match edu {
+                Edu::Receipt(receipts) => self.take_in_receipts(origin, receipts).await?,
+                Edu::Typing(typing) => self.take_in_typing(origin, typing).await?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -51,24 +82,38 @@ fn admit(origin: &ServerName, edu: &Raw<Edu>) -> Option<Edu> {
         tracing::info!(%origin, bytes, "an EDU is too large");
         return None;
     }
-    let edu = match edu.deserialize() {
+    let mut edu = match presence::lenient(edu).map_or_else(|| edu.deserialize(), Ok) {
         Ok(edu) => edu,
         Err(error) => {
             tracing::info!(%origin, %error, "an EDU is malformed");
             return None;
         }
     };
-    let speaker = match &edu {
-        Edu::DirectToDevice(message) => &message.sender,
-        Edu::DeviceListUpdate(update) => &update.user_id,
-        Edu::SigningKeyUpdate(update) => &update.user_id,
-        _ => return None,
+    let is_theirs = |user_id: &UserId| {
+        let is_theirs = user_id.server_name() == origin;
+        if !is_theirs {
+            tracing::warn!(%origin, %user_id, "an EDU is about a user of another server");
+        }
+        is_theirs
     };
-    if speaker.server_name() != origin {
-        tracing::warn!(%origin, %speaker, "an EDU is about a user of another server");
-        return None;
-    }
-    Some(edu)
+    let is_admitted = match &mut edu {
+        Edu::DirectToDevice(message) => is_theirs(&message.sender),
+        Edu::DeviceListUpdate(update) => is_theirs(&update.user_id),
+        Edu::SigningKeyUpdate(update) => is_theirs(&update.user_id),
+        Edu::Typing(typing) => is_theirs(&typing.user_id),
+        Edu::Presence(presence) => {
+            presence.push.retain(|update| is_theirs(&update.user_id));
+            true
+        }
+        Edu::Receipt(receipts) => {
+            for room in receipts.receipts.values_mut() {
+                room.read.retain(|user_id, _| is_theirs(user_id));
+            }
+            true
+        }
+        _ => false,
+    };
+    is_admitted.then_some(edu)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use sealpost_federation::{
 };
 use tokio::sync::Notify;
 
-use super::{Remote, serve_events::raw};
+use super::{Remote, others::OtherServers, serve_events::raw};
 use crate::{
     error::{Error, Result},
     service::{notifier::Subject, timeline::Context},
@@ -47,7 +47,8 @@ impl Default for Seen {
 pub struct Transaction {
     id: OwnedTransactionId,
     batch: Batch,
-    until: Position,
+    /// The last row in it; `None`: nothing of it is kept, and it is not sent again.
+    until: Option<Position>,
 }
 
 impl Remote {
@@ -144,8 +145,33 @@ impl Remote {
         });
         let Some((number, rows)) = fixed.await? else { return Ok(None) };
         let read = self.context.store.read(move |conn| batch(&context, conn, &rows));
-        let (batch, until) = read.await?;
-        Ok(Some(Transaction { id: number.to_string().into(), batch, until }))
+        let (mut batch, until) = read.await?;
+        self.add_fleeting(server, &mut batch)?;
+        Ok(Some(Transaction { id: number.to_string().into(), batch, until: Some(until) }))
+    }
+
+    /// What waits for `server` that is not kept, if nothing else does.
+    pub fn fleeting_transaction(&self, server: &ServerName) -> Result<Option<Transaction>> {
+        let mut batch = Batch::default();
+        self.add_fleeting(server, &mut batch)?;
+        let id = format!("f{}-{}", self.context.clock.now_ms(), rand::random::<u32>());
+        let transaction = Transaction { id: id.into(), batch, until: None };
+        Ok(Some(transaction).filter(|transaction| !transaction.batch.is_empty()))
+    }
+
+    fn add_fleeting(&self, server: &ServerName, batch: &mut Batch) -> Result<()> {
+        for edu in self.others.take(server) {
+            if batch.push(Item::Edu(raw(&edu)?)).is_err() {
+                // What doesn't fit is of no worth later.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits for other servers that is not kept.
+    pub fn others(&self) -> &OtherServers {
+        &self.others
     }
 
     /// Sends a transaction. An error that is no outage says that the peer will never take it.
@@ -169,7 +195,12 @@ impl Remote {
 
     /// The transaction was answered: takes it off. Answers whether something still waits.
     pub async fn sent(&self, server: &ServerName, transaction: &Transaction) -> Result<bool> {
-        let (name, until) = (server.to_string(), transaction.until);
+        let name = server.to_string();
+        let Some(until) = transaction.until else {
+            let waiting =
+                self.context.store.read(move |conn| outbox::waiting(conn, &name, None, 1));
+            return Ok(!waiting.await?.is_empty());
+        };
         self.context
             .store
             .write(move |tx| {

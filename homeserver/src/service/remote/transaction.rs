@@ -58,8 +58,9 @@ impl Remote {
         if let Some(known) = known {
             return Ok(Response::new(recall(&known)?));
         }
-        self.take_in_edus(&origin, request.edus).await?;
+        let edus = self.take_in_edus(&origin, request.edus).await?;
         let answers = self.take_in_events(&origin, request.pdus).await?;
+        self.take_in_edus_of_rooms(&origin, edus).await?;
         let answer = remember(&answers)?;
         let now = self.context.clock.now_ms();
         self.context

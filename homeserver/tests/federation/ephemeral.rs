@@ -1,0 +1,101 @@
+//! Who types, who has read and who is there, seen from another server.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    network::Network,
+    user::{User, encode},
+};
+
+/// Syncs until what `looks` for is in an answer.
+async fn until(user: &User, what: &str, mut looks: impl FnMut(&Value) -> bool) {
+    let mut since = String::new();
+    let waiting = async {
+        loop {
+            let query = match since.as_str() {
+                "" => "sync?timeout=0".to_owned(),
+                since => format!("sync?timeout=2000&since={since}"),
+            };
+            let sync = user.call(Method::GET, &query, json!({})).await;
+            if looks(&sync) {
+                return;
+            }
+            since = sync["next_batch"].as_str().unwrap().to_owned();
+        }
+    };
+    let done = tokio::time::timeout(std::time::Duration::from_secs(60), waiting).await;
+    assert!(done.is_ok(), "{} waited in vain for {what}", user.id);
+}
+
+fn content<'a>(sync: &'a Value, room: &str, kind: &str) -> Option<&'a Value> {
+    let events = sync["rooms"]["join"][room]["ephemeral"]["events"].as_array()?;
+    events.iter().find(|event| event["type"] == kind).map(|event| &event["content"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_receipts_and_presence_cross_in_both_directions() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+    bob.join(&room, "a.test").await;
+    for (from, to) in [(&alice, &bob), (&bob, &alice)] {
+        let body = format!("from {}", from.id);
+        let event = from.send(&room, &body).await;
+        to.sees(&room, &[&body]).await;
+
+        let path = format!("rooms/{}/typing/{}", encode(&room), encode(&from.id));
+        from.call(Method::PUT, &path, json!({ "typing": true, "timeout": 30_000 })).await;
+        until(to, "typing", |sync| {
+            content(sync, &room, "m.typing")
+                .is_some_and(|typing| typing["user_ids"] == json!([from.id]))
+        })
+        .await;
+        from.call(Method::PUT, &path, json!({ "typing": false })).await;
+        let mut typed = false;
+        until(to, "the end of typing", |sync| match content(sync, &room, "m.typing") {
+            Some(typing) => {
+                typed |= typing["user_ids"] == json!([from.id]);
+                typing["user_ids"] == json!([])
+            }
+            None => !typed,
+        })
+        .await;
+
+        let read = format!("rooms/{}/receipt/m.read/{}", encode(&room), encode(&event));
+        to.call(Method::POST, &read, json!({})).await;
+        until(from, "a receipt", |sync| {
+            content(sync, &room, "m.receipt")
+                .is_some_and(|receipts| receipts[&event]["m.read"][&to.id]["ts"].is_i64())
+        })
+        .await;
+
+        let status = json!({ "presence": "online", "status_msg": body });
+        from.call(Method::PUT, &format!("presence/{}/status", encode(&from.id)), status).await;
+        until(to, "presence", |sync| {
+            let events = sync["presence"]["events"].as_array();
+            events.is_some_and(|events| {
+                let theirs = |event: &&Value| event["sender"] == from.id.as_str();
+                let told = events.iter().find(theirs);
+                told.is_some_and(|event| event["content"]["status_msg"] == body.as_str())
+            })
+        })
+        .await;
+    }
+
+    // A receipt is kept for a server that is away, over a restart of the one that tells.
+    let event = alice.send(&room, "kept").await;
+    bob.sees(&room, &["kept"]).await;
+    network.cut(&a);
+    let read = format!("rooms/{}/receipt/m.read/{}", encode(&room), encode(&event));
+    bob.call(Method::POST, &read, json!({})).await;
+    b.stop().await;
+    let _b = network.start("b.test").await;
+    network.heal(&a);
+    until(&alice, "a receipt that was kept", |sync| {
+        content(sync, &room, "m.receipt")
+            .is_some_and(|receipts| receipts[&event]["m.read"][&bob.id]["ts"].is_i64())
+    })
+    .await;
+}
