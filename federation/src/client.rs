@@ -51,7 +51,9 @@ pub struct ClientOptions {
 
 /// Hears of every server that answers a request with success: a sign of life.
 #[derive(Clone, Default)]
-pub struct Heard(Option<Arc<dyn Fn(&ServerName) + Send + Sync>>);
+pub struct Heard(Option<Arc<Hear>>);
+
+type Hear = dyn Fn(&ServerName) + Send + Sync;
 
 impl Heard {
     /// Calls `hear`, which must be quick.

@@ -129,10 +129,18 @@ pub fn first_position(conn: &mut Conn, room: RoomNid) -> Result<Option<Position>
         .optional()?)
 }
 
-/// Whether prev_events of a room are missing here.
-pub fn has_backward_extremities(conn: &mut Conn, room: RoomNid) -> Result<bool> {
-    let any = backward_extremities::table.filter(backward_extremities::room_nid.eq(room));
-    Ok(diesel::select(diesel::dsl::exists(any)).get_result(conn)?)
+/// The prev_events that are missing where a room's timeline begins: there its history goes on. Gaps amid what is
+/// here are not among them, since what would fill them has no place there.
+pub fn before_the_beginning(conn: &mut Conn, room: RoomNid) -> Result<Vec<OwnedEventId>> {
+    let Some(first) = first_position(conn, room)? else { return Ok(Vec::new()) };
+    let ids: Vec<String> = backward_extremities::table
+        .inner_join(events::table.on(events::event_nid.eq(backward_extremities::event_nid)))
+        .filter(backward_extremities::room_nid.eq(room))
+        .filter(events::position.le(Position(first.0.max(0))))
+        .select(backward_extremities::prev_event_id)
+        .distinct()
+        .load(conn)?;
+    Ok(ids.into_iter().filter_map(|id| OwnedEventId::try_from(id).ok()).collect())
 }
 
 /// Position and type of a room's newest events, but for what was backfilled.

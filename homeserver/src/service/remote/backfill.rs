@@ -1,6 +1,6 @@
 //! History from before this server was in a room, asked of servers that were.
 //!
-//! 1. The prev_events that are missing here tell where to go on.
+//! 1. The prev_events that are missing where the timeline begins tell where to go on.
 //! 2. One server after another is asked for what is before; the first answer that brings something is taken.
 //! 3. The events are checked like any other, and those that authorise them fetched.
 //! 4. Where an event's prev_events are not known, the state before it is asked for, a few times at most; the
@@ -72,7 +72,7 @@ impl Remote {
 
     async fn frontier(&self, info: &RoomInfo) -> Result<Vec<OwnedEventId>> {
         let room = info.nid;
-        self.context.store.read(move |conn| events::backward_extremities(conn, room)).await
+        self.context.store.read(move |conn| events::before_the_beginning(conn, room)).await
     }
 
     async fn ask_for_history(

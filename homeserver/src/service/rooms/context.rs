@@ -113,7 +113,7 @@ impl Rooms {
             let room = &view.access.info;
             let reached = !before.more
                 && before.events.len() < limit / 2
-                && events::has_backward_extremities(conn, room.nid)?;
+                && !events::before_the_beginning(conn, room.nid)?.is_empty();
             let reached = reached.then(|| room.clone());
             let found = Surroundings {
                 event,

@@ -153,8 +153,9 @@ impl Rooms {
                 false => members_of_senders(&context, conn, &events)?,
             };
             let backward = request.direction == Direction::Backward && request.to.is_none();
-            let reached =
-                backward && !more && events::has_backward_extremities(conn, view.access.info.nid)?;
+            let reached = backward
+                && !more
+                && !events::before_the_beginning(conn, view.access.info.nid)?.is_empty();
             let reached = reached.then(|| view.access.info.clone());
             // Servers may not answer now and may later: whoever got something may come again.
             let more = more || (reached.is_some() && !events.is_empty());
