@@ -404,8 +404,10 @@ fn start_on(
     workers.push(tokio::spawn(worker::cleanup::run(cleanup, core.clock.clone(), stopping.clone())));
 
     let departing = Arc::clone(core.accounts.departing());
+    let upgrading = Arc::clone(&rooms);
     let departures = Departures::new(core.store.clone(), rooms, departing);
     workers.push(tokio::spawn(worker::departures::run(departures, stopping.clone())));
+    workers.push(tokio::spawn(worker::upgrades::run(upgrading, stopping.clone())));
     if config.presence.enabled {
         workers.push(tokio::spawn(worker::presence::run(presence, stopping.clone())));
     }

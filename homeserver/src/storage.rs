@@ -59,6 +59,7 @@ pub mod relations;
 pub mod remote_devices;
 pub mod remote_media;
 pub mod reports;
+pub mod room_upgrades;
 pub mod rooms;
 pub mod schema;
 pub mod server_keys;

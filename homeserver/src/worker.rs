@@ -8,3 +8,4 @@ pub mod device_updates;
 pub mod federation_sender;
 pub mod presence;
 pub mod profile_updates;
+pub mod upgrades;

@@ -45,6 +45,8 @@ mod listeners;
 mod media;
 #[path = "client/paths.rs"]
 mod paths;
+#[path = "client/peeking.rs"]
+mod peeking;
 #[path = "client/presence.rs"]
 mod presence;
 #[path = "client/profile.rs"]
@@ -81,5 +83,7 @@ mod threads;
 mod to_device;
 #[path = "client/unread.rs"]
 mod unread;
+#[path = "client/upgrade.rs"]
+mod upgrade;
 #[path = "client/visibility.rs"]
 mod visibility;

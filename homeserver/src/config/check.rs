@@ -120,15 +120,6 @@ impl Config {
             LATER,
         );
         warn(self.email.smtp_host.is_some(), "email.smtp_host", LATER);
-        warn(!self.turn.uris.is_empty(), "turn.uris", LATER);
-        warn(self.room_directory.public_without_auth, "room_directory.public_without_auth", LATER);
-        warn(
-            self.room_directory.public_over_federation,
-            "room_directory.public_over_federation",
-            LATER,
-        );
-        warn(self.room_directory.anyone_may_publish, "room_directory.anyone_may_publish", LATER);
-        warn(self.registration.allow_guests, "registration.allow_guests", LATER);
         warn(
             self.media.allow_unauthenticated,
             "media.allow_unauthenticated",

@@ -17,6 +17,7 @@ pub mod knock;
 pub mod media;
 pub mod membership;
 pub mod message;
+pub mod peeking;
 pub mod presence;
 pub mod profile;
 pub mod push;
@@ -62,7 +63,7 @@ fn viewer(caller: &Session) -> Viewer<'_> {
     Viewer::new(caller)
 }
 
-fn direction(requested: RequestedDirection) -> Direction {
+pub(in crate::http) fn direction(requested: RequestedDirection) -> Direction {
     match requested {
         RequestedDirection::Backward => Direction::Backward,
         RequestedDirection::Forward => Direction::Forward,

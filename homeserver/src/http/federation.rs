@@ -3,6 +3,7 @@
 pub mod authorization;
 pub mod backfill;
 pub mod device;
+pub mod directory;
 pub mod discovery;
 pub mod event;
 pub mod keys;

@@ -85,7 +85,7 @@ impl<'a> Endpoint<'a> {
         let [first, _, third, _] = self.path;
         let changes = !self.is(&Method::GET);
         match first {
-            "rooms" => changes && matches!(third, "send" | "state" | "join" | "invite"),
+            "rooms" => changes && matches!(third, "send" | "state" | "join" | "invite" | "upgrade"),
             "join" | "knock" | "createRoom" | "profile" => changes,
             _ => false,
         }
@@ -101,6 +101,7 @@ impl<'a> Endpoint<'a> {
             (_, "rooms") => match third {
                 "send" | "state" | "redact" => Some(Kind::Send),
                 "join" => Some(Kind::Join),
+                "upgrade" => Some(Kind::CreateRoom),
                 "invite" => Some(Kind::Invite),
                 "report" => Some(Kind::Report),
                 _ => None,

@@ -15,7 +15,7 @@ use super::{
         room, session, sliding_sync, state, sync, tag, threads, to_device, typing, user_directory,
         voip,
     },
-    client::{alias, context, directory, knock, space},
+    client::{alias, context, directory, knock, peeking, space},
     client::{dehydrated_device, device, keys},
     federation, limits,
     metrics::RouteMetrics,
@@ -103,6 +103,7 @@ pub fn routes() -> Routes {
     routes.add(room::get_room_event);
     routes.add(room::get_event_by_timestamp);
     routes.add(room::get_summary);
+    routes.add(room::upgrade_room);
     routes.add(space::get_hierarchy);
     routes.add(context::get_context);
 
@@ -138,6 +139,11 @@ pub fn routes() -> Routes {
     routes.add_also_at(&state, state::send_state_event);
 
     routes.add(sync::sync_events);
+    let get = Method::GET;
+    routes.add_raw_at(get.clone(), &peeking::INITIAL_SYNC, peeking::initial_sync);
+    routes.add_raw_at(get.clone(), &peeking::ROOM_INITIAL_SYNC, peeking::get_current_state);
+    routes.add_raw_at(get.clone(), &peeking::EVENTS, peeking::listen_to_new_events);
+    routes.add_raw_at(get, &peeking::EVENT, peeking::get_one_event);
     routes.add_raw(Method::POST, sliding_sync::UNSTABLE, sliding_sync::unstable);
     routes.add_raw(Method::POST, sliding_sync::V4, sliding_sync::v4);
 
@@ -206,6 +212,9 @@ pub fn routes() -> Routes {
     routes.add(federation::event::get_room_state);
     routes.add(federation::event::get_room_state_ids);
     routes.add(federation::event::get_missing_events);
+    routes.add(federation::event::get_event_by_timestamp);
+    routes.add(federation::directory::get_public_rooms);
+    routes.add(federation::directory::get_public_rooms_filtered);
     routes.add(federation::authorization::get_event_authorization);
     routes.add(federation::backfill::get_backfill);
     let userinfo = federation::openid::USERINFO;

@@ -108,6 +108,10 @@ impl Power {
         self.of(user_id) >= self.invite
     }
 
+    pub fn creators(&self) -> impl Iterator<Item = &UserId> {
+        self.creators.iter().map(|user| &**user)
+    }
+
     /// The users who have a level of their own.
     pub fn named(&self) -> impl Iterator<Item = &UserId> {
         self.creators.iter().chain(self.users.keys()).map(|user| &**user)

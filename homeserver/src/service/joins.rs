@@ -35,13 +35,18 @@ impl Joins {
     ) -> Result<OwnedRoomId> {
         let (room_id, mut via) = self.find(room, via).await?;
         match self.rooms.join_local(caller, &room_id, reason.clone()).await? {
-            LocalJoin::Joined(info) => return Ok(info.id.clone()),
+            LocalJoin::Joined(info) => {
+                self.rooms.keep_settings(caller.user_nid, &caller.user_id, &info).await?;
+                return Ok(info.id.clone());
+            }
             LocalJoin::Elsewhere(servers) => via.extend(servers),
         }
         caller.check_not_guest()?;
         via.extend(self.inviter(caller, &room_id).await?);
         let joiner = self.joiner(caller, reason).await?;
-        Ok(self.remote.join(&room_id, &named(&room_id, via), &joiner).await?.id.clone())
+        let info = self.remote.join(&room_id, &named(&room_id, via), &joiner).await?;
+        self.rooms.keep_settings(caller.user_nid, &caller.user_id, &info).await?;
+        Ok(info.id.clone())
     }
 
     /// Knocks on `room`. `via` are servers that may help.

@@ -10,6 +10,7 @@
 
 pub mod counts;
 pub mod evaluate;
+pub mod follow;
 pub mod notifications;
 pub mod rules;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use ruma::{
+    UserId,
     api::error::ErrorKind,
     push::{Action, AnyPushRule, NewPushRule, RuleKind, Ruleset},
 };
@@ -28,7 +30,7 @@ use self::{
 use super::{notifier::Subject, sessions::Session, timeline::Context};
 use crate::{
     error::{Error, Result},
-    storage::{members, push_counts, push_rules},
+    storage::{Tx, UserNid, members, push_counts, push_rules},
 };
 
 /// The most that a user's own rules may take, as JSON.
@@ -92,32 +94,45 @@ impl Push {
         let (context, user) = (self.context.clone(), caller.user_nid);
         let user_id = caller.user_id.clone();
         let write = self.context.store.write(move |tx| {
-            let known = push_rules::get(tx, user)?.map(|(rules, _)| rules);
-            let mut rules = from_difference(known.as_deref(), &user_id)?;
-            apply(&mut rules, change.clone())?;
-            let difference = to_difference(&rules, &user_id)?;
-            if difference.len() > LARGEST {
-                return Err(Error::invalid_param("These are too many rules"));
-            }
-            let position = tx.next_position()?;
-            push_rules::set(tx, user, &difference, position)?;
-            let before = from_difference(known.as_deref(), &user_id)?;
-            for row in members::of_user(tx, user)?.iter().filter(|row| row.membership == "join") {
-                let room = context.rooms.by_nid(tx, row.room_nid)?;
-                let quiet = is_quiet(&rules, &room.id, &user_id);
-                if quiet != is_quiet(&before, &room.id, &user_id) {
-                    push_counts::set_mode(tx, (user, row.room_nid), position, quiet)?;
-                }
-            }
-            let context = context.clone();
-            tx.after_commit(move || {
-                context.push_rules.changed(user, position);
-                context.notifier.advance(position, [Subject::User(user)]);
-            });
-            Ok(())
+            let apply = |rules: &mut Ruleset| apply(rules, change.clone()).map(|()| true);
+            change_rules(tx, &context, (user, &user_id), apply)
         });
         write.await
     }
+}
+
+/// Changes a user's rules in a job of the writer; `change` says whether it has.
+pub(super) fn change_rules(
+    tx: &mut Tx<'_>,
+    context: &Arc<Context>,
+    (user, user_id): (UserNid, &UserId),
+    change: impl Fn(&mut Ruleset) -> Result<bool>,
+) -> Result<()> {
+    let known = push_rules::get(tx, user)?.map(|(rules, _)| rules);
+    let mut rules = from_difference(known.as_deref(), user_id)?;
+    if !change(&mut rules)? {
+        return Ok(());
+    }
+    let difference = to_difference(&rules, user_id)?;
+    if difference.len() > LARGEST {
+        return Err(Error::invalid_param("These are too many rules"));
+    }
+    let position = tx.next_position()?;
+    push_rules::set(tx, user, &difference, position)?;
+    let before = from_difference(known.as_deref(), user_id)?;
+    for row in members::of_user(tx, user)?.iter().filter(|row| row.membership == "join") {
+        let room = context.rooms.by_nid(tx, row.room_nid)?;
+        let quiet = is_quiet(&rules, &room.id, user_id);
+        if quiet != is_quiet(&before, &room.id, user_id) {
+            push_counts::set_mode(tx, (user, row.room_nid), position, quiet)?;
+        }
+    }
+    let context = context.clone();
+    tx.after_commit(move || {
+        context.push_rules.changed(user, position);
+        context.notifier.advance(position, [Subject::User(user)]);
+    });
+    Ok(())
 }
 
 fn apply(rules: &mut Ruleset, change: RuleChange) -> Result<()> {

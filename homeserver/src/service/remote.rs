@@ -15,6 +15,7 @@ mod backfill;
 mod device_lists;
 mod device_updates;
 mod devices;
+pub mod directory;
 pub mod edu;
 mod fetch;
 pub mod invite;
@@ -37,6 +38,7 @@ pub mod serve_join;
 pub mod signs_of_life;
 pub mod spaces;
 mod spooled;
+mod timestamps;
 pub mod transaction;
 
 use std::{path::PathBuf, sync::Arc};

@@ -17,8 +17,11 @@ mod profile;
 mod relations;
 mod send;
 mod state;
+mod succession;
 mod summary;
 mod threads;
+mod upgrade;
+mod upgraded;
 pub mod visibility;
 
 use std::sync::{Arc, atomic::AtomicI64};
@@ -27,14 +30,14 @@ use ruma::{RoomId, RoomVersionId, events::StateEventType};
 
 use super::{
     event::Event,
-    remote::Remote,
+    remote::{Remote, locks::Locks},
     room_info::RoomInfo,
     timeline::{Context, Timeline},
 };
 use crate::{
     error::{Error, Result},
     room::power::Power,
-    storage::{Conn, rooms as room_rows, state::State},
+    storage::{Conn, RoomNid, rooms as room_rows, state::State},
 };
 
 pub use self::{
@@ -56,6 +59,8 @@ pub struct Rooms {
     last_created: AtomicI64,
     summaries: Arc<Summaries>,
     walks: Walks,
+    /// One upgrade of a room at a time.
+    upgrading: Locks<RoomNid>,
     anyone_may_publish: bool,
 }
 
@@ -76,6 +81,7 @@ impl Rooms {
             last_created: AtomicI64::new(0),
             summaries: Arc::default(),
             walks: Walks::default(),
+            upgrading: Locks::default(),
             anyone_may_publish: options.anyone_may_publish,
         }
     }

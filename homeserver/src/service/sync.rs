@@ -6,6 +6,7 @@
 
 pub mod filter;
 pub mod lazy;
+pub mod old;
 mod room;
 pub mod sliding;
 pub mod streams;

@@ -40,7 +40,7 @@ use super::{event::Event, room_info::RoomInfo};
 use crate::{
     error::{Error, Result},
     room::{build::Draft, event::Pdu, policy::with_signature},
-    storage::{Conn, RoomNid, UserNid},
+    storage::{Conn, RoomNid, UserNid, room_upgrades::UpgradeRow},
 };
 
 /// How many rooms keep their queue and tip in memory.
@@ -92,6 +92,8 @@ pub struct NewRoom {
     pub create: Pdu,
     pub is_public: bool,
     pub alias: Option<(OwnedRoomAliasId, UserNid)>,
+    /// It takes another's place; what has to move is noted in the same commit.
+    pub replaces: Option<UpgradeRow>,
 }
 
 impl Outcome {

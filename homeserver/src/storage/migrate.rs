@@ -57,6 +57,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-25_keep_to_device",
     "2026-11-25_keep_keys",
     "2026-11-25_answer_for_keys",
+    "2026-11-25_keep_room_upgrades",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

@@ -96,6 +96,19 @@ pub fn alias_creator(conn: &mut Conn, alias: &str) -> Result<Option<UserNid>> {
     Ok(room_aliases::table.find(alias).select(room_aliases::creator_nid).first(conn).optional()?)
 }
 
+/// Gives the aliases of a room, and its place in the directory, to the one that replaces it.
+pub fn move_names(tx: &mut Conn, from: RoomNid, to: RoomNid) -> Result<()> {
+    diesel::update(room_aliases::table.filter(room_aliases::room_nid.eq(from)))
+        .set(room_aliases::room_nid.eq(to))
+        .execute(tx)?;
+    let was_public: bool = rooms::table.find(from).select(rooms::is_public).first(tx)?;
+    if was_public {
+        set_public(tx, to, true)?;
+        set_public(tx, from, false)?;
+    }
+    Ok(())
+}
+
 pub fn delete_alias(conn: &mut Conn, alias: &str) -> Result<()> {
     diesel::delete(room_aliases::table.find(alias)).execute(conn)?;
     Ok(())

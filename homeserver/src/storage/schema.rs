@@ -115,6 +115,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    room_upgrades (old_room_nid) {
+        old_room_nid -> BigInt,
+        new_room_nid -> BigInt,
+        user_nid -> BigInt,
+        tombstone_id -> Nullable<Text>,
+        tombstone -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     rooms (room_nid) {
         room_nid -> BigInt,
         room_id -> Text,

@@ -64,3 +64,61 @@ async fn a_hierarchy_leads_through_rooms_of_other_servers() {
     a.stop().await;
     b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_of_another_server_is_asked_where_it_is_open() {
+    let network = Network::new();
+    let open = "\n[room_directory]\npublic_over_federation = true\n";
+    let (a, b) = (network.start_with("a.test", open).await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    for name in ["Fish", "Birds"] {
+        let body = json!({ "preset": "public_chat", "visibility": "public", "name": name });
+        alice.create_room(body).await;
+    }
+    let mut found = Vec::new();
+    let mut since = String::new();
+    for _ in 0..2 {
+        let path = format!("publicRooms?server=a.test&limit=1{since}");
+        let page = bob.call(Method::GET, &path, json!({})).await;
+        assert_eq!(page["total_room_count_estimate"], 2);
+        found.push(page["chunk"][0]["name"].as_str().unwrap().to_owned());
+        since = format!("&since={}", page["next_batch"].as_str().unwrap_or_default());
+    }
+    found.sort();
+    assert_eq!(found, ["Birds", "Fish"]);
+    let filter = json!({ "filter": { "generic_search_term": "fish" } });
+    let page = bob.call(Method::POST, "publicRooms?server=a.test", filter).await;
+    assert_eq!(page["chunk"].as_array().unwrap().len(), 1);
+    assert_eq!(page["chunk"][0]["name"], "Fish");
+
+    let (status, answer) =
+        alice.try_call(Method::GET, "publicRooms?server=b.test", json!({})).await;
+    assert_eq!((status.as_u16(), &answer["errcode"]), (403, &json!("M_FORBIDDEN")));
+    let (status, _) = alice.try_call(Method::GET, "publicRooms?server=c.test", json!({})).await;
+    assert_eq!(status.as_u16(), 502);
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_at_a_time_before_our_own_history_is_asked_for() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+    let first = alice.send(&room, "first").await;
+    let path = format!("rooms/{}/event/{}", encode(&room), encode(&first));
+    let time = alice.call(Method::GET, &path, json!({})).await["origin_server_ts"].clone();
+    alice.send(&room, "second").await;
+    bob.join(&room, "a.test").await;
+    for dir in ["f", "b"] {
+        let path = format!("rooms/{}/timestamp_to_event?ts={time}&dir={dir}", encode(&room));
+        let found = get(&bob, &path).await;
+        assert_eq!(found["origin_server_ts"], time, "{dir}");
+    }
+    let path = format!("../v1/rooms/{}/timestamp_to_event?ts=1&dir=b", encode(&room));
+    let (status, _) = bob.try_call(Method::GET, &path, json!({})).await;
+    assert_eq!(status.as_u16(), 404);
+    a.stop().await;
+    b.stop().await;
+}

@@ -13,7 +13,7 @@ use ruma::{
             room::Visibility,
         },
     },
-    directory::Filter,
+    directory::{Filter, RoomNetwork},
 };
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         auth::Scheme as _,
         ruma::{Call, Ctx, Ruma, call},
     },
-    service::rooms::DirectoryPage,
+    service::{remote::directory::DirectoryQuery, rooms::DirectoryPage},
 };
 
 /// Where the directory may be asked for without an access token, unlike by ruma's type.
@@ -37,7 +37,9 @@ pub async fn get_public_rooms(ctx: Ctx, mut request: Call) -> Result<HttpRespons
     }
     call(ctx, request, async |ctx, ruma: Ruma<get_public_rooms::v3::Request>| {
         let get_public_rooms::v3::Request { limit, since, server, .. } = ruma.request;
-        let page = page(&ctx, server, limit, since, Filter::new()).await?;
+        let (filter, network) = (Filter::new(), RoomNetwork::Matrix);
+        let query = DirectoryQuery { limit, since, filter, network };
+        let page = page(&ctx, server, query).await?;
         let mut response = get_public_rooms::v3::Response::new(page.rooms);
         response.next_batch = page.next_batch;
         response.prev_batch = page.prev_batch;
@@ -53,7 +55,9 @@ pub async fn get_public_rooms_filtered(
     ctx: Ctx,
     Ruma { request, .. }: Ruma<get_public_rooms_filtered::v3::Request>,
 ) -> Result<get_public_rooms_filtered::v3::Response> {
-    let page = page(&ctx, request.server, request.limit, request.since, request.filter).await?;
+    let get_public_rooms_filtered::v3::Request { server, limit, since, filter, .. } = request;
+    let query = DirectoryQuery { limit, since, filter, network: request.room_network };
+    let page = page(&ctx, server, query).await?;
     let mut response = get_public_rooms_filtered::v3::Response::new();
     response.chunk = page.rooms;
     response.next_batch = page.next_batch;
@@ -93,13 +97,12 @@ pub async fn set_room_visibility(
 async fn page(
     ctx: &Ctx,
     server: Option<OwnedServerName>,
-    limit: Option<UInt>,
-    since: Option<String>,
-    filter: Filter,
+    query: DirectoryQuery,
 ) -> Result<DirectoryPage> {
-    if server.is_some_and(|server| server != ctx.rooms.context().server_name) {
-        return Err(Error::not_found("The directories of other servers can't be asked yet"));
+    let own = &ctx.rooms.context().server_name;
+    if let Some(server) = server.filter(|server| server != own) {
+        return ctx.remote.public_rooms_of(&server, query).await;
     }
-    let limit = limit.and_then(|limit| usize::try_from(u64::from(limit)).ok());
-    ctx.rooms.public_rooms(limit, since.as_deref(), filter).await
+    let limit = query.limit.and_then(|limit| usize::try_from(u64::from(limit)).ok());
+    ctx.rooms.public_rooms(limit, query.since.as_deref(), query.filter).await
 }

@@ -301,7 +301,7 @@ pub(in crate::http) fn number(call: &Call, name: &'static str) -> Result<Option<
 }
 
 /// A parameter of the query, decoded.
-fn in_query(call: &Call, name: &str) -> Result<Option<String>> {
+pub(in crate::http) fn in_query(call: &Call, name: &str) -> Result<Option<String>> {
     let query = call.http.uri().query().unwrap_or_default();
     let raw = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let Some(raw) = raw else { return Ok(None) };

@@ -1,7 +1,9 @@
 //! `ruma::api::client::room`: making rooms and reading single events.
 
 use ruma::{
-    api::client::room::{create_room, get_event_by_timestamp, get_room_event, get_summary},
+    api::client::room::{
+        create_room, get_event_by_timestamp, get_room_event, get_summary, upgrade_room,
+    },
     serde::Raw,
 };
 
@@ -42,8 +44,8 @@ pub async fn get_event_by_timestamp(
 ) -> Result<get_event_by_timestamp::v1::Response> {
     let Ruma { request, caller } = request;
     let direction = direction(request.dir);
-    let event = ctx.rooms.event_at(&caller, &request.room_id, request.ts, direction).await?;
-    let (event_id, time) = (event.pdu.event_id.clone(), event.pdu.origin_server_ts);
+    let (room_id, at) = (&request.room_id, request.ts);
+    let (event_id, time) = ctx.rooms.event_at(&caller, room_id, at, direction).await?;
     Ok(get_event_by_timestamp::v1::Response::new(event_id, time))
 }
 
@@ -58,4 +60,15 @@ pub async fn get_summary(
     let mut response = get_summary::v1::Response::new(summary);
     response.membership = membership;
     Ok(response)
+}
+
+/// `POST /_matrix/client/v3/rooms/{roomId}/upgrade`
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidupgrade))
+pub async fn upgrade_room(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<upgrade_room::v3::Request>,
+) -> Result<upgrade_room::v3::Response> {
+    let upgrade_room::v3::Request { room_id, new_version, additional_creators, .. } = request;
+    let new = ctx.rooms.upgrade(&caller, &room_id, new_version, additional_creators).await?;
+    Ok(upgrade_room::v3::Response::new(new))
 }

@@ -1,12 +1,15 @@
 //! Events and states of rooms that other servers share with this one.
 
 use ruma::api::federation::event::{
-    get_event, get_missing_events, get_room_state, get_room_state_ids,
+    get_event, get_event_by_timestamp, get_missing_events, get_room_state, get_room_state_ids,
 };
 
 use crate::{
     error::Result,
-    http::ruma::{Ctx, Ruma},
+    http::{
+        client::direction,
+        ruma::{Ctx, Ruma},
+    },
     service::remote::serve_events::{ids, pdus},
 };
 
@@ -53,4 +56,17 @@ pub async fn get_missing_events(
 ) -> Result<get_missing_events::v1::Response> {
     let events = ctx.remote.missing_events_for(&caller, request).await?;
     Ok(get_missing_events::v1::Response::new(events))
+}
+
+/// `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1timestamp_to_eventroomid>
+pub async fn get_event_by_timestamp(
+    ctx: Ctx,
+    Ruma { request, caller }: Ruma<get_event_by_timestamp::v1::Request>,
+) -> Result<get_event_by_timestamp::v1::Response> {
+    let direction = direction(request.dir);
+    let event = ctx.remote.event_at_for(&caller, &request.room_id, request.ts, direction).await?;
+    let (event_id, time) = (event.pdu.event_id.clone(), event.pdu.origin_server_ts);
+    Ok(get_event_by_timestamp::v1::Response::new(event_id, time))
 }

@@ -227,7 +227,7 @@ pub(super) fn auth_chain(
 }
 
 /// A server that reads a room.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     context: &'a Context,
     info: &'a RoomInfo,
     /// Its users that have or had a membership in the room.
@@ -236,7 +236,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// 403 unless a user of the server is in the room.
-    fn new(
+    pub(super) fn new(
         context: &'a Context,
         conn: &mut Conn,
         info: &'a RoomInfo,
@@ -264,7 +264,7 @@ impl<'a> Reader<'a> {
         raw(&hidden.json)
     }
 
-    fn may_see(&self, conn: &mut Conn, event: &Event) -> Result<bool> {
+    pub(super) fn may_see(&self, conn: &mut Conn, event: &Event) -> Result<bool> {
         #[derive(Deserialize)]
         struct Visibility {
             history_visibility: HistoryVisibility,

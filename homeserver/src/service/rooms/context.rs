@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ruma::{EventId, MilliSecondsSinceUnixEpoch, RoomId};
+use ruma::{EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, RoomId};
 
 use super::{
     Rooms,
@@ -17,7 +17,7 @@ use crate::{
         sync::filter::EventFilter,
     },
     storage::{
-        Position,
+        Conn, Position,
         events::{self, Direction},
     },
 };
@@ -128,7 +128,8 @@ impl Rooms {
         read.await
     }
 
-    /// The event closest to a time in a direction; 404 where there is none that the caller may see.
+    /// The event closest to a time in a direction, and its time; 404 where there is none that the caller may
+    /// see. Where our own history of the room ends before it, other servers are asked.
     ///
     /// The place is found by halving, so where servers told times that do not fit the order of the events,
     /// the answer is one that is close.
@@ -138,35 +139,65 @@ impl Rooms {
         room_id: &RoomId,
         time: MilliSecondsSinceUnixEpoch,
         direction: Direction,
-    ) -> Result<Arc<Event>> {
+    ) -> Result<(OwnedEventId, MilliSecondsSinceUnixEpoch)> {
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let read = self.context.store.read(move |conn| {
             let view = View::load(&context, conn, &room_id, (user_nid, &user_id))?;
             view.access.check_history(&context, conn)?;
-            let time: i64 = time.get().into();
-            // The last place before the time, or after it when the time itself still counts.
-            let bound = match direction {
-                Direction::Forward => time,
-                Direction::Backward => time.saturating_add(1),
-            };
-            let start = events::place_of_time(conn, view.access.info.nid, bound)?;
-            let mut walk = Walk { start, to: None, direction, limit: 1 };
-            for _ in 0..BESIDE_MAX {
-                let walked = view.walk(conn, walk, &EventFilter::default())?;
-                let Some(Shown { event, .. }) = walked.events.into_iter().next() else { break };
-                let told = i64::from(event.pdu.origin_server_ts.get());
-                let fits = match direction {
-                    Direction::Forward => told >= time,
-                    Direction::Backward => told <= time,
-                };
-                if fits {
-                    return Ok(event);
+            let found = closest(conn, &view, time, direction)?;
+            let info = view.access.info.clone();
+            // Before the first event that is here there may be one that is closer.
+            let at_the_end = match (&found, direction) {
+                (None, Direction::Forward) => false,
+                (None, Direction::Backward) => true,
+                (Some(_), Direction::Backward) => false,
+                (Some(event), Direction::Forward) => {
+                    let before =
+                        Position(event.position().unwrap_or(BEGINNING).0.saturating_sub(1));
+                    let range = (BEGINNING, before);
+                    events::timeline(conn, info.nid, range, Direction::Backward, 1)?.is_empty()
                 }
-                walk = Walk { start: walked.at, to: None, direction, limit: 1 };
-            }
-            Err(Error::not_found("There is no event on that side of the time"))
+            };
+            Ok((info, found, at_the_end && view.access.is_joined()))
         });
-        read.await
+        let (info, found, at_the_end) = read.await?;
+        if at_the_end && let Some(found) = self.remote.event_at(&info, time, direction).await? {
+            return Ok(found);
+        }
+        let found =
+            found.ok_or_else(|| Error::not_found("There is no event on that side of the time"))?;
+        Ok((found.pdu.event_id.clone(), found.pdu.origin_server_ts))
     }
+}
+
+/// The event here that is closest to a time in a direction.
+fn closest(
+    conn: &mut Conn,
+    view: &View<'_>,
+    time: MilliSecondsSinceUnixEpoch,
+    direction: Direction,
+) -> Result<Option<Arc<Event>>> {
+    let time: i64 = time.get().into();
+    // The last place before the time, or after it when the time itself still counts.
+    let bound = match direction {
+        Direction::Forward => time,
+        Direction::Backward => time.saturating_add(1),
+    };
+    let start = events::place_of_time(conn, view.access.info.nid, bound)?;
+    let mut walk = Walk { start, to: None, direction, limit: 1 };
+    for _ in 0..BESIDE_MAX {
+        let walked = view.walk(conn, walk, &EventFilter::default())?;
+        let Some(Shown { event, .. }) = walked.events.into_iter().next() else { break };
+        let told = i64::from(event.pdu.origin_server_ts.get());
+        let fits = match direction {
+            Direction::Forward => told >= time,
+            Direction::Backward => told <= time,
+        };
+        if fits {
+            return Ok(Some(event));
+        }
+        walk = Walk { start: walked.at, to: None, direction, limit: 1 };
+    }
+    Ok(None)
 }

@@ -8,8 +8,8 @@ use std::{
 
 use http::StatusCode;
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, RoomVersionId, UInt,
-    UserId,
+    MilliSecondsSinceUnixEpoch, OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId,
+    RoomVersionId, ServerName, UInt, UserId,
     api::{
         client::room::{
             Visibility,
@@ -29,51 +29,94 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    room::{build, version},
+    room::{build, event::Pdu, version},
     service::{
         room_info::RoomInfo,
         sessions::Session,
         timeline::{LocalEvent, NewRoom, prepare::refused},
     },
-    storage::{accounts, rooms as room_rows},
+    storage::{RoomNid, accounts, room_upgrades::UpgradeRow, rooms as room_rows},
 };
 
 /// What a client asks for.
 pub type NewRoomRequest = Request;
 
+/// So many users can be invited by the making of a room.
+const INVITES_MAX: usize = 1_000;
 /// Power that only creators have where creators are above all.
 const TOMBSTONE_ABOVE_ADMINS: i64 = 150;
-const CREATOR_POWER: i64 = 100;
+pub(super) const CREATOR_POWER: i64 = 100;
 
 impl Rooms {
     /// Makes a room and returns its id.
     pub async fn create(&self, caller: &Session, request: NewRoomRequest) -> Result<OwnedRoomId> {
         let version = request.room_version.clone().unwrap_or_else(|| self.default_version.clone());
-        let rules = version::rules(&version).ok_or_else(|| {
-            Error::matrix(
-                StatusCode::BAD_REQUEST,
-                ErrorKind::UnsupportedRoomVersion,
-                format!("Room version {version} is not supported here"),
-            )
-        })?;
+        let rules = rules_of(&version)?;
+        if !request.invite_3pid.is_empty() {
+            return Err(Error::invalid_param("Invitations by e-mail are not supported yet"));
+        }
+        if request.invite.len() > INVITES_MAX {
+            return Err(Error::invalid_param("These are too many invitations at once"));
+        }
         let plan = Plan::new(&caller.user_id, &version, rules, &request)?;
         let alias = match &request.room_alias_name {
             Some(name) => Some(self.new_alias(name).await?),
             None => None,
         };
-        let creator = caller.user_nid;
         let invited = request.invite.clone();
         let read = self.context.store.read(move |conn| {
-            let profile = accounts::find(conn, creator)?;
             let of_invited = |user: OwnedUserId| accounts::find_by_id(conn, user.as_str());
-            Ok((profile, invited.into_iter().map(of_invited).collect::<Result<Vec<_>>>()?))
+            invited.into_iter().map(of_invited).collect::<Result<Vec<_>>>()
         });
-        let (profile, profiles) = read.await?;
+        let profiles = read.await?;
+        let mut messages = plan.state(alias.as_deref(), &request)?;
+        let mut invites_elsewhere = Vec::new();
+        for (user, profile) in request.invite.iter().zip(profiles) {
+            let mut invite = membership_content("invite", None);
+            set_profile(&mut invite, profile);
+            if request.is_direct
+                && let Some(invite) = invite.as_object_mut()
+            {
+                invite.insert("is_direct".to_owned(), true.into());
+            }
+            if user.server_name() == self.context.server_name {
+                messages.push(member(user, &invite)?);
+            } else {
+                invites_elsewhere.push((user, member(user, &invite)?));
+            }
+        }
+        let founding = Founding {
+            room_id: new_room_id(&self.context.server_name, rules),
+            version,
+            rules,
+            create: plan.create,
+            messages,
+            is_public: request.visibility == Visibility::Public,
+            alias,
+            replaces: None,
+        };
+        let info = self.found(caller, founding).await?;
+        for (user, invite) in invites_elsewhere {
+            let draft = self.draft(caller.user_id.clone(), invite);
+            if let Err(error) = self.remote.invite(&info, user, draft).await {
+                tracing::info!(%user, room = %info.id, %error, "invite not delivered");
+            }
+        }
+        Ok(info.id.clone())
+    }
 
-        let room_id = (!rules.authorization.room_create_event_id_as_room_id)
-            .then(|| RoomId::new_v1(&self.context.server_name));
-        let mut create = self
-            .draft(caller.user_id.clone(), state(TimelineEventType::RoomCreate, "", &plan.create)?);
+    /// Makes a room with its creator and its first state, in one commit.
+    pub(super) async fn found(
+        &self,
+        caller: &Session,
+        founding: Founding,
+    ) -> Result<Arc<RoomInfo>> {
+        let Founding { room_id, version, rules, create, messages, is_public, alias, replaces } =
+            founding;
+        let creator = caller.user_nid;
+        let profile = self.context.store.read(move |conn| accounts::find(conn, creator)).await?;
+        let mut create =
+            self.draft(caller.user_id.clone(), state(TimelineEventType::RoomCreate, "", &create)?);
         create.origin_server_ts = self.creation_time();
         let create = build::build(
             create,
@@ -92,28 +135,11 @@ impl Rooms {
             version,
             rules,
         });
-
         let mut join = membership_content("join", None);
         set_profile(&mut join, profile);
-        let mut messages = vec![member(&caller.user_id, &join)?];
-        messages.extend(plan.state(alias.as_deref(), &request)?);
-        let mut invites_elsewhere = Vec::new();
-        for (user, profile) in request.invite.iter().zip(profiles) {
-            let mut invite = membership_content("invite", None);
-            set_profile(&mut invite, profile);
-            if request.is_direct
-                && let Some(invite) = invite.as_object_mut()
-            {
-                invite.insert("is_direct".to_owned(), true.into());
-            }
-            if user.server_name() == self.context.server_name {
-                messages.push(member(user, &invite)?);
-            } else {
-                invites_elsewhere.push((user, member(user, &invite)?));
-            }
-        }
-        let events = messages
+        let events = [member(&caller.user_id, &join)?]
             .into_iter()
+            .chain(messages)
             .map(|message| LocalEvent {
                 draft: self.draft(caller.user_id.clone(), message),
                 sender_nid: creator,
@@ -124,17 +150,18 @@ impl Rooms {
         let room = NewRoom {
             info: info.clone(),
             create,
-            is_public: request.visibility == Visibility::Public,
+            is_public,
             alias: alias.map(|alias| (alias, creator)),
+            replaces: replaces.map(|replaces| UpgradeRow {
+                old_room_nid: replaces.old,
+                new_room_nid: info.nid,
+                user_nid: creator,
+                tombstone_id: replaces.tombstone.as_ref().map(|pdu| pdu.event_id.to_string()),
+                tombstone: replaces.tombstone.map(|pdu| pdu.json.into()),
+            }),
         };
         self.timeline.create(room, events).await?;
-        for (user, invite) in invites_elsewhere {
-            let draft = self.draft(caller.user_id.clone(), invite);
-            if let Err(error) = self.remote.invite(&info, user, draft).await {
-                tracing::info!(%user, room = %info.id, %error, "invite not delivered");
-            }
-        }
-        Ok(info.id.clone())
+        Ok(info)
     }
 
     /// The time, later than that of any room made before: where a room's id is the hash of its create
@@ -148,7 +175,7 @@ impl Rooms {
     }
 
     /// A local alias that is free.
-    async fn new_alias(&self, name: &str) -> Result<ruma::OwnedRoomAliasId> {
+    async fn new_alias(&self, name: &str) -> Result<OwnedRoomAliasId> {
         let alias = format!("#{name}:{}", self.context.server_name);
         let alias = RoomAliasId::parse(alias)
             .map_err(|_| Error::invalid_param("The alias is not a valid localpart"))?;
@@ -163,6 +190,47 @@ impl Rooms {
             None => Ok(alias),
         }
     }
+}
+
+/// The rules of a version that rooms can be made of.
+pub(super) fn rules_of(version: &RoomVersionId) -> Result<&'static RoomVersionRules> {
+    version::rules(version).ok_or_else(|| {
+        Error::matrix(
+            StatusCode::BAD_REQUEST,
+            ErrorKind::UnsupportedRoomVersion,
+            format!("Room version {version} is not supported here"),
+        )
+    })
+}
+
+/// A room to be made.
+pub(super) struct Founding {
+    /// Where the create event does not make it.
+    pub room_id: Option<OwnedRoomId>,
+    pub version: RoomVersionId,
+    pub rules: &'static RoomVersionRules,
+    /// The content of the create event.
+    pub create: Value,
+    /// What follows the creator's join.
+    pub messages: Vec<Message>,
+    pub is_public: bool,
+    pub alias: Option<OwnedRoomAliasId>,
+    pub replaces: Option<Replaced>,
+}
+
+/// The room that a new one replaces.
+pub(super) struct Replaced {
+    pub old: RoomNid,
+    /// The event that says so there, where the new room names it.
+    pub tombstone: Option<Pdu>,
+}
+
+/// The id of a room to be made, in versions where it is made up.
+pub(super) fn new_room_id(
+    server_name: &ServerName,
+    rules: &RoomVersionRules,
+) -> Option<OwnedRoomId> {
+    (!rules.authorization.room_create_event_id_as_room_id).then(|| RoomId::new_v1(server_name))
 }
 
 /// What a request comes to, before the room has an id.
@@ -276,7 +344,7 @@ fn additional_creators(
     Ok(given.into_iter().chain(trusted.iter().cloned()).filter(|user| user != creator).collect())
 }
 
-fn default_power_levels(preset: &RoomPreset, creators_above_all: bool) -> Value {
+pub(super) fn default_power_levels(preset: &RoomPreset, creators_above_all: bool) -> Value {
     let invite = if *preset == RoomPreset::PublicChat { 50 } else { 0 };
     let tombstone = if creators_above_all { TOMBSTONE_ABOVE_ADMINS } else { CREATOR_POWER };
     json!({

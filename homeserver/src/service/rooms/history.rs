@@ -101,6 +101,17 @@ impl Rooms {
         read.await
     }
 
+    /// One event of whatever room; 404 where there is none that the caller may see.
+    pub async fn event_anywhere(&self, caller: &Session, event_id: &EventId) -> Result<Shown> {
+        let (context, id) = (self.context.clone(), event_id.to_owned());
+        let read = self.context.store.read(move |conn| {
+            let event = context.events.by_id(conn, &id)?;
+            let event = event.ok_or_else(|| Error::not_found("There is no such event"))?;
+            Ok(context.rooms.by_nid(conn, event.room_nid)?.id.clone())
+        });
+        self.event(caller, &read.await?, event_id).await
+    }
+
     /// A page of a room's timeline.
     pub async fn messages(
         &self,
@@ -167,10 +178,10 @@ impl Rooms {
 }
 
 /// Before the first event of every room.
-pub(super) const BEGINNING: Position = Position(i64::MIN);
+pub(in crate::service) const BEGINNING: Position = Position(i64::MIN);
 
 /// One room's timeline as a user may see it.
-pub(super) struct View<'a> {
+pub(in crate::service) struct View<'a> {
     pub context: &'a Context,
     pub access: Access,
     pub filter: Filter<'a>,
@@ -179,14 +190,14 @@ pub(super) struct View<'a> {
 }
 
 /// A way along a timeline.
-pub(super) struct Walk {
+pub(in crate::service) struct Walk {
     pub start: Position,
     pub to: Option<Position>,
     pub direction: Direction,
     pub limit: usize,
 }
 
-pub(super) struct Walked {
+pub(in crate::service) struct Walked {
     pub events: Vec<Shown>,
     /// Where it stopped.
     pub at: Position,

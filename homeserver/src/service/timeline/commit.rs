@@ -23,7 +23,7 @@ use crate::{
         push_counts::{self, CounterRow, ExceptionRow},
         read_positions, redacted_events,
         relations::{self, RelationRow},
-        rooms, state,
+        room_upgrades, rooms, state,
     },
 };
 
@@ -100,6 +100,9 @@ pub(super) async fn create(
                 },
             )?;
             write_batch(tx, &writing, &batch)?;
+            if let Some(row) = &room.replaces {
+                room_upgrades::insert(tx, row)?;
+            }
             if let Some((alias, creator)) = &room.alias {
                 let is_free = rooms::insert_alias(tx, alias.as_str(), room.info.nid, *creator)?;
                 if !is_free {

@@ -109,7 +109,8 @@ impl Fixture {
             self.event(alice, "m.room.power_levels", Some(""), json!({ "users": users })),
             self.event(alice, "m.room.join_rules", Some(""), json!({ "join_rule": "public" })),
         ];
-        let room = NewRoom { info: info.clone(), create, is_public: false, alias: None };
+        let room =
+            NewRoom { info: info.clone(), create, is_public: false, alias: None, replaces: None };
         self.timeline.create(room, events).await.unwrap();
         let join = self.event(&self.bob, "m.room.member", Some(self.bob.0.as_str()), member);
         self.timeline.append_local(nid, vec![join]).await.unwrap();

@@ -29,7 +29,7 @@ async fn take_in(fixture: &Fixture, room: &Room, version: RoomVersionId, at_once
     let (create, events) = room.events.split_first().unwrap();
     let info = RoomInfo { nid, id: room.room_id.clone(), version, rules: room.rules };
     let create = (**create).clone();
-    let new = NewRoom { info: info.into(), create, is_public: false, alias: None };
+    let new = NewRoom { info: info.into(), create, is_public: false, alias: None, replaces: None };
     fixture.timeline.create(new, vec![]).await.unwrap();
     let appends = events.iter().map(|event| {
         let event = RemoteEvent::new((**event).clone());
