@@ -335,7 +335,8 @@ async fn create(timeline: &Timeline, creator: &User, name: &str) -> Arc<RoomInfo
         event("m.room.power_levels", "", levels),
         event("m.room.join_rules", "", json!({ "join_rule": "public" })),
     ];
-    let room = NewRoom { info: info.clone(), create, is_public: false, alias: None };
+    let room =
+        NewRoom { info: info.clone(), create, is_public: false, alias: None, replaces: None };
     timeline.create(room, events).await.unwrap();
     info
 }

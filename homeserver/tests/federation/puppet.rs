@@ -233,7 +233,7 @@ impl Puppet {
             state.insert((text("type"), text("state_key")), id);
         }
         state.insert(("m.room.member".to_owned(), user.to_string()), event_id.clone());
-        let depth = i64::try_from(event["depth"].as_integer().unwrap()).unwrap();
+        let depth = i64::from(event["depth"].as_integer().unwrap());
         (PuppetRoom { id, user, rules, state, last: event_id, depth }, answer)
     }
 

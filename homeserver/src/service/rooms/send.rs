@@ -86,7 +86,7 @@ impl Rooms {
         let event_type = StateEventType::from(event_type.to_string());
         let state_key = state_key.to_owned();
         let read = self.context.store.read(move |conn| {
-            if !members::get(conn, info.nid, user)?.is_some_and(|row| row.membership == "join") {
+            if members::get(conn, info.nid, user)?.is_none_or(|row| row.membership != "join") {
                 return Ok(None);
             }
             let state = room_rows::state_nid(conn, info.nid)?;
