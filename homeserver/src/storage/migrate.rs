@@ -49,15 +49,15 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-24_keep_push_rules",
     "2026-11-24_keep_receipts",
     "2026-11-24_keep_remote_media",
-    "2026-11-25_keep_dehydrated_devices",
-    "2026-11-25_erase_redacted",
-    "2026-11-25_keep_relations",
-    "2026-11-25_keep_key_backups",
-    "2026-11-25_keep_received_messages",
-    "2026-11-25_keep_to_device",
-    "2026-11-25_keep_keys",
     "2026-11-25_answer_for_keys",
+    "2026-11-25_erase_redacted",
+    "2026-11-25_keep_dehydrated_devices",
+    "2026-11-25_keep_key_backups",
+    "2026-11-25_keep_keys",
+    "2026-11-25_keep_received_messages",
+    "2026-11-25_keep_relations",
     "2026-11-25_keep_room_upgrades",
+    "2026-11-25_keep_to_device",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

@@ -325,17 +325,21 @@ impl Model {
             5 => event_type = "org.test.quiet",
             _ => {}
         }
-        let earlier = self.events.choose(rng).map(|e| (e.id.clone(), e.thread.clone()));
-        if let Some((id, of)) = earlier {
+        let earlier = self.events.choose(rng);
+        let earlier = earlier.map(|e| (e.id.clone(), e.thread.clone(), e.relation.is_some()));
+        if let Some((id, of, relates)) = earlier {
             match rng.random_range(0..6) {
-                0 | 1 => {
+                // What relates to another event begins no thread.
+                0 | 1 if of != "main" || !relates => {
                     let root = if of == "main" { id } else { of };
                     content["m.relates_to"] = json!({ "rel_type": "m.thread", "event_id": root });
                 }
                 2 => {
                     event_type = "m.reaction";
+                    // The same key of the same sender would be refused.
+                    let key = rng.random_range(0..1_000_000).to_string();
                     content = json!({ "m.relates_to":
-                        { "rel_type": "m.annotation", "event_id": id, "key": "+" } });
+                        { "rel_type": "m.annotation", "event_id": id, "key": key } });
                 }
                 3 => {
                     content["m.relates_to"] =
