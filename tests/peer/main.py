@@ -13,6 +13,8 @@ import aiohttp
 
 from access import Knock, Restricted
 from devices import Devices
+from directory import Directory
+from ephemeral import Signs
 from media import Media
 from outage import Outage
 from rooms import Room
@@ -28,6 +30,8 @@ def themes(world):
             yield Restricted(world, home, away, version)
             yield Knock(world, home, away, version)
         yield Devices(world, home, away)
+        yield Signs(world, home, away)
+        yield Directory(world, home, away)
         yield Media(world, home, away)
         yield Outage(world, home, away)
 

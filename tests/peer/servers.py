@@ -74,6 +74,7 @@ enable_registration_without_verification: true
 bcrypt_rounds: 4
 report_stats: false
 trusted_key_servers: []
+room_list_publication_rules: [{action: allow}]
 suppress_key_server_warning: true
 dynamic_thumbnails: true
 allow_public_rooms_over_federation: true
