@@ -4,6 +4,7 @@
 //! no other encoding: it encodes what it read again and compares. Input is bounded before it is looked at.
 
 use minicbor::{Decode, Decoder, Encode, Encoder, encode::Write};
+use zeroize::Zeroizing;
 
 use crate::{
     Error,
@@ -31,6 +32,36 @@ where
     }
     let value = minicbor::decode(bytes).map_err(|_| Error::Encoding)?;
     if encode(&value)? == bytes { Ok(value) } else { Err(Error::Encoding) }
+}
+
+/// A version byte and the only encoding of a value, for what is stored. Secrets are erased with the bytes, if
+/// `capacity` is enough: grown in place, a buffer leaves copies behind.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_versioned<T: Encode<()>>(
+    version: u8,
+    value: &T,
+    capacity: usize,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    bytes.push(version);
+    minicbor::encode(value, &mut *bytes).map_err(|_| Error::Encoding)?;
+    Ok(bytes)
+}
+
+/// The value behind a version byte.
+///
+/// # Errors
+/// [`Error::Encoding`]: of another version, or as [`decode`].
+pub fn decode_versioned<'a, T>(version: u8, bytes: &'a [u8], limit: usize) -> Result<T, Error>
+where
+    T: Decode<'a, ()> + Encode<()>,
+{
+    match bytes.split_first() {
+        Some((found, value)) if *found == version => decode(value, limit),
+        _ => Err(Error::Encoding),
+    }
 }
 
 /// Codecs of keys and secrets: byte strings of their fixed length, checked like those of a peer.

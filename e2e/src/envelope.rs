@@ -36,9 +36,8 @@ impl Envelope {
     /// # Errors
     /// None that a caller can cause.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![VERSION];
-        minicbor::encode(self, &mut bytes).map_err(|_| Error::Encoding)?;
-        Ok(bytes)
+        // Nothing in it is secret: it may grow.
+        Ok(encoding::encode_versioned(VERSION, self, 256)?.to_vec())
     }
 
     /// Reads what arrived.
@@ -46,9 +45,6 @@ impl Envelope {
     /// # Errors
     /// [`Error::Encoding`], also for a later version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        match bytes.split_first() {
-            Some((&VERSION, envelope)) => encoding::decode(envelope, LENGTH_MAX),
-            _ => Err(Error::Encoding),
-        }
+        encoding::decode_versioned(VERSION, bytes, LENGTH_MAX)
     }
 }

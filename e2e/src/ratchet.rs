@@ -284,11 +284,7 @@ impl Ratchet {
     /// # Errors
     /// None that a caller can cause.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        // Grown in place, a buffer leaves copies of secrets behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(3_072 + 96 * self.skipped.count()));
-        bytes.push(VERSION);
-        minicbor::encode(self, &mut *bytes).map_err(|_| Error::Encoding)?;
-        Ok(bytes)
+        encoding::encode_versioned(VERSION, self, 3_072 + 96 * self.skipped.count())
     }
 
     /// A stored state.
@@ -296,10 +292,7 @@ impl Ratchet {
     /// # Errors
     /// [`Error::Encoding`]: not what [`Ratchet::to_bytes`] gives.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        match bytes.split_first() {
-            Some((&VERSION, state)) => encoding::decode(state, STATE_MAX),
-            _ => Err(Error::Encoding),
-        }
+        encoding::decode_versioned(VERSION, bytes, STATE_MAX)
     }
 
     /// Opens a sending chain, in answer to the other's newest one.

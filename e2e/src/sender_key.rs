@@ -322,17 +322,12 @@ fn chain_id(room_id: &str, owner: &Owner, signing: &ed25519::PublicKey) -> Chain
 }
 
 fn write<T: Encode<()>>(value: &T, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
-    bytes.push(VERSION);
-    minicbor::encode(value, &mut *bytes).map_err(|_| Error::Encoding)?;
+    let bytes = encoding::encode_versioned(VERSION, value, limit)?;
     if bytes.len() > limit { Err(Error::TooLong) } else { Ok(bytes) }
 }
 
 fn read<'a, T: Decode<'a, ()> + Encode<()>>(bytes: &'a [u8], limit: usize) -> Result<T, Error> {
-    match bytes.split_first() {
-        Some((&VERSION, value)) => encoding::decode(value, limit),
-        _ => Err(Error::Encoding),
-    }
+    encoding::decode_versioned(VERSION, bytes, limit)
 }
 
 #[cfg(test)]

@@ -265,10 +265,7 @@ impl Sessions {
     /// None that a caller can cause.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let room: usize = self.sessions.iter().map(|one| 4_096 + 96 * one.ratchet.missing()).sum();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 + room));
-        bytes.push(VERSION);
-        minicbor::encode(self, &mut *bytes).map_err(|_| Error::Encoding)?;
-        Ok(bytes)
+        encoding::encode_versioned(VERSION, self, 64 + room)
     }
 
     /// A stored state.
@@ -276,10 +273,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Encoding`]: not what [`Sessions::to_bytes`] gives.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        match bytes.split_first() {
-            Some((&VERSION, state)) => encoding::decode(state, STATE_MAX),
-            _ => Err(Error::Encoding),
-        }
+        encoding::decode_versioned(VERSION, bytes, STATE_MAX)
     }
 
     fn current(&self) -> Option<&Session> {
