@@ -69,11 +69,6 @@ pub fn open(label: Label, secret: &[&[u8]], aad: &[u8], sealed: &[u8]) -> Result
     Ok(plaintext)
 }
 
-/// The commitment at the beginning of sealed bytes, and what follows it.
-pub fn split_commitment(sealed: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    sealed.split_at_checked(COMMITMENT_LENGTH).ok_or(Error::Encoding)
-}
-
 struct Keys {
     cipher: Aes256Gcm,
     nonce: Nonce<Aes256Gcm>,
