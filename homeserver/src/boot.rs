@@ -48,6 +48,7 @@ use crate::{
         erasure::Erasure,
         events::Events,
         filters::Filters,
+        gaps::Gaps,
         ignored_users::IgnoredUsers,
         joins::Joins,
         key_backup::KeyBackup,
@@ -230,6 +231,7 @@ fn context(core: &Core) -> Result<Arc<Context>, StartError> {
     let rooms = Arc::new(RoomInfos::new(CACHED_ROOMS));
     Ok(Arc::new(Context {
         events: Arc::new(Events::new(Arc::clone(&rooms), bytes / 2)),
+        gaps: Gaps::default(),
         states: Arc::new(States::new(bytes / 4)),
         push_rules: Arc::new(PushRules::new(CACHED_USERS)),
         ignored_users: Arc::new(IgnoredUsers::new(CACHED_USERS)),

@@ -16,6 +16,7 @@ pub mod erasure;
 pub mod event;
 pub mod events;
 pub mod filters;
+pub mod gaps;
 pub mod ignored_users;
 pub mod invite_permission;
 pub mod joins;

@@ -19,6 +19,7 @@ use sealpost_homeserver::{
     },
     service::{
         events::Events,
+        gaps::Gaps,
         ignored_users::IgnoredUsers,
         notifier::{Notifier, Serial},
         push::rules::PushRules,
@@ -277,6 +278,7 @@ fn context(store: Store) -> Arc<Context> {
     Arc::new(Context {
         rooms: rooms.clone(),
         events: Arc::new(Events::new(rooms, 32 << 20)),
+        gaps: Gaps::default(),
         states: Arc::new(States::new(16 << 20)),
         push_rules: Arc::new(PushRules::new(100)),
         ignored_users: Arc::new(IgnoredUsers::new(100)),

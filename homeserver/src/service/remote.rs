@@ -64,7 +64,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    storage::{RoomNid, members},
+    storage::{Position, RoomNid, members},
 };
 
 pub struct Remote {
@@ -93,9 +93,9 @@ pub struct Remote {
     joining: Locks<ruma::OwnedRoomId>,
     spaces: Spaces,
     /// The history of a room is fetched once at a time.
-    backfilling: Locks<ruma::OwnedRoomId>,
+    backfilling: Locks<RoomNid>,
     /// When servers had no history of a room.
-    backfill_failed: Cache<RoomNid, i64>,
+    backfill_failed: Cache<(RoomNid, Position), i64>,
 }
 
 /// What [`Remote`] is made of.

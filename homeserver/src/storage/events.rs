@@ -39,6 +39,9 @@ pub struct EventRow {
     pub is_parent: bool,
 }
 
+/// Of so many gaps in a room's timeline, the newest, is taken note.
+const GAPS_MAX: i64 = 100;
+
 /// The direction in which a room's timeline is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
@@ -116,31 +119,6 @@ pub fn timeline(
         Direction::Backward => rows.order(events::position.desc()).load(conn)?,
         Direction::Forward => rows.order(events::position.asc()).load(conn)?,
     })
-}
-
-/// Where a room's timeline begins.
-pub fn first_position(conn: &mut Conn, room: RoomNid) -> Result<Option<Position>> {
-    Ok(events::table
-        .filter(events::room_nid.eq(room))
-        .filter(events::position.is_not_null())
-        .select(events::position.assume_not_null())
-        .order(events::position.asc())
-        .first(conn)
-        .optional()?)
-}
-
-/// The prev_events that are missing where a room's timeline begins: there its history goes on. Gaps amid what is
-/// here are not among them, since what would fill them has no place there.
-pub fn before_the_beginning(conn: &mut Conn, room: RoomNid) -> Result<Vec<OwnedEventId>> {
-    let Some(first) = first_position(conn, room)? else { return Ok(Vec::new()) };
-    let ids: Vec<String> = backward_extremities::table
-        .inner_join(events::table.on(events::event_nid.eq(backward_extremities::event_nid)))
-        .filter(backward_extremities::room_nid.eq(room))
-        .filter(events::position.le(Position(first.0.max(0))))
-        .select(backward_extremities::prev_event_id)
-        .distinct()
-        .load(conn)?;
-    Ok(ids.into_iter().filter_map(|id| OwnedEventId::try_from(id).ok()).collect())
 }
 
 /// Position and type of a room's newest events, but for what was backfilled.
@@ -292,23 +270,42 @@ pub fn insert_backward_extremity(
     Ok(())
 }
 
-/// An event that was missing is there now.
-pub fn delete_backward_extremities(conn: &mut Conn, room: RoomNid, prev: &EventId) -> Result<()> {
-    diesel::delete(
+/// An event that was missing is there now. Whether one was.
+pub fn delete_backward_extremities(conn: &mut Conn, room: RoomNid, prev: &EventId) -> Result<bool> {
+    let deleted = diesel::delete(
         backward_extremities::table
             .filter(backward_extremities::prev_event_id.eq(prev.as_str()))
             .filter(backward_extremities::room_nid.eq(room)),
     )
     .execute(conn)?;
-    Ok(())
+    Ok(deleted > 0)
 }
 
-/// The prev_events of a room that are not known here.
-pub fn backward_extremities(conn: &mut Conn, room: RoomNid) -> Result<Vec<OwnedEventId>> {
-    let ids: Vec<String> = backward_extremities::table
+/// The places of a room's events that name prev_events without a place here, the newest first.
+pub fn gaps(conn: &mut Conn, room: RoomNid) -> Result<Vec<Position>> {
+    Ok(backward_extremities::table
+        .inner_join(events::table.on(events::event_nid.eq(backward_extremities::event_nid)))
         .filter(backward_extremities::room_nid.eq(room))
-        .select(backward_extremities::prev_event_id)
+        .filter(events::position.is_not_null())
+        .select(events::position.assume_not_null())
         .distinct()
+        .order(events::position.desc())
+        .limit(GAPS_MAX)
+        .load(conn)?)
+}
+
+/// The prev_events without a place here of the event at `position`.
+pub fn missing_before(
+    conn: &mut Conn,
+    room: RoomNid,
+    position: Position,
+) -> Result<Vec<OwnedEventId>> {
+    let ids: Vec<String> = backward_extremities::table
+        .inner_join(events::table.on(events::event_nid.eq(backward_extremities::event_nid)))
+        .filter(backward_extremities::room_nid.eq(room))
+        .filter(events::room_nid.eq(room))
+        .filter(events::position.eq(position))
+        .select(backward_extremities::prev_event_id)
         .load(conn)?;
     Ok(ids.into_iter().filter_map(|id| OwnedEventId::try_from(id).ok()).collect())
 }

@@ -53,6 +53,14 @@ impl Query for TakePosition {
 
 impl<DB: Connection> RunQueryDsl<DB> for TakePosition {}
 
+/// Leaves positions free, so that there is room for what is older than the next one and comes later.
+pub(super) fn skip_positions(conn: &mut Conn, count: i64) -> Result<()> {
+    diesel::update(stream_counter::table)
+        .set(stream_counter::position.eq(stream_counter::position + Position(count)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Counts the processes that have owned the database, to find out that another one did meanwhile.
 pub(super) fn begin_incarnation(conn: &mut Conn) -> Result<i64> {
     Ok(each_backend!(conn, conn => {

@@ -26,7 +26,7 @@ use super::{
     failure::{self, Failure},
     fault::{self, AFTER_COMMIT, BEFORE_COMMIT},
     lock::Ownership,
-    position::{incarnation, take_position},
+    position::{incarnation, skip_positions, take_position},
     queue::Queue,
 };
 use crate::error::{Error, Result};
@@ -52,6 +52,11 @@ impl Tx<'_> {
         let position = take_position(self.conn)?;
         *self.position = Some(position);
         Ok(position)
+    }
+
+    /// Leaves positions before the next one free.
+    pub fn skip_positions(&mut self, count: i64) -> Result<()> {
+        skip_positions(self.conn, count)
     }
 
     /// Runs `effect` on the writer thread after the commit, in commit order, before the answer and before

@@ -6,6 +6,7 @@ mod binaries;
 mod devices;
 mod entering;
 mod ephemeral;
+mod history;
 mod keys;
 mod large_join;
 mod malice;

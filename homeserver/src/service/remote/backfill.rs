@@ -1,13 +1,18 @@
-//! History from before this server was in a room, asked of servers that were.
+//! History from before this server was in a room, or from while it was away, asked of servers that were there.
 //!
-//! 1. The prev_events that are missing where the timeline begins tell where to go on.
+//! 1. The prev_events that are missing of the event after a gap tell where to go on.
 //! 2. One server after another is asked for what is before; the first answer that brings something is taken.
 //! 3. The events are checked like any other, and those that authorise them fetched.
 //! 4. Where an event's prev_events are not known, the state before it is asked for, a few times at most; the
 //!    states of the others follow from the events.
-//! 5. All get their places before what is here, oldest first, in one commit.
+//! 5. All get their places before the event after the gap, oldest first, in one commit: below 1 where nothing
+//!    is before it, otherwise among the positions that the commit of that event has left free.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use ruma::{
@@ -22,9 +27,9 @@ use crate::{
     room::event::Pdu,
     service::{
         room_info::RoomInfo,
-        timeline::{Before, Outcome, RemoteEvent},
+        timeline::{Before, Direction, Outcome, RemoteEvent},
     },
-    storage::{events, members},
+    storage::{Position, events, members},
 };
 
 /// How many events are asked for at once.
@@ -43,46 +48,57 @@ const WAIT: Duration = Duration::from_secs(40);
 /// After servers had nothing, they are not asked about the same room for so long, in milliseconds.
 const PAUSE_MS: i64 = 60_000;
 
+/// A gap in a room's timeline.
+struct Gap {
+    /// Of the event after it.
+    end: Position,
+    /// Of the event before it.
+    begin: Option<Position>,
+    /// The prev_events of the event after it that have no place here.
+    missing: Vec<OwnedEventId>,
+}
+
 impl Remote {
-    /// Fetches history from before what is here of a room. Whether there is more now.
-    pub async fn backfill(&self, info: &Arc<RoomInfo>) -> Result<bool> {
-        let before = self.frontier(info).await?;
-        if before.is_empty() {
+    /// Fetches history into the gap before the event at `end`. Whether there is more now.
+    pub async fn backfill(&self, info: &Arc<RoomInfo>, end: Position) -> Result<bool> {
+        let _one_at_a_time = self.backfilling.lock(&info.nid).await;
+        let now = self.context.clock.now_ms();
+        let key = (info.nid, end);
+        if self.backfill_failed.get(&key).is_some_and(|at| now < at + PAUSE_MS)
+            || !self.is_resident(info).await?
+        {
             return Ok(false);
         }
-        let _one_at_a_time = self.backfilling.lock(&info.id).await;
-        let frontier = self.frontier(info).await?;
-        if frontier != before {
+        let gap = self.gap(info, end).await?;
+        if gap.missing.is_empty() {
             // Somebody else fetched while this one waited.
             return Ok(true);
         }
-        let now = self.context.clock.now_ms();
-        if self.backfill_failed.get(&info.nid).is_some_and(|at| now < at + PAUSE_MS) {
-            return Ok(false);
-        }
-        let filled = tokio::time::timeout(WAIT, self.ask_for_history(info, frontier)).await;
+        let filled = tokio::time::timeout(WAIT, self.ask_for_history(info, &gap)).await;
         let filled = filled.unwrap_or(Ok(false))?;
         if filled {
-            self.backfill_failed.remove(&info.nid);
+            self.backfill_failed.remove(&key);
         } else {
-            self.backfill_failed.insert(info.nid, now);
+            self.backfill_failed.insert(key, now);
         }
         Ok(filled)
     }
 
-    async fn frontier(&self, info: &RoomInfo) -> Result<Vec<OwnedEventId>> {
+    async fn gap(&self, info: &RoomInfo, end: Position) -> Result<Gap> {
         let room = info.nid;
-        self.context.store.read(move |conn| events::before_the_beginning(conn, room)).await
+        let read = self.context.store.read(move |conn| {
+            let mut missing = events::missing_before(conn, room, end)?;
+            missing.truncate(FROM_MAX);
+            let before = (Position(i64::MIN), Position(end.0.saturating_sub(1)));
+            let before = events::timeline(conn, room, before, Direction::Backward, 1)?;
+            Ok(Gap { end, begin: before.first().map(|(_, position)| *position), missing })
+        });
+        read.await
     }
 
-    async fn ask_for_history(
-        &self,
-        info: &Arc<RoomInfo>,
-        mut from: Vec<OwnedEventId>,
-    ) -> Result<bool> {
-        from.truncate(FROM_MAX);
+    async fn ask_for_history(&self, info: &Arc<RoomInfo>, gap: &Gap) -> Result<bool> {
         for server in self.servers_in(info).await? {
-            match self.history_from(&server, info, from.clone()).await {
+            match self.history_from(&server, info, gap).await {
                 Ok(0) => {}
                 Ok(count) => {
                     tracing::debug!(%server, room_id = %info.id, count, "history fetched");
@@ -123,16 +139,21 @@ impl Remote {
         &self,
         server: &ServerName,
         info: &Arc<RoomInfo>,
-        from: Vec<OwnedEventId>,
+        gap: &Gap,
     ) -> Result<usize> {
+        let from = gap.missing.clone();
         let request = get_backfill::v1::Request::new(info.id.clone(), from, UInt::from(EVENTS));
         let answer = self.client.send(server, request, Limits::EVENTS).await;
         let mut told = answer.map_err(|error| refused(server, error))?.pdus;
         told.truncate(EVENTS as usize);
-        let told = self.check_fit(info, told).await?;
-        let told = sorted(told, |event| &event.prev_events);
+        let mut told = self.check_fit(info, told).await?;
+        // What is before an event that has its place belongs into another gap.
+        let unplaced = told.iter().map(|event| event.event_id.clone()).collect();
+        let unplaced = self.unplaced(unplaced).await?;
+        told.retain(|event| unplaced.contains(&event.event_id));
+        let told = sorted(leading_to(told, &gap.missing), |event| &event.prev_events);
         self.fetch_authorising(server, info, &told).await?;
-        let events = self.with_states(server, info, told).await?;
+        let events = gap.place(self.with_states(server, info, told).await?);
         if events.is_empty() {
             return Ok(0);
         }
@@ -223,4 +244,37 @@ impl Remote {
         });
         read.await
     }
+}
+
+impl Gap {
+    /// Gives events, the oldest first, their places; those for which there is none are left out.
+    fn place(&self, mut events: Vec<RemoteEvent>) -> Vec<RemoteEvent> {
+        let (top, free) = match self.begin {
+            None => (self.end.0.min(1), usize::MAX),
+            Some(begin) => {
+                let free = self.end.0.saturating_sub(begin.0).saturating_sub(1);
+                (self.end.0, usize::try_from(free).unwrap_or(0))
+            }
+        };
+        events.drain(..events.len().saturating_sub(free));
+        for (event, place) in events.iter_mut().rev().zip(1..) {
+            event.past = Some(Position(top.saturating_sub(place)));
+        }
+        events
+    }
+}
+
+/// Those of `told` that `missing` are or lead back to: a server may not place anything else in the past.
+fn leading_to(told: Vec<Pdu>, missing: &[OwnedEventId]) -> Vec<Pdu> {
+    let mut by_id: HashMap<OwnedEventId, Pdu> =
+        told.into_iter().map(|event| (event.event_id.clone(), event)).collect();
+    let mut todo = missing.to_vec();
+    let mut found = Vec::new();
+    while let Some(id) = todo.pop() {
+        if let Some(event) = by_id.remove(&id) {
+            todo.extend(event.prev_events.iter().cloned());
+            found.push(event);
+        }
+    }
+    found
 }

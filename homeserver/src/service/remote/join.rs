@@ -171,7 +171,7 @@ impl Remote {
         events.extend(answer.state);
         self.keep_checked(&info, events).await?;
         let before = Before::Entry(self.state_of(&info, ids).await?);
-        let event = RemoteEvent { pdu: join, before, relay: false };
+        let event = RemoteEvent { before, ..RemoteEvent::new(join) };
         match self.append(server, &info, event).await? {
             Outcome::Accepted(_) | Outcome::Known(_) => Ok(info),
             outcome => Err(answered_wrong(server, &format!("a join that became {outcome:?}"))),

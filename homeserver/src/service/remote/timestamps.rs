@@ -63,7 +63,8 @@ impl Remote {
     ) -> Result<Option<(OwnedEventId, MilliSecondsSinceUnixEpoch)>> {
         let (context, nid) = (self.context.clone(), info.nid);
         let read = self.context.store.read(move |conn| {
-            if events::backward_extremities(conn, nid)?.is_empty() {
+            let everything = (Position(i64::MIN), Position(i64::MAX));
+            if context.gaps.newest(conn, nid, everything)?.is_none() {
                 return Ok(Vec::new());
             }
             let mut servers: Vec<OwnedServerName> = Vec::new();

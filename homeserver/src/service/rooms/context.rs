@@ -51,22 +51,21 @@ impl Rooms {
         let around = (limit, &wanted);
         let (found, reached) = self.surroundings(caller, room_id, event_id, around).await?;
         match reached {
-            Some(info) if self.remote.backfill(&info).await? => {
+            Some((info, gap)) if self.remote.backfill(&info, gap).await? => {
                 Ok(self.surroundings(caller, room_id, event_id, around).await?.0)
             }
             _ => Ok(found),
         }
     }
 
-    /// What is here around an event, and the room where that reaches the beginning of what is here and there
-    /// is more elsewhere.
+    /// What is here around an event, and the newest gap in what is before it, with its room.
     async fn surroundings(
         &self,
         caller: &Session,
         room_id: &RoomId,
         event_id: &EventId,
         (limit, wanted): (usize, &EventFilter),
-    ) -> Result<(Surroundings, Option<Arc<RoomInfo>>)> {
+    ) -> Result<(Surroundings, Option<(Arc<RoomInfo>, Position)>)> {
         let wanted = wanted.clone();
         let context = self.context.clone();
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
@@ -111,10 +110,8 @@ impl Rooms {
                 }
             }
             let room = &view.access.info;
-            let reached = !before.more
-                && before.events.len() < limit / 2
-                && !events::before_the_beginning(conn, room.nid)?.is_empty();
-            let reached = reached.then(|| room.clone());
+            let gap = context.gaps.newest(conn, room.nid, (before.at, at))?;
+            let reached = gap.filter(|_| limit > 1).map(|gap| (room.clone(), gap));
             let found = Surroundings {
                 event,
                 start: token(before.at),

@@ -120,12 +120,9 @@ impl Rooms {
         request: PageRequest,
     ) -> Result<Page> {
         for _ in 0..BACKFILLS_MAX {
-            let (page, reached) = self.page(caller, room_id, &request).await?;
-            let Some(info) = reached.filter(|_| page.events.len() < request.limit.min(PAGE_MAX))
-            else {
-                return Ok(page);
-            };
-            if !self.remote.backfill(&info).await? {
+            let (page, gap) = self.page(caller, room_id, &request).await?;
+            let Some((info, gap)) = gap else { return Ok(page) };
+            if !self.remote.backfill(&info, gap).await? {
                 return Ok(page);
             }
         }
@@ -133,14 +130,13 @@ impl Rooms {
         Ok(page)
     }
 
-    /// A page of what is here, and the room where the page reaches the beginning of that and there is more
-    /// elsewhere.
+    /// A page of what is here, and the newest gap in it with its room.
     async fn page(
         &self,
         caller: &Session,
         room_id: &RoomId,
         request: &PageRequest,
-    ) -> Result<(Page, Option<Arc<RoomInfo>>)> {
+    ) -> Result<(Page, Option<(Arc<RoomInfo>, Position)>)> {
         let request = request.clone();
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
@@ -163,15 +159,21 @@ impl Rooms {
                 true => Vec::new(),
                 false => members_of_senders(&context, conn, &events)?,
             };
-            let backward = request.direction == Direction::Backward && request.to.is_none();
-            let reached = backward
-                && !more
-                && !events::before_the_beginning(conn, view.access.info.nid)?.is_empty();
-            let reached = reached.then(|| view.access.info.clone());
+            let info = &view.access.info;
+            let gap = match request.direction {
+                // The event after a gap may be the last of the page before.
+                Direction::Backward if request.wanted.wants_room(&info.id) => {
+                    let looked_at = (at, Position(start.0.saturating_add(1)));
+                    context.gaps.newest(conn, info.nid, looked_at)?
+                }
+                _ => None,
+            };
+            let gap = gap.filter(|gap| to.is_none_or(|to| to < *gap));
             // Servers may not answer now and may later: whoever got something may come again.
-            let more = more || (reached.is_some() && !events.is_empty());
+            let more = more || (gap.is_some() && !events.is_empty());
             let end = more.then(|| token(at));
-            Ok((Page { start: token(start), end, events, state }, reached))
+            let page = Page { start: token(start), end, events, state };
+            Ok((page, gap.map(|gap| (info.clone(), gap))))
         });
         read.await
     }

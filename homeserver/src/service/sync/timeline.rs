@@ -45,6 +45,9 @@ impl Shown {
     }
 }
 
+/// Before the first event of every room.
+const BEGINNING: Position = Position(i64::MIN);
+
 /// Events after `after` up to `until`; `row` is the user's membership.
 pub(super) fn newest(
     scope: &Scope<'_>,
@@ -62,7 +65,9 @@ pub(super) fn newest(
     }
     let visible = Filter::new(conn, &scope.caller.user_id, Some(row))?;
     let is_whole = after.is_none();
-    let after = after.unwrap_or(Position(i64::MIN));
+    // Nobody takes what is before a gap for what came just before what is after it.
+    let gap = context.gaps.newest(conn, info.nid, (after.unwrap_or(BEGINNING), until))?;
+    let after = gap.map_or(after.unwrap_or(BEGINNING), |gap| Position(gap.0 - 1));
     let mut at = until;
     'pages: loop {
         // One more than asked for tells whether there are more.
@@ -86,6 +91,7 @@ pub(super) fn newest(
             break;
         }
     }
+    found.limited |= gap.is_some();
     found.events.reverse();
     if found.limited || is_whole {
         bundle(scope, conn, &visible, until, &mut found.events)?;

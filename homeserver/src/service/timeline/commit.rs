@@ -122,11 +122,15 @@ pub(super) async fn create(
 
 fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> Result<()> {
     let mut written = Vec::with_capacity(batch.events.len());
-    let mut past = past_positions(tx, batch)?;
     for prepared in &batch.events {
         let position = match prepared.verdict {
-            Verdict::Accepted => Some(tx.next_position()?),
-            Verdict::Past => past.next().map(Position),
+            Verdict::Accepted => {
+                if prepared.leaves_free > 0 {
+                    tx.skip_positions(prepared.leaves_free)?;
+                }
+                Some(tx.next_position()?)
+            }
+            Verdict::Past => prepared.past,
             _ => None,
         };
         written.push(write_event(tx, context, batch.room_nid, prepared, position)?);
@@ -142,6 +146,11 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
     for &nid in added.iter().skip(replaced) {
         events::insert_forward_extremity(tx, batch.room_nid, nid)?;
     }
+    if written.iter().any(|written| written.changes_gaps) {
+        let (context, room) = (context.clone(), batch.room_nid);
+        let gaps = events::gaps(tx, room)?;
+        tx.after_commit(move || context.gaps.set(room, gaps));
+    }
     let (context, batch) = (context.clone(), batch.clone());
     tx.after_commit(move || publish(&context, &batch, &written));
     Ok(())
@@ -154,17 +163,8 @@ struct Written {
     position: Option<Position>,
     /// Events that have children to bundle now, and had none before.
     new_parents: Vec<EventNid>,
-}
-
-/// Places for the events from before, below all that the room has and below 0.
-fn past_positions(tx: &mut Tx<'_>, batch: &Batch) -> Result<std::ops::Range<i64>> {
-    let is_past = |prepared: &&Prepared| prepared.verdict == Verdict::Past;
-    let count = i64::try_from(batch.events.iter().filter(is_past).count()).unwrap_or(i64::MAX);
-    if count == 0 {
-        return Ok(0..0);
-    }
-    let first = events::first_position(tx, batch.room_nid)?.map_or(0, |first| first.0.min(0));
-    Ok(first - count..first)
+    /// The room's timeline has other gaps now.
+    changes_gaps: bool,
 }
 
 /// Writes one event, at its position if it has one.
@@ -204,12 +204,15 @@ fn write_event(
     for &prev in &prepared.prev {
         events::insert_edge(tx, event.nid, prev)?;
     }
+    written.changes_gaps = !prepared.missing_prev.is_empty();
     for prev in &prepared.missing_prev {
         events::insert_backward_extremity(tx, room, event.nid, prev)?;
     }
     let own = event.pdu.sender.server_name() == context.server_name;
-    if prepared.verdict == Verdict::Past || (position.is_some() && !own) {
-        events::delete_backward_extremities(tx, room, &event.pdu.event_id)?;
+    // One of the past that is rejected is nowhere to be had: nobody asks for it again.
+    if prepared.past.is_some() || (position.is_some() && !own) {
+        let filled = events::delete_backward_extremities(tx, room, &event.pdu.event_id)?;
+        written.changes_gaps |= filled;
     }
     if let Some(redacts) = &event.pdu.redacts {
         events::insert_redaction(tx, redacts, event.nid, room)?;
@@ -395,8 +398,8 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
             context.user_rooms.forget(change.user_nid);
         }
     }
-    let mut placed = written.iter().rev().filter_map(|written| written.position);
-    if let Some(position) = placed.find(|position| position.0 > 0) {
+    let news = batch.events.iter().zip(written).filter(|(prepared, _)| prepared.past.is_none());
+    if let Some(position) = news.rev().find_map(|(_, written)| written.position) {
         context.notifier.advance(position, subjects);
     }
 }

@@ -8,8 +8,8 @@ use sealpost_federation::OwnKeys;
 use crate::{
     clock::Clock,
     service::{
-        events::Events, ignored_users::IgnoredUsers, notifier::Notifier, push::rules::PushRules,
-        room_info::RoomInfos, states::States, user_rooms::UserRooms,
+        events::Events, gaps::Gaps, ignored_users::IgnoredUsers, notifier::Notifier,
+        push::rules::PushRules, room_info::RoomInfos, states::States, user_rooms::UserRooms,
     },
     storage::Store,
 };
@@ -18,6 +18,7 @@ pub struct Context {
     pub store: Store,
     pub rooms: Arc<RoomInfos>,
     pub events: Arc<Events>,
+    pub gaps: Gaps,
     pub states: Arc<States>,
     pub user_rooms: Arc<UserRooms>,
     pub ignored_users: Arc<IgnoredUsers>,

@@ -50,7 +50,7 @@ use crate::{
         invite_permission,
     },
     storage::{
-        Conn, EventNid, UserNid,
+        Conn, EventNid, Position, UserNid,
         client_transactions::{self, TransactionKey},
         state::{NewState, State},
     },
@@ -80,6 +80,8 @@ pub struct RemoteEvent {
     pub before: Before,
     /// It came to this server alone (`send_join`): the others are to be sent it.
     pub relay: bool,
+    /// It is from before what is here: its place.
+    pub past: Option<Position>,
 }
 
 /// What is known of the room before an event of another server.
@@ -102,7 +104,7 @@ impl Preparation {
 impl RemoteEvent {
     /// An event as it comes in a transaction.
     pub fn new(pdu: Pdu) -> Self {
-        Self { pdu, before: Before::PrevEvents, relay: false }
+        Self { pdu, before: Before::PrevEvents, relay: false, past: None }
     }
 }
 
@@ -161,7 +163,7 @@ pub(super) fn local(
         rejected: None,
         entry: false,
         relay: false,
-        past: false,
+        past: None,
     };
     let prepared = place(context, conn, tip, placing)?;
     match &prepared.verdict {
@@ -350,7 +352,7 @@ pub(super) fn remote(
         rejected,
         entry: matches!(remote.before, Before::Entry(_)),
         relay: remote.relay,
-        past: false,
+        past: None,
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
 }

@@ -26,6 +26,7 @@ use crate::{
     service::{
         event::Event,
         events::Events,
+        gaps::Gaps,
         ignored_users::IgnoredUsers,
         notifier::{Notifier, Serial},
         push::rules::PushRules,
@@ -153,6 +154,7 @@ fn context(store: Store) -> Arc<Context> {
     Arc::new(Context {
         rooms: rooms.clone(),
         events: Arc::new(Events::new(rooms, 1 << 20)),
+        gaps: Gaps::default(),
         states: Arc::new(States::new(1 << 20)),
         push_rules: Arc::new(PushRules::new(100)),
         ignored_users: Arc::new(IgnoredUsers::new(100)),

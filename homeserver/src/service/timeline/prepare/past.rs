@@ -65,7 +65,7 @@ pub(in crate::service::timeline) fn past(
         states,
         redacts,
         rejected,
-        past: true,
+        past: remote.past,
         ..Placing::first(pdu.clone())
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))

@@ -21,7 +21,7 @@ use crate::{
     },
     service::event::{Event, Parts, Replaced, SentWith},
     storage::{
-        Conn, EventNid, UserNid,
+        Conn, EventNid, Position, UserNid,
         client_transactions::TransactionKey,
         state::{Change, NewState, State},
     },
@@ -29,6 +29,9 @@ use crate::{
 
 /// More extremities than this are not named as prev_events (the format's limit).
 const PREV_EVENTS_MAX: usize = 20;
+
+/// No more places than this are kept free for events that are missing.
+const PLACES_MAX: i64 = 100_000;
 
 /// An event on its way to its place.
 pub(super) struct Placing {
@@ -45,8 +48,8 @@ pub(super) struct Placing {
     /// What the room was here before no longer counts.
     pub entry: bool,
     pub relay: bool,
-    /// From before what is here: the tip stays where it is.
-    pub past: bool,
+    /// From before what is here: its place. The tip stays where it is.
+    pub past: Option<Position>,
 }
 
 impl Placing {
@@ -64,7 +67,7 @@ impl Placing {
             rejected: None,
             entry: false,
             relay: false,
-            past: false,
+            past: None,
         }
     }
 }
@@ -80,7 +83,7 @@ pub(super) fn place(
     let mut verdict = match placing.rejected {
         Some(reason) => Verdict::Rejected(reason),
         None => match authorise(context, conn, tip, &pdu, &state_before)? {
-            Ok(()) if placing.past => Verdict::Past,
+            Ok(()) if placing.past.is_some() => Verdict::Past,
             Ok(()) => Verdict::Accepted,
             Err(reason) => Verdict::Rejected(reason),
         },
@@ -157,6 +160,10 @@ pub(super) fn place(
     tip.hold(event.clone(), Some(state_after.clone()));
     let mut hot_states = vec![state_before, state_after.clone()];
 
+    let leaves_free = match verdict == Verdict::Accepted && !placing.missing_prev.is_empty() {
+        true => places_before(tip, &event.pdu),
+        false => 0,
+    };
     let mut changes = Changes::default();
     if verdict == Verdict::Accepted {
         let servers_before = tip.servers.clone();
@@ -200,6 +207,8 @@ pub(super) fn place(
 
     Ok(Prepared {
         known: placing.existing.is_some(),
+        past: placing.past,
+        leaves_free,
         states,
         prev: placing.prev.iter().map(|prev| prev.nid).collect(),
         missing_prev: placing.missing_prev,
@@ -219,6 +228,13 @@ pub(super) fn place(
         verdict,
         ..Prepared::bare(event, rows)
     })
+}
+
+/// How many places before an event are kept free for those between it and what is here.
+fn places_before(tip: &Tip, pdu: &Pdu) -> i64 {
+    let newest = tip.extremities.iter().map(|at| at.depth).max();
+    // The depth counts the longest way, and there may be others beside it.
+    newest.map_or(0, |depth| pdu.depth.saturating_sub(depth).saturating_mul(2).clamp(0, PLACES_MAX))
 }
 
 /// The server of a user whose invite or knock somebody else ends: it may not be in the room.

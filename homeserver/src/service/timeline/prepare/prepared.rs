@@ -10,7 +10,7 @@ use crate::{
     room::event::Pdu,
     service::event::Event,
     storage::{
-        Conn, EventNid, Interned, StateKey, StateKeyNid, UserNid,
+        Conn, EventNid, Interned, Position, StateKey, StateKeyNid, UserNid,
         client_transactions::TransactionKey,
         state::{Change, NewState, State},
     },
@@ -22,6 +22,10 @@ pub(in crate::service::timeline) struct Prepared {
     pub verdict: Verdict,
     /// An outlier that gets its place: its row exists.
     pub known: bool,
+    /// Of an event of the past: its place.
+    pub past: Option<Position>,
+    /// How many positions before its own stay free for events that are missing.
+    pub leaves_free: i64,
     pub users: Vec<Interned<Arc<str>, UserNid>>,
     pub state_key: Option<Interned<StateKey, StateKeyNid>>,
     pub states: Vec<NewState>,
@@ -69,6 +73,8 @@ impl Prepared {
             event,
             verdict: Verdict::Accepted,
             known: false,
+            past: None,
+            leaves_free: 0,
             users: rows.users,
             state_key: rows.state_key,
             states: Vec::new(),
