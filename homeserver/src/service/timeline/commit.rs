@@ -149,6 +149,7 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
     if written.iter().any(|written| written.changes_gaps) {
         let (context, room) = (context.clone(), batch.room_nid);
         let gaps = events::gaps(tx, room)?;
+        context.gaps.change(room);
         tx.after_commit(move || context.gaps.set(room, gaps));
     }
     let (context, batch) = (context.clone(), batch.clone());

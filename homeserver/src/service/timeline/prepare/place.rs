@@ -30,7 +30,9 @@ use crate::{
 /// More extremities than this are not named as prev_events (the format's limit).
 const PREV_EVENTS_MAX: usize = 20;
 
-/// No more places than this are kept free for events that are missing.
+/// So many places are kept free for events that are missing, at least and at most. The least serves rooms
+/// whose depth has come to its end.
+const PLACES_MIN: i64 = 200;
 const PLACES_MAX: i64 = 100_000;
 
 /// An event on its way to its place.
@@ -232,9 +234,9 @@ pub(super) fn place(
 
 /// How many places before an event are kept free for those between it and what is here.
 fn places_before(tip: &Tip, pdu: &Pdu) -> i64 {
-    let newest = tip.extremities.iter().map(|at| at.depth).max();
+    let Some(newest) = tip.extremities.iter().map(|at| at.depth).max() else { return 0 };
     // The depth counts the longest way, and there may be others beside it.
-    newest.map_or(0, |depth| pdu.depth.saturating_sub(depth).saturating_mul(2).clamp(0, PLACES_MAX))
+    pdu.depth.saturating_sub(newest).saturating_mul(2).clamp(PLACES_MIN, PLACES_MAX)
 }
 
 /// The server of a user whose invite or knock somebody else ends: it may not be in the room.
