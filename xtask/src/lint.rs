@@ -14,6 +14,7 @@ pub fn lint(chosen: &[String]) -> Result<()> {
 
 fn format() -> Result<Counts> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    run(&mut cargo(&["fmt", "--manifest-path=fuzz/Cargo.toml", "--check"]))?;
     Ok(Counts::ONE)
 }
 

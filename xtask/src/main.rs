@@ -8,6 +8,7 @@
 //! | `check` | `lint`, then `test`: exactly what CI checks |
 //! | `bench` | [`bench`]: Sealpost and Synapse under the same load, in one table |
 //! | `soak` | [`soak`]: sixteen clients for ten minutes, then everything they were told is checked; random faults between servers |
+//! | `fuzz` | [`fuzz`]: hostile bytes for every parser of a peer's |
 //! | `sytest` | [`sytest`]: a peer suite, compared with what passed before |
 //!
 //! To add a step to `test` or `lint`: write a function that returns [`Counts`] and name it in the
@@ -19,6 +20,7 @@ mod clients;
 mod command;
 mod counts;
 mod differential;
+mod fuzz;
 mod lint;
 mod peer;
 mod place;
@@ -39,7 +41,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   run              build, then start a homeserver on this machine (loopback only, open registration)
   test [STEP…]     every test; or some of: web wasm rust interop browser clients
-                   differential peer soak
+                   differential peer soak fuzz
   lint [STEP…]     every check; or some of: fmt clippy wasm licences web
   check            lint, then test
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,keys,media,
@@ -47,6 +49,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
   soak             sixteen clients for ten minutes; --seconds N
   soak federation  200 random schedules of faults between servers, and a join of a room of 10,000 members
+  fuzz [TARGET…]   hostile bytes for what reads a peer's, ten minutes each; --seconds N
   sytest CHECKOUT GROUP…
                    groups of the peer suite matrix-org/sytest; --accept writes the lists of what passes";
 
@@ -75,6 +78,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<()> {
         "lint" => lint::lint(rest),
         "bench" => bench::bench(rest),
         "soak" => soak::soak(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "sytest" => sytest::sytest(rest),
         "check" => lint::lint(&[]).and_then(|()| test::test(&[])),
         _ => Err(USAGE.to_owned()),

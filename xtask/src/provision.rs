@@ -48,6 +48,27 @@ pub fn cargo_deny() -> Result<PathBuf> {
     Ok(own)
 }
 
+/// `cargo-fuzz`, likewise.
+pub fn cargo_fuzz() -> Result<PathBuf> {
+    let own = place::tools().join("bin/cargo-fuzz");
+    if let Some(found) = place::on_path("cargo-fuzz").or_else(|| own.is_file().then(|| own.clone()))
+    {
+        return Ok(found);
+    }
+    let mut install =
+        cargo(&["install", "--locked", "--debug", "cargo-fuzz", "--version", "^0.13"]);
+    run(install.arg("--root").arg(place::tools()))?;
+    Ok(own)
+}
+
+/// What compiles libFuzzer.
+pub fn cpp_compiler() -> Result<()> {
+    if std::env::var_os("CXX").is_some() || place::on_path("c++").is_some() {
+        return Ok(());
+    }
+    debian_package("g++", "the fuzz targets are linked with libFuzzer, which is C++")
+}
+
 /// The Python of a virtual environment with the packages of a `requirements.txt`, made anew when that changes.
 pub fn python_environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let wanted = fs::read_to_string(requirements)

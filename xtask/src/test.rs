@@ -2,10 +2,10 @@
 
 use crate::command::{cargo, command, run_counted};
 use crate::summary::{Step, run_steps};
-use crate::{Counts, Result, artefact, clients, differential, peer, place, provision, soak};
+use crate::{Counts, Result, artefact, clients, differential, fuzz, peer, place, provision, soak};
 
 /// In this order: the server embeds the page that `web` builds.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("web", web),
     ("wasm", wasm),
     ("rust", rust),
@@ -15,6 +15,7 @@ const STEPS: [Step; 9] = [
     ("differential", differential::differential),
     ("peer", peer::peer),
     ("soak", soak::short),
+    ("fuzz", fuzz::short),
 ];
 
 /// Runs the chosen steps, or all.

@@ -31,9 +31,9 @@ pub struct Pdu {
     /// As signed: canonical, without `unsigned`.
     pub json: Box<str>,
     /// Power levels as they are understood, where they need not be integers.
-    pub(in crate::room) levels: Option<Box<RawValue>>,
+    pub(super) levels: Option<Box<RawValue>>,
     /// A create event whose hash is the room id has no field for it.
-    pub(in crate::room) names_its_room: bool,
+    pub(super) names_its_room: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -208,7 +208,7 @@ impl Pdu {
 }
 
 /// What a field `levels` holds for an event.
-pub(in crate::room) fn levels(
+pub(super) fn levels(
     event_type: &TimelineEventType,
     content: &RawValue,
     rules: &RoomVersionRules,
@@ -232,7 +232,7 @@ pub fn create_of_room_id(room_id: &RoomId) -> Result<OwnedEventId, ruma::IdParse
 }
 
 /// Appends a JSON string. What an identifier holds needs no escape, mostly.
-pub(in crate::room) fn push_string(out: &mut String, value: &str) {
+pub(super) fn push_string(out: &mut String, value: &str) {
     out.push('"');
     let mut rest = value;
     // Byte by byte: what is escaped is ASCII.

@@ -1,0 +1,34 @@
+//! A server's answer about its keys: as it came, and as if the server had signed it.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ruma::{
+    CanonicalJsonObject, api::federation::discovery::ServerSigningKeys, serde::Raw, server_name,
+    signatures::sign_json,
+};
+use sealpost_federation::{SigningKey, keyring::check_answer};
+use serde_json::value::to_raw_value;
+
+const NOW: i64 = 1_700_000_000_000;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(raw) = Raw::<ServerSigningKeys>::from_json_string(text.to_owned()) else { return };
+    check(&raw);
+
+    let Ok(mut object) = serde_json::from_str::<CanonicalJsonObject>(text) else { return };
+    let key = SigningKey::from_seed("1", &[1; 32]).expect("a key");
+    if sign_json("a.test", &key, &mut object).is_ok() {
+        check(&Raw::from_json(to_raw_value(&object).expect("JSON")));
+    }
+});
+
+fn check(raw: &Raw<ServerSigningKeys>) {
+    if let Ok(keys) = check_answer(server_name!("a.test"), raw, NOW) {
+        assert!(keys.values().any(|key| key.expired_at.is_none()), "one is in use");
+        let week = 7 * 24 * 3600 * 1000;
+        let in_use = keys.values().filter(|key| key.expired_at.is_none());
+        assert!(in_use.map(|key| key.valid_until).all(|until| until <= NOW + week));
+    }
+}
