@@ -68,6 +68,19 @@ pub fn seal(
     Ok(([&[VERSION], sealed.as_slice()].concat(), Wrap { key, id }))
 }
 
+/// The id of a message, before anything in it is believed: what its wrap is found by.
+///
+/// # Errors
+/// [`Error::Encoding`]: no message of this version.
+pub fn id(context: &Context<'_>, message: &[u8]) -> Result<MessageId, Error> {
+    match message.split_first() {
+        Some((&VERSION, sealed)) if sealed.len() <= SEALED_MAX => {
+            Ok(MessageId::of(&context.aad(&[]), &[], sealed))
+        }
+        _ => Err(Error::Encoding),
+    }
+}
+
 /// Opens the message that the `wrap` names; answers the padded content. The wrap must have come in a session with
 /// the device that the `context` names.
 ///

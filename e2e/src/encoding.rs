@@ -112,6 +112,27 @@ as_bytes!(Secret, |secret| &**secret, |bytes| {
     Ok(Self::new(bytes.try_into().map_err(|_| Error::Key)?))
 });
 
+/// 32 bytes that are not secret, such as a public key that was checked when it came.
+#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cbor(transparent)]
+pub struct Bytes32(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+impl Bytes32 {
+    /// The key that they are.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: none.
+    pub fn ed25519(&self) -> Result<ed25519::PublicKey, Error> {
+        ed25519::PublicKey::from_bytes(&self.0)
+    }
+}
+
+impl From<ed25519::PublicKey> for Bytes32 {
+    fn from(key: ed25519::PublicKey) -> Self {
+        Self(*key.as_bytes())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,4 +25,19 @@ pub enum Error {
     /// What is to be sealed is longer than the protocol allows.
     #[error("too long to be sealed")]
     TooLong,
+    /// A stored row that this version cannot read.
+    #[error("what is stored cannot be read")]
+    Store,
+    /// A room, user, device or request that is not known.
+    #[error("not known")]
+    Unknown,
+    /// Keys of somebody must be asked for first: send what is pulled, then try again.
+    #[error("keys must be asked for first")]
+    NotReady,
+    /// An identity is new, changed or not vouched for: somebody must look at it before anything is sent.
+    #[error("an identity must be looked at first")]
+    Identity,
+    /// The room is not encrypted by this library, so nothing is sealed or sent in it.
+    #[error("the room is not encrypted in a way that is known here")]
+    Unencrypted,
 }

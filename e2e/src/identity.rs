@@ -1,6 +1,11 @@
 //! Who takes part: devices and their long-lived keys.
 
-use crate::primitives::{ed25519, kdf, x25519};
+use minicbor::{Decode, Encode};
+
+use crate::{
+    Error,
+    primitives::{ed25519, kdf, x25519},
+};
 
 /// A device as its verified `device_keys` describe it: never as a message does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,5 +56,46 @@ impl OwnDevice {
             ed25519: self.ed25519.public(),
             x25519: self.x25519.public(),
         }
+    }
+}
+
+/// The statement that a device is gone for good: its key never receives anything or is believed again, whatever
+/// a server still lists. Signed by its user's self-signing key.
+#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+#[cbor(array)]
+pub struct Removal {
+    /// Whose device it was.
+    #[n(0)]
+    pub user_id: String,
+    /// Its id.
+    #[n(1)]
+    pub device_id: String,
+    /// Its key.
+    #[n(2)]
+    pub ed25519: ed25519::PublicKey,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    signature: [u8; 64],
+}
+
+impl Removal {
+    /// States it.
+    pub fn sign(device: &DeviceIdentity, self_signing: &ed25519::PrivateKey) -> Self {
+        let (user_id, device_id) = (device.user_id.clone(), device.device_id.clone());
+        let signature = self_signing.sign(&Self::signed(&user_id, &device_id, &device.ed25519));
+        Self { user_id, device_id, ed25519: device.ed25519, signature }
+    }
+
+    /// Checks who states it.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`]: not the owner of this self-signing key.
+    pub fn verify(&self, self_signing: &ed25519::PublicKey) -> Result<(), Error> {
+        let signed = Self::signed(&self.user_id, &self.device_id, &self.ed25519);
+        self_signing.verify(&signed, &self.signature)
+    }
+
+    fn signed(user_id: &str, device_id: &str, ed25519: &ed25519::PublicKey) -> Vec<u8> {
+        let fields: [&[u8]; 3] = [user_id.as_bytes(), device_id.as_bytes(), ed25519.as_bytes()];
+        kdf::labelled("org.sealpost.device.v1 removed", &fields)
     }
 }

@@ -5,10 +5,24 @@
 //! | 0 | nothing: the message confirms its session |
 //! | 1 | a wrap of a direct message ([`crate::direct`]) |
 //! | 2 | a distribution of a sender key ([`crate::sender_key`]) |
+//! | 3 | `[ [user id, device id, Ed25519: bytes 32, signature: bytes 64] … ]`: devices that were removed |
+//! | 4 | `[room id, [0, [chain id: bytes 16, iteration]] or [1, [message id: bytes 32]]]`: asks for a missing key |
+//! | 5 | `[name, value: bytes]`: a secret, between devices of one user |
+//! | 6 | JSON: where the keys of a room's history are ([`crate::history`]) |
 
+use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-use crate::{Error, direct::Wrap, sender_key::Distribution};
+use crate::{
+    Error,
+    direct::Wrap,
+    encoding,
+    identity::Removal,
+    room_message::MessageId,
+    sender_key::{ChainId, Distribution},
+};
+
+const LENGTH_MAX: usize = 24 * 1024;
 
 /// The plaintext of a ratchet message.
 #[derive(Clone)]
@@ -19,6 +33,55 @@ pub enum Inside {
     Wrap(Wrap),
     /// Lets read a group's messages.
     Distribution(Box<Distribution>),
+    /// Devices that are never believed again.
+    Removals(Vec<Removal>),
+    /// Asks the author of a message for what opens it.
+    Missing(Missing),
+    /// A private key that own devices share.
+    Secret(SharedSecret),
+    /// Where the keys of a room's history are, as JSON.
+    History(Zeroizing<Vec<u8>>),
+}
+
+/// What a device asks for.
+#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+#[cbor(array)]
+pub struct Missing {
+    /// The room of the message.
+    #[n(0)]
+    pub room_id: String,
+    /// What is missing.
+    #[n(1)]
+    pub what: MissingKey,
+}
+
+/// Which key is missing.
+#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub enum MissingKey {
+    /// A chain, from an iteration on.
+    #[n(0)]
+    Chain(#[n(0)] ChainId, #[n(1)] u32),
+    /// The wrap of a message.
+    #[n(1)]
+    Message(#[n(0)] MessageId),
+}
+
+/// A private key by the name that it has in secret storage.
+#[derive(Clone, Decode, Encode)]
+#[cbor(array)]
+pub struct SharedSecret {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its bytes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub value: Vec<u8>,
+}
+
+impl Drop for SharedSecret {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.value);
+    }
 }
 
 impl Inside {
@@ -37,6 +100,10 @@ impl Inside {
             Self::Empty => with(0, &[]),
             Self::Wrap(wrap) => with(1, &*wrap.to_bytes()),
             Self::Distribution(distribution) => with(2, &distribution.to_bytes()?),
+            Self::Removals(removals) => with(3, &encoding::encode(removals)?),
+            Self::Missing(missing) => with(4, &encoding::encode(missing)?),
+            Self::Secret(secret) => with(5, &Zeroizing::new(encoding::encode(secret)?)),
+            Self::History(json) => with(6, json),
         })
     }
 
@@ -53,6 +120,12 @@ impl Inside {
             }
             Some((2, distribution)) => {
                 Distribution::from_bytes(distribution).map(|one| Self::Distribution(Box::new(one)))
+            }
+            Some((3, rest)) => encoding::decode(rest, LENGTH_MAX).map(Self::Removals),
+            Some((4, rest)) => encoding::decode(rest, 1024).map(Self::Missing),
+            Some((5, rest)) => encoding::decode(rest, 1024).map(Self::Secret),
+            Some((6, rest)) if rest.len() <= LENGTH_MAX => {
+                Ok(Self::History(Zeroizing::new(rest.to_vec())))
             }
             _ => Err(Error::Encoding),
         }

@@ -18,6 +18,10 @@
 //! | [`inside`] | what a ratchet message holds |
 //! | [`sender_key`] | one sealing for all devices of a group |
 //! | [`attachment`] | files, sealed in chunks |
+//! | [`audience`] | whom a message is sealed for |
+//! | [`machine`] | the front that applications use: what came in, what goes out, what to write |
+//! | [`changes`], [`store`] | what an operation changed, and where it is kept |
+//! | [`signed_json`] | signatures of JSON objects |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
 //!
 //! Byte-exact formats: `docs/protocol.md`.
@@ -41,7 +45,9 @@
 )]
 
 pub mod attachment;
+pub mod audience;
 pub mod canonical_json;
+pub mod changes;
 pub mod content;
 pub mod direct;
 pub mod encoding;
@@ -50,6 +56,7 @@ pub mod error;
 pub mod handshake;
 pub mod identity;
 pub mod inside;
+pub mod machine;
 pub mod prekeys;
 pub mod primitives;
 pub mod ratchet;
@@ -57,6 +64,8 @@ pub mod room_message;
 pub mod safety_number;
 pub mod sender_key;
 pub mod session;
+pub mod signed_json;
+pub mod store;
 
 pub use error::Error;
 pub use safety_number::{Identity, SafetyNumber};

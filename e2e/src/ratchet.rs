@@ -45,6 +45,8 @@ use crate::{
 
 pub use self::message::LENGTH_MAX;
 
+/// The algorithm of letters and of direct chats: its name in events and `device_keys`.
+pub const ALGORITHM: &str = "org.sealpost.ratchet.v1";
 /// How many messages of one chain may be missing before one that is read.
 pub const GAP_MAX: u32 = 2_000;
 /// A re-key is due after so many messages, sent and received.

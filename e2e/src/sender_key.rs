@@ -35,6 +35,8 @@ use crate::{
 
 pub use self::held::{HeldChain, Opened, Provenance};
 
+/// The algorithm of groups: its name in events and `device_keys`.
+pub const ALGORITHM: &str = "org.sealpost.sender_key.v1";
 /// A new chain comes after so many messages.
 pub const MESSAGES_MAX: u32 = 100;
 /// Or after so many milliseconds: 7 days.

@@ -137,6 +137,16 @@ impl HeldChain {
         self.id
     }
 
+    /// Whose it is.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The room that it is for.
+    pub fn room_id(&self) -> &str {
+        &self.room_id
+    }
+
     /// How this device came to it.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance

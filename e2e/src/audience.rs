@@ -1,0 +1,265 @@
+//! Whom a message is sealed for: every device, with the identity that vouches for it.
+//!
+//! ```text
+//! audience = hash("org.sealpost.audience.v1", one reader after the other, sorted)
+//! reader   = labelled("org.sealpost.reader.v1", user id, master key, device id, Ed25519, X25519)
+//! ```
+//!
+//! Readers are sorted by user id, then device id, as bytes. The hash is in what each message authenticates; the
+//! list is told once for each change, in an encrypted event of type `org.sealpost.audience`.
+
+use minicbor::{Decode, Encode};
+use serde_json::{Value, json};
+
+use crate::{
+    Error,
+    encoding::Bytes32,
+    primitives::{kdf, x25519},
+    signed_json::{key_from_base64, to_base64},
+};
+
+/// The type of the encrypted event that tells a list.
+pub const EVENT_TYPE: &str = "org.sealpost.audience";
+/// How many readers one event tells.
+pub const PART_MAX: usize = 75;
+/// How many readers a list may have.
+pub const READERS_MAX: usize = 20_000;
+
+/// A device that can read.
+#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+#[cbor(array)]
+pub struct Reader {
+    /// Whose it is.
+    #[n(0)]
+    pub user_id: String,
+    /// The identity that vouches for it.
+    #[n(1)]
+    pub master: Bytes32,
+    /// Its id.
+    #[n(2)]
+    pub device_id: String,
+    /// Its keys.
+    #[n(3)]
+    pub ed25519: Bytes32,
+    /// Its key for agreement.
+    #[n(4)]
+    pub x25519: x25519::PublicKey,
+}
+
+impl Reader {
+    fn encoded(&self) -> Vec<u8> {
+        let fields: [&[u8]; 5] = [
+            self.user_id.as_bytes(),
+            &self.master.0,
+            self.device_id.as_bytes(),
+            &self.ed25519.0,
+            self.x25519.as_bytes(),
+        ];
+        kdf::labelled("org.sealpost.reader.v1", &fields)
+    }
+
+    fn to_json(&self) -> Value {
+        json!([
+            self.user_id,
+            to_base64(&self.master.0),
+            self.device_id,
+            to_base64(&self.ed25519.0),
+            to_base64(self.x25519.as_bytes()),
+        ])
+    }
+
+    fn from_json(value: &Value) -> Result<Self, Error> {
+        let Some([user_id, master, device_id, ed25519, x25519]) =
+            value.as_array().map(Vec::as_slice)
+        else {
+            return Err(Error::Encoding);
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(Error::Encoding);
+        let key = |value: &Value| key_from_base64(value.as_str().unwrap_or_default());
+        Ok(Self {
+            user_id: text(user_id)?,
+            master: Bytes32(key(master)?),
+            device_id: text(device_id)?,
+            ed25519: Bytes32(key(ed25519)?),
+            x25519: x25519::PublicKey::from_bytes(key(x25519)?)?,
+        })
+    }
+}
+
+/// Sorts a list into its only order.
+pub fn sort(readers: &mut Vec<Reader>) {
+    readers.sort_by(|one, other| {
+        (&one.user_id, &one.device_id).cmp(&(&other.user_id, &other.device_id))
+    });
+    readers.dedup();
+}
+
+/// The hash of a sorted list.
+pub fn hash(readers: &[Reader]) -> [u8; 32] {
+    let encoded: Vec<Vec<u8>> = readers.iter().map(Reader::encoded).collect();
+    let fields: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
+    kdf::hash("org.sealpost.audience.v1", &fields)
+}
+
+/// The contents of the events that tell a list: whole while it is short, else the difference from the one that
+/// was told before, if that is shorter; what is too long for one event in parts.
+pub fn tell(readers: &[Reader], before: Option<(&[u8; 32], &[Reader])>) -> Vec<Value> {
+    let whole = || (readers.iter().collect::<Vec<_>>(), Vec::new(), None);
+    let (added, gone, base) = match before {
+        Some((base, before)) if readers.len() > PART_MAX => {
+            let is_in = |list: &[Reader], reader: &Reader| {
+                let at = list.binary_search_by(|other| {
+                    (&other.user_id, &other.device_id).cmp(&(&reader.user_id, &reader.device_id))
+                });
+                at.ok().and_then(|at| list.get(at)) == Some(reader)
+            };
+            let added: Vec<&Reader> =
+                readers.iter().filter(|reader| !is_in(before, reader)).collect();
+            let gone: Vec<&Reader> =
+                before.iter().filter(|reader| !is_in(readers, reader)).collect();
+            if added.len() + gone.len() < readers.len() {
+                (added, gone, Some(to_base64(base)))
+            } else {
+                whole()
+            }
+        }
+        _ => whole(),
+    };
+    let rows: Vec<(&str, &Reader)> = added
+        .into_iter()
+        .map(|reader| ("readers", reader))
+        .chain(gone.into_iter().map(|reader| ("gone", reader)))
+        .collect();
+    let parts = rows.len().div_ceil(PART_MAX).max(1);
+    let hash = to_base64(&hash(readers));
+    (0..parts)
+        .map(|part| {
+            let rows = || rows.iter().skip(part * PART_MAX).take(PART_MAX);
+            let of = |kind: &str| -> Vec<Value> {
+                rows().filter(|(of, _)| *of == kind).map(|(_, reader)| reader.to_json()).collect()
+            };
+            let mut content = json!({
+                "audience": hash, "part": part, "parts": parts, "readers": of("readers"),
+            });
+            if let (Some(base), Some(object)) = (&base, content.as_object_mut()) {
+                object.insert("base".to_owned(), base.as_str().into());
+                object.insert("gone".to_owned(), of("gone").into());
+            }
+            content
+        })
+        .collect()
+}
+
+/// One event of a list, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The list's hash.
+    pub audience: [u8; 32],
+    /// The list that this one is told as a difference from.
+    pub base: Option<[u8; 32]>,
+    /// Which part this is, from zero, and how many there are.
+    pub part: (usize, usize),
+    /// Readers of the list, or those that the base has not.
+    pub readers: Vec<Reader>,
+    /// Readers of the base that this list has not.
+    pub gone: Vec<Reader>,
+}
+
+/// Reads the content of an event that tells a list, or a part of it.
+///
+/// # Errors
+/// [`Error::Encoding`], [`Error::Key`].
+pub fn read(content: &Value) -> Result<Told, Error> {
+    let hash = |key: &str| content.get(key).and_then(Value::as_str).map(key_from_base64);
+    let list = |key: &str| match content.get(key).map(Value::as_array) {
+        None => Ok(Vec::new()),
+        Some(Some(rows)) if rows.len() <= PART_MAX => rows.iter().map(Reader::from_json).collect(),
+        _ => Err(Error::Encoding),
+    };
+    let number = |key: &str| {
+        let number = content.get(key).and_then(Value::as_u64).ok_or(Error::Encoding)?;
+        usize::try_from(number).map_err(|_| Error::Encoding)
+    };
+    let part = (number("part")?, number("parts")?);
+    if part.0 >= part.1 || part.1 > 2 * READERS_MAX.div_ceil(PART_MAX) {
+        return Err(Error::Encoding);
+    }
+    Ok(Told {
+        audience: hash("audience").ok_or(Error::Encoding)??,
+        base: hash("base").transpose()?,
+        part,
+        readers: list("readers")?,
+        gone: list("gone")?,
+    })
+}
+
+/// The list that parts tell, when its hash is right.
+///
+/// # Errors
+/// [`Error::Authentication`]: it is another list.
+pub fn assemble(
+    base: Option<&[Reader]>,
+    parts: &[Told],
+    audience: &[u8; 32],
+) -> Result<Vec<Reader>, Error> {
+    let gone: Vec<&Reader> = parts.iter().flat_map(|part| &part.gone).collect();
+    let kept = base.unwrap_or_default().iter().filter(|reader| !gone.contains(reader)).cloned();
+    let mut readers: Vec<Reader> =
+        kept.chain(parts.iter().flat_map(|part| part.readers.iter().cloned())).collect();
+    sort(&mut readers);
+    if hash(&readers) == *audience { Ok(readers) } else { Err(Error::Authentication) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::device;
+
+    fn readers(count: usize) -> Vec<Reader> {
+        let mut readers: Vec<Reader> = (0..count)
+            .map(|at| {
+                let one = device("@a:a.test", &format!("D{at}")).identity();
+                Reader {
+                    user_id: one.user_id,
+                    master: one.ed25519.into(),
+                    device_id: one.device_id,
+                    ed25519: one.ed25519.into(),
+                    x25519: one.x25519,
+                }
+            })
+            .collect();
+        sort(&mut readers);
+        readers
+    }
+
+    #[test]
+    fn a_list_is_told_whole_in_parts_or_as_a_difference() {
+        let (short, long) = (readers(3), readers(200));
+        for (list, before, events, rows) in [
+            (&short, None, 1, 3),
+            (&long, None, 3, 200),
+            (&long, Some(&long[..199]), 1, 1),
+            (&long, Some(&short[..]), 3, 197),
+        ] {
+            let base = before.map(hash);
+            let told = tell(list, base.as_ref().zip(before));
+            assert_eq!(told.len(), events);
+            assert!(told.iter().all(|content| content.to_string().len() < 22 * 1024));
+            let parts: Vec<Told> = told.iter().map(|content| read(content).unwrap()).collect();
+            assert_eq!(parts.iter().map(|part| part.readers.len()).sum::<usize>(), rows);
+            assert_eq!(assemble(before, &parts, &hash(list)).as_ref(), Ok(list));
+            if events == 3 {
+                assert!(assemble(before, &parts[1..], &hash(list)).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn each_reader_and_each_key_is_in_the_hash() {
+        let list = readers(3);
+        let mut other = list.clone();
+        other[1].x25519 = other[2].x25519;
+        assert_ne!(hash(&list), hash(&other));
+        assert_ne!(hash(&list), hash(&list[1..]));
+    }
+}

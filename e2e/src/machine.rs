@@ -1,0 +1,416 @@
+//! The front that applications use.
+//!
+//! ```text
+//!   /sync ──► push_sync ──┐                        ┌──► result      for the screen
+//!   state ──► push_state ─┤                        │
+//!   event ──► decrypt ────┼──► Machine ── returns ─┤
+//!    text ──► encrypt ────┤   (and its store)      └──► Changes     write them, in order, durably
+//!  answer ──► mark_sent ──┘
+//!                              requests()  ──► what is to be sent; only after the changes are written
+//! ```
+//!
+//! Every operation answers what came of it *and* the changes that are to be written in one transaction. The machine
+//! itself goes on from them at once; on an error nothing changed. When a write fails, drop the machine and open it
+//! again from what was written. Only then may what it wants to be sent leave.
+//!
+//! Everything to and from the server is JSON as Matrix has it. Times are milliseconds since the Unix epoch.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `requests` | what is to be sent, and what an answer means |
+//! | `keys` | this device's keys and prekeys |
+//! | `identity` | cross-signing, pins, removals |
+//! | `tracking` | other users' identities and devices |
+//! | `letters` | what goes between two devices |
+//! | `rooms` | which rooms are encrypted, and who is in them |
+//! | `recipients`, `sending` | who reads a message; sealing it |
+//! | `receiving`, `missing` | reading events; asking for keys and answering |
+
+mod identity;
+mod keys;
+mod letters;
+mod missing;
+mod receiving;
+mod recipients;
+mod requests;
+mod rooms;
+pub(crate) mod rows;
+mod sending;
+mod tracking;
+
+use rand_core::CryptoRng;
+use serde::Serialize;
+use serde_json::Value;
+
+use self::{letters::Letter, rows::Account};
+use crate::{
+    Error,
+    changes::Changes,
+    primitives::{ed25519, x25519},
+    store::{Store, Transaction},
+};
+
+pub use self::{
+    identity::{Bootstrapped, DeviceView, UserView},
+    receiving::{Decrypted, Outcome, Relation, Sender, Warning},
+    requests::OutgoingRequest,
+    rooms::RoomView,
+    sending::{Sealed, SealedEvent},
+};
+
+/// The longest id of a user, device, room or event in bytes, as Matrix has it.
+pub const ID_MAX: usize = 255;
+
+/// A device: its keys, its view of others, its rooms.
+pub struct Machine<S> {
+    store: S,
+    account: Account,
+}
+
+/// What a sync brought.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Synced {
+    /// To-device events that are not for this library.
+    pub unhandled: Vec<Value>,
+    /// Rooms for which keys arrived: what could not be read may be tried again.
+    pub rooms_with_keys: Vec<String>,
+    /// Names of secrets that arrived from an own device.
+    pub secrets: Vec<String>,
+    /// Where keys of a room's history are: the user who says so, and the file's description as JSON.
+    pub history: Vec<(String, Value)>,
+    /// How many letters of other devices could not be read.
+    pub unread: u32,
+}
+
+/// An operation while it works.
+pub(crate) struct Work<'a> {
+    pub tx: Transaction<'a>,
+    pub account: Account,
+    pub account_changed: bool,
+    pub letters: Vec<Letter>,
+    pub synced: Synced,
+    pub now: i64,
+    pub rng: &'a mut dyn CryptoRng,
+}
+
+/// The time and the randomness of an operation.
+pub struct Now<'a> {
+    /// Milliseconds since the Unix epoch.
+    pub time: i64,
+    /// The platform's source of random numbers.
+    pub rng: &'a mut dyn CryptoRng,
+}
+
+/// What an operation answers: its result, and what is to be written.
+pub type Step<T> = Result<(T, Changes), Error>;
+
+impl<S: Store> Machine<S> {
+    /// A new device with fresh keys, in an empty store.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`]: an id that Matrix does not have. [`Error::Store`]: the store is not empty.
+    pub fn create(
+        store: S,
+        user_id: &str,
+        device_id: &str,
+        now: Now<'_>,
+    ) -> Result<(Self, Changes), Error> {
+        check_id(user_id)?;
+        check_id(device_id)?;
+        if Transaction::new(&store).get::<Account>(&[])?.is_some() {
+            return Err(Error::Store);
+        }
+        let account = Account {
+            user_id: user_id.to_owned(),
+            device_id: device_id.to_owned(),
+            ed25519: ed25519::PrivateKey::generate(now.rng),
+            x25519: x25519::PrivateKey::generate(now.rng),
+            is_uploaded: false,
+            one_time: None,
+            fallback_used: false,
+            fallback_at: None,
+            next: 0,
+            upload_after: 0,
+        };
+        let mut machine = Self { store, account };
+        let ((), changes) = machine.work(now, |work| {
+            work.account_changed = true;
+            work.begin()
+        })?;
+        Ok((machine, changes))
+    }
+
+    /// The device that a store holds.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: the store is empty. [`Error::Store`]: it was written by a later version, or is damaged.
+    pub fn open(store: S) -> Result<Self, Error> {
+        let account = Transaction::new(&store).get::<Account>(&[])?.ok_or(Error::Unknown)?;
+        Ok(Self { store, account })
+    }
+
+    /// Takes in what a sync answered: `device_lists`, `device_one_time_keys_count`,
+    /// `device_unused_fallback_key_types` and the events of `to_device`, each where it is present. What is absent
+    /// says nothing, but counts without our algorithm mean zero.
+    ///
+    /// # Errors
+    /// [`Error::Store`]. Whatever a server or another device may put there is no error.
+    pub fn push_sync(&mut self, sync: &Value, now: Now<'_>) -> Step<Synced> {
+        self.work(now, |work| {
+            work.push_sync(sync)?;
+            Ok(std::mem::take(&mut work.synced))
+        })
+    }
+
+    /// Takes in state events of a room, in the order in which they hold: of these `m.room.encryption`,
+    /// `m.room.history_visibility` and `m.room.member` count. With `is_whole`, they are all members that there are:
+    /// others are gone. After a gap of sync the members are to be fetched and pushed whole.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn push_state(
+        &mut self,
+        room_id: &str,
+        events: &[Value],
+        is_whole: bool,
+        now: Now<'_>,
+    ) -> Step<RoomView> {
+        self.work(now, |work| work.push_state(room_id, events, is_whole))
+    }
+
+    /// What is known of a room: whether and how it is encrypted, and whether its members are known.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn room(&self, room_id: &str) -> Result<RoomView, Error> {
+        rooms::view(&Transaction::new(&self.store), room_id)
+    }
+
+    /// Says that members may have changed unseen: nothing is sealed for the room until they are pushed whole.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn forget_members(&mut self, room_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.forget_members(room_id))
+    }
+
+    /// All that is to be sent now, oldest first; the same again until it is marked as sent.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn requests(&mut self, now: Now<'_>) -> Step<Vec<OutgoingRequest>> {
+        self.work(now, |work| work.requests())
+    }
+
+    /// Takes in the answer to a request. One that is not known any more is no error.
+    ///
+    /// # Errors
+    /// [`Error::Store`]. Whatever a server may answer is no error.
+    pub fn mark_sent(&mut self, id: u64, answer: &Value, now: Now<'_>) -> Step<Synced> {
+        self.work(now, |work| {
+            work.mark_sent(id, answer)?;
+            Ok(std::mem::take(&mut work.synced))
+        })
+    }
+
+    /// Says that a server refused a request for good: with a status from 400 to 499 that is not 429. What it
+    /// carried is made anew where that can help.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn mark_refused(&mut self, id: u64, status: u16, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.mark_refused(id, status))
+    }
+
+    /// Whether everything is there to write in a room; else sends of [`Machine::requests`] bring it. `true` also
+    /// when some devices cannot be reached now: they get the message's keys later.
+    ///
+    /// # Errors
+    /// As [`Machine::encrypt`], but [`Error::NotReady`].
+    pub fn prepare(&mut self, room_id: &str, now: Now<'_>) -> Step<bool> {
+        self.work(now, |work| work.prepare(room_id))
+    }
+
+    /// Seals an event of a type and content for a room. `shown`: the users that were shown as readers when it was
+    /// written; nobody else gets it, although they have joined since. Send the events in their order, with the
+    /// requests that stand beside them, after the changes are written.
+    ///
+    /// # Errors
+    /// [`Error::Unencrypted`]: nothing may be sent in this room. [`Error::NotReady`]: [`Machine::prepare`] first.
+    /// [`Error::Identity`]: the own identity is not certain or this device not vouched for, or one of a reader's
+    /// changed. [`Error::TooLong`]: longer than 24 KiB.
+    pub fn encrypt(
+        &mut self,
+        room_id: &str,
+        event_type: &str,
+        content: &Value,
+        shown: Option<&[String]>,
+        now: Now<'_>,
+    ) -> Step<Sealed> {
+        self.work(now, |work| work.encrypt(room_id, event_type, content, shown))
+    }
+
+    /// Whether the bytes that were sealed for an audience may be sent again: nobody of it is gone since.
+    ///
+    /// # Errors
+    /// As [`Machine::encrypt`].
+    pub fn may_send_again(
+        &mut self,
+        room_id: &str,
+        audience: &[u8; 32],
+        now: Now<'_>,
+    ) -> Step<bool> {
+        self.work(now, |work| work.may_send_again(room_id, audience))
+    }
+
+    /// Reads an `m.room.encrypted` event of a room. An event may be read as often as is wanted.
+    ///
+    /// # Errors
+    /// [`Error::Store`]. What cannot be read is an [`Outcome`].
+    pub fn decrypt(&mut self, room_id: &str, event: &Value, now: Now<'_>) -> Step<Outcome> {
+        self.work(now, |work| work.decrypt(room_id, event))
+    }
+
+    /// Makes this user's identity: master, self-signing and user-signing key, signs this device with it, and has
+    /// it uploaded. The master key is answered, to be put into secret storage: it is kept nowhere else. An identity
+    /// that was there is replaced: call it without asking only where the server has none.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn bootstrap(&mut self, now: Now<'_>) -> Step<Bootstrapped> {
+        self.work(now, |work| work.bootstrap())
+    }
+
+    /// Pins and signs with the own identity's private keys, as they come from secret storage. They must be those of
+    /// the keys that the server tells of: ask it for the own user first.
+    ///
+    /// # Errors
+    /// [`Error::NotReady`]: the own keys are not known yet. [`Error::Identity`]: other keys than the published ones.
+    pub fn adopt_identity(
+        &mut self,
+        master: &[u8; 32],
+        self_signing: &[u8; 32],
+        user_signing: &[u8; 32],
+        now: Now<'_>,
+    ) -> Step<()> {
+        self.work(now, |work| work.adopt_identity(master, self_signing, user_signing))
+    }
+
+    /// What is known of a user.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn user(&self, user_id: &str) -> Result<UserView, Error> {
+        identity::view(&Transaction::new(&self.store), user_id)
+    }
+
+    /// Follows a user's keys from now on.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn track(&mut self, user_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.track(user_id))
+    }
+
+    /// Goes on with the identity that a user has now, after this device's user looked at the change. It is not
+    /// verified.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Identity`]: for the own user.
+    pub fn accept_identity(&mut self, user_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.accept_identity(user_id))
+    }
+
+    /// Says that a user's identity was compared with this master key: by safety number, emoji or QR. Own devices
+    /// learn it by a signature.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Identity`]: that is not the identity that the server tells of.
+    pub fn verify_identity(&mut self, user_id: &str, master: &[u8; 32], now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.verify_identity(user_id, master))
+    }
+
+    /// Vouches for an own device, whose key was compared.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Identity`]: another key than the one known, or no self-signing key is here.
+    pub fn vouch_for(&mut self, device_id: &str, key: &[u8; 32], now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.vouch_for(device_id, key))
+    }
+
+    /// States for ever that an own device is not to be believed, to every device that shares a room with it. To
+    /// delete it on the server is the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Identity`]: no self-signing key is here.
+    pub fn remove_device(&mut self, device_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.remove_device(device_id))
+    }
+
+    /// Sends a private key to an own device that is vouched for, inside a session. After QR or SAS only.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Identity`]: the device is not vouched for.
+    pub fn share_secret(&mut self, device_id: &str, name: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.share_secret(device_id, name))
+    }
+
+    /// The id of this device and its keys.
+    pub fn identity(&self) -> crate::identity::DeviceIdentity {
+        self.account.own().identity()
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    fn work<T>(
+        &mut self,
+        now: Now<'_>,
+        operation: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+    ) -> Step<T> {
+        let mut work = Work {
+            tx: Transaction::new(&self.store),
+            account: self.account.clone(),
+            account_changed: false,
+            letters: Vec::new(),
+            synced: Synced::default(),
+            now: now.time,
+            rng: now.rng,
+        };
+        let result = operation(&mut work)?;
+        let (account, changes) = work.finish()?;
+        self.store.apply(&changes);
+        self.account = account;
+        Ok((result, changes))
+    }
+}
+
+impl Work<'_> {
+    fn finish(mut self) -> Result<(Account, Changes), Error> {
+        self.post_letters()?;
+        if self.account_changed {
+            self.tx.put(&[], &self.account)?;
+        }
+        Ok((self.account, self.tx.finish()))
+    }
+
+    fn is_own(&self, user_id: &str) -> bool {
+        self.account.user_id == user_id
+    }
+}
+
+/// Ids become parts of keys, which end at zero bytes.
+fn check_id(id: &str) -> Result<(), Error> {
+    if id.is_empty() || id.len() > ID_MAX || id.bytes().any(|byte| byte == 0) {
+        Err(Error::Encoding)
+    } else {
+        Ok(())
+    }
+}
+
+/// The text of a member of an object.
+fn text<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
+    object.get(key).and_then(Value::as_str)
+}

@@ -1,0 +1,335 @@
+//! Cross-signing, pins and removals.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Work,
+    rows::{Purpose, SecretBytes, SecretRow, User},
+    text,
+};
+use crate::{
+    Error,
+    encoding::Bytes32,
+    identity::Removal,
+    inside::{Inside, SharedSecret},
+    primitives::{Secret, ed25519},
+    signed_json::{self, to_base64},
+    store::Transaction,
+};
+
+/// The self-signing key's name in secret storage, as Matrix has it.
+pub const SELF_SIGNING: &str = "m.cross_signing.self_signing";
+/// The user-signing key's.
+pub const USER_SIGNING: &str = "m.cross_signing.user_signing";
+
+/// A new identity's private keys, for secret storage.
+pub struct Bootstrapped {
+    /// The master key: kept nowhere but in secret storage.
+    pub master: Secret,
+    /// The self-signing key.
+    pub self_signing: Secret,
+    /// The user-signing key.
+    pub user_signing: Secret,
+}
+
+/// What is known of a user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UserView {
+    /// The id.
+    pub user_id: String,
+    /// Base64 of the master key that the server tells of.
+    pub master_key: Option<String>,
+    /// Base64 of the master key that is believed.
+    pub pinned_key: Option<String>,
+    /// The identity was compared.
+    pub is_verified: bool,
+    /// The identity is another one than the one believed: somebody must look at it.
+    pub has_changed: bool,
+    /// The server is to be asked again.
+    pub is_outdated: bool,
+    /// Devices, those that are gone too.
+    pub devices: Vec<DeviceView>,
+}
+
+/// What is known of a device.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeviceView {
+    /// The id.
+    pub device_id: String,
+    /// Base64 of its Ed25519 key.
+    pub ed25519: String,
+    /// What its owner calls it. Not authenticated.
+    pub name: Option<String>,
+    /// It speaks our algorithms.
+    pub is_ours: bool,
+    /// Its owner's believed identity vouches for it.
+    pub is_vouched_for: bool,
+    /// Its owner stated that it is not to be believed any more.
+    pub is_removed: bool,
+    /// Since when the server does not list it.
+    pub gone_at: Option<i64>,
+    /// It was gone and came back.
+    pub came_back: bool,
+    /// When it was first seen.
+    pub seen_at: i64,
+}
+
+pub(super) fn view(tx: &Transaction<'_>, user_id: &str) -> Result<UserView, Error> {
+    let Some(user) = tx.get::<User>(user_id.as_bytes())? else {
+        return Ok(UserView { user_id: user_id.to_owned(), ..UserView::default() });
+    };
+    let devices = user.devices.iter().map(|device| {
+        Ok(DeviceView {
+            device_id: device.device_id.clone(),
+            ed25519: to_base64(&device.ed25519.0),
+            name: device.name.clone(),
+            is_ours: device.is_ours,
+            is_vouched_for: user.vouches_for(device),
+            is_removed: tx.get::<Removal>(&device.ed25519.0)?.is_some(),
+            gone_at: device.gone_at,
+            came_back: device.came_back,
+            seen_at: device.seen_at,
+        })
+    });
+    let base64 = |key: Option<Bytes32>| key.map(|key| to_base64(&key.0));
+    Ok(UserView {
+        user_id: user_id.to_owned(),
+        master_key: base64(user.master),
+        pinned_key: base64(user.pinned),
+        is_verified: user.is_verified,
+        has_changed: user.has_changed(),
+        is_outdated: user.is_outdated,
+        devices: devices.collect::<Result<_, Error>>()?,
+    })
+}
+
+impl Work<'_> {
+    pub(super) fn bootstrap(&mut self) -> Result<Bootstrapped, Error> {
+        let mut key = || ed25519::PrivateKey::generate(self.rng);
+        let (master, self_signing, user_signing) = (key(), key(), key());
+        let own = self.account.user_id.clone();
+        let mut user = self.user(&own)?;
+        user.master = Some(master.public().into());
+        user.self_signing = Some(self_signing.public().into());
+        user.user_signing = Some(user_signing.public().into());
+        (user.pinned, user.is_verified) = (user.master, true);
+        // What an older identity vouched for must be vouched for anew.
+        user.devices.iter_mut().for_each(|device| device.signed_by = None);
+        self.tx.put(own.as_bytes(), &user)?;
+        let object = |usage: &str, key: &ed25519::PrivateKey| {
+            let public = to_base64(key.public().as_bytes());
+            json!({
+                "user_id": own, "usage": [usage], "keys": { format!("ed25519:{public}"): public },
+            })
+        };
+        let name = to_base64(master.public().as_bytes());
+        let mut objects = Map::new();
+        for (usage, key) in
+            [("master", &master), ("self_signing", &self_signing), ("user_signing", &user_signing)]
+        {
+            let mut object = object(usage, key);
+            if usage == "master" {
+                let device_id = &self.account.device_id;
+                signed_json::sign(&mut object, &own, device_id, &self.account.ed25519)?;
+            } else {
+                signed_json::sign(&mut object, &own, &name, &master)?;
+            }
+            objects.insert(format!("{usage}_key"), object);
+        }
+        let path = "/_matrix/client/v3/keys/device_signing/upload";
+        if !self.account.is_uploaded {
+            // A signature of a device that the server does not know would be refused.
+            self.upload_keys()?;
+        }
+        self.request("POST", path, &objects.into(), Purpose::SigningKeysUpload)?;
+        self.keep_secret(SELF_SIGNING, self_signing.as_bytes())?;
+        self.keep_secret(USER_SIGNING, user_signing.as_bytes())?;
+        let (device_id, key) = (self.account.device_id.clone(), self.account.ed25519.public());
+        self.vouch_for(&device_id, key.as_bytes())?;
+        Ok(Bootstrapped {
+            master: master.to_bytes(),
+            self_signing: self_signing.to_bytes(),
+            user_signing: user_signing.to_bytes(),
+        })
+    }
+
+    pub(super) fn adopt_identity(
+        &mut self,
+        master: &[u8; 32],
+        self_signing: &[u8; 32],
+        user_signing: &[u8; 32],
+    ) -> Result<(), Error> {
+        let own = self.account.user_id.clone();
+        let mut user = self.user(&own)?;
+        if user.master.is_none() {
+            self.outdate(&own)?;
+            return Err(Error::NotReady);
+        }
+        let public =
+            |seed: &[u8; 32]| Some(Bytes32::from(ed25519::PrivateKey::from_bytes(seed).public()));
+        if user.master != public(master)
+            || user.self_signing != public(self_signing)
+            || user.user_signing != public(user_signing)
+        {
+            return Err(Error::Identity);
+        }
+        (user.pinned, user.is_verified) = (user.master, true);
+        self.tx.put(own.as_bytes(), &user)?;
+        self.keep_secret(SELF_SIGNING, self_signing)?;
+        self.keep_secret(USER_SIGNING, user_signing)?;
+        let (device_id, key) = (self.account.device_id.clone(), self.account.ed25519.public());
+        self.vouch_for(&device_id, key.as_bytes())
+    }
+
+    pub(super) fn accept_identity(&mut self, user_id: &str) -> Result<(), Error> {
+        if self.is_own(user_id) {
+            return Err(Error::Identity);
+        }
+        let mut user = self.tx.get::<User>(user_id.as_bytes())?.ok_or(Error::Unknown)?;
+        (user.pinned, user.is_verified) = (user.master, false);
+        self.tx.put(user_id.as_bytes(), &user)
+    }
+
+    pub(super) fn verify_identity(
+        &mut self,
+        user_id: &str,
+        master: &[u8; 32],
+    ) -> Result<(), Error> {
+        let mut user = self.tx.get::<User>(user_id.as_bytes())?.ok_or(Error::Unknown)?;
+        if user.master != Some(Bytes32(*master)) {
+            return Err(Error::Identity);
+        }
+        (user.pinned, user.is_verified) = (user.master, true);
+        self.tx.put(user_id.as_bytes(), &user)?;
+        let Some(key) = self.secret(USER_SIGNING)?.filter(|_| !self.is_own(user_id)) else {
+            return Ok(());
+        };
+        let key = ed25519::PrivateKey::from_bytes(&key);
+        let public = to_base64(master);
+        let mut object = json!({
+            "user_id": user_id, "usage": ["master"], "keys": { format!("ed25519:{public}"): public },
+        });
+        let name = to_base64(key.public().as_bytes());
+        signed_json::sign(&mut object, &self.account.user_id, &name, &key)?;
+        self.upload_signature(user_id, &public, object)
+    }
+
+    pub(super) fn vouch_for(&mut self, device_id: &str, key: &[u8; 32]) -> Result<(), Error> {
+        let own = self.account.user_id.clone();
+        let mut user = self.user(&own)?;
+        let self_signing = self.self_signing(&user)?;
+        let pinned = user.pinned;
+        let device = user.device_mut(device_id).ok_or(Error::Unknown)?;
+        if device.ed25519 != Bytes32(*key) || self.is_removed(key)? {
+            return Err(Error::Identity);
+        }
+        device.signed_by = pinned;
+        let identity = device.identity(&own)?;
+        let mut object = if device_id == self.account.device_id {
+            self.device_keys()?
+        } else {
+            json!({
+                "user_id": own,
+                "device_id": device_id,
+                "algorithms": [crate::ratchet::ALGORITHM, crate::sender_key::ALGORITHM],
+                "keys": {
+                    format!("curve25519:{device_id}"): to_base64(identity.x25519.as_bytes()),
+                    format!("ed25519:{device_id}"): to_base64(identity.ed25519.as_bytes()),
+                },
+            })
+        };
+        self.tx.put(own.as_bytes(), &user)?;
+        let name = to_base64(self_signing.public().as_bytes());
+        signed_json::sign(&mut object, &own, &name, &self_signing)?;
+        self.upload_signature(&own, device_id, object)
+    }
+
+    pub(super) fn remove_device(&mut self, device_id: &str) -> Result<(), Error> {
+        let own = self.account.user_id.clone();
+        let user = self.user(&own)?;
+        let self_signing = self.self_signing(&user)?;
+        let device = user.device(device_id).ok_or(Error::Unknown)?;
+        let removal = Removal::sign(&device.identity(&own)?, &self_signing);
+        self.tx.put(&device.ed25519.0, &removal)?;
+        let inside = Inside::Removals(vec![removal]);
+        for (user_id, device_id) in self.all_devices()? {
+            self.send_inside(&user_id, &device_id, &inside)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn share_secret(&mut self, device_id: &str, name: &str) -> Result<(), Error> {
+        let own = self.account.user_id.clone();
+        let user = self.user(&own)?;
+        let device = user.device(device_id).ok_or(Error::Unknown)?;
+        if !self.is_entitled(&user, device)? || device_id == self.account.device_id {
+            return Err(Error::Identity);
+        }
+        let value = self.secret(name)?.ok_or(Error::Unknown)?;
+        let secret = SharedSecret { name: name.to_owned(), value: value.to_vec() };
+        self.send_inside(&own, device_id, &Inside::Secret(secret))
+    }
+
+    /// The own self-signing key, if it is here and still the one that counts.
+    fn self_signing(&self, user: &User) -> Result<ed25519::PrivateKey, Error> {
+        let key = self.secret(SELF_SIGNING)?.ok_or(Error::Identity)?;
+        let key = ed25519::PrivateKey::from_bytes(&key);
+        let is_current = user.self_signing == Some(key.public().into()) && !user.has_changed();
+        if is_current { Ok(key) } else { Err(Error::Identity) }
+    }
+
+    /// Takes in statements that devices were removed. Who passes them on does not matter.
+    pub(super) fn take_removals(&mut self, removals: &[Removal]) -> Result<(), Error> {
+        for removal in removals {
+            let Some(user) = self.tx.get::<User>(removal.user_id.as_bytes())? else { continue };
+            let Some(key) = user.self_signing.filter(|_| !user.has_changed()) else { continue };
+            if removal.verify(&key.ed25519()?).is_ok() {
+                self.tx.put(removal.ed25519.as_bytes(), removal)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_removed(&self, key: &[u8; 32]) -> Result<bool, Error> {
+        Ok(self.tx.get::<Removal>(key)?.is_some())
+    }
+
+    /// A private key of an identity, or another secret of 32 bytes.
+    pub(super) fn secret(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let row = self.tx.get::<SecretRow>(name.as_bytes())?;
+        let bytes = row.map(|row| row.0.0.as_slice().try_into().map(Secret::new));
+        bytes.transpose().map_err(|_| Error::Store)
+    }
+
+    pub(super) fn keep_secret(&mut self, name: &str, value: &[u8; 32]) -> Result<(), Error> {
+        self.tx.put(name.as_bytes(), &SecretRow(SecretBytes(value.to_vec())))
+    }
+
+    /// Takes in a secret that an own device sent. Keys of an identity must be those that the server tells of,
+    /// below the master key that is believed.
+    pub(super) fn take_secret(&mut self, secret: &SharedSecret) -> Result<(), Error> {
+        let Ok(value): Result<[u8; 32], _> = secret.value.as_slice().try_into() else {
+            return Ok(());
+        };
+        let user = self.user(&self.account.user_id)?;
+        let public = Some(Bytes32::from(ed25519::PrivateKey::from_bytes(&value).public()));
+        let is_right = match secret.name.as_str() {
+            SELF_SIGNING => user.self_signing == public && !user.has_changed(),
+            USER_SIGNING => user.user_signing == public && !user.has_changed(),
+            name => name.starts_with("org.sealpost."),
+        };
+        if is_right && user.pinned.is_some() {
+            self.keep_secret(&secret.name, &value)?;
+            self.synced.secrets.push(secret.name.clone());
+        }
+        Ok(())
+    }
+
+    fn upload_signature(&mut self, user_id: &str, name: &str, object: Value) -> Result<(), Error> {
+        debug_assert!(text(&object, "user_id") == Some(user_id));
+        let body = json!({ user_id: { name: object } });
+        let path = "/_matrix/client/v3/keys/signatures/upload";
+        self.request("POST", path, &body, Purpose::SignaturesUpload)
+    }
+}

@@ -1,0 +1,81 @@
+//! Missing keys: asked of the author's device inside a session, and answered from what was recorded when the
+//! message was sealed.
+
+use super::{
+    Work,
+    receiving::Outcome,
+    rows::{Asked, Device, Given, StoredChain, StoredWrap, User},
+};
+use crate::{
+    Error,
+    inside::{Inside, Missing, MissingKey},
+    store::key,
+};
+
+/// How often one key is asked for, at most.
+const AGAIN_AFTER_MS: i64 = 10 * 60 * 1_000;
+
+impl Work<'_> {
+    /// Asks the device that an event names for its key.
+    pub(super) fn ask(
+        &mut self,
+        room_id: &str,
+        (sender, device_id): (&str, &str),
+        what: MissingKey,
+    ) -> Result<Outcome, Error> {
+        let at = match &what {
+            MissingKey::Chain(chain, _) => chain.0.to_vec(),
+            MissingKey::Message(id) => id.0.to_vec(),
+        };
+        let asked = self.tx.get::<Asked>(&at)?;
+        let is_recent =
+            asked.is_some_and(|asked| self.now.saturating_sub(asked.at) < AGAIN_AFTER_MS);
+        let user = self.user(sender)?;
+        let Some(device) = user.device(device_id) else {
+            self.track(sender)?;
+            return Ok(Outcome::MissingKey);
+        };
+        if is_recent || self.is_this(sender, device_id) || !self.is_entitled(&user, device)? {
+            return Ok(Outcome::MissingKey);
+        }
+        self.tx.put(&at, &Asked { room_id: room_id.to_owned(), at: self.now })?;
+        let missing = Missing { room_id: room_id.to_owned(), what };
+        self.send_inside(sender, device_id, &Inside::Missing(missing))?;
+        Ok(Outcome::MissingKey)
+    }
+
+    /// Answers a device that was given the key when it was used, from the iteration that it was given.
+    pub(super) fn answer_missing(
+        &mut self,
+        user: &User,
+        device: &Device,
+        user_id: &str,
+        missing: &Missing,
+    ) -> Result<(), Error> {
+        if !self.is_entitled(user, device)? {
+            return Ok(());
+        }
+        let at: &[u8] = match &missing.what {
+            MissingKey::Chain(chain, _) => &chain.0,
+            MissingKey::Message(id) => &id.0,
+        };
+        let Some(given) = self.tx.get::<Given>(at)? else { return Ok(()) };
+        let to = given.to.iter().find(|to| to.ed25519 == device.ed25519);
+        let Some(to) = to.filter(|_| given.room_id == missing.room_id) else { return Ok(()) };
+        let inside = match &missing.what {
+            MissingKey::Chain(chain, _) => {
+                let at = key(&[missing.room_id.as_bytes(), &chain.0]);
+                let Some(held) = self.tx.get::<StoredChain>(&at)? else { return Ok(()) };
+                match held.chain.distribution(to.iteration) {
+                    Ok(distribution) => Inside::Distribution(Box::new(distribution)),
+                    Err(_) => return Ok(()),
+                }
+            }
+            MissingKey::Message(id) => {
+                let Some(wrap) = self.tx.get::<StoredWrap>(&id.0)? else { return Ok(()) };
+                Inside::Wrap(wrap.open()?)
+            }
+        };
+        self.send_inside(user_id, &device.device_id, &inside)
+    }
+}

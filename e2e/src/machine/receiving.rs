@@ -1,0 +1,532 @@
+//! Reading events.
+//!
+//! ```text
+//! event ──► its message's id ──► known under another event: a duplicate
+//!       ──► chain or wrap ──► none: asked for
+//!       ──► opened ──► author: the device of the key's owner, believed if its identity vouches for it
+//!       ──► readers: warned of if this device's own view never vouched for them, knows them removed or gone
+//! ```
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Work, check_id,
+    rooms::is_ours,
+    rows::{
+        Asked, AudiencePart, AudienceRow, Device, EventMessage, MessageEvent, StoredChain,
+        StoredWrap, User,
+    },
+    text,
+};
+use crate::{
+    Error,
+    audience::{self, Reader},
+    content, direct,
+    direct::Wrap,
+    encoding,
+    identity::{DeviceIdentity, Removal},
+    inside::{Inside, MissingKey},
+    ratchet,
+    room_message::{Context, MessageId},
+    sender_key::{self, Distribution, HeldChain, Owner, Provenance, Received},
+    signed_json::{from_base64, key_from_base64, to_base64},
+    store::key,
+};
+
+/// How long before a message somebody must have been gone for their reading to be warned of.
+const GONE_BEFORE_MS: i64 = 10 * 60 * 1_000;
+
+/// What came of reading an event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was read.
+    Read(Box<Decrypted>),
+    /// Its key is not here, and was asked for: read again when a sync names the room.
+    MissingKey,
+    /// It is of a device that nobody vouches for, or whose user's identity is not certain. Not to be shown; read
+    /// again after keys of its sender changed.
+    NotVouchedFor,
+    /// It is of a device that was removed.
+    Removed,
+    /// The same message was in an earlier event. Not to be shown.
+    Duplicate {
+        /// That event.
+        event_id: String,
+    },
+    /// It is not authentic, or no message of this protocol.
+    Refused,
+    /// It is encrypted by another algorithm.
+    Foreign,
+}
+
+/// A message that was read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decrypted {
+    /// The type of the event inside.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Its content. Whatever relation stands in it was checked.
+    pub content: Value,
+    /// Who wrote it.
+    pub sender: Sender,
+    /// Base64 of the message's id.
+    pub message_id: String,
+    /// Base64 of the hash of who can read it.
+    pub audience: String,
+    /// The list of who can read it is known.
+    pub audience_is_known: bool,
+    /// Who should not be able to read it.
+    pub warnings: Vec<Warning>,
+    /// What it relates to.
+    pub relation: Relation,
+}
+
+/// The author of a message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sender {
+    /// The user.
+    pub user_id: String,
+    /// The device.
+    pub device_id: String,
+    /// The user's identity was compared.
+    pub is_verified: bool,
+    /// The key came from the author's device. Else its author is not proven.
+    pub is_proven: bool,
+    /// Who shared the key, if it was not the author.
+    pub shared_by: Option<String>,
+}
+
+/// A reader who should not be one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Warning {
+    /// The user.
+    pub user_id: String,
+    /// The device.
+    pub device_id: String,
+    /// `not_vouched_for`, `removed` or `gone`.
+    pub reason: &'static str,
+}
+
+/// What a message relates to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Relation {
+    /// Nothing.
+    None,
+    /// The message that its author meant.
+    Checked,
+    /// An event that was not read yet: it applies if that event turns out to hold this message, base64, or with
+    /// none if that event is not sealed.
+    Unchecked {
+        /// The message.
+        message_id: Option<String>,
+    },
+    /// Another message than its author meant: not to be applied.
+    Wrong,
+}
+
+/// What is read of an event before anything is believed.
+struct Parsed<'v> {
+    event_id: &'v str,
+    sender: &'v str,
+    device_id: &'v str,
+    audience: [u8; 32],
+    message: Vec<u8>,
+    content: &'v Value,
+}
+
+/// A message that was opened: its padded content, id, and where its key is from.
+struct Opened {
+    padded: zeroize::Zeroizing<Vec<u8>>,
+    id: MessageId,
+    owner: Owner,
+    provenance: Provenance,
+}
+
+impl Work<'_> {
+    pub(super) fn decrypt(&mut self, room_id: &str, event: &Value) -> Result<Outcome, Error> {
+        let content = event.get("content").unwrap_or(&Value::Null);
+        let algorithm = text(content, "algorithm").unwrap_or_default();
+        if !is_ours(algorithm) {
+            return Ok(Outcome::Foreign);
+        }
+        let Some(parsed) = parse(event, content).filter(|_| check_id(room_id).is_ok()) else {
+            return Ok(Outcome::Refused);
+        };
+        let opened = if algorithm == sender_key::ALGORITHM {
+            self.open_group(room_id, &parsed)?
+        } else {
+            self.open_direct(room_id, &parsed)?
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(outcome) => return Ok(outcome),
+        };
+        let user = self.user(parsed.sender)?;
+        let Some(device) = user
+            .device(parsed.device_id)
+            .filter(|device| device.ed25519.0 == *opened.owner.ed25519.as_bytes())
+        else {
+            self.track(parsed.sender)?;
+            return Ok(Outcome::NotVouchedFor);
+        };
+        if self.is_removed(&device.ed25519.0)? {
+            return Ok(Outcome::Removed);
+        }
+        if !user.vouches_for(device) {
+            return Ok(Outcome::NotVouchedFor);
+        }
+        if let Some(event_id) = self.remember(room_id, &parsed, opened.id)? {
+            return Ok(Outcome::Duplicate { event_id });
+        }
+        self.pin(room_id)?;
+        self.show(room_id, event, &parsed, &user, opened)
+    }
+
+    fn open_group(
+        &mut self,
+        room_id: &str,
+        parsed: &Parsed<'_>,
+    ) -> Result<Result<Opened, Outcome>, Error> {
+        let Ok(received) = Received::from_bytes(&parsed.message) else {
+            return Ok(Err(Outcome::Refused));
+        };
+        let what = MissingKey::Chain(received.chain(), received.iteration());
+        let at = key(&[room_id.as_bytes(), &received.chain().0]);
+        let Some(mut row) = self.tx.get::<StoredChain>(&at)? else {
+            return self.ask(room_id, (parsed.sender, parsed.device_id), what).map(Err);
+        };
+        match row.chain.open(&parsed.context(room_id), &received) {
+            Ok((opened, chain)) => {
+                let (owner, provenance) = (chain.owner().clone(), chain.provenance().clone());
+                row.chain = chain;
+                self.tx.put(&at, &row)?;
+                self.tx.delete::<Asked>(&received.chain().0);
+                Ok(Ok(Opened { padded: opened.padded, id: opened.id, owner, provenance }))
+            }
+            Err(Error::NoKey) => {
+                self.ask(room_id, (parsed.sender, parsed.device_id), what).map(Err)
+            }
+            Err(_) => Ok(Err(Outcome::Refused)),
+        }
+    }
+
+    fn open_direct(
+        &mut self,
+        room_id: &str,
+        parsed: &Parsed<'_>,
+    ) -> Result<Result<Opened, Outcome>, Error> {
+        let context = parsed.context(room_id);
+        let Ok(id) = direct::id(&context, &parsed.message) else {
+            return Ok(Err(Outcome::Refused));
+        };
+        if self.tx.get::<StoredWrap>(&id.0)?.is_none() {
+            self.unwrap_for_this(parsed)?;
+        }
+        let Some(mut row) = self.tx.get::<StoredWrap>(&id.0)? else {
+            return self
+                .ask(room_id, (parsed.sender, parsed.device_id), MissingKey::Message(id))
+                .map(Err);
+        };
+        let from = &row.from;
+        let is_from_author = from.user_id == parsed.sender && from.device_id == parsed.device_id;
+        if !is_from_author || !(row.room_id.is_empty() || row.room_id == room_id) {
+            return Ok(Err(Outcome::Refused));
+        }
+        match direct::open(&context, &parsed.message, &row.open()?) {
+            Ok(padded) => {
+                if row.room_id.is_empty() {
+                    row.room_id = room_id.to_owned();
+                    self.tx.put(&id.0, &row)?;
+                }
+                let (owner, provenance) = (row.from.clone(), row.provenance.clone());
+                Ok(Ok(Opened { padded, id, owner, provenance }))
+            }
+            Err(_) => Ok(Err(Outcome::Refused)),
+        }
+    }
+
+    /// Opens the envelope that an event has for this device: nothing but a wrap may be in it.
+    fn unwrap_for_this(&mut self, parsed: &Parsed<'_>) -> Result<(), Error> {
+        let wraps = parsed.content.get("wraps").and_then(|all| all.get(&self.account.user_id));
+        let envelope = wraps.and_then(|of_user| text(of_user, &self.account.device_id));
+        let Some(envelope) = envelope.and_then(|text| from_base64(text).ok()) else {
+            return Ok(());
+        };
+        let user = self.user(parsed.sender)?;
+        let Some(device) = user.device(parsed.device_id) else {
+            return self.track(parsed.sender);
+        };
+        if let Some(Inside::Wrap(wrap)) = self.open_envelope(parsed.sender, device, &envelope)? {
+            self.take_wrap(parsed.sender, device, &wrap)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a wrap that a session with a device brought.
+    pub(super) fn take_wrap(
+        &mut self,
+        sender: &str,
+        device: &Device,
+        wrap: &Wrap,
+    ) -> Result<(), Error> {
+        let asked = self.tx.get::<Asked>(&wrap.id.0)?;
+        if let Some(kept) = self.tx.get::<StoredWrap>(&wrap.id.0)?
+            && kept.provenance == Provenance::Owner
+        {
+            return Ok(());
+        }
+        let row = StoredWrap {
+            room_id: String::new(),
+            from: Owner::of(&device.identity(sender)?),
+            wrap: wrap.to_bytes().to_vec(),
+            provenance: Provenance::Owner,
+            is_new: true,
+        };
+        self.tx.put(&wrap.id.0, &row)?;
+        if let Some(asked) = asked {
+            self.tx.delete::<Asked>(&wrap.id.0);
+            self.keys_arrived(&asked.room_id);
+        }
+        Ok(())
+    }
+
+    /// Takes in a chain that a session with its owner brought. What another says of it is not believed.
+    pub(super) fn take_distribution(
+        &mut self,
+        from: &DeviceIdentity,
+        distribution: &Distribution,
+    ) -> Result<(), Error> {
+        if distribution.owner != Owner::of(from) || check_id(&distribution.room_id).is_err() {
+            return Ok(());
+        }
+        let at = key(&[distribution.room_id.as_bytes(), &distribution.id().0]);
+        let chain = match self.tx.get::<StoredChain>(&at)? {
+            Some(held) => held.chain.learn(distribution, Provenance::Owner),
+            None => Ok(HeldChain::new(distribution, Provenance::Owner)),
+        };
+        if let Ok(chain) = chain {
+            self.tx.put(&at, &StoredChain { chain, is_new: true })?;
+            self.keys_arrived(&distribution.room_id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn keys_arrived(&mut self, room_id: &str) {
+        if !self.synced.rooms_with_keys.iter().any(|known| known == room_id) {
+            self.synced.rooms_with_keys.push(room_id.to_owned());
+        }
+    }
+
+    /// Remembers which event holds a message. Answers the first one that did, if it is another.
+    fn remember(
+        &mut self,
+        room_id: &str,
+        parsed: &Parsed<'_>,
+        id: MessageId,
+    ) -> Result<Option<String>, Error> {
+        let at = key(&[room_id.as_bytes(), &id.0]);
+        if let Some(first) = self.tx.get::<MessageEvent>(&at)? {
+            return Ok((first.event_id != parsed.event_id).then_some(first.event_id));
+        }
+        let (event_id, sender) = (parsed.event_id.to_owned(), parsed.sender.to_owned());
+        let of_event = key(&[room_id.as_bytes(), event_id.as_bytes()]);
+        self.tx.put(&of_event, &EventMessage(id))?;
+        self.tx.put(&at, &MessageEvent { event_id, sender })?;
+        Ok(None)
+    }
+
+    /// Pins a room as encrypted: an event of our family authenticated.
+    fn pin(&mut self, room_id: &str) -> Result<(), Error> {
+        let mut room = self.room(room_id)?;
+        if room.is_pinned {
+            return Ok(());
+        }
+        room.is_pinned = true;
+        self.tx.put(room_id.as_bytes(), &room)
+    }
+
+    fn show(
+        &mut self,
+        room_id: &str,
+        event: &Value,
+        parsed: &Parsed<'_>,
+        user: &User,
+        opened: Opened,
+    ) -> Result<Outcome, Error> {
+        let inside = content::unpad(&opened.padded).ok();
+        let inside: Option<Value> = inside.and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let Some(Value::Object(mut inside)) = inside else { return Ok(Outcome::Refused) };
+        let event_type = inside.get("type").and_then(Value::as_str).map(str::to_owned);
+        let relates_to = inside.get("relates_to").and_then(Value::as_str).map(key_from_base64);
+        let content = inside.remove("content");
+        let (Some(event_type), Some(content)) = (event_type, content) else {
+            return Ok(Outcome::Refused);
+        };
+        if event_type == audience::EVENT_TYPE {
+            self.take_list(room_id, &content)?;
+        }
+        let relates_to = match relates_to.transpose() {
+            Ok(id) => id.map(MessageId),
+            Err(_) => return Ok(Outcome::Refused),
+        };
+        let relation = self.relation(room_id, &content, relates_to)?;
+        let at = event.get("origin_server_ts").and_then(Value::as_i64).unwrap_or(self.now);
+        let readers = self.readers(room_id, &parsed.audience)?;
+        let warnings = match &readers {
+            Some(readers) => self.warnings(room_id, readers, at)?,
+            None => Vec::new(),
+        };
+        let shared_by = match &opened.provenance {
+            Provenance::Shared(by) => Some(by.clone()),
+            _ => None,
+        };
+        let sender = Sender {
+            user_id: parsed.sender.to_owned(),
+            device_id: parsed.device_id.to_owned(),
+            is_verified: user.is_verified && !user.has_changed(),
+            is_proven: opened.provenance == Provenance::Owner,
+            shared_by,
+        };
+        Ok(Outcome::Read(Box::new(Decrypted {
+            event_type,
+            content,
+            sender,
+            message_id: to_base64(&opened.id.0),
+            audience: to_base64(&parsed.audience),
+            audience_is_known: readers.is_some(),
+            warnings,
+            relation,
+        })))
+    }
+
+    fn relation(
+        &self,
+        room_id: &str,
+        content: &Value,
+        meant: Option<MessageId>,
+    ) -> Result<Relation, Error> {
+        let relation = content.get("m.relates_to");
+        let event_id = relation.and_then(|relation| {
+            text(relation, "event_id").or_else(|| text(relation.get("m.in_reply_to")?, "event_id"))
+        });
+        let Some(event_id) = event_id else { return Ok(Relation::None) };
+        let at = key(&[room_id.as_bytes(), event_id.as_bytes()]);
+        let known = self.tx.get::<EventMessage>(&at)?.map(|row| row.0);
+        Ok(match (known, meant) {
+            (Some(known), Some(meant)) if known == meant => Relation::Checked,
+            (Some(_), _) => Relation::Wrong,
+            (None, meant) => Relation::Unchecked { message_id: meant.map(|id| to_base64(&id.0)) },
+        })
+    }
+
+    /// The list of readers of a hash, if it was told.
+    pub(super) fn readers(
+        &self,
+        room_id: &str,
+        audience: &[u8; 32],
+    ) -> Result<Option<Vec<Reader>>, Error> {
+        let at = key(&[room_id.as_bytes(), audience]);
+        Ok(self.tx.get::<AudienceRow>(&at)?.map(|row| row.0))
+    }
+
+    /// Takes in a list, or a part of one until it is complete.
+    fn take_list(&mut self, room_id: &str, content: &Value) -> Result<(), Error> {
+        if let Some(removals) = text(content, "removals").and_then(|text| from_base64(text).ok())
+            && let Ok(removals) = encoding::decode::<Vec<Removal>>(&removals, 24 * 1024)
+        {
+            self.take_removals(&removals)?;
+        }
+        let Ok(told) = audience::read(content) else { return Ok(()) };
+        if self.readers(room_id, &told.audience)?.is_some() {
+            return Ok(());
+        }
+        let prefix = key(&[room_id.as_bytes(), &told.audience, &[]]);
+        let number = u32::try_from(told.part.0).map_err(|_| Error::TooLong)?;
+        let at = [prefix.as_slice(), &number.to_be_bytes()].concat();
+        self.tx.put(&at, &AudiencePart(content.to_string()))?;
+        let parts = self.tx.scan::<AudiencePart>(&prefix)?;
+        if parts.len() < told.part.1 {
+            return Ok(());
+        }
+        let read = parts.iter().map(|(_, row)| {
+            audience::read(&serde_json::from_str(&row.0).map_err(|_| Error::Store)?)
+        });
+        let read = read.collect::<Result<Vec<_>, Error>>()?;
+        let base = match told.base {
+            Some(base) => self.readers(room_id, &base)?,
+            None => None,
+        };
+        for (at, _) in &parts {
+            self.tx.delete::<AudiencePart>(at);
+        }
+        if let Ok(readers) = audience::assemble(base.as_deref(), &read, &told.audience) {
+            self.tx.put(&key(&[room_id.as_bytes(), &told.audience]), &AudienceRow(readers))?;
+        }
+        Ok(())
+    }
+
+    fn warnings(&self, room_id: &str, readers: &[Reader], at: i64) -> Result<Vec<Warning>, Error> {
+        let members = self.members(room_id)?;
+        let gone = |user_id: &str| {
+            let member = members.iter().find(|(id, _)| id == user_id);
+            member.is_none_or(|(_, member)| {
+                matches!(member.membership.as_str(), "leave" | "ban")
+                    && member.since < at.saturating_sub(GONE_BEFORE_MS)
+            })
+        };
+        let mut warnings = Vec::new();
+        let mut last: Option<(String, User)> = None;
+        for reader in readers {
+            if last.as_ref().is_none_or(|(id, _)| *id != reader.user_id) {
+                last = Some((reader.user_id.clone(), self.user(&reader.user_id)?));
+            }
+            let Some((_, user)) = &last else { continue };
+            let is_vouched_for = user.device(&reader.device_id).is_some_and(|device| {
+                device.ed25519 == reader.ed25519
+                    && device.x25519 == reader.x25519
+                    && device.signed_by == Some(reader.master)
+                    && (user.pinned == Some(reader.master) || user.has_changed())
+            });
+            let reason = if self.is_removed(&reader.ed25519.0)? {
+                "removed"
+            } else if !is_vouched_for {
+                "not_vouched_for"
+            } else if !members.is_empty() && gone(&reader.user_id) {
+                "gone"
+            } else {
+                continue;
+            };
+            let (user_id, device_id) = (reader.user_id.clone(), reader.device_id.clone());
+            warnings.push(Warning { user_id, device_id, reason });
+        }
+        Ok(warnings)
+    }
+}
+
+impl<'v> Parsed<'v> {
+    fn context<'c>(&'c self, room_id: &'c str) -> Context<'c> {
+        Context {
+            room_id,
+            sender: self.sender,
+            device_id: self.device_id,
+            audience: &self.audience,
+        }
+    }
+}
+
+fn parse<'v>(event: &'v Value, content: &'v Value) -> Option<Parsed<'v>> {
+    let id = |object: &'v Value, key: &str| text(object, key).filter(|id| check_id(id).is_ok());
+    Some(Parsed {
+        event_id: id(event, "event_id")?,
+        sender: id(event, "sender")?,
+        device_id: id(content, "device_id")?,
+        audience: key_from_base64(text(content, "audience")?).ok()?,
+        message: from_base64(text(content, "ciphertext")?)
+            .ok()
+            .filter(|bytes| bytes.len() <= 2 * ratchet::LENGTH_MAX)?,
+        content,
+    })
+}

@@ -1,0 +1,292 @@
+//! Sealing an event for a room.
+//!
+//! ```text
+//! event content = { "algorithm", "device_id", "audience": base64, "ciphertext": base64,
+//!                   ("wraps": { user: { device: base64(envelope) } }) }          wraps: direct chats
+//! inside        = { "type", "content", ("relates_to": base64(message id)) }
+//! ```
+//!
+//! The first event for new readers comes after one that tells their list, and removals that concern them.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Work,
+    recipients::Recipients,
+    rows::{AudienceRow, EventMessage, Given, GivenTo, OwnChainRow, Room, StoredChain, StoredWrap},
+    text,
+};
+use crate::{
+    Error, audience, content, direct,
+    encoding::{self, Bytes32},
+    identity::Removal,
+    inside::Inside,
+    ratchet,
+    room_message::{Context, MessageId},
+    sender_key::{self, HeldChain, OwnChain, Owner, Provenance},
+    signed_json::to_base64,
+    store::key,
+};
+
+/// How many bytes of JSON the content of an event may have.
+const CONTENT_MAX: usize = 60_000;
+
+/// What is to be sent for one event.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sealed {
+    /// Events of type `m.room.encrypted`, in their order; the last one is the one that was asked for.
+    pub events: Vec<SealedEvent>,
+    /// People who cannot read it.
+    pub left_out: Vec<String>,
+    /// Devices that get its keys later: user and device.
+    pub not_reached: Vec<(String, String)>,
+    /// Base64 of the hash of whom it is sealed for.
+    pub audience: String,
+}
+
+/// An event to send.
+#[derive(Clone, Debug, Serialize)]
+pub struct SealedEvent {
+    /// The content.
+    pub content: Value,
+    /// Base64 of the message's id.
+    pub message_id: String,
+}
+
+impl Work<'_> {
+    pub(super) fn encrypt(
+        &mut self,
+        room_id: &str,
+        event_type: &str,
+        content: &Value,
+        shown: Option<&[String]>,
+    ) -> Result<Sealed, Error> {
+        let recipients = self.recipients(room_id, shown)?;
+        let mut room = self.room(room_id)?;
+        let mut not_reached = Vec::new();
+        let mut chain = match recipients.is_direct {
+            true => None,
+            false => Some(self.chain_for(room_id, &room, &recipients, &mut not_reached)?),
+        };
+        let mut plaintexts = Vec::new();
+        if room.announced != Some(Bytes32(recipients.audience)) {
+            plaintexts = self.announce(room_id, &mut room, &recipients)?;
+        }
+        let mut inside = json!({ "type": event_type, "content": content });
+        if let Some(id) = self.related(room_id, content)?
+            && let Some(object) = inside.as_object_mut()
+        {
+            object.insert("relates_to".to_owned(), to_base64(&id.0).into());
+        }
+        plaintexts.push(inside);
+        let mut events = Vec::new();
+        for plaintext in plaintexts {
+            let padded = content::pad(plaintext.to_string().as_bytes())?;
+            events.push(match &mut chain {
+                Some(chain) => self.seal_group(chain, &recipients, &padded)?,
+                None => self.seal_direct(room_id, &recipients, &padded, &mut not_reached)?,
+            });
+        }
+        if let Some(chain) = chain {
+            let row = OwnChainRow { chain, settings: room.settings };
+            self.tx.put(room_id.as_bytes(), &row)?;
+        }
+        not_reached.sort();
+        not_reached.dedup();
+        let audience = to_base64(&recipients.audience);
+        Ok(Sealed { events, left_out: recipients.left_out, not_reached, audience })
+    }
+
+    /// The chain to write with: a new one when somebody who has the present one is not to read on.
+    fn chain_for(
+        &mut self,
+        room_id: &str,
+        room: &Room,
+        recipients: &Recipients,
+        not_reached: &mut Vec<(String, String)>,
+    ) -> Result<OwnChain, Error> {
+        let present = self.tx.get::<OwnChainRow>(room_id.as_bytes())?;
+        let mut kept = None;
+        if let Some(row) =
+            present.filter(|row| row.settings == room.settings && !row.chain.is_spent(self.now))
+        {
+            let given = self.tx.get::<Given>(&row.chain.id().0)?.unwrap_or_default();
+            let reads =
+                |to: &GivenTo| recipients.readers.iter().any(|reader| reader.ed25519 == to.ed25519);
+            if given.to.iter().all(reads) {
+                kept = Some((row.chain, given));
+            }
+        }
+        let is_kept = kept.is_some();
+        let (chain, mut given) = match kept {
+            Some(kept) => kept,
+            None => {
+                let chain = OwnChain::begin(&self.account.own(), room_id, self.now, self.rng);
+                let held = HeldChain::new(&chain.distribution(), Provenance::Owner);
+                let at = key(&[room_id.as_bytes(), &chain.id().0]);
+                self.tx.put(&at, &StoredChain { chain: held, is_new: true })?;
+                let given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
+                (chain, given)
+            }
+        };
+        let distribution = chain.distribution();
+        let iteration = distribution.iteration();
+        let inside = Inside::Distribution(Box::new(distribution));
+        let before = given.to.len();
+        for reader in &recipients.readers {
+            let (user_id, device_id) = (&reader.user_id, &reader.device_id);
+            let has = given.to.iter().take(before).any(|to| to.ed25519 == reader.ed25519);
+            if has {
+                continue;
+            }
+            given.to.push(GivenTo {
+                user_id: user_id.clone(),
+                device_id: device_id.clone(),
+                ed25519: reader.ed25519,
+                iteration,
+            });
+            if self.is_this(user_id, device_id) {
+                continue;
+            }
+            if !self.has_session(user_id, device_id)? {
+                not_reached.push((user_id.clone(), device_id.clone()));
+            }
+            self.send_inside(user_id, device_id, &inside)?;
+        }
+        if !is_kept || given.to.len() > before {
+            self.tx.put(&chain.id().0, &given)?;
+        }
+        Ok(chain)
+    }
+
+    fn seal_group(
+        &mut self,
+        chain: &mut OwnChain,
+        recipients: &Recipients,
+        padded: &[u8],
+    ) -> Result<SealedEvent, Error> {
+        let (message, id, next) = chain.seal(&recipients.audience, padded, self.rng)?;
+        *chain = next;
+        let content = self.event(sender_key::ALGORITHM, &recipients.audience, &message);
+        Ok(SealedEvent { content: content.into(), message_id: to_base64(&id.0) })
+    }
+
+    fn seal_direct(
+        &mut self,
+        room_id: &str,
+        recipients: &Recipients,
+        padded: &[u8],
+        not_reached: &mut Vec<(String, String)>,
+    ) -> Result<SealedEvent, Error> {
+        let own = self.account.own().identity();
+        let context = Context {
+            room_id,
+            sender: &own.user_id,
+            device_id: &own.device_id,
+            audience: &recipients.audience,
+        };
+        let (message, wrap) = direct::seal(&context, padded, self.rng)?;
+        let mut content = self.event(ratchet::ALGORITHM, &recipients.audience, &message);
+        let row = StoredWrap {
+            room_id: room_id.to_owned(),
+            from: Owner::of(&own),
+            wrap: wrap.to_bytes().to_vec(),
+            provenance: Provenance::Owner,
+            is_new: true,
+        };
+        self.tx.put(&wrap.id.0, &row)?;
+        let mut given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
+        let inside = Inside::Wrap(wrap.clone());
+        let plaintext = inside.to_bytes()?;
+        let mut room = CONTENT_MAX.saturating_sub(Value::from(content.clone()).to_string().len());
+        let mut wraps: Map<String, Value> = Map::new();
+        for reader in &recipients.readers {
+            let (user_id, device_id) = (&reader.user_id, &reader.device_id);
+            given.to.push(GivenTo {
+                user_id: user_id.clone(),
+                device_id: device_id.clone(),
+                ed25519: reader.ed25519,
+                iteration: 0,
+            });
+            if self.is_this(user_id, device_id) {
+                continue;
+            }
+            // The longest envelope of a wrap: a handshake and a re-key.
+            let longest = 4_096 + user_id.len() + device_id.len();
+            if room < longest {
+                self.send_inside(user_id, device_id, &inside)?;
+                continue;
+            }
+            let Some(envelope) = self.seal_inside(user_id, device_id, &plaintext)? else {
+                not_reached.push((user_id.clone(), device_id.clone()));
+                self.wait_for_session(user_id, device_id, Some(&plaintext))?;
+                continue;
+            };
+            let envelope = to_base64(&envelope);
+            room = room.saturating_sub(envelope.len() + user_id.len() + device_id.len() + 16);
+            let of_user = wraps.entry(user_id.clone()).or_insert_with(|| json!({}));
+            if let Some(of_user) = of_user.as_object_mut() {
+                of_user.insert(device_id.clone(), envelope.into());
+            }
+        }
+        self.tx.put(&wrap.id.0, &given)?;
+        content.insert("wraps".to_owned(), wraps.into());
+        Ok(SealedEvent { content: content.into(), message_id: to_base64(&wrap.id.0) })
+    }
+
+    fn event(&self, algorithm: &str, audience: &[u8; 32], message: &[u8]) -> Map<String, Value> {
+        let fields = [
+            ("algorithm", algorithm.to_owned()),
+            ("device_id", self.account.device_id.clone()),
+            ("audience", to_base64(audience)),
+            ("ciphertext", to_base64(message)),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+    }
+
+    /// What tells the list of readers, and which of their devices were removed.
+    fn announce(
+        &mut self,
+        room_id: &str,
+        room: &mut Room,
+        recipients: &Recipients,
+    ) -> Result<Vec<Value>, Error> {
+        let before = match room.announced {
+            Some(hash) => self.readers(room_id, &hash.0)?.map(|readers| (hash.0, readers)),
+            None => None,
+        };
+        let before = before.as_ref().map(|(hash, readers)| (hash, readers.as_slice()));
+        let mut contents = audience::tell(&recipients.readers, before);
+        let removals: Vec<Removal> =
+            self.tx.scan::<Removal>(&[])?.into_iter().map(|(_, row)| row).collect();
+        let of_readers = |removal: &&Removal| {
+            recipients.readers.iter().any(|reader| reader.user_id == removal.user_id)
+        };
+        // The newest fit beside a list, and each was sent to every device when it was made.
+        let removals: Vec<Removal> = removals.iter().filter(of_readers).take(12).cloned().collect();
+        if let Some(object) = contents.first_mut().and_then(Value::as_object_mut)
+            && !removals.is_empty()
+        {
+            let removals = to_base64(&encoding::encode(&removals)?);
+            object.insert("removals".to_owned(), removals.into());
+        }
+        let at = key(&[room_id.as_bytes(), &recipients.audience]);
+        self.tx.put(&at, &AudienceRow(recipients.readers.clone()))?;
+        room.announced = Some(Bytes32(recipients.audience));
+        self.tx.put(room_id.as_bytes(), room)?;
+        let event = |content| json!({ "type": audience::EVENT_TYPE, "content": content });
+        Ok(contents.into_iter().map(event).collect())
+    }
+
+    /// The message of the event that content relates to.
+    fn related(&self, room_id: &str, content: &Value) -> Result<Option<MessageId>, Error> {
+        let relation = content.get("m.relates_to");
+        let event_id = relation.and_then(|relation| {
+            text(relation, "event_id").or_else(|| text(relation.get("m.in_reply_to")?, "event_id"))
+        });
+        let Some(event_id) = event_id else { return Ok(None) };
+        let at = key(&[room_id.as_bytes(), event_id.as_bytes()]);
+        Ok(self.tx.get::<EventMessage>(&at)?.map(|row| row.0))
+    }
+}

@@ -1,0 +1,285 @@
+//! Other users' identities and devices, as their server tells of them and as far as signatures bear it out.
+//!
+//! ```text
+//! change told ──► outdated ──► keys/query ──► answer: counts unless a change was told since
+//! master key, first sight  ──► pinned;  another one later: the identity has changed, for the user to look at
+//! device, first sight      ──► its keys are kept; others under its id are never taken
+//! signed by the self-signing key, which the pinned master key signed ──► vouched for
+//! ```
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Work, check_id,
+    rows::{Device, Outdated, Purpose, User},
+    text,
+};
+use crate::{
+    Error,
+    encoding::Bytes32,
+    identity::DeviceIdentity,
+    primitives::{ed25519, x25519},
+    ratchet, sender_key,
+    signed_json::{self, key_from_base64},
+};
+
+/// How many users one query asks for.
+const QUERY_MAX: usize = 250;
+/// How many devices of a user are kept, gone ones included.
+const DEVICES_MAX: usize = 1_000;
+/// When a server that could not answer is asked again.
+const AGAIN_AFTER_MS: i64 = 5 * 60 * 1_000;
+
+/// A device as it is kept.
+pub(super) fn device(
+    identity: &DeviceIdentity,
+    name: Option<String>,
+    is_ours: bool,
+    now: i64,
+) -> Device {
+    Device {
+        device_id: identity.device_id.clone(),
+        ed25519: identity.ed25519.into(),
+        x25519: identity.x25519,
+        is_ours,
+        signed_by: None,
+        seen_at: now,
+        gone_at: None,
+        came_back: false,
+        name,
+        claimed_at: None,
+        healed_at: None,
+    }
+}
+
+impl Work<'_> {
+    pub(super) fn user(&self, user_id: &str) -> Result<User, Error> {
+        Ok(self.tx.get(user_id.as_bytes())?.unwrap_or_default())
+    }
+
+    pub(super) fn track(&mut self, user_id: &str) -> Result<(), Error> {
+        check_id(user_id)?;
+        let mut user = self.user(user_id)?;
+        if user.is_tracked {
+            return Ok(());
+        }
+        user.is_tracked = true;
+        self.tx.put(user_id.as_bytes(), &user)?;
+        self.outdate(user_id)
+    }
+
+    /// Asks for a tracked user's keys.
+    pub(super) fn outdate(&mut self, user_id: &str) -> Result<(), Error> {
+        let mut user = self.user(user_id)?;
+        if !user.is_tracked {
+            return Ok(());
+        }
+        user.changed = user.changed.wrapping_add(1);
+        user.is_outdated = true;
+        user.ask_after = 0;
+        self.tx.put(user_id.as_bytes(), &Outdated(user.changed))?;
+        self.tx.put(user_id.as_bytes(), &user)
+    }
+
+    pub(super) fn push_device_lists(&mut self, lists: &Value) -> Result<(), Error> {
+        let users = |key: &str| {
+            let list = lists.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+            list.into_iter().filter_map(|user| user.as_str().map(str::to_owned))
+        };
+        for user_id in users("changed").filter(|user_id| check_id(user_id).is_ok()) {
+            self.outdate(&user_id)?;
+        }
+        for user_id in users("left").filter(|user_id| check_id(user_id).is_ok()) {
+            if let Some(mut user) = self.tx.get::<User>(user_id.as_bytes())?
+                && !self.is_own(&user_id)
+            {
+                user.is_tracked = false;
+                self.tx.delete::<Outdated>(user_id.as_bytes());
+                self.tx.put(user_id.as_bytes(), &user)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn query_keys(&mut self) -> Result<(), Error> {
+        let mut users = Vec::new();
+        if self.user(&self.account.user_id)?.changed == 0 {
+            let own = self.account.user_id.clone();
+            self.outdate(&own)?;
+        }
+        for (key, _) in self.tx.scan::<Outdated>(&[])? {
+            let user_id = String::from_utf8(key).map_err(|_| Error::Store)?;
+            let user = self.user(&user_id)?;
+            if self.now >= user.ask_after && users.len() < QUERY_MAX {
+                users.push((user_id, user.changed));
+            }
+        }
+        if users.is_empty() {
+            return Ok(());
+        }
+        let asked: Map<_, _> =
+            users.iter().map(|(user_id, _)| (user_id.clone(), json!([]))).collect();
+        let body = json!({ "device_keys": asked, "timeout": 10_000 });
+        self.request("POST", "/_matrix/client/v3/keys/query", &body, Purpose::KeysQuery(users))
+    }
+
+    pub(super) fn keys_queried(
+        &mut self,
+        users: &[(String, u32)],
+        answer: &Value,
+    ) -> Result<(), Error> {
+        for (user_id, changed) in users {
+            let part = |key: &str| answer.get(key).and_then(|all| all.get(user_id));
+            let failed = match answer.get("failures") {
+                Some(Value::Object(servers)) => {
+                    user_id.split_once(':').is_some_and(|(_, server)| servers.contains_key(server))
+                }
+                Some(Value::String(_)) => true,
+                _ => false,
+            };
+            let mut user = self.user(user_id)?;
+            if failed && part("device_keys").is_none() {
+                user.ask_after = self.now.saturating_add(AGAIN_AFTER_MS);
+                self.tx.put(user_id.as_bytes(), &user)?;
+                continue;
+            }
+            self.take_identity(user_id, &mut user, &part)?;
+            self.take_devices(user_id, &mut user, part("device_keys"))?;
+            if user.changed == *changed {
+                user.is_outdated = false;
+                self.tx.delete::<Outdated>(user_id.as_bytes());
+            }
+            self.tx.put(user_id.as_bytes(), &user)?;
+            self.open_held(user_id)?;
+        }
+        Ok(())
+    }
+
+    /// Cross-signing keys, as far as the master key signed them.
+    fn take_identity<'v>(
+        &self,
+        user_id: &str,
+        user: &mut User,
+        part: &impl Fn(&str) -> Option<&'v Value>,
+    ) -> Result<(), Error> {
+        let master = part("master_keys").and_then(|key| cross_signing_key(user_id, "master", key));
+        let Some(master) = master else {
+            // A server that hides an identity is not believed that there is none.
+            return Ok(());
+        };
+        let name = signed_json::to_base64(master.as_bytes());
+        let below = |key: &str, usage: &str| {
+            let object = part(key)?;
+            signed_json::verify(object, user_id, &name, &master).ok()?;
+            cross_signing_key(user_id, usage, object).map(Bytes32::from)
+        };
+        user.master = Some(master.into());
+        user.self_signing = below("self_signing_keys", "self_signing");
+        if self.is_own(user_id) {
+            user.user_signing = below("user_signing_keys", "user_signing");
+            return Ok(());
+        }
+        if user.pinned.is_none() {
+            user.pinned = user.master;
+        }
+        // Another own device compared this identity.
+        let own = self.user(&self.account.user_id)?;
+        if let Some(user_signing) = own.user_signing
+            && !own.has_changed()
+            && own.pinned.is_some()
+            && let Some(object) = part("master_keys")
+        {
+            let key = user_signing.ed25519()?;
+            let name = signed_json::to_base64(&user_signing.0);
+            if signed_json::verify(object, &self.account.user_id, &name, &key).is_ok() {
+                (user.pinned, user.is_verified) = (user.master, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_devices(
+        &self,
+        user_id: &str,
+        user: &mut User,
+        devices: Option<&Value>,
+    ) -> Result<(), Error> {
+        let none = Map::new();
+        let listed = devices.and_then(Value::as_object).unwrap_or(&none);
+        let self_signing = user.self_signing.map(|key| key.ed25519().map(|one| (key, one)));
+        let self_signing = self_signing.transpose()?;
+        for (device_id, object) in listed {
+            let Some((identity, is_ours)) = read_device(user_id, device_id, object) else {
+                continue;
+            };
+            let name = object.get("unsigned").and_then(|all| text(all, "device_display_name"));
+            let name = name.map(|name| name.chars().take(100).collect());
+            let vouched = self_signing.as_ref().is_some_and(|(name, key)| {
+                let name = signed_json::to_base64(&name.0);
+                signed_json::verify(object, user_id, &name, key).is_ok()
+            });
+            if user.device(device_id).is_none() {
+                if user.devices.len() >= DEVICES_MAX {
+                    continue;
+                }
+                user.devices.push(device(&identity, None, is_ours, self.now));
+            }
+            let master = user.master;
+            let Some(kept) = user.device_mut(device_id) else { continue };
+            if kept.ed25519.0 != *identity.ed25519.as_bytes() || kept.x25519 != identity.x25519 {
+                // Another device under an old name.
+                continue;
+            }
+            kept.is_ours = is_ours;
+            kept.name = name;
+            if kept.gone_at.take().is_some() {
+                kept.came_back = true;
+            }
+            if vouched {
+                kept.signed_by = master;
+            }
+        }
+        let own = (self.is_own(user_id)).then_some(&self.account.device_id);
+        for device in &mut user.devices {
+            let is_listed = listed.contains_key(&device.device_id);
+            if !is_listed && device.gone_at.is_none() && Some(&device.device_id) != own {
+                device.gone_at = Some(self.now);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The public key of a cross-signing object of a user and usage.
+fn cross_signing_key(user_id: &str, usage: &str, object: &Value) -> Option<ed25519::PublicKey> {
+    let usages = object.get("usage")?.as_array()?;
+    let is_used = usages.iter().any(|one| one.as_str() == Some(usage));
+    let keys = object.get("keys")?.as_object()?;
+    let (name, key) = keys.iter().next().filter(|_| keys.len() == 1)?;
+    let key = key.as_str()?;
+    let is_named = name.strip_prefix("ed25519:") == Some(key);
+    if !is_used || !is_named || text(object, "user_id") != Some(user_id) {
+        return None;
+    }
+    ed25519::PublicKey::from_bytes(&key_from_base64(key).ok()?).ok()
+}
+
+/// A device that signed its own keys, and whether it speaks our algorithms.
+fn read_device(user_id: &str, device_id: &str, object: &Value) -> Option<(DeviceIdentity, bool)> {
+    check_id(device_id).ok()?;
+    if text(object, "user_id") != Some(user_id) || text(object, "device_id") != Some(device_id) {
+        return None;
+    }
+    let key = |algorithm: &str| {
+        let key = text(object.get("keys")?, &format!("{algorithm}:{device_id}"))?;
+        key_from_base64(key).ok()
+    };
+    let ed25519 = ed25519::PublicKey::from_bytes(&key("ed25519")?).ok()?;
+    let x25519 = x25519::PublicKey::from_bytes(key("curve25519")?).ok()?;
+    signed_json::verify(object, user_id, device_id, &ed25519).ok()?;
+    let algorithms = object.get("algorithms")?.as_array()?;
+    let speaks = |name: &str| algorithms.iter().any(|one| one.as_str() == Some(name));
+    let is_ours = speaks(ratchet::ALGORITHM) && speaks(sender_key::ALGORITHM);
+    let (user_id, device_id) = (user_id.to_owned(), device_id.to_owned());
+    Some((DeviceIdentity { user_id, device_id, ed25519, x25519 }, is_ours))
+}

@@ -1,0 +1,11 @@
+//! Machines that talk through a server in memory.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+#[path = "machine/attacks.rs"]
+mod attacks;
+#[path = "machine/stored.rs"]
+mod stored;
+#[path = "machine/talk.rs"]
+mod talk;
+#[path = "machine/world.rs"]
+mod world;

@@ -1,0 +1,212 @@
+//! Attacks that are carried out and fail.
+
+use sealpost_e2e::{Error, machine::Outcome};
+use serde_json::{Value, json};
+
+use crate::world::{Device, ROOM, World};
+
+const GROUP: &str = "org.sealpost.sender_key.v1";
+const THREE: [(&str, &str); 3] =
+    [("@alice:a.test", "join"), ("@bob:b.test", "join"), ("@carol:c.test", "join")];
+
+fn three(world: &mut World) -> (Device, Device, Device) {
+    let mut alice = world.person("@alice:a.test");
+    let (mut bob, mut carol) = (world.person("@bob:b.test"), world.person("@carol:c.test"));
+    world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol]);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    (alice, bob, carol)
+}
+
+#[test]
+fn a_ghost_device_gets_nothing() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    // The server adds a device of Bob's, which signs itself and which Bob does not vouch for.
+    let mut ghost = world.device("@bob:b.test", "GHOST", 3);
+    world.state(&mut ghost);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut ghost]);
+    let events = world.send(&mut alice, "secret");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut ghost]);
+    assert_eq!(world.text(&mut bob, &events), "secret");
+    assert_eq!(world.read(&mut ghost, &events[1]), Outcome::MissingKey);
+    world.settle(&mut [&mut ghost, &mut alice, &mut bob]);
+    assert_eq!(world.read(&mut ghost, &events[1]), Outcome::MissingKey);
+    let view = alice.machine.user("@bob:b.test").unwrap();
+    assert!(view.devices.iter().any(|one| one.device_id == "GHOST" && !one.is_vouched_for));
+}
+
+#[test]
+fn keys_that_replace_a_device_s_are_not_taken() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let mut other = world.device("@bob:b.test", "ONE", 55);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut other]);
+    let events = world.send(&mut alice, "secret");
+    world.settle(&mut [&mut alice, &mut other]);
+    assert_eq!(world.read(&mut other, &events[1]), Outcome::MissingKey);
+    let known = &alice.machine.user("@bob:b.test").unwrap().devices[0];
+    let key = *bob.machine.identity().ed25519.as_bytes();
+    assert_eq!(known.ed25519, sealpost_e2e::signed_json::to_base64(&key));
+}
+
+#[test]
+fn a_swapped_identity_stops_what_was_verified_and_leaves_others_out() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let before = world.server.identities["@bob:b.test"].clone();
+    // An attacker with Bob's server makes a new identity with a device of its own.
+    let mut mallory = world.device("@bob:b.test", "EVIL", 77);
+    mallory.run(world.now, |machine, now| machine.bootstrap(now)).unwrap();
+    world.flush(&mut mallory);
+    world.state(&mut mallory);
+    world.settle(&mut [&mut alice, &mut carol, &mut mallory]);
+    assert!(alice.machine.user("@bob:b.test").unwrap().has_changed);
+    let sealed = world.seal(&mut alice, "secret").unwrap();
+    assert_eq!(sealed.left_out, ["@bob:b.test"]);
+    world.settle(&mut [&mut alice, &mut mallory]);
+    let content = &sealed.events.last().unwrap().content;
+    let event = world.server.send("@alice:a.test", content, world.now);
+    assert_ne!(std::mem::discriminant(&world.read(&mut mallory, &event)), read());
+    // Bob himself: his identity is not the one that he pinned, so he stops.
+    world.settle(&mut [&mut bob]);
+    assert_eq!(world.seal(&mut bob, "x").unwrap_err(), Error::Identity);
+    // Had it been verified, nothing would be sent at all.
+    world.server.identities.insert("@bob:b.test".to_owned(), before);
+    world.server.tell("@bob:b.test");
+    world.settle(&mut [&mut alice, &mut carol]);
+    let master = carol.machine.user("@bob:b.test").unwrap().pinned_key.unwrap();
+    let master = sealpost_e2e::signed_json::key_from_base64(&master).unwrap();
+    carol
+        .run(world.now, |machine, now| machine.verify_identity("@bob:b.test", &master, now))
+        .unwrap();
+    world.flush(&mut carol);
+    mallory.run(world.now, |machine, now| machine.bootstrap(now)).unwrap();
+    world.flush(&mut mallory);
+    world.settle(&mut [&mut carol]);
+    assert_eq!(world.seal(&mut carol, "x").unwrap_err(), Error::Identity);
+}
+
+fn read() -> std::mem::Discriminant<Outcome> {
+    let value = Outcome::Read(Box::new(sealpost_e2e::machine::Decrypted {
+        event_type: String::new(),
+        content: Value::Null,
+        sender: sealpost_e2e::machine::Sender {
+            user_id: String::new(),
+            device_id: String::new(),
+            is_verified: false,
+            is_proven: false,
+            shared_by: None,
+        },
+        message_id: String::new(),
+        audience: String::new(),
+        audience_is_known: false,
+        warnings: Vec::new(),
+        relation: sealpost_e2e::machine::Relation::None,
+    }));
+    std::mem::discriminant(&value)
+}
+
+#[test]
+fn a_removed_device_that_a_server_still_lists_gets_nothing_and_is_not_believed() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let mut phone = world.second(&bob, "PHONE");
+    world.state(&mut phone);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut phone]);
+    let events = world.send(&mut phone, "from the phone");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut phone]);
+    assert_eq!(world.text(&mut alice, &events), "from the phone");
+    bob.run(world.now, |machine, now| machine.remove_device("PHONE", now)).unwrap();
+    world.settle(&mut [&mut bob, &mut alice, &mut carol]);
+    assert!(world.server.devices["@bob:b.test"].contains_key("PHONE"));
+    let events = world.send(&mut alice, "without the phone");
+    world.settle(&mut [&mut alice, &mut bob]);
+    let stolen = world.sync(&mut phone);
+    assert!(stolen.rooms_with_keys.is_empty());
+    assert_eq!(world.read(&mut phone, &events[1]), Outcome::MissingKey);
+    assert_eq!(world.text(&mut bob, &events), "without the phone");
+    let events = world.send(&mut phone, "from a thief");
+    world.settle(&mut [&mut alice, &mut phone]);
+    let outcome = world.read(&mut alice, events.last().unwrap());
+    assert!(matches!(outcome, Outcome::Removed | Outcome::MissingKey), "{outcome:?}");
+}
+
+#[test]
+fn events_that_are_sent_again_moved_or_changed_are_refused() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let events = world.send(&mut alice, "once");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(world.text(&mut bob, &events), "once");
+    let event = &events[1];
+    let change = |path: &[&str], value: Value| {
+        let mut changed = event.clone();
+        let mut at = &mut changed;
+        for key in path {
+            at = &mut at[*key];
+        }
+        *at = value;
+        changed
+    };
+    let again = change(&["event_id"], json!("$again"));
+    let first = event["event_id"].as_str().unwrap().to_owned();
+    assert_eq!(world.read(&mut bob, &again), Outcome::Duplicate { event_id: first });
+    for changed in [
+        change(&["sender"], json!("@carol:c.test")),
+        change(&["content", "device_id"], json!("TWO")),
+        change(&["content", "audience"], json!("A".repeat(43))),
+        change(&["content", "ciphertext"], json!("AAAA")),
+    ] {
+        assert_eq!(world.read(&mut bob, &changed), Outcome::Refused, "{changed}");
+    }
+    let elsewhere =
+        bob.run(world.now, |machine, now| machine.decrypt("!other:a.test", event, now)).unwrap();
+    assert_eq!(elsewhere, Outcome::MissingKey, "chains belong to a room");
+    let megolm = change(&["content", "algorithm"], json!("m.megolm.v1.aes-sha2"));
+    assert_eq!(world.read(&mut bob, &megolm), Outcome::Foreign);
+    assert_eq!(world.text(&mut bob, &events), "once", "and nothing of it did harm");
+}
+
+#[test]
+fn garbage_in_a_sync_does_no_harm() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let ours = |content: Value| {
+        json!({ "type": "m.room.encrypted", "sender": "@bob:b.test",
+        "content": content })
+    };
+    let letter = |device: &str, text: &str| {
+        ours(json!({ "algorithm": "org.sealpost.ratchet.v1", "device_id": device,
+            "ciphertext": text }))
+    };
+    let sync = json!({
+        "device_lists": { "changed": [1, "", "@x\u{0}:y", "@bob:b.test"], "left": "all" },
+        "device_one_time_keys_count": { "org.sealpost.pqxdh.v1": -3 },
+        "device_unused_fallback_key_types": {},
+        "to_device": { "events": [1, {}, ours(json!(null)), letter("ONE", "!"),
+            letter("ONE", "AAAA"), letter("NOBODY", "AAAA"), letter("", "AAAA")] },
+    });
+    let now = world.now;
+    let synced = alice.run(now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    assert_eq!((synced.unhandled.len(), synced.unread), (3, 3));
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    let events = world.send(&mut alice, "all is well");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(world.text(&mut carol, &events), "all is well");
+    for answer in [
+        json!(null),
+        json!([]),
+        json!({ "device_keys": { "@bob:b.test": { "ONE": 7 } },
+        "master_keys": { "@bob:b.test": { "usage": "master", "keys": [] } } }),
+    ] {
+        world.server.tell("@bob:b.test");
+        let sync = world.server.sync("@alice:a.test", "ONE");
+        alice.run(now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+        for request in alice.run(now, |machine, now| machine.requests(now)).unwrap() {
+            alice.run(now, |machine, now| machine.mark_sent(request.id, &answer, now)).unwrap();
+        }
+        assert!(alice.run(now, |machine, now| machine.mark_sent(9_999, &answer, now)).is_ok());
+    }
+    assert!(alice.machine.user("@bob:b.test").unwrap().pinned_key.is_some());
+    assert!(alice.machine.room(ROOM).unwrap().is_encrypted);
+}
