@@ -310,6 +310,16 @@ pub fn missing_before(
     Ok(ids.into_iter().filter_map(|id| OwnedEventId::try_from(id).ok()).collect())
 }
 
+/// Whether an event that was missing is followed by one that is here and counts.
+pub fn is_followed(conn: &mut Conn, room: RoomNid, event: &EventId) -> Result<bool> {
+    let followers = backward_extremities::table
+        .inner_join(events::table.on(events::event_nid.eq(backward_extremities::event_nid)))
+        .filter(backward_extremities::prev_event_id.eq(event.as_str()))
+        .filter(backward_extremities::room_nid.eq(room))
+        .filter(events::position.is_not_null());
+    Ok(diesel::select(diesel::dsl::exists(followers)).get_result(conn)?)
+}
+
 /// Gives an outlier its place.
 pub fn place(conn: &mut Conn, event: &EventRow) -> Result<()> {
     diesel::update(events::table.find(event.event_nid))

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use ruma::{
-    OwnedEventId, UserId, api::error::ErrorKind, events::TimelineEventType,
+    EventId, OwnedEventId, UserId, api::error::ErrorKind, events::TimelineEventType,
     room_version_rules::EventIdFormatVersion,
 };
 
@@ -52,6 +52,7 @@ use crate::{
     storage::{
         Conn, EventNid, Position, UserNid,
         client_transactions::{self, TransactionKey},
+        events,
         state::{NewState, State},
     },
 };
@@ -164,6 +165,7 @@ pub(super) fn local(
         entry: false,
         relay: false,
         past: None,
+        followed: false,
     };
     let prepared = place(context, conn, tip, placing)?;
     match &prepared.verdict {
@@ -353,8 +355,20 @@ pub(super) fn remote(
         entry: matches!(remote.before, Before::Entry(_)),
         relay: remote.relay,
         past: None,
+        followed: is_followed(conn, tip, &pdu.event_id)?,
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
+}
+
+/// Whether an event that came over a gap follows this one: it comes late, and where the room goes on is after
+/// that one. Soft-failed and rejected events end nothing.
+fn is_followed(conn: &mut Conn, tip: &Tip, event_id: &EventId) -> Result<bool> {
+    let follows = |event: &Event| {
+        let counts = !event.outlier && !event.rejected && !event.soft_failed;
+        counts && event.pdu.prev_events.iter().any(|prev| prev == event_id)
+    };
+    Ok(tip.pending().any(|event| follows(event))
+        || events::is_followed(conn, tip.info.nid, event_id)?)
 }
 
 /// A state of the room as another server told it.

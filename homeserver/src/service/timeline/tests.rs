@@ -1,6 +1,7 @@
 //! Rooms made and filled through the one door, on both databases.
 
 mod erasure;
+mod late;
 mod policy;
 mod resolution;
 mod visibility;

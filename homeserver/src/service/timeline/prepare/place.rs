@@ -52,6 +52,8 @@ pub(super) struct Placing {
     pub relay: bool,
     /// From before what is here: its place. The tip stays where it is.
     pub past: Option<Position>,
+    /// An event that is here already follows it: it is none of the room's ends.
+    pub followed: bool,
 }
 
 impl Placing {
@@ -70,6 +72,7 @@ impl Placing {
             entry: false,
             relay: false,
             past: None,
+                followed: false,
         }
     }
 }
@@ -171,12 +174,14 @@ pub(super) fn place(
         let servers_before = tip.servers.clone();
         let follows = |at: &Extremity| placing.prev.iter().any(|prev| prev.nid == at.nid);
         tip.extremities.retain(|at| !placing.entry && !follows(at));
-        tip.extremities.push(Extremity {
-            nid,
-            event_id: event.pdu.event_id.clone(),
-            depth: event.pdu.depth,
-            state_after,
-        });
+        if !placing.followed {
+            tip.extremities.push(Extremity {
+                nid,
+                event_id: event.pdu.event_id.clone(),
+                depth: event.pdu.depth,
+                state_after,
+            });
+        }
         let forks: Vec<State> = tip.extremities.iter().map(|at| at.state_after.clone()).collect();
         let (state, row) = merge(context, conn, tip, &forks)?;
         states.extend(row);
