@@ -8,11 +8,7 @@
 //! 5. All get their places before the event after the gap, oldest first, in one commit: below 1 where nothing
 //!    is before it, otherwise among the positions that the commit of that event has left free.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use ruma::{
@@ -21,7 +17,7 @@ use ruma::{
 };
 use sealpost_federation::client::Limits;
 
-use super::{Remote, fetch::sorted, refused};
+use super::{Remote, refused};
 use crate::{
     error::{Error, Result},
     room::event::Pdu,
@@ -146,12 +142,8 @@ impl Remote {
         let answer = self.client.send(server, request, Limits::EVENTS).await;
         let mut told = answer.map_err(|error| refused(server, error))?.pdus;
         told.truncate(EVENTS as usize);
-        let mut told = self.check_fit(info, told).await?;
-        // What is before an event that has its place belongs into another gap.
-        let unplaced = told.iter().map(|event| event.event_id.clone()).collect();
-        let unplaced = self.unplaced(unplaced).await?;
-        told.retain(|event| unplaced.contains(&event.event_id));
-        let told = sorted(leading_to(told, &gap.missing), |event| &event.prev_events);
+        let told = self.check_fit(info, told).await?;
+        let told = self.leading_to(&gap.missing, told).await?;
         self.fetch_authorising(server, info, &told).await?;
         let events = gap.place(self.with_states(server, info, told).await?);
         if events.is_empty() {
@@ -229,21 +221,6 @@ impl Remote {
         }
         Ok(events)
     }
-
-    /// Those of `ids` that have no place here.
-    async fn unplaced(&self, ids: HashSet<OwnedEventId>) -> Result<HashSet<OwnedEventId>> {
-        let context = self.context.clone();
-        let read = self.context.store.read(move |conn| {
-            let mut unplaced = HashSet::new();
-            for id in ids {
-                if context.events.by_id(conn, &id)?.is_none_or(|event| event.outlier) {
-                    unplaced.insert(id);
-                }
-            }
-            Ok(unplaced)
-        });
-        read.await
-    }
 }
 
 impl Gap {
@@ -262,19 +239,4 @@ impl Gap {
         }
         events
     }
-}
-
-/// Those of `told` that `missing` are or lead back to: a server may not place anything else in the past.
-fn leading_to(told: Vec<Pdu>, missing: &[OwnedEventId]) -> Vec<Pdu> {
-    let mut by_id: HashMap<OwnedEventId, Pdu> =
-        told.into_iter().map(|event| (event.event_id.clone(), event)).collect();
-    let mut todo = missing.to_vec();
-    let mut found = Vec::new();
-    while let Some(id) = todo.pop() {
-        if let Some(event) = by_id.remove(&id) {
-            todo.extend(event.prev_events.iter().cloned());
-            found.push(event);
-        }
-    }
-    found
 }

@@ -1,7 +1,7 @@
 //! Asking another server for events, auth chains and states of a room that both are in.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -64,8 +64,47 @@ impl Remote {
             .map_err(|error| refused(origin, error))?;
         let mut found = answer.events;
         found.truncate(MISSING_MAX as usize);
-        let mut found = self.check_fit(info, found).await?;
-        found.retain(|event| event.event_id != pdu.event_id);
+        let found = self.check_fit(info, found).await?;
+        self.leading_to(&pdu.prev_events, found).await
+    }
+
+    /// Those of `ids` that have no place here.
+    pub(super) async fn unplaced(
+        &self,
+        ids: HashSet<OwnedEventId>,
+    ) -> Result<HashSet<OwnedEventId>> {
+        let context = self.context.clone();
+        let read = self.context.store.read(move |conn| {
+            let mut unplaced = HashSet::new();
+            for id in ids {
+                if context.events.by_id(conn, &id)?.is_none_or(|event| event.outlier) {
+                    unplaced.insert(id);
+                }
+            }
+            Ok(unplaced)
+        });
+        read.await
+    }
+
+    /// Those of `told` that are among `missing`, or lead there by way of events that have no place here; the
+    /// oldest first. Others belong elsewhere: what is before an event that has its place is not news.
+    pub(super) async fn leading_to(
+        &self,
+        missing: &[OwnedEventId],
+        told: Vec<Pdu>,
+    ) -> Result<Vec<Pdu>> {
+        let unplaced = told.iter().map(|event| event.event_id.clone()).collect();
+        let unplaced = self.unplaced(unplaced).await?;
+        let told = told.into_iter().filter(|event| unplaced.contains(&event.event_id));
+        let mut by_id: HashMap<_, _> = told.map(|event| (event.event_id.clone(), event)).collect();
+        let mut todo = missing.to_vec();
+        let mut found = Vec::new();
+        while let Some(id) = todo.pop() {
+            if let Some(event) = by_id.remove(&id) {
+                todo.extend(event.prev_events.iter().cloned());
+                found.push(event);
+            }
+        }
         Ok(sorted(found, |event| &event.prev_events))
     }
 

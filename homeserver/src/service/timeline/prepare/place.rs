@@ -52,7 +52,8 @@ pub(super) struct Placing {
     pub relay: bool,
     /// From before what is here: its place. The tip stays where it is.
     pub past: Option<Position>,
-    /// An event that is here already follows it: it is none of the room's ends.
+    /// An event that is here already follows it: it is none of the room's ends, and the room has moved on from
+    /// it.
     pub followed: bool,
 }
 
@@ -72,7 +73,7 @@ impl Placing {
             entry: false,
             relay: false,
             past: None,
-                followed: false,
+            followed: false,
         }
     }
 }
@@ -95,6 +96,7 @@ pub(super) fn place(
     };
     if verdict == Verdict::Accepted
         && !placing.entry
+        && !placing.followed
         && state_before.nid() != tip.state.nid()
         && authorise(context, conn, tip, &pdu, &tip.state.clone())?.is_err()
     {

@@ -15,8 +15,7 @@ fn an_event_that_comes_late_is_no_end_of_the_room() {
         let joined = there.join(&fixture, &room).await;
         let say = |body: &str| draft(&there.user, "m.room.message", None, json!({ "body": body }));
         let late = there.event(&fixture, &room, say("late"), &[&joined.pdu], &joined.pdu).await;
-        let mut early =
-            there.event(&fixture, &room, say("early"), &[&late.pdu], &joined.pdu).await;
+        let mut early = there.event(&fixture, &room, say("early"), &[&late.pdu], &joined.pdu).await;
 
         let mut state = Vec::new();
         for (event_type, key) in [
