@@ -20,22 +20,22 @@ class Signs(Theme):
     async def typing_is_seen_across_and_ends(self):
         for user, other in self.both:
             where = path("rooms", self.room, "typing", user.id)
+
+            def tells(typing, user=user):
+                def looks(answer):
+                    joined = answer.get("rooms", {}).get("join", {}).get(self.room, {})
+                    return any(
+                        event["type"] == "m.typing"
+                        and (user.id in event["content"]["user_ids"]) == typing
+                        for event in joined.get("ephemeral", {}).get("events", [])
+                    )
+
+                return looks
+
             await user.put(where, {"typing": True, "timeout": 20000})
-            await other.sees_ephemeral(
-                self.room, "m.typing", lambda content: user.id in content["user_ids"]
-            )
+            await other.until(tells(True))
             await user.put(where, {"typing": False})
-            count = len(other.news)
-
-            def ended(answer):
-                joined = answer.get("rooms", {}).get("join", {}).get(self.room, {})
-                return any(
-                    event["type"] == "m.typing" and user.id not in event["content"]["user_ids"]
-                    for event in joined.get("ephemeral", {}).get("events", [])
-                )
-
-            await other.until(ended)
-            assert count <= len(other.news)
+            await other.until(tells(False))
 
     async def receipts_are_seen_across(self):
         for user, other in self.both:

@@ -6,7 +6,8 @@
 //!                       take it off; on failure sleep until it is time, or the server is heard from
 //! ```
 //!
-//! With that goes what is not kept: who types, who is there. Alone it is tried once.
+//! With that goes what is not kept: who types, who is there. It is tried again while it is of worth; alone it
+//! wakes nobody who did not answer lately.
 //!
 //! A destination with nothing to send has no task. Those that are down sleep; how many send at once is
 //! bounded.
@@ -181,6 +182,7 @@ impl FederationSender {
                 }
                 let now = self.clock.now_ms();
                 self.silent.lock().insert(destination.to_owned(), now + SILENT_MS);
+                self.remote.others().give_back(destination, transaction.fleeting);
                 state.failed(now, rand::random());
                 if let Some(outage) = state.outage() {
                     self.remote.not_sent(destination, outage).await?;

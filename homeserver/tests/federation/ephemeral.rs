@@ -1,10 +1,12 @@
 //! Who types, who has read and who is there, seen from another server.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    network::Network,
+    network::{Fault, Network},
     user::{User, encode},
 };
 
@@ -31,6 +33,27 @@ async fn until(user: &User, what: &str, mut looks: impl FnMut(&Value) -> bool) {
 fn content<'a>(sync: &'a Value, room: &str, kind: &str) -> Option<&'a Value> {
     let events = sync["rooms"]["join"][room]["ephemeral"]["events"].as_array()?;
     events.iter().find(|event| event["type"] == kind).map(|event| &event["content"])
+}
+
+/// A connection that breaks, as idle ones do, loses nothing of what is of worth for a moment only.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_types_is_told_again_after_a_connection_broke() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+    bob.join(&room, "a.test").await;
+    alice.send(&room, "hello").await;
+    bob.sees(&room, &["hello"]).await;
+
+    network.fault("a.test", "b.test", Fault::Cut);
+    let path = format!("rooms/{}/typing/{}", encode(&room), encode(&alice.id));
+    alice.call(Method::PUT, &path, json!({ "typing": true, "timeout": 60_000 })).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    network.fault("a.test", "b.test", Fault::None);
+    until(&bob, "typing", |sync| content(sync, &room, "m.typing").is_some()).await;
+    a.stop().await;
+    b.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

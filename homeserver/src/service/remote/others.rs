@@ -35,10 +35,12 @@ pub struct OtherServers {
     news: Notify,
 }
 
-struct Fleeting {
+/// What is of no worth later.
+pub struct Fleeting {
     /// A later one of the same subject takes its place.
     subject: String,
-    edu: String,
+    /// The EDU, as JSON.
+    pub edu: String,
     since: Instant,
 }
 
@@ -116,9 +118,19 @@ impl OtherServers {
     }
 
     /// Takes off what waits for a server.
-    pub fn take(&self, server: &ServerName) -> Vec<String> {
-        let theirs = self.waiting.lock().remove(server).unwrap_or_default();
-        theirs.into_iter().filter(Fleeting::is_of_worth).map(|fleeting| fleeting.edu).collect()
+    pub fn take(&self, server: &ServerName) -> Vec<Fleeting> {
+        let mut theirs = self.waiting.lock().remove(server).unwrap_or_default();
+        theirs.retain(Fleeting::is_of_worth);
+        theirs
+    }
+
+    /// Puts back, before what was told since, what was taken off and did not arrive.
+    pub fn give_back(&self, server: &ServerName, mut fleeting: Vec<Fleeting>) {
+        let mut waiting = self.waiting.lock();
+        let theirs = waiting.entry(server.to_owned()).or_default();
+        fleeting.retain(|old| !theirs.iter().any(|new| new.subject == old.subject));
+        fleeting.truncate(WAITING_MAX.saturating_sub(theirs.len()));
+        theirs.splice(..0, fleeting);
     }
 }
 
@@ -146,7 +158,12 @@ mod tests {
         assert_eq!(others.destinations(), servers);
         let taken = others.take(&servers[0]);
         assert_eq!(taken.len(), WAITING_MAX);
-        assert_eq!((&*taken[0], &*taken[WAITING_MAX - 1]), ("100", "\"again\""));
+        assert_eq!((&*taken[0].edu, &*taken[WAITING_MAX - 1].edu), ("100", "\"again\""));
         assert!(!others.has_for(&servers[0]));
+
+        others.tell(&servers, "100", &json!("news"));
+        others.give_back(&servers[0], taken);
+        let taken: Vec<_> = others.take(&servers[0]).into_iter().map(|taken| taken.edu).collect();
+        assert_eq!((taken.len(), &*taken[0], &*taken[99]), (WAITING_MAX, "101", "\"news\""));
     }
 }

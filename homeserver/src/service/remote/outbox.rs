@@ -17,7 +17,11 @@ use sealpost_federation::{
 };
 use tokio::sync::Notify;
 
-use super::{Remote, others::OtherServers, serve_events::raw};
+use super::{
+    Remote,
+    others::{Fleeting, OtherServers},
+    serve_events::raw,
+};
 use crate::{
     error::{Error, Result},
     service::{notifier::Subject, timeline::Context},
@@ -47,6 +51,8 @@ impl Default for Seen {
 pub struct Transaction {
     id: OwnedTransactionId,
     batch: Batch,
+    /// What of it is not kept.
+    pub fleeting: Vec<Fleeting>,
     /// The last row in it; `None`: nothing of it is kept, and it is not sent again.
     until: Option<Position>,
 }
@@ -146,27 +152,30 @@ impl Remote {
         let Some((number, rows)) = fixed.await? else { return Ok(None) };
         let read = self.context.store.read(move |conn| batch(&context, conn, &rows));
         let (mut batch, until) = read.await?;
-        self.add_fleeting(server, &mut batch)?;
-        Ok(Some(Transaction { id: number.to_string().into(), batch, until: Some(until) }))
+        let fleeting = self.add_fleeting(server, &mut batch)?;
+        let id = number.to_string().into();
+        Ok(Some(Transaction { id, batch, fleeting, until: Some(until) }))
     }
 
     /// What waits for `server` that is not kept, if nothing else does.
     pub fn fleeting_transaction(&self, server: &ServerName) -> Result<Option<Transaction>> {
         let mut batch = Batch::default();
-        self.add_fleeting(server, &mut batch)?;
+        let fleeting = self.add_fleeting(server, &mut batch)?;
         let id = format!("f{}-{}", self.context.clock.now_ms(), rand::random::<u32>());
-        let transaction = Transaction { id: id.into(), batch, until: None };
+        let transaction = Transaction { id: id.into(), batch, fleeting, until: None };
         Ok(Some(transaction).filter(|transaction| !transaction.batch.is_empty()))
     }
 
-    fn add_fleeting(&self, server: &ServerName, batch: &mut Batch) -> Result<()> {
-        for edu in self.others.take(server) {
-            if batch.push(Item::Edu(raw(&edu)?)).is_err() {
+    fn add_fleeting(&self, server: &ServerName, batch: &mut Batch) -> Result<Vec<Fleeting>> {
+        let mut fleeting = self.others.take(server);
+        for (index, taken) in fleeting.iter().enumerate() {
+            if batch.push(Item::Edu(raw(&taken.edu)?)).is_err() {
                 // What doesn't fit is of no worth later.
+                fleeting.truncate(index);
                 break;
             }
         }
-        Ok(())
+        Ok(fleeting)
     }
 
     /// What waits for other servers that is not kept.
