@@ -3,7 +3,11 @@
 //! A request runs through [`call`]: who is calling ([`Scheme`]), the bounded body, the ruma request type, the
 //! handler, the ruma response type.
 
-use std::{net::IpAddr, ops::Deref};
+use std::{
+    net::IpAddr,
+    ops::Deref,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -243,7 +247,10 @@ fn convert<R: IncomingRequest>(
         return Err(Error::invalid_param("The path contains a NUL character"));
     }
     let decoded: SmallVec<[&str; 4]> = decoded.iter().map(|argument| &**argument).collect();
-    R::try_from_http_request_inner(request, &decoded).map_err(|error| malformed(&error))
+    // Where ruma panics, as 0.25 does at a login without a type, it is a request that it does not take.
+    catch_unwind(AssertUnwindSafe(|| R::try_from_http_request_inner(request, &decoded)))
+        .map_err(|_| Error::bad_json("The request is malformed"))?
+        .map_err(|error| malformed(&error))
 }
 
 /// Whether a body, if there were one, would be JSON: clients leave out one without members, as matrix-nio does

@@ -56,6 +56,19 @@ async fn a_password_logs_in_by_name_and_by_user_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_says_nothing_is_refused_and_the_connection_stays() {
+    on_both(async |server| {
+        for body in
+            [json!({}), json!({ "type": 1 }), json!([]), json!({ "type": "m.login.password" })]
+        {
+            let answer = server.stranger().post("/_matrix/client/v3/login", body.clone()).await;
+            assert_eq!(answer.status, 400, "{body} {}", answer.body);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_is_taken_from_header_and_query() {
     on_both(async |server| {
         let alice = server.register("alice").await;
