@@ -207,6 +207,8 @@ pub fn routes() -> Routes {
     routes.add(federation::membership::prepare_leave_event);
     routes.add(federation::membership::create_leave_event);
     routes.add(federation::membership::create_invite);
+    let invite = federation::membership::INVITE_V1;
+    routes.add_raw(Method::PUT, invite, federation::membership::create_invite_v1);
     routes.add(federation::transactions::send_transaction_message);
     routes.add(federation::event::get_event);
     routes.add(federation::event::get_room_state);

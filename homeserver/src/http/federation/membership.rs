@@ -1,14 +1,27 @@
 //! Joins, knocks and leaves of other servers' users in rooms that this server is in, and invites to this server's
 //! users.
 
-use ruma::api::federation::membership::{
-    create_invite, create_join_event, create_knock_event, create_leave_event, prepare_join_event,
-    prepare_knock_event, prepare_leave_event,
+use actix_web::HttpResponse;
+use ruma::{
+    OwnedEventId, OwnedRoomId, RoomVersionId,
+    api::federation::{
+        authentication::ServerSignatures,
+        membership::{
+            RawStrippedState, create_invite, create_join_event, create_knock_event,
+            create_leave_event, prepare_join_event, prepare_knock_event, prepare_leave_event,
+        },
+    },
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::{
-    error::Result,
-    http::ruma::{Ctx, Ruma},
+    error::{Error, Result},
+    http::{
+        auth::Scheme as _,
+        limits::check_depth,
+        ruma::{Answer as _, Call, Ctx, Json, Ruma},
+    },
 };
 
 /// `GET /_matrix/federation/v1/make_join/{roomId}/{userId}`
@@ -91,4 +104,42 @@ pub async fn create_invite(
     Ruma { request, caller }: Ruma<create_invite::v2::Request>,
 ) -> Result<create_invite::v2::Response> {
     Ok(create_invite::v2::Response::new(ctx.remote.take_invite(&caller, request).await?))
+}
+
+pub const INVITE_V1: &str = "/_matrix/federation/v1/invite/{room_id}/{event_id}";
+
+/// `PUT /_matrix/federation/v1/invite/{roomId}/{eventId}`: to rooms of the first two versions, whose invites are
+/// alike. ruma's request takes the event apart, and its signatures with it.
+///
+/// <https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv1inviteroomideventid>
+pub async fn create_invite_v1(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
+    let origin = ServerSignatures::caller(&ctx, &call.http, &mut call.body).await?;
+    let request = invite_v1(&mut call).await?;
+    let event = ctx.remote.take_invite(&origin, request).await?;
+    Json(format!(r#"[200,{{"event":{event}}}]"#).into()).into_response()
+}
+
+async fn invite_v1(call: &mut Call) -> Result<create_invite::v2::Request> {
+    #[derive(Deserialize)]
+    struct Event {
+        #[serde(default)]
+        unsigned: Unsigned,
+    }
+    #[derive(Default, Deserialize)]
+    struct Unsigned {
+        #[serde(default)]
+        invite_room_state: Vec<RawStrippedState>,
+    }
+    let [room_id, event_id] = call.decoded()?;
+    let room_id = OwnedRoomId::try_from(room_id)
+        .map_err(|_| Error::invalid_param("The room id is malformed"))?;
+    let event_id = OwnedEventId::try_from(event_id)
+        .map_err(|_| Error::invalid_param("The event id is malformed"))?;
+    let body = call.body.read().await?;
+    check_depth(&body)?;
+    let malformed = |error: serde_json::Error| Error::bad_json(error.to_string());
+    let event: Box<RawValue> = serde_json::from_slice(&body).map_err(malformed)?;
+    let Event { unsigned } = serde_json::from_slice(&body).map_err(malformed)?;
+    let (version, state) = (RoomVersionId::V1, unsigned.invite_room_state);
+    Ok(create_invite::v2::Request::new(room_id, event_id, version, event, state))
 }
