@@ -155,6 +155,7 @@ pub(super) async fn acknowledge(
             return Ok(());
         }
     }
+    delivery.has_come(until);
     let (device, caller) = (device(caller), caller.clone());
     let write = move |tx: &mut Tx<'_>| {
         rows::delete_until(tx, (device.0, &device.1), until)?;

@@ -10,12 +10,23 @@ pub struct Delivery {
     is_known: AtomicBool,
     handed: AtomicI64,
     acknowledged: AtomicI64,
+    come: AtomicI64,
 }
 
 impl Delivery {
     /// All up to `position` is in an answer.
     pub fn handed(&self, position: Position) {
         self.handed.fetch_max(position.0, Ordering::AcqRel);
+    }
+
+    /// All up to `until` has come, and is to be deleted.
+    pub fn has_come(&self, until: Position) {
+        self.come.fetch_max(until.0, Ordering::AcqRel);
+    }
+
+    /// Up to where all has come, as far as this session tells.
+    pub fn come(&self) -> Position {
+        Position(self.come.load(Ordering::Acquire))
     }
 
     /// All up to `until` has come and is deleted.

@@ -33,7 +33,8 @@ pub fn to_device(
         return Ok(none);
     }
     let device = (caller.user_nid, caller.device_id.as_str());
-    let range = (since.unwrap_or(Position(0)), now);
+    // What has come may be there still: it is deleted in the background.
+    let range = (since.unwrap_or_else(|| caller.delivery.come()), now);
     // One more tells whether that is all.
     let limit = limit.clamp(1, AT_ONCE);
     let mut rows = rows::waiting(conn, device, range, limit as i64 + 1)?;
