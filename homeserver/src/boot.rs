@@ -45,6 +45,7 @@ use crate::{
         departures::Departures,
         device_lists::DeviceLists,
         devices::Devices,
+        erased_users::ErasedUsers,
         erasure::Erasure,
         events::Events,
         filters::Filters,
@@ -78,7 +79,7 @@ use crate::{
         user_directory::UserDirectory,
         user_rooms::UserRooms,
     },
-    storage::{Store, StoreOptions},
+    storage::{Store, StoreOptions, accounts},
     worker::{self, command_socket, federation_sender::FederationSender},
 };
 
@@ -122,6 +123,7 @@ pub struct Core {
     pub notifier: Arc<Notifier>,
     pub device_lists: DeviceLists,
     pub sessions: Arc<Sessions>,
+    pub erased_users: Arc<ErasedUsers>,
     pub accounts: Arc<Accounts>,
     pub registration: Arc<Registration>,
     pub moderation: Arc<Moderation>,
@@ -148,12 +150,15 @@ impl Core {
         let device_lists = DeviceLists::new(Arc::clone(&notifier));
         let sessions = Sessions::new(store.clone(), clock.clone(), device_lists.clone());
         let sessions = Arc::new(sessions);
+        let erased_users = ErasedUsers::new(store.read_blocking(accounts::erased)?);
+        let erased_users = Arc::new(erased_users);
         let accounts = Arc::new(Accounts::new(
             store.clone(),
             clock.clone(),
             server_name.clone(),
             Passwords::new(&config.password_hashing)?,
             Arc::clone(&sessions),
+            Arc::clone(&erased_users),
         ));
         let secret = config.registration.shared_secret.clone().map(|secret| secret.0);
         let registration = Arc::new(Registration::new(store.clone(), clock.clone(), secret));
@@ -168,6 +173,7 @@ impl Core {
             notifier,
             device_lists,
             sessions,
+            erased_users,
             accounts,
             registration,
             moderation: Arc::new(moderation),
@@ -235,9 +241,11 @@ fn context(core: &Core) -> Result<Arc<Context>, StartError> {
         states: Arc::new(States::new(bytes / 4)),
         push_rules: Arc::new(PushRules::new(CACHED_USERS)),
         ignored_users: Arc::new(IgnoredUsers::new(CACHED_USERS)),
+        erased_users: Arc::clone(&core.erased_users),
         user_rooms: Arc::new(UserRooms::new(CACHED_USERS, Arc::clone(&notifier))),
         rooms,
         notifier,
+        guest_access: Arc::default(),
         keys: core.signing_keys.keys(),
         server_name: core.server_name.clone(),
         clock: core.clock.clone(),
@@ -407,8 +415,9 @@ fn start_on(
 
     let departing = Arc::clone(core.accounts.departing());
     let upgrading = Arc::clone(&rooms);
-    let departures = Departures::new(core.store.clone(), rooms, departing);
+    let departures = Departures::new(core.store.clone(), rooms, Arc::clone(&remote), departing);
     workers.push(tokio::spawn(worker::departures::run(departures, stopping.clone())));
+    workers.push(tokio::spawn(worker::guests::run(Arc::clone(&upgrading), stopping.clone())));
     workers.push(tokio::spawn(worker::upgrades::run(upgrading, stopping.clone())));
     if config.presence.enabled {
         workers.push(tokio::spawn(worker::presence::run(presence, stopping.clone())));

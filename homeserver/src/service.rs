@@ -12,6 +12,7 @@ pub mod dehydrated_devices;
 pub mod departures;
 pub mod device_lists;
 pub mod devices;
+pub mod erased_users;
 pub mod erasure;
 pub mod event;
 pub mod events;

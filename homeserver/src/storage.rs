@@ -18,6 +18,7 @@ pub mod account_tokens;
 pub mod accounts;
 pub mod auth_chains;
 pub mod backup;
+pub mod belongings;
 mod checkpoint;
 pub mod client_transactions;
 mod conn;

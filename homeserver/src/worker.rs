@@ -6,6 +6,7 @@ pub mod command_socket;
 pub mod departures;
 pub mod device_updates;
 pub mod federation_sender;
+pub mod guests;
 pub mod presence;
 pub mod profile_updates;
 pub mod upgrades;

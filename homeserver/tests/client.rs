@@ -29,6 +29,8 @@ mod device_lists;
 mod devices;
 #[path = "client/directory.rs"]
 mod directory;
+#[path = "client/erasure.rs"]
+mod erasure;
 #[path = "client/filter.rs"]
 mod filter;
 #[path = "client/ignored_users.rs"]

@@ -276,6 +276,8 @@ fn context(store: Store) -> Arc<Context> {
     let notifier = Arc::new(Notifier::new(store.position(), Serial(0), 1_000));
     let rooms = Arc::new(RoomInfos::new(100));
     Arc::new(Context {
+        erased_users: Arc::default(),
+        guest_access: Arc::default(),
         rooms: rooms.clone(),
         events: Arc::new(Events::new(rooms, 32 << 20)),
         gaps: Gaps::default(),

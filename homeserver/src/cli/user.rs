@@ -52,6 +52,9 @@ pub enum User {
     Deactivate {
         /// A user name or user id.
         user: String,
+        /// Show what it sent to those alone who were in the room then.
+        #[arg(long)]
+        erase: bool,
         /// Don't ask whether this is meant.
         #[arg(long)]
         yes: bool,
@@ -92,11 +95,11 @@ impl User {
                 command(config, Command::Lock { user, locked: false })?;
                 println!("Unlocked.");
             }
-            Self::Deactivate { user, yes } => {
+            Self::Deactivate { user, erase, yes } => {
                 if !yes && !agreed(&user)? {
                     return Err(Failure::new("nothing was done"));
                 }
-                command(config, Command::Deactivate { user })?;
+                command(config, Command::Deactivate { user, erase })?;
                 println!(
                     "Deactivated. A running server leaves the rooms now, others at their start."
                 );

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
 use super::{
+    erased_users::ErasedUsers,
     passwords::Passwords,
     random,
     sessions::{NewDevice, NewSession, Sessions},
@@ -21,7 +22,7 @@ use crate::{
         Store, UserNid,
         account_tokens::{self, Purpose},
         accounts::{self, Account},
-        registration_tokens,
+        belongings, registration_tokens,
     },
 };
 
@@ -49,6 +50,7 @@ pub struct Accounts {
     server_name: OwnedServerName,
     passwords: Passwords,
     sessions: Arc<Sessions>,
+    erased_users: Arc<ErasedUsers>,
     departing: Arc<Notify>,
 }
 
@@ -59,8 +61,10 @@ impl Accounts {
         server_name: OwnedServerName,
         passwords: Passwords,
         sessions: Arc<Sessions>,
+        erased_users: Arc<ErasedUsers>,
     ) -> Self {
-        Self { store, clock, server_name, passwords, sessions, departing: Arc::default() }
+        let departing = Arc::default();
+        Self { store, clock, server_name, passwords, sessions, erased_users, departing }
     }
 
     /// The user id of a name that somebody wants; `M_INVALID_USERNAME` if it cannot be one.
@@ -295,14 +299,23 @@ impl Accounts {
         })
     }
 
-    /// Closes an account for good. Its rooms are left by [`Departures`](super::departures::Departures).
-    pub async fn deactivate(&self, user_nid: UserNid) -> Result<()> {
+    /// Closes an account for good, with `erase` also hiding what it sent from those who were not there. Its rooms
+    /// are left, and what may be much is deleted, by [`Departures`](super::departures::Departures).
+    pub async fn deactivate(&self, user_nid: UserNid, erase: bool) -> Result<()> {
         let (sessions, now) = (Arc::clone(&self.sessions), self.clock.now_ms());
+        let erased = Arc::clone(&self.erased_users);
         self.store
             .write(move |tx| {
-                accounts::deactivate(tx, user_nid, now)?;
+                accounts::deactivate(tx, user_nid, now, erase)?;
                 account_tokens::delete_of(tx, user_nid)?;
-                sessions.remove_devices(tx, user_nid, None)
+                sessions.remove_devices(tx, user_nid, None)?;
+                sessions.forget_identity(tx, user_nid)?;
+                belongings::delete(tx, user_nid)?;
+                if erase {
+                    let erased = Arc::clone(&erased);
+                    tx.after_commit(move || erased.add(user_nid));
+                }
+                Ok(())
             })
             .await?;
         self.departing.notify_one();

@@ -23,16 +23,40 @@ use crate::{
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    CreateUser { localpart: String, password: String, is_admin: bool },
+    CreateUser {
+        localpart: String,
+        password: String,
+        is_admin: bool,
+    },
     ListUsers,
-    ResetPassword { user: String, password: String },
-    SetAdmin { user: String, is_admin: bool },
-    Lock { user: String, locked: bool },
-    Deactivate { user: String },
-    ListReports { limit: i64 },
-    CreateRegistrationToken { uses_allowed: Option<i64>, expires_at: Option<i64> },
+    ResetPassword {
+        user: String,
+        password: String,
+    },
+    SetAdmin {
+        user: String,
+        is_admin: bool,
+    },
+    Lock {
+        user: String,
+        locked: bool,
+    },
+    Deactivate {
+        user: String,
+        #[serde(default)]
+        erase: bool,
+    },
+    ListReports {
+        limit: i64,
+    },
+    CreateRegistrationToken {
+        uses_allowed: Option<i64>,
+        expires_at: Option<i64>,
+    },
     ListRegistrationTokens,
-    RevokeRegistrationToken { token: String },
+    RevokeRegistrationToken {
+        token: String,
+    },
     RotateSigningKey,
 }
 
@@ -159,9 +183,9 @@ impl Commands {
                 self.moderation.restrict(&user_id, Restriction::Lock, locked).await?;
                 Ok(Outcome::Done)
             }
-            Command::Deactivate { user } => {
+            Command::Deactivate { user, erase } => {
                 let account = self.account(&user).await?;
-                self.accounts.deactivate(account.user_nid).await?;
+                self.accounts.deactivate(account.user_nid, erase).await?;
                 Ok(Outcome::Done)
             }
             Command::ListReports { limit } => {

@@ -1,4 +1,5 @@
-//! Leaves the rooms of users who were deactivated, and goes on with it after a restart.
+//! What follows when a user was deactivated, gone on with after a restart: other servers are told that the devices
+//! are gone while there are rooms that say whom to tell, the rooms are left, the key backups are deleted.
 
 use std::sync::Arc;
 
@@ -6,32 +7,45 @@ use ruma::UserId;
 use tokio::sync::Notify;
 
 use super::{
+    remote::Remote,
     rooms::{MemberChange, Rooms, Target},
     sessions::Session,
 };
 use crate::{
     error::{Error, Result},
-    storage::{Store, UserNid, accounts, members},
+    storage::{Store, Tx, UserNid, accounts, belongings, members},
 };
+
+/// How many backed up keys are deleted in one write.
+const KEYS_AT_ONCE: i64 = 500;
 
 pub struct Departures {
     store: Store,
     rooms: Arc<Rooms>,
+    remote: Arc<Remote>,
     /// Notified when somebody was deactivated.
     pub due: Arc<Notify>,
 }
 
 impl Departures {
-    pub fn new(store: Store, rooms: Arc<Rooms>, due: Arc<Notify>) -> Self {
-        Self { store, rooms, due }
+    pub fn new(store: Store, rooms: Arc<Rooms>, remote: Arc<Remote>, due: Arc<Notify>) -> Self {
+        Self { store, rooms, remote, due }
     }
 
-    /// Leaves whatever is to be left.
+    /// Does whatever is due.
     pub async fn run(&self) -> Result<()> {
-        for (user_nid, user_id) in self.store.read(accounts::departing).await? {
+        let departing = self.store.read(accounts::departing).await?;
+        if !departing.is_empty() {
+            self.remote.announce_devices().await?;
+        }
+        for (user_nid, user_id) in departing {
             let user_id = UserId::parse(user_id)
                 .map_err(|error| Error::internal(format!("a deactivated user: {error}")))?;
             self.leave_all(user_nid, &Session::in_name_of(user_nid, user_id)).await?;
+            let some = move |tx: &mut Tx<'_>| {
+                belongings::delete_backed_up_keys(tx, user_nid, KEYS_AT_ONCE)
+            };
+            while self.store.write(some).await? {}
             self.store.write(move |tx| accounts::set_departed(tx, user_nid)).await?;
         }
         Ok(())

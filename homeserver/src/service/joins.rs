@@ -41,10 +41,17 @@ impl Joins {
             }
             LocalJoin::Elsewhere(servers) => via.extend(servers),
         }
-        caller.check_not_guest()?;
         via.extend(self.inviter(caller, &room_id).await?);
+        let via = named(&room_id, via);
+        if caller.is_guest {
+            self.rooms.check_guests_may_join(caller, &room_id, &via).await?;
+        }
         let joiner = self.joiner(caller, reason).await?;
-        let info = self.remote.join(&room_id, &named(&room_id, via), &joiner).await?;
+        let info = self.remote.join(&room_id, &via, &joiner).await?;
+        if caller.is_guest {
+            // What was told of the room may be false, or old.
+            self.rooms.context().guest_access.notify_one();
+        }
         self.rooms.keep_settings(caller.user_nid, &caller.user_id, &info).await?;
         Ok(info.id.clone())
     }

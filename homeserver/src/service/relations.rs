@@ -151,7 +151,7 @@ impl Bundler<'_> {
         };
         let events = rows.iter().map(|row| self.context.events.get(conn, row.event_nid));
         let Some(edit) = newest(events.collect::<Result<_>>()?) else { return Ok(None) };
-        if self.filter.allows(self.context, conn, &edit)? {
+        if let Some(edit) = self.filter.shows(self.context, conn, edit)? {
             return Ok(Some(edit));
         }
         let rel_type = Some("m.replace".to_owned());
@@ -170,10 +170,15 @@ impl Bundler<'_> {
         let user = self.viewer.user_nid;
         let participated = root.sender_nid == user || rows.iter().any(|row| row.sender_nid == user);
         let latest = self.context.events.get(conn, newest.event_nid)?;
-        if self.filter.allows(self.context, conn, &latest)? {
+        let oldest = rows.iter().map(|row| row.oldest).min().unwrap_or(newest.position);
+        let (context, room) = (self.context, root.room_nid);
+        if let Some(latest) = self.filter.shows(context, conn, latest)?
+            && self.filter.sees_all_since(context, conn, room, oldest)?
+        {
             let count = rows.iter().map(|row| row.count).sum();
             return Ok(Some(Summary { latest, count, participated }));
         }
+        // Counted are those alone that the viewer may see, of the newest.
         let rel_type = Some("m.thread".to_owned());
         let wanted = Wanted { parent: root.nid, rel_type, event_type: None, depth: 1 };
         let mut seen = self.seen(conn, &wanted)?;
@@ -206,9 +211,7 @@ impl Bundler<'_> {
         let mut seen = Vec::new();
         for (nid, _) in rows {
             let event = self.context.events.get(conn, nid)?;
-            if self.filter.allows(self.context, conn, &event)? {
-                seen.push(event);
-            }
+            seen.extend(self.filter.shows(self.context, conn, event)?);
         }
         Ok(seen)
     }

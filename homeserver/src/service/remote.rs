@@ -86,6 +86,8 @@ pub struct Remote {
     origins: Locks<OwnedServerName>,
     device_lists: DeviceLists,
     room_servers: Arc<RoomServers>,
+    /// Each change of a device is told once.
+    announcing: tokio::sync::Mutex<()>,
     /// One look at a user's devices at a time.
     fetching_devices: Locks<OwnedUserId>,
     pending: Arc<Pending>,
@@ -129,6 +131,7 @@ impl Remote {
             signs_of_life,
             device_lists,
             room_servers: Arc::default(),
+            announcing: tokio::sync::Mutex::default(),
             fetching_devices: Locks::default(),
             spool_folder,
             acls: Arc::default(),

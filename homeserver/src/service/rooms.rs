@@ -61,6 +61,8 @@ pub struct Rooms {
     walks: Walks,
     /// One upgrade of a room at a time.
     upgrading: Locks<RoomNid>,
+    /// Guests are dismissed by one at a time: in a request, or in the background.
+    dismissing: tokio::sync::Mutex<()>,
     anyone_may_publish: bool,
 }
 
@@ -82,6 +84,7 @@ impl Rooms {
             summaries: Arc::default(),
             walks: Walks::default(),
             upgrading: Locks::default(),
+            dismissing: tokio::sync::Mutex::default(),
             anyone_may_publish: options.anyone_may_publish,
         }
     }

@@ -34,7 +34,7 @@ use crate::{
     storage::{
         Store, Tx, UserNid,
         access_tokens::{self, AccessToken, Owner},
-        accounts,
+        accounts, cross_signing,
         devices::{self, Device},
         refresh_tokens::{self, RefreshToken},
     },
@@ -363,6 +363,14 @@ impl Sessions {
         let removed: Vec<_> =
             devices.iter().map(|device| Changed::Device(&device.device_id)).collect();
         self.device_lists.changed(tx, user_nid, &removed)
+    }
+
+    /// Removes a user's cross-signing keys.
+    pub fn forget_identity(&self, tx: &mut Tx<'_>, user_nid: UserNid) -> Result<()> {
+        if cross_signing::delete_all(tx, user_nid)? {
+            self.device_lists.changed(tx, user_nid, &[Changed::CrossSigning])?;
+        }
+        Ok(())
     }
 
     /// Removes a device and its token.

@@ -100,8 +100,14 @@ pub fn set_suspended(conn: &mut Conn, user_nid: UserNid, since: Option<i64>) -> 
     Ok(())
 }
 
-/// Closes an account for good: nobody logs in to it, it has no profile, and its rooms are to be left.
-pub fn deactivate(conn: &mut Conn, user_nid: UserNid, now: i64) -> Result<()> {
+/// Closes an account for good: nobody logs in to it, it has no profile, and its rooms are to be left. `erased` stays
+/// as it is where it is set already.
+pub fn deactivate(conn: &mut Conn, user_nid: UserNid, now: i64, erased: bool) -> Result<()> {
+    if erased {
+        diesel::update(accounts::table.find(user_nid))
+            .set(accounts::erased.eq(true))
+            .execute(conn)?;
+    }
     diesel::update(accounts::table.find(user_nid))
         .set((
             accounts::deactivated_at.eq(now),
@@ -128,6 +134,11 @@ pub fn set_departed(conn: &mut Conn, user_nid: UserNid) -> Result<()> {
         .set(accounts::departing.eq(false))
         .execute(conn)?;
     Ok(())
+}
+
+/// Those who had what they sent erased.
+pub fn erased(conn: &mut Conn) -> Result<Vec<UserNid>> {
+    Ok(accounts::table.filter(accounts::erased.eq(true)).select(accounts::user_nid).load(conn)?)
 }
 
 /// An account as a list of them shows it.

@@ -47,6 +47,14 @@ pub fn delete(tx: &mut Conn, user: UserNid, usage: &str) -> Result<()> {
     Ok(())
 }
 
+/// Deletes all keys of a user, and what they signed with them. Answers whether there were any.
+pub fn delete_all(tx: &mut Conn, user: UserNid) -> Result<bool> {
+    let keys = cross_signing_keys::table.filter(cross_signing_keys::user_nid.eq(user));
+    let signatures = key_signatures::table.filter(key_signatures::signer_nid.eq(user));
+    diesel::delete(signatures).execute(tx)?;
+    Ok(diesel::delete(keys).execute(tx)? > 0)
+}
+
 pub fn get(conn: &mut Conn, user: UserNid, usage: &str) -> Result<Option<CrossSigningRow>> {
     Ok(cross_signing_keys::table
         .find((user, usage))

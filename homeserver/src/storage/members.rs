@@ -91,6 +91,18 @@ pub fn guests(conn: &mut Conn, room: RoomNid) -> Result<Vec<(UserNid, String)>> 
         .load(conn)?)
 }
 
+/// The guests of this server who are in rooms, by room.
+pub fn all_guests(conn: &mut Conn) -> Result<Vec<(RoomNid, UserNid, String)>> {
+    Ok(accounts::table
+        .inner_join(users::table.on(users::user_nid.eq(accounts::user_nid)))
+        .inner_join(memberships::table.on(memberships::user_nid.eq(accounts::user_nid)))
+        .filter(accounts::is_guest)
+        .filter(memberships::membership.eq("join"))
+        .order(memberships::room_nid)
+        .select((memberships::room_nid, users::user_nid, users::user_id))
+        .load(conn)?)
+}
+
 /// How many users of a room have each membership.
 pub fn counts(conn: &mut Conn, room: RoomNid) -> Result<Vec<(String, i64)>> {
     Ok(memberships::table

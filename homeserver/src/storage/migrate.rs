@@ -58,6 +58,9 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-25_keep_relations",
     "2026-11-25_keep_room_upgrades",
     "2026-11-25_keep_to_device",
+    "2026-11-26_erase_users",
+    "2026-11-26_find_guests",
+    "2026-11-26_order_claimed_keys",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

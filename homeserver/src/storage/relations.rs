@@ -3,6 +3,7 @@
 mod fill;
 
 use diesel::{
+    connection::Connection,
     dsl::sql,
     prelude::*,
     sql_types::{BigInt, Nullable, Text},
@@ -10,7 +11,9 @@ use diesel::{
 use ruma::EventId;
 
 use super::{
-    Conn, EventNid, Position, RoomNid, UserNid, each_backend,
+    Conn, EventNid, Position, RoomNid, UserNid,
+    conn::prepared,
+    each_backend,
     events::Direction,
     schema::{event_relations, threads},
 };
@@ -45,21 +48,18 @@ pub fn insert(tx: &mut Conn, row: &RelationRow) -> Result<()> {
     Ok(())
 }
 
+prepared! {
+    SetThread = "INSERT INTO threads (root_nid, room_nid, position) VALUES (" root: i64 ", " room: i64
+        ", " position: i64 => ") ON CONFLICT (root_nid) DO UPDATE SET position = excluded.position \
+         WHERE threads.position < excluded.position";
+    Adopt<'a> = "UPDATE event_relations SET parent_id = NULL, parent_nid = " parent: i64
+        " WHERE parent_id = " parent_id: &'a str " AND room_nid = " room: i64 => "";
+}
+
 /// Notes that a thread goes on up to a position.
 fn set_thread(tx: &mut Conn, room: RoomNid, root: EventNid, position: Position) -> Result<()> {
-    let older = threads::table.find(root).filter(threads::position.lt(position));
-    if diesel::update(older).set(threads::position.eq(position)).execute(tx)? == 0 {
-        each_backend!(tx, conn => {
-            diesel::insert_into(threads::table)
-                .values((
-                    threads::root_nid.eq(root),
-                    threads::room_nid.eq(room),
-                    threads::position.eq(position),
-                ))
-                .on_conflict_do_nothing()
-                .execute(conn)
-        })?;
-    }
+    let set = SetThread { root: root.0, room: room.0, position: position.0 };
+    each_backend!(tx, conn => conn.execute_returning_count(&set))?;
     Ok(())
 }
 
@@ -71,15 +71,8 @@ pub fn adopt(
     (parent, parent_id): (EventNid, &EventId),
     has_thread: bool,
 ) -> Result<bool> {
-    let waiting = event_relations::table
-        .filter(event_relations::parent_id.eq(parent_id.as_str()))
-        .filter(event_relations::room_nid.eq(room));
-    let adopted = diesel::update(waiting)
-        .set((
-            event_relations::parent_nid.eq(parent),
-            event_relations::parent_id.eq(None::<String>),
-        ))
-        .execute(tx)?;
+    let adopt = Adopt { parent: parent.0, parent_id: parent_id.as_str(), room: room.0 };
+    let adopted = each_backend!(tx, conn => conn.execute_returning_count(&adopt))?;
     if adopted == 0 {
         return Ok(false);
     }
@@ -238,6 +231,8 @@ pub struct Bundled {
     pub event_nid: EventNid,
     pub position: Position,
     pub count: i64,
+    /// Where the oldest of them is.
+    pub oldest: Position,
 }
 
 /// What may be bundled with events, of what is there up to a position. Of edits the newest of each sender (all of
@@ -254,10 +249,12 @@ pub fn bundled(
         list.push(',');
         list.push_str(&parent.to_string());
     }
-    let query = sql::<(BigInt, Text, Text, BigInt, BigInt, BigInt, BigInt)>(&format!(
-        "SELECT parent_nid, rel_type, event_type, sender_nid, event_nid, position, alike FROM (\
+    let query = sql::<(BigInt, Text, Text, BigInt, BigInt, BigInt, BigInt, BigInt)>(&format!(
+        "SELECT parent_nid, rel_type, event_type, sender_nid, event_nid, position, alike, \
+           oldest FROM (\
            SELECT parent_nid, rel_type, event_type, sender_nid, event_nid, position, \
              count(*) OVER (PARTITION BY parent_nid, rel_type, event_type, sender_nid) AS alike, \
+             min(position) OVER (PARTITION BY parent_nid, rel_type, event_type, sender_nid) AS oldest, \
              rank() OVER (PARTITION BY parent_nid, rel_type, event_type, sender_nid ORDER BY \
                CASE rel_type WHEN 'm.replace' THEN origin_server_ts ELSE position END DESC) AS place \
            FROM event_relations \

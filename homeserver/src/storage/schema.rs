@@ -29,6 +29,7 @@ diesel::table! {
         locked_at -> Nullable<BigInt>,
         suspended_at -> Nullable<BigInt>,
         departing -> Bool,
+        erased -> Bool,
     }
 }
 
@@ -587,6 +588,7 @@ diesel::table! {
         user_nid -> BigInt,
         device_id -> Text,
         hash -> Binary,
+        position -> BigInt,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 
 const PASSWORD: &str = "/_matrix/client/v3/account/password";
-const DEACTIVATE: &str = "/_matrix/client/v3/account/deactivate";
+pub const DEACTIVATE: &str = "/_matrix/client/v3/account/deactivate";
 const GET_TOKEN: &str = "/_matrix/client/v1/login/get_token";
 const LOGIN: &str = "/_matrix/client/v3/login";
 const REFRESH: &str = "/_matrix/client/v3/refresh";
@@ -24,7 +24,7 @@ fn auth(name: &str, password: &str, session: &Value) -> Value {
 }
 
 /// Repeats a request with the password that it asks for.
-async fn with_password(who: &Actor, path: &str, mut body: Value, password: &str) -> Answer {
+pub async fn with_password(who: &Actor, path: &str, mut body: Value, password: &str) -> Answer {
     let challenge = who.post(path, body.clone()).await;
     assert_eq!(challenge.status, 401, "{}", challenge.body);
     assert_eq!(challenge.body["flows"], json!([{ "stages": ["m.login.password"] }]));

@@ -87,6 +87,7 @@ impl Authority {
             serves = ["federation"]
             [registration]
             enabled = true
+            allow_guests = true
             [rate_limits]
             enabled = false
             [password_hashing]
@@ -378,6 +379,10 @@ impl Network {
 impl Server {
     pub async fn register(&self, name: &str) -> User {
         User::register(&self.base, name).await
+    }
+
+    pub async fn register_guest(&self) -> User {
+        User::register_guest(&self.base).await
     }
 
     pub async fn stop(self) {

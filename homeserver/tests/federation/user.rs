@@ -44,6 +44,21 @@ impl User {
         }
     }
 
+    /// Somebody without a name of their own, and without a password.
+    pub async fn register_guest(base: &str) -> Self {
+        let http = http();
+        let url = format!("{base}/_matrix/client/v3/register?kind=guest");
+        let answer = http.post(url).body("{}").send().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let (id, token) = (answer["user_id"].as_str(), answer["access_token"].as_str());
+        Self {
+            id: id.unwrap_or_else(|| panic!("{answer}")).to_owned(),
+            token: token.unwrap().to_owned(),
+            http,
+            base: base.to_owned(),
+        }
+    }
+
     /// The same person after their server has moved.
     pub fn at(&self, base: &str) -> Self {
         let (id, token, http) = (self.id.clone(), self.token.clone(), self.http.clone());

@@ -54,7 +54,7 @@ pub async fn deactivate(
 ) -> Result<deactivate_v3::Response> {
     let caller = required(caller)?;
     confirm(&ctx, &caller, request.auth.as_ref(), "deactivate").await?;
-    ctx.accounts.deactivate(caller.user_nid).await?;
+    ctx.accounts.deactivate(caller.user_nid, request.erase).await?;
     // Third-party identifiers are never bound here.
     Ok(deactivate_v3::Response::new(ThirdPartyIdRemovalStatus::NoSupport))
 }

@@ -218,5 +218,5 @@ fn visible(
         return Ok((event.nid == room.membership.event_nid).then_some(event));
     }
     let filter = Filter::new(conn, &caller.user_id, Some(&room.membership))?;
-    Ok(filter.allows(context, conn, &event)?.then_some(event))
+    filter.shows(context, conn, event)
 }

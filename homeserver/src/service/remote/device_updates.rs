@@ -52,6 +52,7 @@ struct Announcement {
 impl Remote {
     /// Puts all that is to be told into the outbox. Answers up to where it has looked.
     pub async fn announce_devices(&self) -> Result<Seen> {
+        let _one_at_a_time = self.announcing.lock().await;
         loop {
             let seen = Seen(self.context.notifier.position());
             let (context, policy) = (self.context.clone(), self.policy.clone());

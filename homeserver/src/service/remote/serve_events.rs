@@ -226,6 +226,11 @@ pub(super) fn auth_chain(
     Ok(chain)
 }
 
+#[derive(Deserialize)]
+struct Member {
+    membership: MembershipState,
+}
+
 /// A server that reads a room.
 pub(super) struct Reader<'a> {
     context: &'a Context,
@@ -256,7 +261,7 @@ impl<'a> Reader<'a> {
 
     /// An event as the server may have it.
     fn json(&self, conn: &mut Conn, event: &Event) -> Result<Box<RawValue>> {
-        if self.may_see(conn, event)? {
+        if self.may_see(conn, event)? && !self.is_erased_for(conn, event)? {
             return raw(&event.pdu.json);
         }
         let hidden = redacted(&event.pdu, self.info.rules)
@@ -264,14 +269,27 @@ impl<'a> Reader<'a> {
         raw(&hidden.json)
     }
 
+    /// Whether an event is of one who was erased, and none of the server's users was in the room when it was sent.
+    fn is_erased_for(&self, conn: &mut Conn, event: &Event) -> Result<bool> {
+        if !self.context.erased_users.contains(event.sender_nid) {
+            return Ok(false);
+        }
+        let Some(state) = event.state_before else { return Ok(true) };
+        let state = self.context.states.get(conn, state)?;
+        for user in &self.users {
+            let member = (StateEventType::RoomMember, user.as_str());
+            let member = self.content::<Member>(conn, &state, member)?;
+            if member.is_some_and(|member| member.membership == MembershipState::Join) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(super) fn may_see(&self, conn: &mut Conn, event: &Event) -> Result<bool> {
         #[derive(Deserialize)]
         struct Visibility {
             history_visibility: HistoryVisibility,
-        }
-        #[derive(Deserialize)]
-        struct Member {
-            membership: MembershipState,
         }
         let Some(state) = event.state_before else { return Ok(event.pdu.is_state()) };
         // Its users' own memberships are no secret to a server.

@@ -1,14 +1,14 @@
 //! Guests of this server in a room (client-server API, "Guest Access").
 
-use ruma::{OwnedUserId, RoomId, UserId, events::StateEventType};
+use ruma::{OwnedServerName, OwnedUserId, RoomId, UserId, events::StateEventType};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Context, MemberChange, Rooms, Target, state_event};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     service::{room_info::RoomInfo, sessions::Session},
-    storage::{Conn, members, rooms as room_rows},
+    storage::{Conn, UserNid, members, rooms as room_rows},
 };
 
 #[derive(Deserialize)]
@@ -22,15 +22,69 @@ impl Rooms {
     pub(super) async fn dismiss_guests(&self, room_id: &RoomId) -> Result<()> {
         let info = self.known(room_id).await?;
         let room = info.nid;
+        let _one_at_a_time = self.dismissing.lock().await;
         let guests = self.context.store.read(move |conn| members::guests(conn, room)).await?;
         for (user_nid, user_id) in guests {
-            let Ok(user_id) = UserId::parse(user_id) else { continue };
-            let guest = Session::in_name_of(user_nid, user_id);
-            let reason = Some("Guests are no longer let in".to_owned());
-            let target = Target { user_id: OwnedUserId::clone(&guest.user_id), reason };
-            self.change_membership(&guest, room_id, target, MemberChange::Leave).await?;
+            self.dismiss(room_id, user_nid, user_id).await?;
         }
         Ok(())
+    }
+
+    /// The same in all rooms, whoever withdrew guest access.
+    pub async fn dismiss_all_guests(&self) -> Result<()> {
+        let _one_at_a_time = self.dismissing.lock().await;
+        let context = self.context.clone();
+        let read = self.context.store.read(move |conn| {
+            let mut dismissed = Vec::new();
+            let mut last = None;
+            for (room, user, user_id) in members::all_guests(conn)? {
+                let (info, may_join) = match last.take() {
+                    Some((of, info, may_join)) if of == room => (info, may_join),
+                    _ => {
+                        let info = context.rooms.by_nid(conn, room)?;
+                        let may_join = guests_may_join(&context, conn, &info)?;
+                        (info, may_join)
+                    }
+                };
+                if !may_join {
+                    dismissed.push((info.id.clone(), user, user_id));
+                }
+                last = Some((room, info, may_join));
+            }
+            Ok(dismissed)
+        });
+        for (room_id, user, user_id) in read.await? {
+            self.dismiss(&room_id, user, user_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn dismiss(&self, room_id: &RoomId, user_nid: UserNid, user_id: String) -> Result<()> {
+        let Ok(user_id) = UserId::parse(user_id) else { return Ok(()) };
+        let guest = Session::in_name_of(user_nid, user_id);
+        let reason = Some("Guests are no longer let in".to_owned());
+        let target = Target { user_id: OwnedUserId::clone(&guest.user_id), reason };
+        match self.change_membership(&guest, room_id, target, MemberChange::Leave).await {
+            // Who has just left of their own accord, for instance: it holds up nobody else.
+            Err(error @ Error::Matrix { .. }) => {
+                tracing::info!(%error, %room_id, "a guest could not be dismissed");
+                Ok(())
+            }
+            left => left.map(drop),
+        }
+    }
+
+    /// 403 unless a room that this server is not in lets guests in, as far as one of the servers `via` tells.
+    pub async fn check_guests_may_join(
+        &self,
+        guest: &Session,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+    ) -> Result<()> {
+        match self.remote.hierarchy_of(room_id, via).await {
+            Some(room) if room.summary.guest_can_join => Ok(()),
+            Some(_) | None => guest.check_not_guest(),
+        }
     }
 }
 

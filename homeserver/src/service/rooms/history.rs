@@ -234,9 +234,7 @@ impl<'a> View<'a> {
 
     /// An event of the timeline, if the user may see it.
     pub fn show(&self, conn: &mut Conn, event: Arc<Event>) -> Result<Option<Shown>> {
-        if !self.filter.allows(self.context, conn, &event)? {
-            return Ok(None);
-        }
+        let Some(event) = self.filter.shows(self.context, conn, event)? else { return Ok(None) };
         let membership = self.filter.membership_at(self.context, conn, &event)?;
         Ok(Some(Shown { event, membership, bundle: None }))
     }

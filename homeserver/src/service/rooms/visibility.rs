@@ -25,7 +25,7 @@ use crate::{
         timeline::Context,
     },
     storage::{
-        Conn, EventNid, Position, StateKeyNid, StateNid, UserNid,
+        Conn, EventNid, Position, RoomNid, StateKeyNid, StateNid, UserNid,
         members::{self, MembershipRow},
         rooms as room_rows,
         state::State,
@@ -116,6 +116,10 @@ pub struct Filter<'a> {
     /// How things stood in the state asked for last: most events share theirs with the one beside them.
     last: RefCell<Option<(StateNid, MembershipState)>>,
     ignored: OnceCell<Ignored>,
+    /// Whose membership, and in which room.
+    member: Option<(RoomNid, UserNid)>,
+    /// Since when the user has been in the room without a break.
+    in_since: OnceCell<Option<Position>>,
 }
 
 impl<'a> Filter<'a> {
@@ -140,6 +144,8 @@ impl<'a> Filter<'a> {
             last_joined,
             last: RefCell::default(),
             ignored: OnceCell::new(),
+            member: membership.map(|row| (row.room_nid, row.user_nid)),
+            in_since: OnceCell::new(),
         })
     }
 
@@ -148,7 +154,30 @@ impl<'a> Filter<'a> {
         Ok(!self.is_ignored(context, conn, event)? && self.sees(context, conn, event)?)
     }
 
-    /// The same, whoever sent it.
+    /// An event as the user may see it: of one who was erased, what a redaction would leave, unless the user was in
+    /// the room when it was sent. `None` if they may not see it.
+    pub fn shows(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        event: Arc<Event>,
+    ) -> Result<Option<Arc<Event>>> {
+        if !self.allows(context, conn, &event)? {
+            return Ok(None);
+        }
+        if !context.erased_users.contains(event.sender_nid) {
+            return Ok(Some(event));
+        }
+        if let Some(before) = event.state_before
+            && self.membership_in(context, conn, before)? == MembershipState::Join
+        {
+            return Ok(Some(event));
+        }
+        let info = context.rooms.by_nid(conn, event.room_nid)?;
+        Ok(Some(Arc::new(event.hidden(info.rules)?)))
+    }
+
+    /// Whether the user may see `event`, whoever sent it.
     pub fn sees(&self, context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
         let (Some(before), Some(after)) = (event.state_before, event.state_after) else {
             return Ok(false);
@@ -178,6 +207,45 @@ impl<'a> Filter<'a> {
             membership_after: membership_after.as_ref(),
             joined_since,
         }))
+    }
+
+    /// Whether the user sees all events of a room from a position on: what is older too may be read, and has been
+    /// since, or the user was in the room throughout. No means that it is to be asked of each.
+    pub fn sees_all_since(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        room: RoomNid,
+        from: Position,
+    ) -> Result<bool> {
+        let state = room_rows::state_nid(conn, room)?;
+        let state = context.states.get(conn, state)?;
+        let event = state_event(context, conn, &state, &VISIBILITY, "")?;
+        let was_so = match event.as_ref().map(|event| event.position()) {
+            None => true,
+            // In the state that the room was entered with: before all but what was fetched of before.
+            Some(None) => from.0 > 0,
+            Some(Some(at)) => at <= from,
+        };
+        if was_so {
+            match visibility_of(event.as_deref()) {
+                HistoryVisibility::WorldReadable => return Ok(true),
+                HistoryVisibility::Shared if self.joined_now => return Ok(true),
+                _ => {}
+            }
+        }
+        Ok(self.joined_now && self.in_since(conn)?.is_some_and(|since| since <= from))
+    }
+
+    fn in_since(&self, conn: &mut Conn) -> Result<Option<Position>> {
+        if let Some(since) = self.in_since.get() {
+            return Ok(*since);
+        }
+        let Some((room, user)) = self.member else { return Ok(None) };
+        let changes = members::changes(conn, room, user)?;
+        let joined = changes.iter().rev().take_while(|(_, membership)| membership == "join");
+        let since = joined.last().map(|(position, _)| *position);
+        Ok(*self.in_since.get_or_init(|| since))
     }
 
     /// The user's membership at an event, which an event about them has changed already.
@@ -261,14 +329,19 @@ pub(super) fn history_visibility(
     conn: &mut Conn,
     state: &State,
 ) -> Result<HistoryVisibility> {
+    Ok(visibility_of(state_event(context, conn, state, &VISIBILITY, "")?.as_deref()))
+}
+
+const VISIBILITY: StateEventType = StateEventType::RoomHistoryVisibility;
+
+fn visibility_of(event: Option<&Event>) -> HistoryVisibility {
     #[derive(Deserialize)]
     struct Content {
         history_visibility: HistoryVisibility,
     }
-    let event = state_event(context, conn, state, &StateEventType::RoomHistoryVisibility, "")?;
-    Ok(event
+    event
         .and_then(|event| event.pdu.content_as::<Content>().ok())
-        .map_or(HistoryVisibility::Shared, |content| content.history_visibility))
+        .map_or(HistoryVisibility::Shared, |content| content.history_visibility)
 }
 
 fn membership(event: &Event) -> MembershipState {

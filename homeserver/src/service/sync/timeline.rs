@@ -76,7 +76,9 @@ pub(super) fn newest(
         let last_page = (rows.len() as i64) < page;
         for (nid, position) in rows {
             let event = context.events.get(conn, nid)?;
-            if wanted.wants(&event) && visible.allows(context, conn, &event)? {
+            if wanted.wants(&event)
+                && let Some(event) = visible.shows(context, conn, event)?
+            {
                 if found.events.len() == wanted.limit {
                     found.limited = true;
                     break 'pages;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use ruma::api::error::ErrorKind;
+use ruma::{api::error::ErrorKind, events::TimelineEventType};
 
 use super::{
     NewRoom, Outcome,
@@ -393,6 +393,9 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
         if !prepared.state_changes.is_empty() {
             subjects.push(Subject::State(batch.room_nid));
         }
+        if may_dismiss_guests(prepared) {
+            context.guest_access.notify_one();
+        }
     }
     for prepared in &batch.events {
         for change in prepared.memberships.iter().filter(|change| change.local) {
@@ -403,6 +406,13 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
     if let Some(position) = news.rev().find_map(|(_, written)| written.position) {
         context.notifier.advance(position, subjects);
     }
+}
+
+/// Whether the room may let guests in no more: this says so, or states were resolved.
+fn may_dismiss_guests(prepared: &Prepared) -> bool {
+    let own = usize::from(prepared.event.pdu.is_state());
+    let is_guest_access = prepared.event.pdu.event_type == TimelineEventType::RoomGuestAccess;
+    prepared.state_changes.len() > own || (is_guest_access && !prepared.state_changes.is_empty())
 }
 
 /// What the jobs of a batch are answered.

@@ -1,0 +1,1 @@
+ALTER TABLE claimed_keys DROP COLUMN position;
