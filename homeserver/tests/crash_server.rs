@@ -361,3 +361,65 @@ fn every_upload_answered_survives_sigkill_at_any_moment() {
         check_files(&database);
     }
 }
+
+/// Uploads the keys of a device, those of earlier lives again; and has them claimed from all sides.
+#[test]
+fn every_one_time_key_is_handed_out_once_across_sigkill() {
+    const NEW_KEYS: usize = 60;
+    for database in TestDatabase::both() {
+        let mut server = Server::new(&database);
+        let handed_out = Mutex::new(HashMap::new());
+        for life in 1..=12_usize {
+            server.start(None);
+            assert!(server.wait_until_ready());
+            server.set_up().unwrap();
+            let mut client = server.client();
+            let (_, own) =
+                client.call("GET", "/_matrix/client/v3/account/whoami", &Value::Null).unwrap();
+            let (user, device) =
+                (own["user_id"].as_str().unwrap(), own["device_id"].as_str().unwrap());
+            let keys: serde_json::Map<String, Value> = (0..life * NEW_KEYS)
+                .map(|number| (format!("curve25519:{number}"), format!("key {number}").into()))
+                .collect();
+            let body = json!({ "one_time_keys": keys });
+            let (status, answer) =
+                client.call("POST", "/_matrix/client/v3/keys/upload", &body).unwrap();
+            assert_eq!(status, 200, "{answer}");
+            let clients: Vec<_> = (0..SENDERS).map(|_| server.client()).collect();
+            let claimed = AtomicUsize::new(0);
+            let mut process = server.process.take().unwrap();
+            thread::scope(|scope| {
+                for mut client in clients {
+                    let (handed_out, claimed) = (&handed_out, &claimed);
+                    let body = json!({ "one_time_keys": { user: { device: "curve25519" } } });
+                    scope.spawn(move || {
+                        loop {
+                            let path = "/_matrix/client/v3/keys/claim";
+                            let Ok((status, answer)) = client.call("POST", path, &body) else {
+                                break;
+                            };
+                            assert_eq!(status, 200, "{answer}");
+                            let keys = answer["one_time_keys"][user][device].as_object();
+                            let Some((id, _)) = keys.and_then(|keys| keys.iter().next()) else {
+                                break;
+                            };
+                            let before = handed_out.lock().unwrap().insert(id.clone(), life);
+                            assert_eq!(before, None, "{id} was handed out again in life {life}");
+                            claimed.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
+                }
+                while claimed.load(Ordering::Relaxed) < (life * 7) % 40 + 1
+                    && process.try_wait().unwrap().is_none()
+                {
+                    thread::sleep(Duration::from_micros(200));
+                }
+                thread::sleep(Duration::from_micros((life as u64 * 331) % 3_000));
+                process.kill().unwrap();
+                process.wait().unwrap();
+            });
+        }
+        assert!(handed_out.lock().unwrap().len() > 12 * 5);
+        check_files(&database);
+    }
+}

@@ -232,8 +232,9 @@ fn parse(algorithm: &Raw<BackupAlgorithm>) -> Result<Algorithm> {
         .map_err(|error| Error::bad_json(error.to_string()))?;
     check_id(&algorithm.algorithm)?;
     let auth_data = algorithm.auth_data.get();
-    if !auth_data.starts_with('{') {
-        return Err(Error::bad_json("auth_data is not a JSON object"));
+    // An object, by the specification; some clients send the text of one.
+    if !auth_data.starts_with(['{', '"']) {
+        return Err(Error::bad_json("auth_data is neither a JSON object nor a string"));
     }
     if auth_data.len() > AUTH_DATA_LENGTH {
         return Err(Error::invalid_param("auth_data is too long"));

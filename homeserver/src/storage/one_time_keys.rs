@@ -92,24 +92,58 @@ pub fn claim(
     device_id: &str,
     algorithm: &str,
 ) -> Result<Option<Claimed>> {
-    let oldest: Option<(String, String, Vec<u8>)> = one_time_keys::table
+    let oldest: Option<(String, String, Vec<u8>, Position)> = one_time_keys::table
         .filter(one_time_keys::user_nid.eq(user))
         .filter(one_time_keys::device_id.eq(device_id))
         .filter(one_time_keys::algorithm.eq(algorithm))
         .order(one_time_keys::position)
-        .select((one_time_keys::key_id, one_time_keys::json, one_time_keys::hash))
+        .select((
+            one_time_keys::key_id,
+            one_time_keys::json,
+            one_time_keys::hash,
+            one_time_keys::position,
+        ))
         .first(tx)
         .optional()?;
-    let Some((key_id, json, hash)) = oldest else { return Ok(None) };
+    let Some((key_id, json, hash, position)) = oldest else { return Ok(None) };
     diesel::delete(one_time_keys::table.find((user, device_id, algorithm, &key_id))).execute(tx)?;
     diesel::insert_into(claimed_keys::table)
         .values((
             claimed_keys::user_nid.eq(user),
             claimed_keys::device_id.eq(device_id),
             claimed_keys::hash.eq(hash),
+            claimed_keys::position.eq(position),
         ))
         .execute(tx)?;
     Ok(Some((key_id, json)))
+}
+
+/// When more than `most` claimed keys of a device are remembered, forgets those of the oldest uploads, down to about
+/// half as many.
+pub fn forget_oldest(tx: &mut Conn, (user, device_id): (UserNid, &str), most: i64) -> Result<()> {
+    let of_device = claimed_keys::user_nid.eq(user).and(claimed_keys::device_id.eq(device_id));
+    let beyond: Option<Position> = claimed_keys::table
+        .filter(of_device)
+        .select(claimed_keys::position)
+        .offset(most)
+        .first(tx)
+        .optional()?;
+    if beyond.is_none() {
+        return Ok(());
+    }
+    let middle: Option<Position> = claimed_keys::table
+        .filter(of_device)
+        .order(claimed_keys::position.desc())
+        .select(claimed_keys::position)
+        .offset(most / 2)
+        .first(tx)
+        .optional()?;
+    if let Some(middle) = middle {
+        let oldest =
+            claimed_keys::table.filter(of_device).filter(claimed_keys::position.le(middle));
+        diesel::delete(oldest).execute(tx)?;
+    }
+    Ok(())
 }
 
 /// The fallback key of a device, and whether this is its first use.
@@ -248,6 +282,30 @@ mod tests {
                 // What belongs to a device goes with it.
                 devices::delete(tx, USER, "D")?;
                 assert!(claimed(tx, (USER, "D"), &[b"z"])?.is_empty());
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+
+    #[test]
+    fn of_very_many_claimed_keys_those_of_the_oldest_uploads_are_forgotten() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                insert_device(tx)?;
+                for upload in 0..6_u8 {
+                    insert(tx, &[key(&upload.to_string(), upload.into())])?;
+                    claim(tx, USER, "D", "a")?;
+                }
+                let left = |tx: &mut Conn| -> Result<Vec<Vec<u8>>> {
+                    let mut left = claimed(tx, (USER, "D"), &[b"0", b"1", b"2", b"3", b"4", b"5"])?;
+                    left.sort();
+                    Ok(left)
+                };
+                forget_oldest(tx, (USER, "D"), 6)?;
+                assert_eq!(left(tx)?.len(), 6);
+                forget_oldest(tx, (USER, "D"), 5)?;
+                assert_eq!(left(tx)?, [b"4", b"5"]);
                 Ok(())
             });
             checked.unwrap();

@@ -65,6 +65,12 @@ async fn a_backup_has_versions_of_which_the_last_is_current() {
         let mut other = algorithm("bmV3");
         other["algorithm"] = json!("org.test");
         assert_eq!(alice.put(&path(&first), other.clone()).await.error(), (400, "M_INVALID_PARAM"));
+        other["auth_data"] = json!("text");
+        other["algorithm"] = json!("m.text");
+        let as_text = alice.post(VERSION, other.clone()).await.ok()["version"].clone();
+        let as_text = path(as_text.as_str().unwrap());
+        assert_eq!(alice.get(&as_text).await.ok()["auth_data"], "text");
+        delete(&alice, &as_text).await.ok();
         other["auth_data"] = json!(5);
         assert_eq!(alice.post(VERSION, other).await.error(), (400, "M_BAD_JSON"));
 

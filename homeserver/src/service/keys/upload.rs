@@ -1,7 +1,9 @@
 //! A device uploads its keys: what identifies it, and keys for others to begin sessions with.
 //!
 //! A one-time key is claimed once, whatever the client uploads again: of each claimed key a hash is kept. The same
-//! id and key once more is dropped; the same id with another key is an error while the first can be claimed.
+//! id and key once more is dropped; the same id with another key is an error while the first can be claimed. The
+//! hashes go with the device or with its identity; of very many, the oldest
+//! ([decision 43](../../../../docs/decisions/0043-how-many-claimed-keys-are-remembered.md)).
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -42,6 +44,9 @@ const NAME_LENGTH: usize = 255;
 const KEYS_AT_ONCE: usize = 1_000;
 const KEYS_OF_DEVICE: u64 = 10_000;
 const FALLBACK_KEYS: usize = 50;
+/// So many claimed keys of a device are remembered, or at least half as many: far more than a client holds the
+/// secret halves of, and only those can come again.
+const CLAIMED_KEYS: i64 = 100_000;
 /// Enough to tell keys of one device apart.
 const HASH_LENGTH: usize = 16;
 
@@ -249,6 +254,7 @@ fn insert_one_time(tx: &mut Tx<'_>, device: (UserNid, &str), keys: &[Named]) -> 
     };
     let rows: Vec<OneTimeKeyRow> = new.into_iter().map(row).collect();
     one_time_keys::insert(tx, &rows)?;
+    one_time_keys::forget_oldest(tx, device, CLAIMED_KEYS)?;
     Ok(true)
 }
 
