@@ -90,6 +90,9 @@ pub enum Table {
     /// Users whose keys are to be asked for.
     #[n(21)]
     Outdated,
+    /// Keys that are not in the backup yet.
+    #[n(22)]
+    Unsaved,
 }
 
 impl Table {
@@ -208,6 +211,6 @@ mod tests {
         assert_eq!(Changes::from_bytes(&bytes), Ok(changes));
         assert_eq!(Changes::from_bytes(&bytes[..9]), Err(Error::Encoding));
         assert_eq!(Table::from_number(19), Ok(Table::Backup));
-        assert_eq!(Table::from_number(22), Err(Error::Encoding));
+        assert_eq!(Table::from_number(23), Err(Error::Encoding));
     }
 }

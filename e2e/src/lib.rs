@@ -22,6 +22,8 @@
 //! | [`machine`] | the front that applications use: what came in, what goes out, what to write |
 //! | [`changes`], [`store`] | what an operation changed, and where it is kept |
 //! | [`signed_json`] | signatures of JSON objects |
+//! | [`sas`] | emoji that two people compare |
+//! | [`secret_storage`], [`backup`] | the recovery key, and what it opens |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
 //!
 //! Byte-exact formats: `docs/protocol.md`.
@@ -46,6 +48,7 @@
 
 pub mod attachment;
 pub mod audience;
+pub mod backup;
 pub mod canonical_json;
 pub mod changes;
 pub mod content;
@@ -62,6 +65,8 @@ pub mod primitives;
 pub mod ratchet;
 pub mod room_message;
 pub mod safety_number;
+pub mod sas;
+pub mod secret_storage;
 pub mod sender_key;
 pub mod session;
 pub mod signed_json;

@@ -25,7 +25,10 @@
 //! | `rooms` | which rooms are encrypted, and who is in them |
 //! | `recipients`, `sending` | who reads a message; sealing it |
 //! | `receiving`, `missing` | reading events; asking for keys and answering |
+//! | `verification` | requests and short strings between two devices |
+//! | `backing_up` | the key backup, and history for newcomers |
 
+mod backing_up;
 mod identity;
 mod keys;
 mod letters;
@@ -37,12 +40,16 @@ mod rooms;
 pub(crate) mod rows;
 mod sending;
 mod tracking;
+mod verification;
+
+use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 use serde::Serialize;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
-use self::{letters::Letter, rows::Account};
+use self::{letters::Letter, rows::Account, verification::Flow};
 use crate::{
     Error,
     changes::Changes,
@@ -56,6 +63,7 @@ pub use self::{
     requests::OutgoingRequest,
     rooms::RoomView,
     sending::{Sealed, SealedEvent},
+    verification::VerificationView,
 };
 
 /// The longest id of a user, device, room or event in bytes, as Matrix has it.
@@ -65,6 +73,7 @@ pub const ID_MAX: usize = 255;
 pub struct Machine<S> {
     store: S,
     account: Account,
+    flows: BTreeMap<String, Flow>,
 }
 
 /// What a sync brought.
@@ -78,6 +87,8 @@ pub struct Synced {
     pub secrets: Vec<String>,
     /// Where keys of a room's history are: the user who says so, and the file's description as JSON.
     pub history: Vec<(String, Value)>,
+    /// Verifications that went on: their transaction ids.
+    pub verifications: Vec<String>,
     /// How many letters of other devices could not be read.
     pub unread: u32,
 }
@@ -89,6 +100,7 @@ pub(crate) struct Work<'a> {
     pub account_changed: bool,
     pub letters: Vec<Letter>,
     pub synced: Synced,
+    pub flows: BTreeMap<String, Flow>,
     pub now: i64,
     pub rng: &'a mut dyn CryptoRng,
 }
@@ -132,7 +144,7 @@ impl<S: Store> Machine<S> {
             next: 0,
             upload_after: 0,
         };
-        let mut machine = Self { store, account };
+        let mut machine = Self { store, account, flows: BTreeMap::new() };
         let ((), changes) = machine.work(now, |work| {
             work.account_changed = true;
             work.begin()
@@ -146,7 +158,7 @@ impl<S: Store> Machine<S> {
     /// [`Error::Unknown`]: the store is empty. [`Error::Store`]: it was written by a later version, or is damaged.
     pub fn open(store: S) -> Result<Self, Error> {
         let account = Transaction::new(&store).get::<Account>(&[])?.ok_or(Error::Unknown)?;
-        Ok(Self { store, account })
+        Ok(Self { store, account, flows: BTreeMap::new() })
     }
 
     /// Takes in what a sync answered: `device_lists`, `device_one_time_keys_count`,
@@ -355,6 +367,146 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.share_secret(device_id, name))
     }
 
+    /// Asks a user's devices, or one of them, for a verification. Answers its transaction id.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: no such device is known.
+    pub fn request_verification(
+        &mut self,
+        user_id: &str,
+        device_id: Option<&str>,
+        now: Now<'_>,
+    ) -> Step<String> {
+        self.work(now, |work| work.request_verification(user_id, device_id))
+    }
+
+    /// Agrees to a verification that another device asked for.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Order`]: not now.
+    pub fn accept_verification(&mut self, transaction_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.accept_verification(transaction_id))
+    }
+
+    /// Begins to compare short strings, when both are ready.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Order`]: not now.
+    pub fn start_sas(&mut self, transaction_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.start_sas(transaction_id))
+    }
+
+    /// Says that both people see the same string. The identity counts as verified when the other side says so, too.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Order`]: not now; [`Error::Authentication`]: the other side's keys are not
+    /// those that are known here.
+    pub fn confirm_sas(&mut self, transaction_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.confirm_sas(transaction_id))
+    }
+
+    /// Ends a verification: `m.user`, or `m.mismatched_sas` when the strings differ.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn cancel_verification(
+        &mut self,
+        transaction_id: &str,
+        code: &str,
+        now: Now<'_>,
+    ) -> Step<()> {
+        self.work(now, |work| work.cancel_verification(transaction_id, code))
+    }
+
+    /// A verification as it stands.
+    pub fn verification(&self, transaction_id: &str) -> Option<VerificationView> {
+        self.flows.get(transaction_id).map(|flow| flow.view(transaction_id))
+    }
+
+    /// Makes a new version of the key backup, with fresh keys, and writes all keys to it. Answers the private keys
+    /// for secret storage ([`crate::backup::PRIVATE_SECRET`]; the MAC key goes there, too: [`Machine::secret`]).
+    /// A version of another algorithm is never replaced unasked: look at the server's first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn create_backup(&mut self, now: Now<'_>) -> Step<Zeroizing<[u8; 96]>> {
+        self.work(now, |work| work.create_backup())
+    }
+
+    /// Writes to the version that the server tells of, if an own device made it.
+    ///
+    /// # Errors
+    /// [`Error::Identity`]: of another algorithm, or the MAC key is not here. [`Error::Authentication`]: no own
+    /// device made it.
+    pub fn use_backup(&mut self, version: &Value, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.take_backup(version))
+    }
+
+    /// Takes in the keys of a backup, as `room_keys/keys` answers them. Without the version's MAC key, or where a
+    /// row's MAC is wrong, they are imports. Answers how many were new.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: no private keys; [`Error::Encoding`].
+    pub fn restore(
+        &mut self,
+        private: &[u8],
+        mac_key: Option<&[u8; 32]>,
+        keys: &Value,
+        now: Now<'_>,
+    ) -> Step<u32> {
+        self.work(now, |work| work.restore(private, mac_key, keys))
+    }
+
+    /// A secret that is kept here, for secret storage.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn secret(&mut self, name: &str, now: Now<'_>) -> Step<crate::primitives::Secret> {
+        self.work(now, |work| work.secret(name)?.ok_or(Error::Unknown))
+    }
+
+    /// Keeps a secret that came from secret storage. Not for keys of an identity: [`Machine::adopt_identity`].
+    ///
+    /// # Errors
+    /// [`Error::Identity`]: a key of an identity.
+    pub fn keep_secret(&mut self, name: &str, value: &[u8; 32], now: Now<'_>) -> Step<()> {
+        self.work(now, |work| match name.starts_with("org.sealpost.") {
+            true => work.keep_secret(name, value),
+            false => Err(Error::Identity),
+        })
+    }
+
+    /// The proven keys of a room's history, to be sealed as a file and shared.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn history(&mut self, room_id: &str, now: Now<'_>) -> Step<Zeroizing<Vec<u8>>> {
+        self.work(now, |work| work.history(room_id))
+    }
+
+    /// Tells all devices of a user where the keys of a room's history are: a file's description.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`]: over 16 KiB.
+    pub fn share_history(&mut self, user_id: &str, description: &Value, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.share_history(user_id, description))
+    }
+
+    /// Takes in the keys of a room's history that a user shared, as [`Synced::history`] told. Unless they come from
+    /// an own device, what they open shows "shared by X, author not proven". Answers how many were new.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`], [`Error::TooLong`].
+    pub fn take_history(
+        &mut self,
+        from: &str,
+        room_id: &str,
+        bytes: &[u8],
+        now: Now<'_>,
+    ) -> Step<u32> {
+        self.work(now, |work| work.take_history(from, room_id, bytes))
+    }
+
     /// The id of this device and its keys.
     pub fn identity(&self) -> crate::identity::DeviceIdentity {
         self.account.own().identity()
@@ -376,24 +528,25 @@ impl<S: Store> Machine<S> {
             account_changed: false,
             letters: Vec::new(),
             synced: Synced::default(),
+            flows: self.flows.clone(),
             now: now.time,
             rng: now.rng,
         };
         let result = operation(&mut work)?;
-        let (account, changes) = work.finish()?;
+        let (account, flows, changes) = work.finish()?;
         self.store.apply(&changes);
-        self.account = account;
+        (self.account, self.flows) = (account, flows);
         Ok((result, changes))
     }
 }
 
 impl Work<'_> {
-    fn finish(mut self) -> Result<(Account, Changes), Error> {
+    fn finish(mut self) -> Result<(Account, BTreeMap<String, Flow>, Changes), Error> {
         self.post_letters()?;
         if self.account_changed {
             self.tx.put(&[], &self.account)?;
         }
-        Ok((self.account, self.tx.finish()))
+        Ok((self.account, self.flows, self.tx.finish()))
     }
 
     fn is_own(&self, user_id: &str) -> bool {

@@ -7,5 +7,7 @@ mod attacks;
 mod stored;
 #[path = "machine/talk.rs"]
 mod talk;
+#[path = "machine/trust.rs"]
+mod trust;
 #[path = "machine/world.rs"]
 mod world;

@@ -71,8 +71,11 @@ impl Work<'_> {
         let is_ours = text(event, "type") == Some("m.room.encrypted")
             && text(content, "algorithm") == Some(ratchet::ALGORITHM);
         let sender = text(event, "sender").filter(|sender| check_id(sender).is_ok());
-        match sender {
-            Some(sender) if is_ours => self.open_letter(sender, content, true),
+        let verification =
+            text(event, "type").and_then(|kind| kind.strip_prefix("m.key.verification."));
+        match (sender, verification) {
+            (Some(sender), _) if is_ours => self.open_letter(sender, content, true),
+            (Some(sender), Some(kind)) => self.take_verification(sender, kind, content),
             _ => {
                 self.synced.unhandled.push(event.clone());
                 Ok(())

@@ -283,9 +283,9 @@ impl Work<'_> {
             from: Owner::of(&device.identity(sender)?),
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
-            is_new: true,
         };
         self.tx.put(&wrap.id.0, &row)?;
+        self.unsaved(b'w', &wrap.id.0)?;
         if let Some(asked) = asked {
             self.tx.delete::<Asked>(&wrap.id.0);
             self.keys_arrived(&asked.room_id);
@@ -308,7 +308,8 @@ impl Work<'_> {
             None => Ok(HeldChain::new(distribution, Provenance::Owner)),
         };
         if let Ok(chain) = chain {
-            self.tx.put(&at, &StoredChain { chain, is_new: true })?;
+            self.tx.put(&at, &StoredChain { chain })?;
+            self.unsaved(b'c', &at)?;
             self.keys_arrived(&distribution.room_id);
         }
         Ok(())

@@ -43,6 +43,9 @@ impl Work<'_> {
         if !claim {
             self.claim_keys()?;
         }
+        if !waiting.iter().any(|(_, row)| matches!(row.purpose, Purpose::BackupKeys(..))) {
+            self.write_backup()?;
+        }
         self.post_letters()?;
         let rows = self.tx.scan::<Request>(&[])?.into_iter();
         rows.map(|(key, row)| {
@@ -83,7 +86,11 @@ impl Work<'_> {
                 self.outdate(&own)
             }
             Purpose::ToDevice | Purpose::AccountData => Ok(()),
-            Purpose::BackupVersion | Purpose::BackupKeys(..) => Ok(()),
+            Purpose::BackupVersion => self.backup_created(answer),
+            Purpose::BackupKeys(saved) => {
+                self.backup_written(&saved);
+                Ok(())
+            }
         }
     }
 
@@ -98,6 +105,7 @@ impl Work<'_> {
             Purpose::KeysUpload(_, prekeys) => self.upload_refused(&prekeys),
             Purpose::KeysQuery(users) => self.keys_queried(&users, &json!({ "failures": "all" })),
             Purpose::KeysClaim(devices) => self.keys_claimed(&devices, &json!({})),
+            Purpose::BackupVersion | Purpose::BackupKeys(..) => self.backup_refused(),
             _ => Ok(()),
         }
     }

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 use zeroize::Zeroize as _;
 
 use crate::{
+    backup::PublicKeys,
     changes::Table,
     direct::Wrap,
     encoding::Bytes32,
@@ -11,7 +12,7 @@ use crate::{
     prekeys::{KeyId, Kind, Prekey},
     primitives::{ed25519, kem, x25519},
     room_message::MessageId,
-    sender_key::{ChainId, HeldChain, OwnChain, Owner, Provenance},
+    sender_key::{HeldChain, OwnChain, Owner, Provenance},
     session::Sessions,
     store::Row,
 };
@@ -289,9 +290,6 @@ pub struct StoredWrap {
     pub wrap: Vec<u8>,
     #[n(3)]
     pub provenance: Provenance,
-    /// Not in the backup yet.
-    #[n(4)]
-    pub is_new: bool,
 }
 
 impl StoredWrap {
@@ -309,14 +307,27 @@ impl Drop for StoredWrap {
 
 /// A chain that is read with, by room and id.
 #[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[cbor(transparent)]
 pub struct StoredChain {
     #[n(0)]
     pub chain: HeldChain,
-    /// Not in the backup yet, as it is now.
-    #[n(1)]
-    pub is_new: bool,
 }
+
+/// The version of the key backup that is written to: one row, with an empty key. Without a name it is not made yet,
+/// or is not to be written to.
+#[derive(Clone, Decode, Encode, PartialEq)]
+#[cbor(array)]
+pub struct BackupRow {
+    #[n(0)]
+    pub public: PublicKeys,
+    #[n(1)]
+    pub version: Option<String>,
+}
+
+/// Since when a key waits to be written to the backup, by `c` and a chain's key or `w` and a wrap's.
+#[derive(Clone, Copy, Decode, Encode)]
+#[cbor(transparent)]
+pub struct Unsaved(#[n(0)] pub i64);
 
 /// The message of an event, by room and event id.
 #[derive(Clone, Copy, Decode, Encode)]
@@ -379,9 +390,9 @@ pub enum Purpose {
     /// A new version of the backup.
     #[n(6)]
     BackupVersion,
-    /// Chains by room and id, and wraps by message, that are in it.
+    /// Which keys are in it.
     #[n(7)]
-    BackupKeys(#[n(0)] Vec<(String, ChainId)>, #[n(1)] Vec<MessageId>),
+    BackupKeys(#[n(0)] Vec<SecretBytes>),
     #[n(8)]
     AccountData,
 }
@@ -455,6 +466,8 @@ rows! {
     Held: Held, 4096;
     Asked: Asked, 256;
     Outdated: Outdated, 16;
+    BackupRow: Backup, 2048;
+    Unsaved: Unsaved, 16;
     SecretRow: Secrets, 256;
     crate::identity::Removal: Removals, 512;
     Sessions: Sessions, 64 * 1024;

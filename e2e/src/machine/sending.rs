@@ -125,7 +125,8 @@ impl Work<'_> {
                 let chain = OwnChain::begin(&self.account.own(), room_id, self.now, self.rng);
                 let held = HeldChain::new(&chain.distribution(), Provenance::Owner);
                 let at = key(&[room_id.as_bytes(), &chain.id().0]);
-                self.tx.put(&at, &StoredChain { chain: held, is_new: true })?;
+                self.tx.put(&at, &StoredChain { chain: held })?;
+                self.unsaved(b'c', &at)?;
                 let given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
                 (chain, given)
             }
@@ -193,9 +194,9 @@ impl Work<'_> {
             from: Owner::of(&own),
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
-            is_new: true,
         };
         self.tx.put(&wrap.id.0, &row)?;
+        self.unsaved(b'w', &wrap.id.0)?;
         let mut given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
         let inside = Inside::Wrap(wrap.clone());
         let plaintext = inside.to_bytes()?;

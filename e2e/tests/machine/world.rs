@@ -68,11 +68,11 @@ impl Server {
                 answer
             }
             "to_device" => {
-                assert!(path.contains("/sendToDevice/m.room.encrypted/"));
+                let kind = path.split('/').nth(5).unwrap();
                 for (user, devices) in body["messages"].as_object().unwrap() {
                     for (device, content) in devices.as_object().unwrap() {
                         assert!(content.to_string().len() < 48 * 1024);
-                        let event = json!({ "type": "m.room.encrypted", "sender": from.0, "content": content });
+                        let event = json!({ "type": kind, "sender": from.0, "content": content });
                         if !self.lose {
                             let at = (user.clone(), device.clone());
                             self.inbox.entry(at).or_default().push(event);

@@ -1,4 +1,9 @@
-//! Bindings of `sealpost-e2e` for the browser: conversions only, no logic.
+//! Bindings of `sealpost-e2e` for browsers, workers and Node: conversions only, no logic.
+//!
+//! JSON goes in and out as text, bytes as byte arrays, times as milliseconds. `face/machine.ts` puts types around it.
+
+mod files;
+mod machine;
 
 use sealpost_e2e::{Identity, SafetyNumber};
 use wasm_bindgen::prelude::*;
@@ -22,5 +27,12 @@ pub fn safety_number(
 }
 
 fn key(bytes: &[u8]) -> Result<&[u8; 32], JsError> {
-    bytes.try_into().map_err(|_| JsError::new("a master key is 32 bytes long"))
+    bytes.try_into().map_err(|_| JsError::new("a key is 32 bytes long"))
+}
+
+/// An error with a name that code can tell apart, and a text for people who read logs.
+fn error(error: sealpost_e2e::Error) -> JsValue {
+    let shown = js_sys::Error::new(&error.to_string());
+    shown.set_name(&format!("{error:?}"));
+    shown.into()
 }

@@ -1,0 +1,325 @@
+//! The key backup that this device writes to, and what comes from one; history for newcomers.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use minicbor::{Decode, Encode};
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::{
+    Work, check_id,
+    rows::{BackupRow, Purpose, SecretBytes, StoredChain, StoredWrap, Unsaved},
+    text,
+};
+use crate::{
+    Error,
+    backup::{self, ALGORITHM, MAC_SECRET, Place, PrivateKeys, PublicKeys},
+    inside::Inside,
+    primitives::{kdf, random},
+    room_message::MessageId,
+    sender_key::{HeldChain, Provenance},
+    store::key,
+};
+
+/// How many rows one request writes, and how many wraps one row holds.
+const ROWS_MAX: usize = 100;
+const WRAPS_MAX: usize = 200;
+/// How long wraps wait to be written together.
+const WAIT_MS: i64 = 60 * 60 * 1_000;
+/// How many keys one room's history may have.
+const HISTORY_MAX: usize = 100_000;
+
+/// The plaintext of a row.
+#[derive(Decode, Encode)]
+enum Saved {
+    #[n(0)]
+    Chain(#[n(0)] Box<HeldChain>),
+    #[n(1)]
+    Wraps(#[n(0)] Vec<SavedWrap>),
+}
+
+#[derive(Decode, Encode)]
+#[cbor(array)]
+struct SavedWrap {
+    #[n(0)]
+    id: MessageId,
+    #[n(1)]
+    row: StoredWrap,
+}
+
+/// All keys of a room's history.
+#[derive(Decode, Encode)]
+#[cbor(transparent)]
+struct History(#[n(0)] Vec<Saved>);
+
+impl Work<'_> {
+    /// Notes that a key is not in the backup yet.
+    pub(super) fn unsaved(&mut self, kind: u8, at: &[u8]) -> Result<(), Error> {
+        self.tx.put(&[&[kind], at].concat(), &Unsaved(self.now))
+    }
+
+    pub(super) fn create_backup(&mut self) -> Result<Zeroizing<[u8; 96]>, Error> {
+        let (private, mac_key) = (PrivateKeys::generate(self.rng), random::<32>(self.rng));
+        let public = private.public();
+        self.keep_secret(MAC_SECRET, &mac_key)?;
+        let body = json!({ "algorithm": ALGORITHM, "auth_data": public.auth_data(&mac_key) });
+        self.tx.put(&[], &BackupRow { public, version: None })?;
+        let path = "/_matrix/client/v3/room_keys/version";
+        self.request("POST", path, &body, Purpose::BackupVersion)?;
+        Ok(private.to_bytes())
+    }
+
+    pub(super) fn backup_created(&mut self, answer: &Value) -> Result<(), Error> {
+        let version = text(answer, "version").map(str::to_owned);
+        let Some(mut row) = self.tx.get::<BackupRow>(&[])? else { return Ok(()) };
+        row.version = version;
+        self.tx.put(&[], &row)?;
+        self.save_everything()
+    }
+
+    pub(super) fn take_backup(&mut self, version: &Value) -> Result<(), Error> {
+        let mac_key = self.secret(MAC_SECRET)?.ok_or(Error::Identity)?;
+        if text(version, "algorithm") != Some(ALGORITHM) {
+            return Err(Error::Identity);
+        }
+        let auth_data = version.get("auth_data").unwrap_or(&Value::Null);
+        let public = PublicKeys::from_auth_data(auth_data, &mac_key)?;
+        let name = text(version, "version").ok_or(Error::Encoding)?.to_owned();
+        let before = self.tx.get::<BackupRow>(&[])?;
+        let row = BackupRow { public, version: Some(name) };
+        if before.as_ref() == Some(&row) {
+            return Ok(());
+        }
+        self.tx.put(&[], &row)?;
+        self.save_everything()
+    }
+
+    fn save_everything(&mut self) -> Result<(), Error> {
+        for (at, _) in self.tx.scan::<StoredChain>(&[])? {
+            self.unsaved(b'c', &at)?;
+        }
+        for (at, _) in self.tx.scan::<StoredWrap>(&[])? {
+            self.unsaved(b'w', &at)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is not in the backup yet.
+    pub(super) fn write_backup(&mut self) -> Result<(), Error> {
+        let Some(BackupRow { public, version: Some(version) }) = self.tx.get(&[])? else {
+            return Ok(());
+        };
+        let Some(mac_key) = self.secret(MAC_SECRET)? else { return Ok(()) };
+        let mut rows: Vec<(String, String, u32, Saved)> = Vec::new();
+        let mut saved = Vec::new();
+        for (at, _) in self.tx.scan::<Unsaved>(b"c")?.into_iter().take(ROWS_MAX) {
+            let chain_at = at.get(1..).unwrap_or_default();
+            if let Some(StoredChain { chain }) = self.tx.get(chain_at)?
+                && chain.provenance() == &Provenance::Owner
+            {
+                let room_id = chain.room_id().to_owned();
+                let (name, first) = (chain_name(&chain), chain.earliest());
+                rows.push((room_id, name, first, Saved::Chain(Box::new(chain))));
+            }
+            saved.push(at);
+        }
+        let waiting = self.tx.scan::<Unsaved>(b"w")?;
+        let oldest = waiting.iter().map(|(_, row)| row.0).min();
+        if waiting.len() >= WRAPS_MAX || oldest.is_some_and(|at| self.now >= at + WAIT_MS) {
+            let mut rooms: BTreeMap<String, Vec<SavedWrap>> = BTreeMap::new();
+            for (at, _) in waiting.into_iter().take(WRAPS_MAX) {
+                let id = at.get(1..).and_then(|id| id.try_into().ok());
+                let id = MessageId(id.ok_or(Error::Store)?);
+                if let Some(row) = self.tx.get::<StoredWrap>(&id.0)?
+                    && !row.room_id.is_empty()
+                    && row.provenance == Provenance::Owner
+                {
+                    rooms.entry(row.room_id.clone()).or_default().push(SavedWrap { id, row });
+                }
+                saved.push(at);
+            }
+            for (room_id, wraps) in rooms {
+                let name = URL_SAFE_NO_PAD.encode(random::<16>(self.rng));
+                rows.push((room_id, name, 0, Saved::Wraps(wraps)));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut body: Map<String, Value> = Map::new();
+        for (room_id, session_id, first_index, content) in rows {
+            let place = Place { room_id: &room_id, session_id: &session_id, first_index };
+            let plaintext = backup::write(&content, 64 * 1024)?;
+            let row = public.seal(&mac_key, &place, &plaintext, self.rng)?;
+            let room = body.entry(room_id).or_insert_with(|| json!({ "sessions": {} }));
+            if let Some(sessions) = room.get_mut("sessions").and_then(Value::as_object_mut) {
+                sessions.insert(session_id, row);
+            }
+        }
+        let path = format!("/_matrix/client/v3/room_keys/keys?version={version}");
+        let purpose = Purpose::BackupKeys(saved.into_iter().map(SecretBytes).collect());
+        self.request("PUT", &path, &json!({ "rooms": body }), purpose)
+    }
+
+    pub(super) fn backup_written(&mut self, saved: &[SecretBytes]) {
+        for at in saved {
+            self.tx.delete::<Unsaved>(&at.0);
+        }
+    }
+
+    /// The version is gone or another one: nothing more is written until it was looked at.
+    pub(super) fn backup_refused(&mut self) -> Result<(), Error> {
+        let Some(mut row) = self.tx.get::<BackupRow>(&[])? else { return Ok(()) };
+        row.version = None;
+        self.tx.put(&[], &row)
+    }
+
+    /// Takes the keys of a backup in. Answers how many were new.
+    pub(super) fn restore(
+        &mut self,
+        private: &[u8],
+        mac_key: Option<&[u8; 32]>,
+        keys: &Value,
+    ) -> Result<u32, Error> {
+        let private = PrivateKeys::from_bytes(private)?;
+        let public = private.public();
+        let rooms = keys.get("rooms").and_then(Value::as_object).ok_or(Error::Encoding)?;
+        let mut count = 0;
+        for (room_id, room) in rooms {
+            let sessions = room.get("sessions").and_then(Value::as_object);
+            for (session_id, row) in sessions.into_iter().flatten() {
+                let data = row.get("session_data").unwrap_or(&Value::Null);
+                let first = row.get("first_message_index").and_then(Value::as_u64);
+                let first_index = first.and_then(|at| u32::try_from(at).ok());
+                let place =
+                    Place { room_id, session_id, first_index: first_index.unwrap_or(u32::MAX) };
+                let Ok(plaintext) = private.open(&public, data) else { continue };
+                let Ok(saved) = backup::read::<Saved>(&plaintext) else { continue };
+                let is_own = mac_key.is_some_and(|mac_key| public.is_own(mac_key, &place, data));
+                let provenance = (!is_own).then_some(Provenance::Import);
+                count += self.take_saved(room_id, saved, provenance.as_ref())?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// The keys of a room's history that are proven, to be sealed as a file for whom they are shared with.
+    pub(super) fn history(&self, room_id: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut all = Vec::new();
+        for (_, row) in self.tx.scan::<StoredChain>(&key(&[room_id.as_bytes(), &[]]))? {
+            if row.chain.provenance() == &Provenance::Owner {
+                all.push(Saved::Chain(Box::new(row.chain)));
+            }
+        }
+        let mut wraps = Vec::new();
+        for (at, row) in self.tx.scan::<StoredWrap>(&[])? {
+            if row.room_id == room_id && row.provenance == Provenance::Owner {
+                let id = MessageId(at.try_into().map_err(|_| Error::Store)?);
+                wraps.push(SavedWrap { id, row });
+            }
+        }
+        all.push(Saved::Wraps(wraps));
+        crate::encoding::encode_versioned(1, &History(all), 1024 * 1024)
+    }
+
+    /// Tells a user's devices where the keys of a room's history are.
+    pub(super) fn share_history(
+        &mut self,
+        user_id: &str,
+        description: &Value,
+    ) -> Result<(), Error> {
+        let user = self.user(user_id)?;
+        let json = Zeroizing::new(description.to_string().into_bytes());
+        if json.len() > 16 * 1024 {
+            return Err(Error::TooLong);
+        }
+        for device in &user.devices {
+            if self.is_entitled(&user, device)? && !self.is_this(user_id, &device.device_id) {
+                self.send_inside(user_id, &device.device_id, &Inside::History(json.clone()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in keys that a user shared. Of the own user they keep their provenance, for an own device that is
+    /// vouched for said where they are; of others no author is proven.
+    pub(super) fn take_history(
+        &mut self,
+        from: &str,
+        room_id: &str,
+        bytes: &[u8],
+    ) -> Result<u32, Error> {
+        let History(all) = crate::encoding::decode_versioned(1, bytes, 64 * 1024 * 1024)?;
+        if all.len() > HISTORY_MAX {
+            return Err(Error::TooLong);
+        }
+        let provenance = (!self.is_own(from)).then(|| Provenance::Shared(from.to_owned()));
+        let mut count = 0;
+        for saved in all {
+            count += self.take_saved(room_id, saved, provenance.as_ref())?;
+        }
+        Ok(count)
+    }
+
+    fn take_saved(
+        &mut self,
+        room_id: &str,
+        saved: Saved,
+        provenance: Option<&Provenance>,
+    ) -> Result<u32, Error> {
+        if check_id(room_id).is_err() {
+            return Ok(0);
+        }
+        let mut count = 0;
+        match saved {
+            Saved::Chain(chain) if chain.room_id() == room_id => {
+                let provenance = provenance.unwrap_or(chain.provenance()).clone();
+                let at = key(&[room_id.as_bytes(), &chain.id().0]);
+                let Ok(distribution) = chain.distribution(chain.earliest()) else { return Ok(0) };
+                if distribution.id() != chain.id() {
+                    return Ok(0);
+                }
+                let learnt = match self.tx.get::<StoredChain>(&at)? {
+                    Some(held) => held.chain.learn(&distribution, provenance),
+                    None => Ok(HeldChain::new(&distribution, provenance)),
+                };
+                if let Ok(chain) = learnt {
+                    // What is not proven stays out of the backup: it could hide an owner's key there.
+                    if chain.provenance() == &Provenance::Owner {
+                        self.unsaved(b'c', &at)?;
+                    }
+                    self.tx.put(&at, &StoredChain { chain })?;
+                    count += 1;
+                }
+            }
+            Saved::Chain(_) => {}
+            Saved::Wraps(wraps) => {
+                for SavedWrap { id, mut row } in wraps {
+                    let is_known = self.tx.get::<StoredWrap>(&id.0)?.is_some();
+                    if is_known || row.room_id != room_id || row.open()?.id != id {
+                        continue;
+                    }
+                    if let Some(provenance) = provenance {
+                        row.provenance = provenance.clone();
+                    }
+                    if row.provenance == Provenance::Owner {
+                        self.unsaved(b'w', &id.0)?;
+                    }
+                    self.tx.put(&id.0, &row)?;
+                    count += 1;
+                }
+            }
+        }
+        if count > 0 {
+            self.keys_arrived(room_id);
+        }
+        Ok(count)
+    }
+}
+
+/// A chain's row. Only proven keys are written.
+fn chain_name(chain: &HeldChain) -> String {
+    let label = "org.sealpost.backup.v1 session";
+    URL_SAFE_NO_PAD.encode(kdf::hash(label, &[&chain.id().0, b"proven"]))
+}

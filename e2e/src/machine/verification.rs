@@ -1,0 +1,419 @@
+//! Verification between two devices by to-device messages: request, ready, `m.sas.v1`, done.
+//!
+//! ```text
+//! requested ──► ready ──► started ──► compare ──► confirmed ──► done
+//!      └───────────┴─────────┴───────────┴────────────┴──────► cancelled
+//! ```
+//!
+//! Flows live in memory: one that a restart interrupts is begun again. What was compared becomes a pin, signatures, or
+//! both; nothing is believed before the strings were found equal by a person *and* the other side's MAC is right.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Work, check_id, rows::Purpose, text};
+use crate::{
+    Error,
+    primitives::random,
+    sas::{self, EMOJI, Party, Sas},
+    signed_json::to_base64,
+};
+
+/// How many flows there are at once, and how long one may take.
+const FLOWS_MAX: usize = 50;
+const TAKES_MAX_MS: i64 = 10 * 60 * 1_000;
+const AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
+const METHODS: [&str; 1] = ["m.sas.v1"];
+
+/// A verification.
+#[derive(Clone)]
+pub struct Flow {
+    user_id: String,
+    /// The other device, once it is known.
+    device_id: Option<String>,
+    /// Devices that were asked.
+    asked: Vec<String>,
+    is_ours: bool,
+    state: &'static str,
+    begun_at: i64,
+    started: bool,
+    sas: Option<Sas>,
+    mac: Option<Value>,
+    code: Option<String>,
+}
+
+/// A verification as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VerificationView {
+    /// Its name.
+    pub transaction_id: String,
+    /// The other user.
+    pub user_id: String,
+    /// The other device.
+    pub device_id: Option<String>,
+    /// This device asked.
+    pub is_ours: bool,
+    /// `requested`, `ready`, `started`, `compare`, `confirmed`, `done` or `cancelled`.
+    pub state: &'static str,
+    /// Seven emoji with their English names, to compare.
+    pub emoji: Option<[(&'static str, &'static str); 7]>,
+    /// Three numbers, to compare.
+    pub decimal: Option<[u16; 3]>,
+    /// Why it was cancelled.
+    pub code: Option<String>,
+}
+
+impl Flow {
+    pub(super) fn view(&self, transaction_id: &str) -> VerificationView {
+        let shown =
+            self.sas.as_ref().filter(|_| self.state == "compare" || self.state == "confirmed");
+        let shown = shown.and_then(|sas| sas.short_string().ok());
+        let emoji = |at: u8| EMOJI.get(usize::from(at)).copied().unwrap_or_default();
+        VerificationView {
+            transaction_id: transaction_id.to_owned(),
+            user_id: self.user_id.clone(),
+            device_id: self.device_id.clone(),
+            is_ours: self.is_ours,
+            state: self.state,
+            emoji: shown.as_ref().map(|shown| shown.emoji.map(emoji)),
+            decimal: shown.map(|shown| shown.decimal),
+            code: self.code.clone(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.state, "done" | "cancelled")
+    }
+}
+
+impl Work<'_> {
+    pub(super) fn request_verification(
+        &mut self,
+        user_id: &str,
+        device_id: Option<&str>,
+    ) -> Result<String, Error> {
+        let user = self.user(user_id)?;
+        let asked: Vec<String> = user
+            .devices
+            .iter()
+            .filter(|device| device.gone_at.is_none())
+            .map(|device| device.device_id.clone())
+            .filter(|id| device_id.is_none_or(|wanted| wanted == id) && !self.is_this(user_id, id))
+            .collect();
+        if asked.is_empty() {
+            return Err(Error::Unknown);
+        }
+        let id: String = random::<16>(self.rng).iter().map(|byte| format!("{byte:02x}")).collect();
+        let content = json!({
+            "from_device": self.account.device_id, "methods": METHODS,
+            "timestamp": self.now, "transaction_id": id,
+        });
+        for device_id in &asked {
+            self.tell(user_id, device_id, "request", &content)?;
+        }
+        let flow = Flow {
+            user_id: user_id.to_owned(),
+            device_id: None,
+            asked,
+            is_ours: true,
+            state: "requested",
+            begun_at: self.now,
+            started: false,
+            sas: None,
+            mac: None,
+            code: None,
+        };
+        self.keep_flow(&id, flow);
+        Ok(id)
+    }
+
+    pub(super) fn accept_verification(&mut self, id: &str) -> Result<(), Error> {
+        let mut flow = self.flow(id)?;
+        let Some(device_id) = flow.device_id.clone().filter(|_| !flow.is_ours) else {
+            return Err(Error::Order);
+        };
+        if flow.state != "requested" {
+            return Err(Error::Order);
+        }
+        let content = json!({
+            "from_device": self.account.device_id, "methods": METHODS, "transaction_id": id,
+        });
+        self.tell(&flow.user_id, &device_id, "ready", &content)?;
+        flow.state = "ready";
+        self.keep_flow(id, flow);
+        Ok(())
+    }
+
+    pub(super) fn start_sas(&mut self, id: &str) -> Result<(), Error> {
+        let mut flow = self.flow(id)?;
+        let Some(device_id) = flow.device_id.clone().filter(|_| flow.state == "ready") else {
+            return Err(Error::Order);
+        };
+        let start = sas::start(&self.account.device_id, id);
+        let (own, other) = self.parties(&flow.user_id, &device_id);
+        flow.sas = Some(Sas::new(own, other, true, &start, self.rng)?);
+        (flow.state, flow.started) = ("started", true);
+        self.tell(&flow.user_id, &device_id, "start", &start)?;
+        self.keep_flow(id, flow);
+        Ok(())
+    }
+
+    pub(super) fn confirm_sas(&mut self, id: &str) -> Result<(), Error> {
+        let mut flow = self.flow(id)?;
+        let (Some(device_id), Some(sas)) = (&flow.device_id, &flow.sas) else {
+            return Err(Error::Order);
+        };
+        if flow.state != "compare" {
+            return Err(Error::Order);
+        }
+        let own = self.account.own().identity();
+        let mut keys =
+            vec![(format!("ed25519:{}", own.device_id), to_base64(own.ed25519.as_bytes()))];
+        let user = self.user(&own.user_id)?;
+        if let Some(master) = user.pinned.filter(|_| !user.has_changed()) {
+            let master = to_base64(&master.0);
+            keys.push((format!("ed25519:{master}"), master));
+        }
+        let mac = sas.mac(&keys)?;
+        self.tell(&flow.user_id, device_id, "mac", &mac)?;
+        flow.state = "confirmed";
+        self.finish_sas(id, &mut flow)?;
+        self.keep_flow(id, flow);
+        Ok(())
+    }
+
+    pub(super) fn cancel_verification(&mut self, id: &str, code: &str) -> Result<(), Error> {
+        let mut flow = self.flow(id)?;
+        self.cancel(id, &mut flow, code)?;
+        self.keep_flow(id, flow);
+        Ok(())
+    }
+
+    /// Takes in a message of a verification. Whatever does not follow cancels it.
+    pub(super) fn take_verification(
+        &mut self,
+        sender: &str,
+        kind: &str,
+        content: &Value,
+    ) -> Result<(), Error> {
+        let Some(id) = text(content, "transaction_id").filter(|id| check_id(id).is_ok()) else {
+            return Ok(());
+        };
+        if kind == "request" {
+            return self.requested(sender, id, content);
+        }
+        let Some(mut flow) = self.flows.get(id).filter(|flow| flow.user_id == sender).cloned()
+        else {
+            return Ok(());
+        };
+        if flow.is_over() {
+            return Ok(());
+        }
+        let taken = match kind {
+            "ready" => self.ready(id, &mut flow, content),
+            "start" => self.started(id, &mut flow, content),
+            "accept" => self.accepted(&mut flow, content),
+            "key" => self.key_received(&mut flow, content),
+            "mac" => {
+                flow.mac = Some(content.clone());
+                self.finish_sas(id, &mut flow)
+            }
+            "cancel" => {
+                flow.code = text(content, "code").map(|code| code.chars().take(64).collect());
+                flow.state = "cancelled";
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        match taken {
+            Ok(()) => {}
+            Err(Error::Store) => return Err(Error::Store),
+            Err(Error::Authentication) => {
+                let code = if kind == "key" { "m.mismatched_commitment" } else { "m.key_mismatch" };
+                self.cancel(id, &mut flow, code)?;
+            }
+            Err(Error::Encoding | Error::Key) => self.cancel(id, &mut flow, "m.invalid_message")?,
+            Err(_) => self.cancel(id, &mut flow, "m.unexpected_message")?,
+        }
+        self.keep_flow(id, flow);
+        Ok(())
+    }
+
+    fn requested(&mut self, sender: &str, id: &str, content: &Value) -> Result<(), Error> {
+        let device_id = text(content, "from_device").filter(|id| check_id(id).is_ok());
+        let sent = content.get("timestamp").and_then(Value::as_i64).unwrap_or(0);
+        let is_now = self.now.saturating_sub(sent) < TAKES_MAX_MS
+            && sent.saturating_sub(self.now) < AHEAD_MAX_MS;
+        let methods = content.get("methods").and_then(Value::as_array);
+        let is_known = methods.is_some_and(|all| all.iter().any(|one| one == METHODS[0]));
+        let Some(device_id) = device_id.filter(|_| is_now && is_known) else { return Ok(()) };
+        if self.flows.contains_key(id) || self.is_this(sender, device_id) {
+            return Ok(());
+        }
+        self.track(sender)?;
+        let flow = Flow {
+            user_id: sender.to_owned(),
+            device_id: Some(device_id.to_owned()),
+            asked: Vec::new(),
+            is_ours: false,
+            state: "requested",
+            begun_at: self.now,
+            started: false,
+            sas: None,
+            mac: None,
+            code: None,
+        };
+        self.keep_flow(id, flow);
+        Ok(())
+    }
+
+    fn ready(&mut self, id: &str, flow: &mut Flow, content: &Value) -> Result<(), Error> {
+        let from = text(content, "from_device").ok_or(Error::Encoding)?.to_owned();
+        if !flow.is_ours || flow.state != "requested" || !flow.asked.contains(&from) {
+            return Err(Error::Order);
+        }
+        let taken = json!({ "transaction_id": id, "code": "m.accepted",
+            "reason": "another device of this user answered" });
+        for other in flow.asked.iter().filter(|other| **other != from) {
+            self.tell(&flow.user_id, other, "cancel", &taken)?;
+        }
+        (flow.device_id, flow.state) = (Some(from), "ready");
+        Ok(())
+    }
+
+    fn started(&mut self, _id: &str, flow: &mut Flow, content: &Value) -> Result<(), Error> {
+        let from = text(content, "from_device").ok_or(Error::Encoding)?.to_owned();
+        if flow.device_id.as_ref() != Some(&from) {
+            return Err(Error::Order);
+        }
+        match flow.state {
+            "ready" => {}
+            // Both started at once: the one of the lower user and device counts.
+            "started" if flow.started => {
+                let own = (&self.account.user_id, &self.account.device_id);
+                if own < (&flow.user_id, &from) {
+                    return Ok(());
+                }
+            }
+            _ => return Err(Error::Order),
+        }
+        let (own, other) = self.parties(&flow.user_id, &from);
+        let sas = Sas::new(own, other, false, content, self.rng)?;
+        self.tell(&flow.user_id, &from, "accept", &sas.accept()?)?;
+        (flow.sas, flow.state, flow.started) = (Some(sas), "started", false);
+        Ok(())
+    }
+
+    fn accepted(&mut self, flow: &mut Flow, content: &Value) -> Result<(), Error> {
+        let (Some(sas), Some(device_id)) = (&mut flow.sas, &flow.device_id) else {
+            return Err(Error::Order);
+        };
+        sas.accepted(content)?;
+        let key = sas.key();
+        self.tell(&flow.user_id, device_id, "key", &key)
+    }
+
+    fn key_received(&mut self, flow: &mut Flow, content: &Value) -> Result<(), Error> {
+        let (Some(sas), Some(device_id)) = (&mut flow.sas, &flow.device_id) else {
+            return Err(Error::Order);
+        };
+        sas.received(content)?;
+        flow.state = "compare";
+        if flow.started {
+            return Ok(());
+        }
+        let key = sas.key();
+        self.tell(&flow.user_id, device_id, "key", &key)
+    }
+
+    /// Believes what was compared, once both sides have said so.
+    fn finish_sas(&mut self, id: &str, flow: &mut Flow) -> Result<(), Error> {
+        let (Some(sas), Some(mac), Some(device_id)) = (&flow.sas, &flow.mac, &flow.device_id)
+        else {
+            return Ok(());
+        };
+        if flow.state != "confirmed" {
+            return if flow.state == "compare" { Ok(()) } else { Err(Error::Order) };
+        }
+        let user = self.user(&flow.user_id)?;
+        let device = user.device(device_id).ok_or(Error::Unknown)?;
+        let device_key = device.ed25519.0;
+        let mut known = vec![(format!("ed25519:{device_id}"), to_base64(&device_key))];
+        let master = user.master;
+        if let Some(master) = master {
+            let master = to_base64(&master.0);
+            known.push((format!("ed25519:{master}"), master));
+        }
+        let verified = sas.verify_mac(mac, &known)?;
+        if !verified.iter().any(|one| one.strip_prefix("ed25519:") == Some(device_id)) {
+            return Err(Error::Authentication);
+        }
+        if let Some(master) = master
+            && verified
+                .iter()
+                .any(|one| one.strip_prefix("ed25519:") == Some(&to_base64(&master.0)))
+        {
+            self.verify_identity(&flow.user_id, &master.0)?;
+        }
+        if self.is_own(&flow.user_id) {
+            match self.vouch_for(device_id, &device_key) {
+                // The other device has the keys, or neither: then there is nothing to sign with.
+                Ok(()) | Err(Error::Identity) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.tell(&flow.user_id, device_id, "done", &json!({ "transaction_id": id }))?;
+        flow.state = "done";
+        Ok(())
+    }
+
+    fn cancel(&mut self, id: &str, flow: &mut Flow, code: &str) -> Result<(), Error> {
+        let content = json!({ "transaction_id": id, "code": code, "reason": code });
+        let devices = match &flow.device_id {
+            Some(device_id) => vec![device_id.clone()],
+            None => flow.asked.clone(),
+        };
+        for device_id in devices {
+            self.tell(&flow.user_id, &device_id, "cancel", &content)?;
+        }
+        (flow.state, flow.code) = ("cancelled", Some(code.to_owned()));
+        Ok(())
+    }
+
+    fn tell(
+        &mut self,
+        user_id: &str,
+        device_id: &str,
+        kind: &str,
+        content: &Value,
+    ) -> Result<(), Error> {
+        let path = format!("/_matrix/client/v3/sendToDevice/m.key.verification.{kind}/{{}}");
+        let body = json!({ "messages": { user_id: { device_id: content } } });
+        self.request("PUT", &path, &body, Purpose::ToDevice)
+    }
+
+    fn parties(&self, user_id: &str, device_id: &str) -> (Party, Party) {
+        let party = |user_id: &str, device_id: &str| Party {
+            user_id: user_id.to_owned(),
+            device_id: device_id.to_owned(),
+        };
+        let own = party(&self.account.user_id, &self.account.device_id);
+        (own, party(user_id, device_id))
+    }
+
+    fn flow(&self, id: &str) -> Result<Flow, Error> {
+        self.flows.get(id).filter(|flow| !flow.is_over()).cloned().ok_or(Error::Unknown)
+    }
+
+    fn keep_flow(&mut self, id: &str, flow: Flow) {
+        let now = self.now;
+        let is_young = |flow: &Flow| now.saturating_sub(flow.begun_at) < 2 * TAKES_MAX_MS;
+        self.flows.retain(|_, flow| is_young(flow));
+        if self.flows.len() < FLOWS_MAX || self.flows.contains_key(id) {
+            self.flows.insert(id.to_owned(), flow);
+        }
+        if !self.synced.verifications.iter().any(|known| known == id) {
+            self.synced.verifications.push(id.to_owned());
+        }
+    }
+}

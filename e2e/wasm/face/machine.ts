@@ -1,0 +1,310 @@
+/**
+ * The encryption machine with types. Every operation answers its result and the rows that are to be written, in one
+ * transaction, in the order of the operations and before anything that the machine wants sent leaves.
+ *
+ * Errors are `Error`s whose `name` is one of {@link MachineErrorName}; after one, nothing has changed. When a write
+ * fails, drop the machine and open it again from what is stored.
+ */
+
+export type MachineErrorName =
+  | "Encoding" | "Key" | "Authentication" | "NoKey" | "Gap" | "Order" | "TooLong"
+  | "Store" | "Unknown" | "NotReady" | "Identity" | "Unencrypted";
+
+/** Table, key, and value; without a value the row is gone. */
+export type Row = [table: number, key: Uint8Array, value: Uint8Array | undefined];
+
+export interface Step<T> {
+  result: T;
+  rows: Row[];
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** A request to the server. Send it until `markSent` or `markRefused`; the same is answered again until then. */
+export interface OutgoingRequest {
+  id: number;
+  kind:
+    | "keys_upload" | "keys_query" | "keys_claim" | "to_device" | "signatures_upload"
+    | "backup_version" | "backup_keys" | "account_data"
+    /** Wants user-interactive authentication: put `auth` into the body. */
+    | "signing_keys_upload";
+  method: "GET" | "POST" | "PUT" | "DELETE";
+  /** Below the server's base. */
+  path: string;
+  body: JsonObject;
+}
+
+export interface Synced {
+  /** To-device events that are not for the machine. */
+  unhandled: JsonObject[];
+  /** Rooms for which keys arrived: decrypt again what could not be read. */
+  rooms_with_keys: string[];
+  /** Names of secrets that an own device sent. */
+  secrets: string[];
+  /** Who told of keys of a room's history, and where they are. */
+  history: [userId: string, description: JsonObject][];
+  unread: number;
+}
+
+/** What of a sync is for the machine. What is absent says nothing. */
+export interface SyncInput {
+  device_lists?: { changed?: string[]; left?: string[] };
+  device_one_time_keys_count?: Record<string, number>;
+  device_unused_fallback_key_types?: string[];
+  to_device?: { events: JsonObject[] };
+}
+
+export interface RoomView {
+  is_encrypted: boolean;
+  algorithm: string | null;
+  is_whole: boolean;
+}
+
+export interface UserView {
+  user_id: string;
+  master_key: string | null;
+  pinned_key: string | null;
+  is_verified: boolean;
+  has_changed: boolean;
+  is_outdated: boolean;
+  devices: DeviceView[];
+}
+
+export interface DeviceView {
+  device_id: string;
+  ed25519: string;
+  name: string | null;
+  is_ours: boolean;
+  is_vouched_for: boolean;
+  is_removed: boolean;
+  gone_at: number | null;
+  came_back: boolean;
+  seen_at: number;
+}
+
+export interface Sealed {
+  /** Contents of `m.room.encrypted` events, to be sent in their order; the last is the one that was asked for. */
+  events: { content: JsonObject; message_id: string }[];
+  left_out: string[];
+  not_reached: [userId: string, deviceId: string][];
+  audience: string;
+}
+
+export type Outcome =
+  | ({ status: "read" } & Decrypted)
+  | { status: "missing_key" | "not_vouched_for" | "removed" | "refused" | "foreign" }
+  | { status: "duplicate"; event_id: string };
+
+export interface Decrypted {
+  type: string;
+  content: JsonObject;
+  sender: {
+    user_id: string;
+    device_id: string;
+    is_verified: boolean;
+    is_proven: boolean;
+    shared_by: string | null;
+  };
+  message_id: string;
+  audience: string;
+  audience_is_known: boolean;
+  warnings: { user_id: string; device_id: string; reason: "not_vouched_for" | "removed" | "gone" }[];
+  relation:
+    | { state: "none" | "checked" | "wrong" }
+    | { state: "unchecked"; message_id: string | null };
+}
+
+/** Private keys in base64, for secret storage. The master key is kept nowhere else. */
+export interface Bootstrapped {
+  master: string;
+  self_signing: string;
+  user_signing: string;
+}
+
+interface RawStep {
+  json: string;
+  rows: Row[];
+  free(): void;
+}
+
+interface RawMachine {
+  pushSync(sync: string, now: number): RawStep;
+  pushState(roomId: string, events: string, isWhole: boolean, now: number): RawStep;
+  forgetMembers(roomId: string, now: number): RawStep;
+  requests(now: number): RawStep;
+  markSent(id: number, answer: string, now: number): RawStep;
+  markRefused(id: number, status: number, now: number): RawStep;
+  prepare(roomId: string, now: number): RawStep;
+  encrypt(
+    roomId: string, type: string, content: string, shown: string[] | undefined, now: number,
+  ): RawStep;
+  maySendAgain(roomId: string, audience: Uint8Array, now: number): RawStep;
+  decrypt(roomId: string, event: string, now: number): RawStep;
+  bootstrap(now: number): RawStep;
+  adoptIdentity(
+    master: Uint8Array, selfSigning: Uint8Array, userSigning: Uint8Array, now: number,
+  ): RawStep;
+  track(userId: string, now: number): RawStep;
+  acceptIdentity(userId: string, now: number): RawStep;
+  verifyIdentity(userId: string, master: Uint8Array, now: number): RawStep;
+  vouchFor(deviceId: string, ed25519: Uint8Array, now: number): RawStep;
+  removeDevice(deviceId: string, now: number): RawStep;
+  shareSecret(deviceId: string, name: string, now: number): RawStep;
+  room(roomId: string): string;
+  user(userId: string): string;
+  deviceKey(): Uint8Array;
+}
+
+interface RawRows {
+  put(table: number, key: Uint8Array, value: Uint8Array): void;
+}
+
+/** What `cargo xtask` builds: the module `sealpost_e2e.js`, after its `default` export was awaited in a browser. */
+export interface Module {
+  RawMachine: {
+    create(userId: string, deviceId: string, now: number): { machine(): RawMachine; step(): RawStep };
+    open(rows: RawRows): RawMachine;
+  };
+  Rows: new () => RawRows;
+}
+
+function step<T>(raw: RawStep): Step<T> {
+  const answer = { result: JSON.parse(raw.json) as T, rows: raw.rows };
+  raw.free();
+  return answer;
+}
+
+/** A device: its keys, its view of others, its rooms. `now` is a clock in milliseconds. */
+export class Machine {
+  readonly #raw: RawMachine;
+  readonly #now: () => number;
+
+  private constructor(raw: RawMachine, now: () => number) {
+    this.#raw = raw;
+    this.#now = now;
+  }
+
+  /** A new device with fresh keys. */
+  static create(
+    module: Module, userId: string, deviceId: string, now: () => number = Date.now,
+  ): Step<Machine> {
+    const created = module.RawMachine.create(userId, deviceId, now());
+    const { rows } = step<null>(created.step());
+    return { result: new Machine(created.machine(), now), rows };
+  }
+
+  /** The device of stored rows. */
+  static open(module: Module, rows: Iterable<Row>, now: () => number = Date.now): Machine {
+    const all = new module.Rows();
+    for (const [table, key, value] of rows) if (value) all.put(table, key, value);
+    return new Machine(module.RawMachine.open(all), now);
+  }
+
+  /** Takes in what a sync answered. */
+  pushSync(sync: SyncInput): Step<Synced> {
+    return step(this.#raw.pushSync(JSON.stringify(sync), this.#now()));
+  }
+
+  /** Takes in state events of a room; `isWhole`: these are all its members. */
+  pushState(roomId: string, events: JsonObject[], isWhole: boolean): Step<RoomView> {
+    return step(this.#raw.pushState(roomId, JSON.stringify(events), isWhole, this.#now()));
+  }
+
+  /** After a gap of sync: nothing is sealed until the members are pushed whole. */
+  forgetMembers(roomId: string): Step<null> {
+    return step(this.#raw.forgetMembers(roomId, this.#now()));
+  }
+
+  /** All that is to be sent now, oldest first. */
+  requests(): Step<OutgoingRequest[]> {
+    return step(this.#raw.requests(this.#now()));
+  }
+
+  /** Takes in the answer to a request. */
+  markSent(id: number, answer: Json): Step<Synced> {
+    return step(this.#raw.markSent(id, JSON.stringify(answer), this.#now()));
+  }
+
+  /** A server refused a request for good (4xx, but not 429). */
+  markRefused(id: number, status: number): Step<null> {
+    return step(this.#raw.markRefused(id, status, this.#now()));
+  }
+
+  /** Whether everything is there to write in a room; else send what `requests` answers, and ask again. */
+  prepare(roomId: string): Step<boolean> {
+    return step(this.#raw.prepare(roomId, this.#now()));
+  }
+
+  /** Seals an event. `shown`: the users that were shown as readers when it was written. */
+  encrypt(roomId: string, type: string, content: JsonObject, shown?: string[]): Step<Sealed> {
+    return step(this.#raw.encrypt(roomId, type, JSON.stringify(content), shown, this.#now()));
+  }
+
+  /** Whether what was sealed for an audience (32 bytes) may be sent again. */
+  maySendAgain(roomId: string, audience: Uint8Array): Step<boolean> {
+    return step(this.#raw.maySendAgain(roomId, audience, this.#now()));
+  }
+
+  /** Reads an `m.room.encrypted` event, as often as is wanted. */
+  decrypt(roomId: string, event: JsonObject): Step<Outcome> {
+    return step(this.#raw.decrypt(roomId, JSON.stringify(event), this.#now()));
+  }
+
+  /** Makes this user's identity. It replaces one that is there. */
+  bootstrap(): Step<Bootstrapped> {
+    return step(this.#raw.bootstrap(this.#now()));
+  }
+
+  /** Takes over the private keys of the identity that the server tells of. */
+  adoptIdentity(
+    master: Uint8Array, selfSigning: Uint8Array, userSigning: Uint8Array,
+  ): Step<null> {
+    return step(this.#raw.adoptIdentity(master, selfSigning, userSigning, this.#now()));
+  }
+
+  /** Follows a user's keys from now on. */
+  track(userId: string): Step<null> {
+    return step(this.#raw.track(userId, this.#now()));
+  }
+
+  /** Goes on with a user's changed identity, after it was looked at. */
+  acceptIdentity(userId: string): Step<null> {
+    return step(this.#raw.acceptIdentity(userId, this.#now()));
+  }
+
+  /** A user's identity was compared with this master key (32 bytes). */
+  verifyIdentity(userId: string, master: Uint8Array): Step<null> {
+    return step(this.#raw.verifyIdentity(userId, master, this.#now()));
+  }
+
+  /** Vouches for an own device, whose key (32 bytes) was compared. */
+  vouchFor(deviceId: string, ed25519: Uint8Array): Step<null> {
+    return step(this.#raw.vouchFor(deviceId, ed25519, this.#now()));
+  }
+
+  /** States for ever that an own device is not to be believed. */
+  removeDevice(deviceId: string): Step<null> {
+    return step(this.#raw.removeDevice(deviceId, this.#now()));
+  }
+
+  /** Sends a secret to an own device that is vouched for; after QR or SAS only. */
+  shareSecret(deviceId: string, name: string): Step<null> {
+    return step(this.#raw.shareSecret(deviceId, name, this.#now()));
+  }
+
+  /** What is known of a room. */
+  room(roomId: string): RoomView {
+    return JSON.parse(this.#raw.room(roomId)) as RoomView;
+  }
+
+  /** What is known of a user. */
+  user(userId: string): UserView {
+    return JSON.parse(this.#raw.user(userId)) as UserView;
+  }
+
+  /** This device's public Ed25519 key. */
+  deviceKey(): Uint8Array {
+    return this.#raw.deviceKey();
+  }
+}

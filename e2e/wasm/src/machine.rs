@@ -1,0 +1,305 @@
+//! The machine.
+
+use getrandom::SysRng;
+use js_sys::{Array, Uint8Array};
+use rand_core::UnwrapErr;
+use sealpost_e2e::{
+    changes::{Change, Changes, Table},
+    machine::{self, Now},
+    store::{MemoryStore, Store as _},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+
+use crate::{error, key};
+
+/// The platform's randomness. A platform without any is left.
+pub fn random() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
+}
+
+/// What an operation answers.
+#[wasm_bindgen]
+pub struct Step {
+    json: String,
+    changes: Changes,
+}
+
+#[wasm_bindgen]
+impl Step {
+    /// The result, as JSON.
+    #[wasm_bindgen(getter)]
+    pub fn json(&self) -> String {
+        self.json.clone()
+    }
+
+    /// The rows to write in one transaction: arrays of table, key, and value, which is undefined for a row that is
+    /// gone.
+    #[wasm_bindgen(getter)]
+    pub fn rows(&self) -> Array {
+        let rows = self.changes.0.iter().map(|change| {
+            let value = match &change.value {
+                Some(value) => Uint8Array::from(value.as_slice()).into(),
+                None => JsValue::UNDEFINED,
+            };
+            let key = Uint8Array::from(change.key.as_slice());
+            Array::of3(&change.table.number().into(), &key.into(), &value)
+        });
+        rows.collect()
+    }
+}
+
+/// Rows that were read from a database, on their way to a machine.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Rows(MemoryStore);
+
+#[wasm_bindgen]
+impl Rows {
+    /// None yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Rows {
+        Self::default()
+    }
+
+    /// Takes a row in.
+    ///
+    /// # Errors
+    /// There is no such table.
+    pub fn put(&mut self, table: u8, key: Vec<u8>, value: Vec<u8>) -> Result<(), JsValue> {
+        let table = Table::from_number(table).map_err(error)?;
+        let change = Change { table, key, value: Some(value.into()) };
+        self.0.apply(&Changes(vec![change]));
+        Ok(())
+    }
+}
+
+/// A device.
+#[wasm_bindgen(js_name = RawMachine)]
+pub struct Machine(machine::Machine<MemoryStore>);
+
+/// Runs an operation of the machine at a time.
+macro_rules! step {
+    ($self:ident, $now:ident, $method:ident($($argument:expr),*)) => {{
+        let mut rng = random();
+        let now = Now { time: $now as i64, rng: &mut rng };
+        step($self.0.$method($($argument,)* now))
+    }};
+}
+
+#[wasm_bindgen(js_class = RawMachine)]
+impl Machine {
+    /// A new device. Its first rows are those of the next step.
+    ///
+    /// # Errors
+    /// Ids that Matrix does not have.
+    pub fn create(user_id: &str, device_id: &str, now: f64) -> Result<Created, JsValue> {
+        let mut rng = random();
+        let now = Now { time: now as i64, rng: &mut rng };
+        let store = MemoryStore::default();
+        let (machine, changes) =
+            machine::Machine::create(store, user_id, device_id, now).map_err(error)?;
+        let step = Step { json: "null".to_owned(), changes };
+        Ok(Created { machine: Some(Self(machine)), step: Some(step) })
+    }
+
+    /// The device of stored rows.
+    ///
+    /// # Errors
+    /// `Unknown`: there are none. `Store`: of a later version, or damaged.
+    pub fn open(rows: Rows) -> Result<Machine, JsValue> {
+        machine::Machine::open(rows.0).map(Self).map_err(error)
+    }
+
+    /// See `machine.ts`, as for all that follow.
+    #[wasm_bindgen(js_name = pushSync)]
+    pub fn push_sync(&mut self, sync: &str, now: f64) -> Result<Step, JsValue> {
+        let sync = parse(sync)?;
+        step!(self, now, push_sync(&sync))
+    }
+
+    #[wasm_bindgen(js_name = pushState)]
+    pub fn push_state(
+        &mut self,
+        room_id: &str,
+        events: &str,
+        is_whole: bool,
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        let Value::Array(events) = parse(events)? else { return Err(wrong()) };
+        step!(self, now, push_state(room_id, &events, is_whole))
+    }
+
+    #[wasm_bindgen(js_name = forgetMembers)]
+    pub fn forget_members(&mut self, room_id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, forget_members(room_id))
+    }
+
+    pub fn requests(&mut self, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, requests())
+    }
+
+    #[wasm_bindgen(js_name = markSent)]
+    pub fn mark_sent(&mut self, id: f64, answer: &str, now: f64) -> Result<Step, JsValue> {
+        let answer = parse(answer)?;
+        step!(self, now, mark_sent(id as u64, &answer))
+    }
+
+    #[wasm_bindgen(js_name = markRefused)]
+    pub fn mark_refused(&mut self, id: f64, status: u16, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, mark_refused(id as u64, status))
+    }
+
+    pub fn prepare(&mut self, room_id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, prepare(room_id))
+    }
+
+    pub fn encrypt(
+        &mut self,
+        room_id: &str,
+        event_type: &str,
+        content: &str,
+        shown: Option<Vec<String>>,
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        let content = parse(content)?;
+        step!(self, now, encrypt(room_id, event_type, &content, shown.as_deref()))
+    }
+
+    #[wasm_bindgen(js_name = maySendAgain)]
+    pub fn may_send_again(
+        &mut self,
+        room_id: &str,
+        audience: &[u8],
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        step!(self, now, may_send_again(room_id, key(audience)?))
+    }
+
+    pub fn decrypt(&mut self, room_id: &str, event: &str, now: f64) -> Result<Step, JsValue> {
+        let event = parse(event)?;
+        step!(self, now, decrypt(room_id, &event))
+    }
+
+    /// The result is the three private keys in base64.
+    pub fn bootstrap(&mut self, now: f64) -> Result<Step, JsValue> {
+        let mut rng = random();
+        let now = Now { time: now as i64, rng: &mut rng };
+        let (made, changes) = self.0.bootstrap(now).map_err(error)?;
+        let base64 = |key: &[u8; 32]| sealpost_e2e::signed_json::to_base64(key);
+        let result = json!({
+            "master": base64(&made.master),
+            "self_signing": base64(&made.self_signing),
+            "user_signing": base64(&made.user_signing),
+        });
+        step(Ok((result, changes)))
+    }
+
+    #[wasm_bindgen(js_name = adoptIdentity)]
+    pub fn adopt_identity(
+        &mut self,
+        master: &[u8],
+        self_signing: &[u8],
+        user_signing: &[u8],
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        let (master, self_signing) = (key(master)?, key(self_signing)?);
+        step!(self, now, adopt_identity(master, self_signing, key(user_signing)?))
+    }
+
+    pub fn track(&mut self, user_id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, track(user_id))
+    }
+
+    #[wasm_bindgen(js_name = acceptIdentity)]
+    pub fn accept_identity(&mut self, user_id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, accept_identity(user_id))
+    }
+
+    #[wasm_bindgen(js_name = verifyIdentity)]
+    pub fn verify_identity(
+        &mut self,
+        user_id: &str,
+        master: &[u8],
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        step!(self, now, verify_identity(user_id, key(master)?))
+    }
+
+    #[wasm_bindgen(js_name = vouchFor)]
+    pub fn vouch_for(
+        &mut self,
+        device_id: &str,
+        ed25519: &[u8],
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        step!(self, now, vouch_for(device_id, key(ed25519)?))
+    }
+
+    #[wasm_bindgen(js_name = removeDevice)]
+    pub fn remove_device(&mut self, device_id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, remove_device(device_id))
+    }
+
+    #[wasm_bindgen(js_name = shareSecret)]
+    pub fn share_secret(
+        &mut self,
+        device_id: &str,
+        name: &str,
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        step!(self, now, share_secret(device_id, name))
+    }
+
+    pub fn room(&self, room_id: &str) -> Result<String, JsValue> {
+        self.0.room(room_id).map_err(error).and_then(|view| write(&view))
+    }
+
+    pub fn user(&self, user_id: &str) -> Result<String, JsValue> {
+        self.0.user(user_id).map_err(error).and_then(|view| write(&view))
+    }
+
+    /// The device's public Ed25519 key.
+    #[wasm_bindgen(js_name = deviceKey)]
+    pub fn device_key(&self) -> Vec<u8> {
+        self.0.identity().ed25519.as_bytes().to_vec()
+    }
+}
+
+/// A new device and its first rows.
+#[wasm_bindgen]
+pub struct Created {
+    machine: Option<Machine>,
+    step: Option<Step>,
+}
+
+#[wasm_bindgen]
+impl Created {
+    /// The device; once.
+    pub fn machine(&mut self) -> Result<Machine, JsValue> {
+        self.machine.take().ok_or_else(wrong)
+    }
+
+    /// What is to be written; once.
+    pub fn step(&mut self) -> Result<Step, JsValue> {
+        self.step.take().ok_or_else(wrong)
+    }
+}
+
+fn step<T: Serialize>(step: machine::Step<T>) -> Result<Step, JsValue> {
+    let (result, changes) = step.map_err(error)?;
+    Ok(Step { json: write(&result)?, changes })
+}
+
+fn write(value: &impl Serialize) -> Result<String, JsValue> {
+    serde_json::to_string(value).map_err(|_| wrong())
+}
+
+fn parse(json: &str) -> Result<Value, JsValue> {
+    serde_json::from_str(json).map_err(|_| wrong())
+}
+
+fn wrong() -> JsValue {
+    error(sealpost_e2e::Error::Encoding)
+}
