@@ -44,7 +44,21 @@ export interface Synced {
   secrets: string[];
   /** Who told of keys of a room's history, and where they are. */
   history: [userId: string, description: JsonObject][];
+  /** Verifications that went on: their transaction ids. */
+  verifications: string[];
   unread: number;
+}
+
+export interface VerificationView {
+  transaction_id: string;
+  user_id: string;
+  device_id: string | null;
+  is_ours: boolean;
+  state: "requested" | "ready" | "started" | "compare" | "confirmed" | "done" | "cancelled";
+  /** Seven emoji with their English names. */
+  emoji: [emoji: string, name: string][] | null;
+  decimal: [number, number, number] | null;
+  code: string | null;
 }
 
 /** What of a sync is for the machine. What is absent says nothing. */
@@ -124,6 +138,7 @@ export interface Bootstrapped {
 
 interface RawStep {
   json: string;
+  bytes: Uint8Array;
   rows: Row[];
   free(): void;
 }
@@ -151,6 +166,22 @@ interface RawMachine {
   vouchFor(deviceId: string, ed25519: Uint8Array, now: number): RawStep;
   removeDevice(deviceId: string, now: number): RawStep;
   shareSecret(deviceId: string, name: string, now: number): RawStep;
+  requestVerification(userId: string, deviceId: string | undefined, now: number): RawStep;
+  acceptVerification(id: string, now: number): RawStep;
+  startSas(id: string, now: number): RawStep;
+  confirmSas(id: string, now: number): RawStep;
+  cancelVerification(id: string, code: string, now: number): RawStep;
+  verification(id: string): string;
+  createBackup(now: number): RawStep;
+  useBackup(version: string, now: number): RawStep;
+  restore(
+    privateKeys: Uint8Array, macKey: Uint8Array | undefined, keys: string, now: number,
+  ): RawStep;
+  secret(name: string, now: number): RawStep;
+  keepSecret(name: string, value: Uint8Array, now: number): RawStep;
+  history(roomId: string, now: number): RawStep;
+  shareHistory(userId: string, description: string, now: number): RawStep;
+  takeHistory(from: string, roomId: string, keys: Uint8Array, now: number): RawStep;
   room(roomId: string): string;
   user(userId: string): string;
   deviceKey(): Uint8Array;
@@ -167,6 +198,43 @@ export interface Module {
     open(rows: RawRows): RawMachine;
   };
   Rows: new () => RawRows;
+  RecoveryKey: RecoveryKeyClass;
+}
+
+interface RecoveryKeyClass {
+  generate(): RecoveryKey;
+  /** What a person typed. */
+  parse(text: string): RecoveryKey;
+  /** 32 bytes, as a passphrase gives them. */
+  fromBytes(bytes: Uint8Array): RecoveryKey;
+}
+
+/** The key that unlocks secret storage (`m.secret_storage.v1.aes-hmac-sha2`). */
+export interface RecoveryKey {
+  /** What a person writes down. */
+  encode(): string;
+  /** JSON `{ id, content }`: a fresh id, and the account data `m.secret_storage.key.<id>`. */
+  describe(): string;
+  /** Whether this is the key of that account data (JSON). */
+  check(description: string): boolean;
+  /** The account data (JSON) of a secret's name. */
+  encrypt(id: string, name: string, secret: Uint8Array): string;
+  decrypt(id: string, name: string, content: string): Uint8Array;
+}
+
+/** Names of secrets in secret storage and between own devices. */
+export const SECRETS = {
+  master: "m.cross_signing.master",
+  selfSigning: "m.cross_signing.self_signing",
+  userSigning: "m.cross_signing.user_signing",
+  backupPrivate: "org.sealpost.backup.v1.private",
+  backupMac: "org.sealpost.backup.v1.mac",
+} as const;
+
+function bytes(raw: RawStep): Step<Uint8Array> {
+  const answer = { result: raw.bytes, rows: raw.rows };
+  raw.free();
+  return answer;
 }
 
 function step<T>(raw: RawStep): Step<T> {
@@ -291,6 +359,76 @@ export class Machine {
   /** Sends a secret to an own device that is vouched for; after QR or SAS only. */
   shareSecret(deviceId: string, name: string): Step<null> {
     return step(this.#raw.shareSecret(deviceId, name, this.#now()));
+  }
+
+  /** Asks a user's devices, or one, for a verification; answers its transaction id. */
+  requestVerification(userId: string, deviceId?: string): Step<string> {
+    return step(this.#raw.requestVerification(userId, deviceId, this.#now()));
+  }
+
+  /** Agrees to a verification that another device asked for. */
+  acceptVerification(id: string): Step<null> {
+    return step(this.#raw.acceptVerification(id, this.#now()));
+  }
+
+  /** Begins to compare emoji, when both are ready. */
+  startSas(id: string): Step<null> {
+    return step(this.#raw.startSas(id, this.#now()));
+  }
+
+  /** Both people see the same. */
+  confirmSas(id: string): Step<null> {
+    return step(this.#raw.confirmSas(id, this.#now()));
+  }
+
+  /** Ends a verification; `m.mismatched_sas` when what is seen differs. */
+  cancelVerification(id: string, code: "m.user" | "m.mismatched_sas"): Step<null> {
+    return step(this.#raw.cancelVerification(id, code, this.#now()));
+  }
+
+  /** A verification as it stands. */
+  verification(id: string): VerificationView | null {
+    return JSON.parse(this.#raw.verification(id)) as VerificationView | null;
+  }
+
+  /** Makes a new key backup; answers its private keys (96 bytes) for secret storage. */
+  createBackup(): Step<Uint8Array> {
+    return bytes(this.#raw.createBackup(this.#now()));
+  }
+
+  /** Writes to the backup that `GET room_keys/version` answers, if an own device made it. */
+  useBackup(version: JsonObject): Step<null> {
+    return step(this.#raw.useBackup(JSON.stringify(version), this.#now()));
+  }
+
+  /** Takes in what `GET room_keys/keys` answers; answers how many keys were new. */
+  restore(privateKeys: Uint8Array, macKey: Uint8Array | undefined, keys: JsonObject): Step<number> {
+    return step(this.#raw.restore(privateKeys, macKey, JSON.stringify(keys), this.#now()));
+  }
+
+  /** A secret (32 bytes) that is kept here, for secret storage. */
+  secret(name: string): Step<Uint8Array> {
+    return bytes(this.#raw.secret(name, this.#now()));
+  }
+
+  /** Keeps a secret of our own that came from secret storage. */
+  keepSecret(name: string, value: Uint8Array): Step<null> {
+    return step(this.#raw.keepSecret(name, value, this.#now()));
+  }
+
+  /** The keys of a room's history, to be sealed as a file and shared. */
+  history(roomId: string): Step<Uint8Array> {
+    return bytes(this.#raw.history(roomId, this.#now()));
+  }
+
+  /** Tells a user's devices where the keys of a room's history are. */
+  shareHistory(userId: string, description: JsonObject): Step<null> {
+    return step(this.#raw.shareHistory(userId, JSON.stringify(description), this.#now()));
+  }
+
+  /** Takes in keys that a user shared; answers how many were new. */
+  takeHistory(from: string, roomId: string, keys: Uint8Array): Step<number> {
+    return step(this.#raw.takeHistory(from, roomId, keys, this.#now()));
   }
 
   /** What is known of a room. */

@@ -4,6 +4,7 @@
 
 mod files;
 mod machine;
+mod recovery;
 
 use sealpost_e2e::{Identity, SafetyNumber};
 use wasm_bindgen::prelude::*;

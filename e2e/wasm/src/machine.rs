@@ -23,6 +23,7 @@ pub fn random() -> UnwrapErr<SysRng> {
 #[wasm_bindgen]
 pub struct Step {
     json: String,
+    bytes: Vec<u8>,
     changes: Changes,
 }
 
@@ -32,6 +33,12 @@ impl Step {
     #[wasm_bindgen(getter)]
     pub fn json(&self) -> String {
         self.json.clone()
+    }
+
+    /// The result, where it is bytes.
+    #[wasm_bindgen(getter)]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.bytes.clone()
     }
 
     /// The rows to write in one transaction: arrays of table, key, and value, which is undefined for a row that is
@@ -81,11 +88,14 @@ pub struct Machine(machine::Machine<MemoryStore>);
 
 /// Runs an operation of the machine at a time.
 macro_rules! step {
-    ($self:ident, $now:ident, $method:ident($($argument:expr),*)) => {{
+    (@raw $self:ident, $now:ident, $method:ident($($argument:expr),*)) => {{
         let mut rng = random();
         let now = Now { time: $now as i64, rng: &mut rng };
-        step($self.0.$method($($argument,)* now))
+        $self.0.$method($($argument,)* now)
     }};
+    ($self:ident, $now:ident, $method:ident($($argument:expr),*)) => {
+        step(step!(@raw $self, $now, $method($($argument),*)))
+    };
 }
 
 #[wasm_bindgen(js_class = RawMachine)]
@@ -100,7 +110,7 @@ impl Machine {
         let store = MemoryStore::default();
         let (machine, changes) =
             machine::Machine::create(store, user_id, device_id, now).map_err(error)?;
-        let step = Step { json: "null".to_owned(), changes };
+        let step = Step { json: "null".to_owned(), bytes: Vec::new(), changes };
         Ok(Created { machine: Some(Self(machine)), step: Some(step) })
     }
 
@@ -243,13 +253,104 @@ impl Machine {
     }
 
     #[wasm_bindgen(js_name = shareSecret)]
-    pub fn share_secret(
+    pub fn share_secret(&mut self, device_id: &str, name: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, share_secret(device_id, name))
+    }
+
+    #[wasm_bindgen(js_name = requestVerification)]
+    pub fn request_verification(
         &mut self,
-        device_id: &str,
-        name: &str,
+        user_id: &str,
+        device_id: Option<String>,
         now: f64,
     ) -> Result<Step, JsValue> {
-        step!(self, now, share_secret(device_id, name))
+        step!(self, now, request_verification(user_id, device_id.as_deref()))
+    }
+
+    #[wasm_bindgen(js_name = acceptVerification)]
+    pub fn accept_verification(&mut self, id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, accept_verification(id))
+    }
+
+    #[wasm_bindgen(js_name = startSas)]
+    pub fn start_sas(&mut self, id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, start_sas(id))
+    }
+
+    #[wasm_bindgen(js_name = confirmSas)]
+    pub fn confirm_sas(&mut self, id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, confirm_sas(id))
+    }
+
+    #[wasm_bindgen(js_name = cancelVerification)]
+    pub fn cancel_verification(&mut self, id: &str, code: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, cancel_verification(id, code))
+    }
+
+    /// JSON, `null` for one that is not known.
+    pub fn verification(&self, id: &str) -> Result<String, JsValue> {
+        write(&self.0.verification(id))
+    }
+
+    /// The private keys are in `bytes` of the step.
+    #[wasm_bindgen(js_name = createBackup)]
+    pub fn create_backup(&mut self, now: f64) -> Result<Step, JsValue> {
+        secret(step!(@raw self, now, create_backup()), |keys| keys.to_vec())
+    }
+
+    #[wasm_bindgen(js_name = useBackup)]
+    pub fn use_backup(&mut self, version: &str, now: f64) -> Result<Step, JsValue> {
+        let version = parse(version)?;
+        step!(self, now, use_backup(&version))
+    }
+
+    pub fn restore(
+        &mut self,
+        private: &[u8],
+        mac_key: Option<Vec<u8>>,
+        keys: &str,
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        let keys = parse(keys)?;
+        let mac_key = mac_key.as_deref().map(key).transpose()?;
+        step!(self, now, restore(private, mac_key, &keys))
+    }
+
+    /// The secret is in `bytes` of the step.
+    pub fn secret(&mut self, name: &str, now: f64) -> Result<Step, JsValue> {
+        secret(step!(@raw self, now, secret(name)), |value| value.to_vec())
+    }
+
+    #[wasm_bindgen(js_name = keepSecret)]
+    pub fn keep_secret(&mut self, name: &str, value: &[u8], now: f64) -> Result<Step, JsValue> {
+        step!(self, now, keep_secret(name, key(value)?))
+    }
+
+    /// The keys are in `bytes` of the step.
+    pub fn history(&mut self, room_id: &str, now: f64) -> Result<Step, JsValue> {
+        secret(step!(@raw self, now, history(room_id)), |keys| keys.to_vec())
+    }
+
+    #[wasm_bindgen(js_name = shareHistory)]
+    pub fn share_history(
+        &mut self,
+        user_id: &str,
+        description: &str,
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        let description = parse(description)?;
+        step!(self, now, share_history(user_id, &description))
+    }
+
+    #[wasm_bindgen(js_name = takeHistory)]
+    pub fn take_history(
+        &mut self,
+        from: &str,
+        room_id: &str,
+        keys: &[u8],
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        step!(self, now, take_history(from, room_id, keys))
     }
 
     pub fn room(&self, room_id: &str) -> Result<String, JsValue> {
@@ -289,7 +390,12 @@ impl Created {
 
 fn step<T: Serialize>(step: machine::Step<T>) -> Result<Step, JsValue> {
     let (result, changes) = step.map_err(error)?;
-    Ok(Step { json: write(&result)?, changes })
+    Ok(Step { json: write(&result)?, bytes: Vec::new(), changes })
+}
+
+fn secret<T>(step: machine::Step<T>, bytes: impl Fn(&T) -> Vec<u8>) -> Result<Step, JsValue> {
+    let (result, changes) = step.map_err(error)?;
+    Ok(Step { json: "null".to_owned(), bytes: bytes(&result), changes })
 }
 
 fn write(value: &impl Serialize) -> Result<String, JsValue> {

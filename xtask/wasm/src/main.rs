@@ -16,6 +16,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut bindgen = Bindgen::new();
+    // Names of functions are a tenth of what is downloaded.
+    bindgen.remove_name_section(true).remove_producers_section(true);
     let chosen = match target.as_str() {
         "nodejs" => bindgen.nodejs(true),
         _ => bindgen.web(true),
