@@ -13,6 +13,7 @@
 
 mod commit;
 pub mod context;
+mod entry;
 mod out_of_band;
 pub mod prepare;
 pub mod queue;

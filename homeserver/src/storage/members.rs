@@ -79,6 +79,20 @@ pub fn of_room(
         .load(conn)?)
 }
 
+/// Every membership in a room.
+pub fn all(conn: &mut Conn, room: RoomNid) -> Result<Vec<(UserNid, String, String, EventNid)>> {
+    Ok(memberships::table
+        .inner_join(users::table.on(users::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .select((
+            memberships::user_nid,
+            users::user_id,
+            memberships::membership,
+            memberships::event_nid,
+        ))
+        .load(conn)?)
+}
+
 /// The guests of this server who are in a room.
 pub fn guests(conn: &mut Conn, room: RoomNid) -> Result<Vec<(UserNid, String)>> {
     Ok(memberships::table

@@ -38,6 +38,11 @@ impl Place {
         Self { name, folder, client_port }
     }
 
+    /// What it said since it was started last.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap()
+    }
+
     pub async fn start(&self) -> Process {
         let child = Command::new(env!("CARGO_BIN_EXE_sealpost"))
             .arg("--config")
@@ -48,8 +53,7 @@ impl Place {
         let base = format!("http://127.0.0.1:{}", self.client_port);
         let started = Instant::now();
         while tokio::net::TcpStream::connect(("127.0.0.1", self.client_port)).await.is_err() {
-            let log = || fs::read_to_string(self.folder.join("log")).unwrap();
-            assert!(started.elapsed() < Duration::from_secs(60), "not up: {}", log());
+            assert!(started.elapsed() < Duration::from_secs(60), "not up: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Process { child, base }

@@ -58,6 +58,13 @@ async fn a_rotated_key_signs_at_once_and_the_old_one_verifies_what_is_older() {
     let c = network.start("c.test").await;
     let (alice, carol) = (alice.at(&a.base), c.register("carol").await);
     carol.join(&room, "b.test").await;
+    // A server that does not know of her yet sends nothing there.
+    let members = format!("rooms/{room}/joined_members");
+    let is_there = async || {
+        let members = alice.call(Method::GET, &members, json!({})).await;
+        members["joined"][&carol.id].is_object()
+    };
+    alice.sync_until("carol", is_there).await;
     alice.send(&room, "restarted").await;
     carol.sees(&room, &["restarted"]).await;
     let again = client.send_unsigned(server_name!("a.test"), own(), Limits::SMALL).await.unwrap();

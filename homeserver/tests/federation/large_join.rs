@@ -26,6 +26,19 @@ struct LargeRoom {
     join_rules: OwnedEventId,
     create: OwnedEventId,
     last: OwnedEventId,
+    /// Join rules that let nobody in.
+    closed: Value,
+}
+
+impl LargeRoom {
+    fn template(&self, id: &OwnedRoomId, user: &OwnedUserId) -> Value {
+        let Self { power_levels, join_rules, create, last, .. } = self;
+        json!({ "room_version": "11", "event": {
+            "type": "m.room.member", "state_key": user, "sender": user, "room_id": id,
+            "content": { "membership": "join" }, "origin_server_ts": now(), "depth": 100_000,
+            "auth_events": [create, power_levels, join_rules], "prev_events": [last],
+        } })
+    }
 }
 
 fn room(puppet: &Puppet, id: &OwnedRoomId, members: usize, others: usize) -> LargeRoom {
@@ -64,14 +77,36 @@ fn room(puppet: &Puppet, id: &OwnedRoomId, members: usize, others: usize) -> Lar
         let content = json!({ "number": number, "text": "x".repeat(200) });
         add("m.x", &number.to_string(), &creator, content, &auth);
     }
-    let last = last.unwrap();
-    LargeRoom { state, power_levels, join_rules, create, last }
+    let newest = add("m.room.join_rules", "", &creator, json!({ "join_rule": "invite" }), &auth);
+    let closed = state.pop().unwrap();
+    LargeRoom { state, power_levels, join_rules, create, last: newest, closed }
 }
 
 fn high_water_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The puppet lets everybody join a room with this state.
+fn answer(puppet: &Puppet, template: Value, state: Vec<Value>, auth_chain: Vec<Value>) {
+    let answer = json!({ "state": state, "auth_chain": auth_chain, "origin": puppet.name });
+    puppet.script.set(move |asked| match asked.path.as_str() {
+        path if path.contains("/make_join/") => Some(Reply::Json(200, template.clone())),
+        path if path.contains("/send_join/") => Some(Reply::Json(200, answer.clone())),
+        _ => None,
+    });
+}
+
+/// Of those that the log complains of.
+fn longest_job_ms(log: &str) -> u64 {
+    let told = log.lines().filter(|line| line.contains("held the writer"));
+    let numbers = told.filter_map(|line| {
+        let rest = line.split_once("elapsed_ms")?.1;
+        let digits = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
+        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    });
+    numbers.max().unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,33 +121,69 @@ async fn a_large_room_is_joined_in_little_memory() {
     let mut server = place.start().await;
     let alice = User::register(&server.base, "alice").await;
     let id = OwnedRoomId::try_from(format!("!large:{}", puppet.name)).unwrap();
-    let LargeRoom { state, power_levels, join_rules, create, last } =
-        room(&puppet, &id, members, others);
+    let room = room(&puppet, &id, members, others);
     let user = OwnedUserId::try_from(alice.id.as_str()).unwrap();
-    let template = json!({ "room_version": "11", "event": {
-        "type": "m.room.member", "state_key": user, "sender": user, "room_id": id,
-        "content": { "membership": "join" }, "origin_server_ts": now(), "depth": 100_000,
-        "auth_events": [create, power_levels, join_rules], "prev_events": [last],
-    } });
-    let bytes = serde_json::to_string(&state).unwrap().len();
-    let answer = json!({ "state": state, "auth_chain": [], "origin": puppet.name });
-    puppet.script.set(move |asked| match asked.path.as_str() {
-        path if path.contains("/make_join/") => Some(Reply::Json(200, template.clone())),
-        path if path.contains("/send_join/") => Some(Reply::Json(200, answer.clone())),
-        _ => None,
-    });
+    let template = room.template(&id, &user);
+    let bytes = serde_json::to_string(&room.state).unwrap().len();
+    answer(&puppet, template, room.state, Vec::new());
     let before = high_water_kib(server.child.id());
     let begun = Instant::now();
     alice.join(id.as_str(), puppet.name.as_str()).await;
     let took = begun.elapsed();
     let after = high_water_kib(server.child.id());
     println!(
-        "{members} members, {others} others, {bytes} bytes: {took:?}, {before} to {after} KiB"
+        "{members} members, {others} others, {bytes} bytes: {took:?}, {before} to {after} KiB, \
+         longest job of the writer {} ms",
+        longest_job_ms(&place.log())
     );
     assert!(after < MEMORY_KIB, "{after} KiB");
     let path = format!("rooms/{id}/joined_members");
     let joined = alice.call(Method::GET, &path, json!({})).await;
     assert_eq!(joined["joined"].as_object().unwrap().len(), members + 2);
     alice.send(id.as_str(), "hello").await;
+    server.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_entry_that_failed_has_written_is_mended_by_the_next() {
+    let network = Network::new();
+    let puppet = Puppet::start_at_address(&network).await;
+    let place = Place::new(network.authority(), "joining");
+    let mut server = place.start().await;
+    let alice = User::register(&server.base, "alice").await;
+    let id = OwnedRoomId::try_from(format!("!large:{}", puppet.name)).unwrap();
+    let room = room(&puppet, &id, 250, 10);
+    let user = OwnedUserId::try_from(alice.id.as_str()).unwrap();
+    let template = room.template(&id, &user);
+    let is = |event: &Value, kind: &str| event["type"] == kind;
+
+    // Its members are written, and then the state turns out to forbid the join.
+    let (open, mut state): (Vec<Value>, Vec<Value>) =
+        room.state.iter().cloned().partition(|event| is(event, "m.room.join_rules"));
+    state.push(room.closed.clone());
+    answer(&puppet, template.clone(), state, open);
+    let join = format!("join/{id}?via={}", puppet.name);
+    let (status, error) = alice.try_call(Method::POST, &join, json!({})).await;
+    assert_eq!(status, 502, "{error}");
+    server.kill();
+    server = place.start().await;
+    let joined = alice.call(Method::GET, "joined_rooms", json!({})).await;
+    assert_eq!(joined["joined_rooms"], json!([]));
+
+    // Meanwhile most have left.
+    let mut members = 0;
+    let mut state = room.state.clone();
+    state.retain(|event| {
+        members += usize::from(is(event, "m.room.member"));
+        !is(event, "m.room.member") || members <= 100
+    });
+    answer(&puppet, template, state, Vec::new());
+    alice.join(id.as_str(), puppet.name.as_str()).await;
+    let path = format!("rooms/{id}/joined_members");
+    let joined = alice.call(Method::GET, &path, json!({})).await;
+    assert_eq!(joined["joined"].as_object().unwrap().len(), 101);
+    let sync = alice.call(Method::GET, "sync?timeout=0", json!({})).await;
+    let room = &sync["rooms"]["join"][id.as_str()];
+    assert_eq!(room["summary"]["m.joined_member_count"], 101);
     server.kill();
 }

@@ -4,7 +4,8 @@
 //! 2. Fill in, hash, sign.
 //! 3. `send_join`: the room's state before the join, with all that authorises it.
 //! 4. Check every event; keep them as outliers, in chunks, seen by nobody yet.
-//! 5. Append the join on that state: one commit makes the room visible.
+//! 5. Write the memberships that this makes, in chunks too: nobody here is in the room yet.
+//! 6. Append the join on that state: one commit makes the room visible.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -167,9 +168,13 @@ impl Remote {
         check_create(server, &info, &answer.state)?;
         let state = answer.state.iter().map(|event| event.event_id.clone());
         let ids: Vec<OwnedEventId> = state.collect();
+        let members = answer.state.iter().filter(|event| is_member(event));
+        let members: Vec<OwnedEventId> = members.map(|event| event.event_id.clone()).collect();
         let mut events = answer.auth_chain;
         events.extend(answer.state);
         self.keep_checked(&info, events).await?;
+        let members = self.state_of(&info, members).await?;
+        self.timeline.write_members(info.nid, members).await?;
         let before = Before::Entry(self.state_of(&info, ids).await?);
         let event = RemoteEvent { before, ..RemoteEvent::new(join) };
         match self.append(server, &info, event).await? {
@@ -270,6 +275,10 @@ impl Remote {
         self.context.store.write(move |tx| rooms::insert(tx, &row)).await?;
         self.room(room_id).await
     }
+}
+
+fn is_member(event: &Pdu) -> bool {
+    event.event_type == TimelineEventType::RoomMember
 }
 
 /// The create event must be in the state, of the version that was said, and make the room's id where the

@@ -8,7 +8,7 @@ use ruma::{api::error::ErrorKind, events::TimelineEventType};
 use super::{
     NewRoom, Outcome,
     context::Context,
-    prepare::{Notification, Prepared, Verdict},
+    prepare::{MembershipChange, Notification, Prepared, Verdict},
     tip::Tip,
 };
 use crate::{
@@ -227,16 +227,7 @@ fn write_event(
     if let Some(position) = position {
         members::insert_state_changes(tx, room, position, &prepared.state_changes)?;
         for change in &prepared.memberships {
-            let membership = MembershipRow {
-                room_nid: room,
-                user_nid: change.user_nid,
-                membership: change.membership.clone(),
-                event_nid: change.event_nid,
-                position,
-                forgotten: false,
-                stripped_state: None,
-            };
-            members::set(tx, &membership)?;
+            write_membership(tx, room, position, change)?;
             if change.local && change.joins {
                 read_positions::set(tx, (change.user_nid, room), read_positions::ALL, position)?;
             }
@@ -257,6 +248,24 @@ fn write_event(
     }
     written.position = position;
     Ok(written)
+}
+
+pub(super) fn write_membership(
+    tx: &mut Tx<'_>,
+    room: RoomNid,
+    position: Position,
+    change: &MembershipChange,
+) -> Result<()> {
+    let membership = MembershipRow {
+        room_nid: room,
+        user_nid: change.user_nid,
+        membership: change.membership.clone(),
+        event_nid: change.event_nid,
+        position,
+        forgotten: false,
+        stripped_state: None,
+    };
+    members::set(tx, &membership)
 }
 
 /// Writes which event this one relates to, and gives it to those that relate to it. Returns who is a parent now

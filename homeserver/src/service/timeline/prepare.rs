@@ -25,7 +25,7 @@ use ruma::{
 
 use self::{
     checks::{authorise, authorise_by_auth_events, redaction_target},
-    place::{Merged, Placing, membership, merge, place, prev_events},
+    place::{Merged, Placing, merge, place, prev_events},
     prepared::Rows,
     relate::check_relation,
 };
@@ -60,7 +60,8 @@ use crate::{
 pub(super) use self::{
     notify::{Counted, Notification},
     past::past,
-    prepared::{Prepared, Verdict},
+    place::membership,
+    prepared::{MembershipChange, Prepared, Verdict},
 };
 
 /// What a user of this server wants to append.

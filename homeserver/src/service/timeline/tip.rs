@@ -213,6 +213,15 @@ impl Tip {
         Ok(Counted { outcome, room: self.counted, main: self.counted_main, thread })
     }
 
+    /// Forgets the state of the room and who is in it, which a room that is entered has anew.
+    pub fn leave_behind(&mut self) {
+        self.state = State::empty();
+        self.servers = Arc::default();
+        self.joined = 0;
+        self.locals = Arc::default();
+        self.policy = None;
+    }
+
     /// Takes note of the room's current `m.room.policy`.
     pub fn set_policy(&mut self, event: Option<&Event>) {
         self.policy = event.and_then(|event| policy_server(&event.pdu)).map(Arc::new);

@@ -19,7 +19,10 @@ use crate::{
         policy::is_recommended,
         redact,
     },
-    service::event::{Event, Parts, Replaced, SentWith},
+    service::{
+        event::{Event, Parts, Replaced, SentWith},
+        timeline::entry::unwritten,
+    },
     storage::{
         Conn, EventNid, Position, UserNid,
         client_transactions::TransactionKey,
@@ -187,7 +190,16 @@ pub(super) fn place(
         let forks: Vec<State> = tip.extremities.iter().map(|at| at.state_after.clone()).collect();
         let (state, row) = merge(context, conn, tip, &forks)?;
         states.extend(row);
+        if placing.entry {
+            tip.leave_behind();
+        }
         changes = change_state(context, conn, tip, &mut rows, state.clone())?;
+        if placing.entry {
+            let all = std::mem::take(&mut changes.memberships);
+            changes.memberships = unwritten(context, conn, tip.info.nid, all)?;
+            // Who comes in is told the state as a whole.
+            changes.state.retain(|&(key, _)| Some(key) == state_key_nid);
+        }
         hot_states.push(state);
         if placing.relay || event.pdu.sender.server_name() == context.server_name {
             let mut servers = (*servers_before).clone();
@@ -324,7 +336,7 @@ fn change_state(
     Ok(Changes { state: changes, memberships, destinations: Vec::new() })
 }
 
-pub(super) fn membership(pdu: &Pdu) -> String {
+pub(in crate::service::timeline) fn membership(pdu: &Pdu) -> String {
     #[derive(serde::Deserialize)]
     struct Content {
         membership: String,

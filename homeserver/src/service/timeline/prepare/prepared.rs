@@ -56,6 +56,13 @@ pub(in crate::service::timeline) struct MembershipChange {
     pub quiet: Option<bool>,
 }
 
+impl MembershipChange {
+    /// Of a user of another server, whose coming changes nothing for anybody's counters.
+    pub fn of_other(user_nid: UserNid, membership: String, event_nid: EventNid) -> Self {
+        Self { user_nid, membership, event_nid, local: false, joins: false, quiet: None }
+    }
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::service::timeline) enum Verdict {
     Accepted,
