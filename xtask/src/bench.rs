@@ -2,10 +2,12 @@
 //!
 //! Each server starts on an empty database; the load comes from `xtask/bench`, which measures from outside.
 //! Compare the processor time of one operation: on a shared machine it moves less than the throughput does.
+//! What goes on between servers is measured by `tests/peer/bench.py`: [`federation`].
 
 use std::collections::HashMap;
 use std::process::Stdio;
 
+use crate::clients::nio_python;
 use crate::command::{cargo, command, run};
 use crate::server::{Running, configure, free_port, fresh_folder};
 use crate::{Result, artefact, place, synapse};
@@ -44,11 +46,13 @@ struct Measured {
 
 type Measurements = HashMap<String, Measured>;
 
-/// `bench [server] [--scale F] [--only A,B] [--without-synapse]`, or `bench store [EVENTS MEMBERS]`.
+/// `bench [server] [--scale F] [--only A,B] [--without-synapse]`, `bench federation [--scale F]`, or `bench store
+/// [EVENTS MEMBERS]`.
 pub fn bench(arguments: &[String]) -> Result<()> {
-    if let Some(("store", rest)) = arguments.split_first().map(|(what, rest)| (what.as_str(), rest))
-    {
-        return store(rest);
+    match arguments.split_first().map(|(what, rest)| (what.as_str(), rest)) {
+        Some(("store", rest)) => return store(rest),
+        Some(("federation", rest)) => return federation(rest),
+        _ => {}
     }
     let mut load = Vec::new();
     let mut with_synapse = true;
@@ -86,6 +90,19 @@ pub fn bench(arguments: &[String]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A Sealpost and a Synapse that join the same room of a Synapse, take in the same events and deliver them.
+fn federation(arguments: &[String]) -> Result<()> {
+    let scale = match arguments {
+        [] => "1",
+        [flag, scale] if flag == "--scale" => scale,
+        _ => return Err("bench federation knows --scale F alone".to_owned()),
+    };
+    let program = artefact::server_release()?;
+    let mut driver = command(nio_python()?, &place::root().join("tests/peer"));
+    driver.arg("-B").arg("bench.py").arg(program).arg(synapse::python()?);
+    run(driver.arg(fresh_folder("bench/federation")?).arg(scale))
 }
 
 /// What the store and a large room cost, without HTTP around them.

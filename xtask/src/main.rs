@@ -46,6 +46,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   check            lint, then test
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,keys,media,
                    --without-synapse
+  bench federation between servers: joining a room of 2,000 members, taking in events, delivering; --scale F
   bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
   soak             sixteen clients for ten minutes; --seconds N
   soak federation  200 random schedules of faults between servers, and a join of a room of 10,000 members
