@@ -41,7 +41,7 @@ async function texts(client, room) {
 }
 
 const reads = (client, room, text) =>
-  until(client, async () => (await texts(client, room)).includes(text));
+  until(async () => (await texts(client, room)).includes(text));
 
 let alice, bob, second, room;
 
@@ -51,7 +51,7 @@ test("both upload their device's keys", options, async () => {
   for (const client of [alice, bob]) {
     const own = await client.getCrypto().getOwnDeviceKeys();
     const id = client.getUserId();
-    await until(client, async () => {
+    await until(async () => {
       const devices = (await client.getCrypto().getUserDeviceInfo([id], true)).get(id);
       return devices?.get(client.getDeviceId())?.getFingerprint() === own.ed25519;
     });
@@ -86,7 +86,7 @@ test("messages in an encrypted room are read by both and not by the server", opt
   const joined = once(alice, RoomMemberEvent.Membership, (_, member) => member.membership === "join");
   await bob.joinRoom(room);
   await joined;
-  await until(bob, () => bob.getCrypto().isEncryptionEnabledInRoom(room));
+  await until(() => bob.getCrypto().isEncryptionEnabledInRoom(room));
   const { event_id } = await alice.sendTextMessage(room, "The key is under the mat.");
   await reads(bob, room, "The key is under the mat.");
   await bob.sendTextMessage(room, "Not any more.");
@@ -99,7 +99,7 @@ test("messages in an encrypted room are read by both and not by the server", opt
 test("another takes alice's identity and her device for signed", options, async () => {
   const crypto = bob.getCrypto();
   assert.equal(await crypto.userHasCrossSigningKeys(alice.getUserId(), true), true);
-  await until(bob, async () => {
+  await until(async () => {
     const status = await crypto.getDeviceVerificationStatus(alice.getUserId(), alice.getDeviceId());
     return status?.signedByOwner === true;
   });
@@ -128,7 +128,7 @@ test("a second device signs itself and restores what it never saw from the backu
 test("the first device learns of the second, and a new message reaches all three", options, async () => {
   const id = alice.getUserId();
   for (const client of [alice, bob]) {
-    await until(client, async () => {
+    await until(async () => {
       const devices = (await client.getCrypto().getUserDeviceInfo([id])).get(id);
       return devices?.has(second.getDeviceId());
     });
@@ -141,15 +141,15 @@ test("alice and bob verify each other by emoji", options, async () => {
   await bob.getCrypto().bootstrapCrossSigning({
     authUploadDeviceSigningKeys: byPassword("e2e-bob"),
   });
-  await until(alice, () => alice.getCrypto().userHasCrossSigningKeys(bob.getUserId(), true));
+  await until(() => alice.getCrypto().userHasCrossSigningKeys(bob.getUserId(), true));
   const asked = once(bob, CryptoEvent.VerificationRequestReceived, () => true);
   const mine = await alice.getCrypto().requestVerificationDM(bob.getUserId(), room);
   const [theirs] = await asked;
   await theirs.accept();
-  const phase = (request, wanted) => until(alice, () => request.phase >= wanted);
+  const phase = (request, wanted) => until(() => request.phase >= wanted);
   await phase(mine, VerificationPhase.Ready);
   const verifier = await mine.startVerification("m.sas.v1");
-  await until(bob, () => theirs.verifier !== undefined);
+  await until(() => theirs.verifier !== undefined);
   const emoji = [];
   const compare = (verifier) => {
     verifier.on(VerifierEvent.ShowSas, (sas) => {
@@ -162,7 +162,7 @@ test("alice and bob verify each other by emoji", options, async () => {
   assert.equal(emoji.length, 2);
   assert.equal(emoji[0], emoji[1]);
   for (const [client, other] of [[alice, bob], [bob, alice]]) {
-    await until(client, async () => {
+    await until(async () => {
       const status = await client.getCrypto().getUserVerificationStatus(other.getUserId());
       return status.isCrossSigningVerified();
     });
@@ -173,7 +173,7 @@ test("a device that logs out is gone from the list", options, async () => {
   const device = second.getDeviceId();
   await second.logout(true);
   const id = alice.getUserId();
-  await until(bob, async () => {
+  await until(async () => {
     const devices = (await bob.getCrypto().getUserDeviceInfo([id])).get(id);
     return !devices.has(device);
   });
