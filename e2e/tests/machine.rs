@@ -3,6 +3,8 @@
 
 #[path = "machine/attacks.rs"]
 mod attacks;
+#[path = "machine/model.rs"]
+mod model;
 #[path = "machine/stored.rs"]
 mod stored;
 #[path = "machine/talk.rs"]

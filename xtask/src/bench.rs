@@ -52,6 +52,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     match arguments.split_first().map(|(what, rest)| (what.as_str(), rest)) {
         Some(("store", rest)) => return store(rest),
         Some(("federation", rest)) => return federation(rest),
+        Some(("e2e", [])) => return e2e(),
         _ => {}
     }
     let mut load = Vec::new();
@@ -103,6 +104,11 @@ fn federation(arguments: &[String]) -> Result<()> {
     let mut driver = command(nio_python()?, &place::root().join("tests/peer"));
     driver.arg("-B").arg("bench.py").arg(program).arg(synapse::python()?);
     run(driver.arg(fresh_folder("bench/federation")?).arg(scale))
+}
+
+/// What encryption costs, in time and bytes, on one thread.
+fn e2e() -> Result<()> {
+    run(&mut cargo(&["run", "--release", "--package=sealpost-e2e", "--example=cost"]))
 }
 
 /// What the store and a large room cost, without HTTP around them.

@@ -47,8 +47,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,keys,media,
                    --without-synapse
   bench federation between servers: joining a room of 2,000 members, taking in events, delivering; --scale F
+  bench e2e        what encryption costs, in time and bytes
   bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
   soak             sixteen clients for ten minutes; --seconds N
+  soak e2e         10,000 random steps of the encryption library, against a model
   soak federation  200 random schedules of faults between servers, and a join of a room of 10,000 members
   fuzz [TARGET…]   hostile bytes for what reads a peer's, ten minutes each; --seconds N
   sytest CHECKOUT GROUP…

@@ -1,4 +1,5 @@
 //! `cargo xtask soak`: sixteen clients in one room and in a hundred, ten minutes; `test` does it for seconds.
+//! `soak e2e`: random schedules of the encryption library against a model, 10,000 steps.
 //! `soak federation`: what the tests between servers do a few times, many times and large.
 
 use crate::command::{cargo, command, run};
@@ -15,8 +16,16 @@ pub fn soak(arguments: &[String]) -> Result<()> {
             run_for(seconds.parse().map_err(|_| format!("{seconds} is no number of seconds"))?)
         }
         [part] if part == "federation" => federation(),
-        _ => Err("soak knows only --seconds N and federation".to_owned()),
+        [part] if part == "e2e" => e2e(),
+        _ => Err("soak knows only --seconds N, e2e and federation".to_owned()),
     }
+}
+
+/// The test names each schedule's seed before it begins.
+fn e2e() -> Result<()> {
+    let mut tests = cargo(&["test", "--release", "--package=sealpost-e2e", "--test=machine", "--"]);
+    tests.args(["model::", "--nocapture"]).env("SEALPOST_STEPS", "10000");
+    run(&mut tests)
 }
 
 /// So many schedules of faults, and a room of so many members and other state events to join.

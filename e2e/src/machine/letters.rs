@@ -38,6 +38,8 @@ const CLAIM_MAX: usize = 100;
 const CLAIM_AGAIN_MS: i64 = 10 * 60 * 1_000;
 /// How often a broken session is replaced, at most.
 const HEAL_EVERY_MS: i64 = 10 * 60 * 1_000;
+/// How long the keys of messages that were passed over are kept.
+const SKIPPED_KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// How many messages wait for a session with one device.
 const WAITING_MAX: usize = 200;
 /// How many events of unknown devices are kept, of one user and of all.
@@ -155,7 +157,8 @@ impl Work<'_> {
             self.heal(user_id, &device.device_id)?;
             return Ok(None);
         };
-        self.tx.put(&at, &read.sessions)?;
+        let long_ago = self.now.saturating_sub(SKIPPED_KEPT_MS);
+        self.tx.put(&at, &read.sessions.forget_before(long_ago, self.now))?;
         if read.is_outdated {
             self.heal(user_id, &device.device_id)?;
         } else if read.sessions.owes_message(self.now) {

@@ -210,3 +210,84 @@ fn garbage_in_a_sync_does_no_harm() {
     assert!(alice.machine.user("@bob:b.test").unwrap().pinned_key.is_some());
     assert!(alice.machine.room(ROOM).unwrap().is_encrypted);
 }
+
+#[test]
+fn a_ghost_member_is_warned_of_and_not_written_to_when_it_was_not_shown() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let mut eve = world.person("@eve:e.test");
+    // Alice's server shows her a member that nobody else is shown.
+    let ghosts = [THREE[0], THREE[1], THREE[2], ("@eve:e.test", "join")];
+    world.room(GROUP, &ghosts, &mut [&mut alice, &mut eve]);
+    world.room(GROUP, &THREE, &mut [&mut bob, &mut carol]);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut eve]);
+    let shown: Vec<String> = THREE.iter().map(|(user, _)| (*user).to_owned()).collect();
+    let content = json!({ "body": "not for ghosts" });
+    let sealed = alice
+        .run(world.now, |machine, now| {
+            machine.encrypt(ROOM, "m.room.message", &content, Some(&shown), now)
+        })
+        .unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut eve]);
+    let content = &sealed.events.last().unwrap().content;
+    let event = world.server.send("@alice:a.test", content, world.now);
+    assert_eq!(world.read(&mut eve, &event), Outcome::MissingKey);
+    assert_eq!(world.text(&mut bob, &[event]), "not for ghosts");
+    // Shown to Alice, it reads: and everybody else is warned.
+    let events = world.send(&mut alice, "with a ghost");
+    world.settle(&mut [&mut alice, &mut bob, &mut eve]);
+    assert_eq!(world.text(&mut eve, &events), "with a ghost");
+    world.text(&mut bob, &events[..1]);
+    let Outcome::Read(read) = world.read(&mut bob, &events[1]) else { panic!() };
+    let warned: Vec<&str> = read.warnings.iter().map(|one| one.user_id.as_str()).collect();
+    assert_eq!(warned, ["@eve:e.test"]);
+}
+
+#[test]
+fn somebody_else_s_prekeys_are_not_written_to() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let at = |user: &str| (user.to_owned(), "ONE".to_owned());
+    let carols = world.server.one_time[&at("@carol:c.test")].clone();
+    let bobs = world.server.one_time.insert(at("@bob:b.test"), carols).unwrap();
+    let sealed = world.seal(&mut alice, "for bob").unwrap();
+    assert_eq!(sealed.not_reached, [at("@bob:b.test")]);
+    let event = world.server.send("@alice:a.test", &sealed.events[1].content, world.now);
+    world.settle(&mut [&mut alice, &mut carol, &mut bob]);
+    assert_eq!(world.read(&mut bob, &event), Outcome::MissingKey);
+    // The right ones come back, and so does the message.
+    world.server.one_time.insert(at("@bob:b.test"), bobs);
+    world.now += 11 * 60 * 1_000;
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(world.text(&mut bob, &[event]), "for bob");
+}
+
+#[test]
+fn letters_that_are_played_again_do_nothing_and_break_nothing() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let mut recorded = Vec::new();
+    for round in 0..3 {
+        let events = world.send(&mut alice, &format!("round {round}"));
+        let at = ("@bob:b.test".to_owned(), "ONE".to_owned());
+        recorded.extend(world.server.inbox.get(&at).cloned().unwrap_or_default());
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+        assert_eq!(world.text(&mut bob, &events), format!("round {round}"));
+        // A new chain each time, and an answer.
+        world.now += 8 * 24 * 60 * 60 * 1_000;
+        let events = world.send(&mut bob, "answer");
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+        assert_eq!(world.text(&mut alice, &events), "answer");
+    }
+    assert!(recorded.len() >= 3);
+    let rows = bob.written.len();
+    for _ in 0..20 {
+        let sync = json!({ "to_device": { "events": recorded } });
+        bob.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    }
+    assert!(bob.written.len() <= rows + 3, "{} rows after {rows}", bob.written.len());
+    world.settle(&mut [&mut bob, &mut alice, &mut carol]);
+    let events = world.send(&mut alice, "still well");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(world.text(&mut bob, &events), "still well");
+}

@@ -1,0 +1,137 @@
+//! What encryption costs here: `cargo xtask bench e2e`. One thread, messages of 1 KiB.
+
+use std::time::Instant;
+
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+use sealpost_e2e::{
+    Error, content,
+    envelope::Envelope,
+    identity::OwnDevice,
+    prekeys::{ClaimedPrekey, Kind, Prekey},
+    primitives::{ed25519, x25519},
+    room_message::Context,
+    sender_key::{HeldChain, OwnChain, Provenance, Received},
+    session::Sessions,
+};
+
+const MESSAGE: [u8; 1_000] = [b'x'; 1_000];
+const ROUNDS: u32 = 300;
+
+fn main() -> Result<(), Error> {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut device = |user: &str| OwnDevice {
+        user_id: user.to_owned(),
+        device_id: "DEVICE".to_owned(),
+        ed25519: ed25519::PrivateKey::generate(&mut rng),
+        x25519: x25519::PrivateKey::generate(&mut rng),
+    };
+    let (alice, bob) = (device("@alice:a.test"), device("@bob:b.test"));
+    let rng = &mut ChaCha20Rng::seed_from_u64(2);
+
+    let mut chain = OwnChain::begin(&alice, "!room:a.test", 0, rng);
+    let mut held = HeldChain::new(&chain.distribution(), Provenance::Owner);
+    let padded = content::pad(&MESSAGE)?;
+    let mut sealed = Vec::new();
+    measure("group, encrypt", ROUNDS, || {
+        let (message, _, next) = chain.seal(&[0; 32], &padded, rng)?;
+        chain = next;
+        sealed.push(message);
+        Ok(())
+    })?;
+    println!(
+        "{:<32} {:>9} bytes more than the content",
+        "group, message",
+        overhead(&sealed, &padded)
+    );
+    let context = Context {
+        room_id: "!room:a.test",
+        sender: "@alice:a.test",
+        device_id: "DEVICE",
+        audience: &[0; 32],
+    };
+    let mut messages = sealed.iter();
+    measure("group, decrypt", ROUNDS, || {
+        let Some(message) = messages.next() else { return Err(Error::NoKey) };
+        held = held.open(&context, &Received::from_bytes(message)?)?.1;
+        Ok(())
+    })?;
+
+    let identities = (alice.identity(), bob.identity());
+    let mut prekeys = Vec::new();
+    measure("prekey, make", ROUNDS, || {
+        prekeys.push(Prekey::generate(&bob, Kind::OneTime, rng)?);
+        Ok(())
+    })?;
+    let (mut begun, mut firsts) = (Vec::new(), Vec::new());
+    let mut claimed = prekeys.iter();
+    measure("session, begin and first message", ROUNDS, || {
+        let Some((prekey, object)) = claimed.next() else { return Err(Error::NoKey) };
+        let claimed = ClaimedPrekey::verify(&identities.1, &prekey.id.name(), object)?;
+        let sessions = Sessions::default().begin(&alice, &identities.1, &claimed, 0, rng)?;
+        let (envelope, sessions) = sessions.encrypt(&MESSAGE, 0, rng)?;
+        begun.push(sessions);
+        firsts.push(envelope);
+        Ok(())
+    })?;
+    let mut accepted = Vec::new();
+    let mut arrived = prekeys.iter().zip(&firsts);
+    measure("session, accept", ROUNDS, || {
+        let Some(((prekey, _), envelope)) = arrived.next() else { return Err(Error::NoKey) };
+        let Envelope::Prekey(header, message) = Envelope::from_bytes(envelope)? else {
+            return Err(Error::Encoding);
+        };
+        let first = (&header, message.as_slice());
+        let (read, _) = Sessions::default().accept(&bob, &identities.0, prekey, &[], first, 0)?;
+        accepted.push(read.sessions);
+        Ok(())
+    })?;
+    let (Some(mut one), Some(mut two)) = (begun.pop(), accepted.pop()) else {
+        return Err(Error::NoKey);
+    };
+    let (answer, next) = two.encrypt(b"", 0, rng)?;
+    two = next;
+    one = one.decrypt(&Envelope::from_bytes(&answer)?, 0)?.ok_or(Error::NoKey)?.sessions;
+    let mut envelopes = Vec::new();
+    measure("direct, encrypt in a chain", ROUNDS, || {
+        let (envelope, next) = one.encrypt(&MESSAGE, 0, rng)?;
+        one = next;
+        envelopes.push(envelope);
+        Ok(())
+    })?;
+    println!(
+        "{:<32} {:>9} bytes more than the content",
+        "direct, envelope",
+        overhead(&envelopes, &MESSAGE)
+    );
+    let mut arrived = envelopes.iter();
+    measure("direct, decrypt in a chain", ROUNDS, || {
+        let Some(envelope) = arrived.next() else { return Err(Error::NoKey) };
+        two = two.decrypt(&Envelope::from_bytes(envelope)?, 0)?.ok_or(Error::NoKey)?.sessions;
+        Ok(())
+    })?;
+    println!("{:<32} {:>9} bytes", "session, stored", two.to_bytes()?.len());
+    println!("{:<32} {:>9} bytes", "chain, stored", held.to_bytes()?.len());
+    Ok(())
+}
+
+fn overhead(messages: &[Vec<u8>], content: &[u8]) -> usize {
+    messages.last().map_or(0, Vec::len).saturating_sub(content.len())
+}
+
+/// The median of single runs, which a busy machine disturbs least.
+fn measure(
+    what: &str,
+    rounds: u32,
+    mut run: impl FnMut() -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        run()?;
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    let median = times.get(times.len() / 2).map_or(0.0, std::time::Duration::as_secs_f64);
+    println!("{what:<32} {:>9.1} µs", median * 1e6);
+    Ok(())
+}
