@@ -12,4 +12,5 @@ pub mod membership;
 pub mod openid;
 pub mod query;
 pub mod space;
+pub mod thirdparty;
 pub mod transactions;

@@ -207,8 +207,9 @@ pub fn routes() -> Routes {
     routes.add(federation::membership::prepare_leave_event);
     routes.add(federation::membership::create_leave_event);
     routes.add(federation::membership::create_invite);
-    let invite = federation::membership::INVITE_V1;
-    routes.add_raw(Method::PUT, invite, federation::membership::create_invite_v1);
+    let invite_v1 = federation::membership::INVITE_V1;
+    routes.add_raw(Method::PUT, invite_v1, federation::membership::create_invite_v1);
+    routes.add(federation::thirdparty::exchange_invite);
     routes.add(federation::transactions::send_transaction_message);
     routes.add(federation::event::get_event);
     routes.add(federation::event::get_room_state);

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomId, RoomOrAliasId};
+use ruma::{
+    OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomId, RoomOrAliasId,
+    api::client::membership::ThirdPartySigned,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -25,15 +28,19 @@ impl Joins {
         Self { rooms, remote }
     }
 
-    /// Joins `room`. `via` are servers that may help.
+    /// Joins `room`. `via` are servers that may help; `signed` proves an invite of who the caller is elsewhere.
     pub async fn join(
         &self,
         caller: &Arc<Session>,
         room: &RoomOrAliasId,
         via: Vec<OwnedServerName>,
         reason: Option<String>,
+        signed: Option<ThirdPartySigned>,
     ) -> Result<OwnedRoomId> {
         let (room_id, mut via) = self.find(room, via).await?;
+        if let Some(signed) = signed {
+            self.remote.accept_third_party_invite(&room_id, &caller.user_id, signed).await?;
+        }
         match self.rooms.join_local(caller, &room_id, reason.clone()).await? {
             LocalJoin::Joined(info) => {
                 self.rooms.keep_settings(caller.user_nid, &caller.user_id, &info).await?;

@@ -19,6 +19,7 @@ pub mod directory;
 pub mod edu;
 mod fetch;
 pub mod invite;
+mod invite_v1;
 pub mod join;
 pub mod keys;
 mod knock;
@@ -38,6 +39,7 @@ pub mod serve_join;
 pub mod signs_of_life;
 pub mod spaces;
 mod spooled;
+mod third_party_invite;
 mod timestamps;
 pub mod transaction;
 

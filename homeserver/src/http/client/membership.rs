@@ -28,7 +28,8 @@ pub async fn join_room_by_id(
 ) -> Result<join_room_by_id::v3::Response> {
     let Ruma { request, caller } = request;
     let room = <&RoomOrAliasId>::from(&*request.room_id);
-    let joined = ctx.joins.join(&caller, room, Vec::new(), request.reason).await?;
+    let signed = request.third_party_signed;
+    let joined = ctx.joins.join(&caller, room, Vec::new(), request.reason, signed).await?;
     ctx.presence.moved(&caller);
     Ok(join_room_by_id::v3::Response::new(joined))
 }
@@ -41,7 +42,8 @@ pub async fn join_room_by_id_or_alias(
 ) -> Result<join_room_by_id_or_alias::v3::Response> {
     let Ruma { request, caller } = request;
     let via: Vec<OwnedServerName> = request.via;
-    let joined = ctx.joins.join(&caller, &request.room_id_or_alias, via, request.reason).await?;
+    let (room, signed) = (&request.room_id_or_alias, request.third_party_signed);
+    let joined = ctx.joins.join(&caller, room, via, request.reason, signed).await?;
     ctx.presence.moved(&caller);
     Ok(join_room_by_id_or_alias::v3::Response::new(joined))
 }

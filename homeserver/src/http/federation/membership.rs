@@ -3,16 +3,15 @@
 
 use actix_web::HttpResponse;
 use ruma::{
-    OwnedEventId, OwnedRoomId, RoomVersionId,
+    OwnedEventId, OwnedRoomId,
     api::federation::{
         authentication::ServerSignatures,
         membership::{
-            RawStrippedState, create_invite, create_join_event, create_knock_event,
-            create_leave_event, prepare_join_event, prepare_knock_event, prepare_leave_event,
+            create_invite, create_join_event, create_knock_event, create_leave_event,
+            prepare_join_event, prepare_knock_event, prepare_leave_event,
         },
     },
 };
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -23,6 +22,8 @@ use crate::{
         ruma::{Answer as _, Call, Ctx, Json, Ruma},
     },
 };
+
+pub const INVITE_V1: &str = "/_matrix/federation/v1/invite/{room_id}/{event_id}";
 
 /// `GET /_matrix/federation/v1/make_join/{roomId}/{userId}`
 ///
@@ -106,40 +107,19 @@ pub async fn create_invite(
     Ok(create_invite::v2::Response::new(ctx.remote.take_invite(&caller, request).await?))
 }
 
-pub const INVITE_V1: &str = "/_matrix/federation/v1/invite/{room_id}/{event_id}";
-
-/// `PUT /_matrix/federation/v1/invite/{roomId}/{eventId}`: to rooms of the first two versions, whose invites are
-/// alike. ruma's request takes the event apart, and its signatures with it.
+/// `PUT /_matrix/federation/v1/invite/{roomId}/{eventId}`. The body is the event.
 ///
 /// <https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv1inviteroomideventid>
 pub async fn create_invite_v1(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
     let origin = ServerSignatures::caller(&ctx, &call.http, &mut call.body).await?;
-    let request = invite_v1(&mut call).await?;
-    let event = ctx.remote.take_invite(&origin, request).await?;
-    Json(format!(r#"[200,{{"event":{event}}}]"#).into()).into_response()
-}
-
-async fn invite_v1(call: &mut Call) -> Result<create_invite::v2::Request> {
-    #[derive(Deserialize)]
-    struct Event {
-        #[serde(default)]
-        unsigned: Unsigned,
-    }
-    #[derive(Default, Deserialize)]
-    struct Unsigned {
-        #[serde(default)]
-        invite_room_state: Vec<RawStrippedState>,
-    }
     let [room_id, event_id] = call.decoded()?;
-    let room_id = OwnedRoomId::try_from(room_id)
-        .map_err(|_| Error::invalid_param("The room id is malformed"))?;
-    let event_id = OwnedEventId::try_from(event_id)
-        .map_err(|_| Error::invalid_param("The event id is malformed"))?;
+    let malformed = |error: ruma::IdParseError| Error::invalid_param(error.to_string());
+    let room_id = OwnedRoomId::try_from(room_id).map_err(malformed)?;
+    let event_id = OwnedEventId::try_from(event_id).map_err(malformed)?;
     let body = call.body.read().await?;
     check_depth(&body)?;
-    let malformed = |error: serde_json::Error| Error::bad_json(error.to_string());
-    let event: Box<RawValue> = serde_json::from_slice(&body).map_err(malformed)?;
-    let Event { unsigned } = serde_json::from_slice(&body).map_err(malformed)?;
-    let (version, state) = (RoomVersionId::V1, unsigned.invite_room_state);
-    Ok(create_invite::v2::Request::new(room_id, event_id, version, event, state))
+    let event: Box<RawValue> =
+        serde_json::from_slice(&body).map_err(|error| Error::bad_json(error.to_string()))?;
+    let event = ctx.remote.take_invite_v1(&origin, room_id, &event_id, event).await?;
+    Json(format!(r#"[200,{{"event":{event}}}]"#).into()).into_response()
 }

@@ -43,6 +43,9 @@ const STRIPPED: [StateEventType; 7] = [
     StateEventType::RoomEncryption,
 ];
 
+/// An invite tells no more of the room than this.
+const ROOM_STATE_MAX: usize = 100;
+
 impl Remote {
     /// Invites a user of another server to a room that this one is in.
     pub async fn invite(
@@ -130,9 +133,10 @@ impl Remote {
         let signed = self.sign(&event, rules)?;
         let pdu = match self.check(&info, vec![event]).await?.into_iter().next() {
             Some(Ok(pdu)) if pdu.event_id == event_id => pdu,
-            Some(Err(unfit)) => return Err(Error::forbidden(unfit.reason)),
+            Some(Err(unfit)) => return Err(Error::invalid_param(unfit.reason)),
             _ => return Err(Error::invalid_param("The event has another id")),
         };
+        self.check_room_state(&info, &request.invite_room_state).await?;
         let invited = self.check_invite(origin, &pdu)?;
         let (id, user) = (info.id.clone(), invited.clone());
         let read = self.context.store.read(move |conn| {
@@ -158,6 +162,29 @@ impl Remote {
             self.timeline.append_out_of_band(Arc::new(info), invite).await?;
         }
         Ok(signed)
+    }
+
+    /// What an invite tells of the room, where the version of the room makes it provable: events of this very room,
+    /// signed, the create event among them.
+    async fn check_room_state(&self, info: &RoomInfo, state: &[RawStrippedState]) -> Result<()> {
+        if !info.rules.authorization.room_create_event_id_as_room_id {
+            return Ok(());
+        }
+        if state.len() > ROOM_STATE_MAX {
+            return Err(Error::invalid_param("The state of the room has too many events"));
+        }
+        let checked = self.check(info, state.iter().map(|event| json_of(event).to_owned()).collect());
+        let mut has_create = false;
+        for event in checked.await? {
+            let event = event.map_err(|unfit| {
+                Error::invalid_param(format!("The state of the room: {}", unfit.reason))
+            })?;
+            has_create |= event.event_type == TimelineEventType::RoomCreate;
+        }
+        if !has_create {
+            return Err(Error::invalid_param("The state of the room has no create event"));
+        }
+        Ok(())
     }
 
     fn check_invite(&self, origin: &ServerName, pdu: &Pdu) -> Result<ruma::OwnedUserId> {
@@ -202,12 +229,16 @@ pub(super) fn told(state: &[RawStrippedState], own: &Pdu) -> String {
 }
 
 /// What a client is shown of an event in an invite's state.
-fn stripped(event: &RawStrippedState) -> Option<Value> {
+pub(super) fn stripped(event: &RawStrippedState) -> Option<Value> {
+    stripped_event(json_of(event).get())
+}
+
+fn json_of(event: &RawStrippedState) -> &RawValue {
     #[expect(deprecated, reason = "servers older than v1.16 still send it")]
     match event {
-        RawStrippedState::Stripped(event) => stripped_event(event.json().get()),
-        RawStrippedState::Pdu(event) => stripped_event(event.get()),
-        _ => None,
+        RawStrippedState::Stripped(event) => event.json(),
+        RawStrippedState::Pdu(event) => event,
+        _ => RawValue::NULL,
     }
 }
 
