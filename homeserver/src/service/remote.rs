@@ -19,7 +19,7 @@ pub mod directory;
 pub mod edu;
 mod fetch;
 pub mod invite;
-mod invite_v1;
+pub mod invite_v1;
 pub mod join;
 pub mod keys;
 mod knock;
@@ -54,8 +54,8 @@ use sealpost_federation::{
 use tokio::sync::Semaphore;
 
 use self::{
-    acl::Acls, device_updates::RoomServers, locks::Locks, others::OtherServers, pending::Pending,
-    signs_of_life::SignsOfLife, spaces::Spaces,
+    acl::Acls, locks::Locks, others::OtherServers, pending::Pending, signs_of_life::SignsOfLife,
+    spaces::Spaces,
 };
 use super::{
     device_lists::DeviceLists,
@@ -87,7 +87,6 @@ pub struct Remote {
     /// One transaction of a server at a time.
     origins: Locks<OwnedServerName>,
     device_lists: DeviceLists,
-    room_servers: Arc<RoomServers>,
     /// Each change of a device is told once.
     announcing: tokio::sync::Mutex<()>,
     /// One look at a user's devices at a time.
@@ -132,7 +131,6 @@ impl Remote {
             policy,
             signs_of_life,
             device_lists,
-            room_servers: Arc::default(),
             announcing: tokio::sync::Mutex::default(),
             fetching_devices: Locks::default(),
             spool_folder,

@@ -1,8 +1,9 @@
 //! Memberships: the current one of each user in each room, and each change of it.
 
 use diesel::{
-    dsl::{count_star, exists, not},
+    dsl::{count_star, exists, not, sql},
     prelude::*,
+    sql_types::{BigInt, Text},
 };
 use ruma::OwnedRoomId;
 
@@ -90,6 +91,24 @@ pub fn all(conn: &mut Conn, room: RoomNid) -> Result<Vec<(UserNid, String, Strin
             memberships::membership,
             memberships::event_nid,
         ))
+        .load(conn)?)
+}
+
+/// The servers that have users in a room, those who came first in front: the names that user ids end
+/// with, gathered in the database, however many users there are.
+pub fn servers(conn: &mut Conn, room: RoomNid) -> Result<Vec<String>> {
+    let find = match conn {
+        Conn::Sqlite(_) => "instr",
+        Conn::Postgres(_) => "strpos",
+    };
+    let server = || sql::<Text>(&format!("substr(users.user_id, {find}(users.user_id, ':') + 1)"));
+    Ok(memberships::table
+        .inner_join(users::table.on(users::user_nid.eq(memberships::user_nid)))
+        .filter(memberships::room_nid.eq(room))
+        .filter(memberships::membership.eq("join"))
+        .group_by(server())
+        .select(server())
+        .order(sql::<BigInt>("min(memberships.user_nid)"))
         .load(conn)?)
 }
 
@@ -371,3 +390,6 @@ pub fn mutual(
     let parse = |(nid, id): (RoomNid, String)| Some((nid, OwnedRoomId::try_from(id).ok()?));
     Ok(rows.into_iter().filter_map(parse).collect())
 }
+
+#[cfg(test)]
+mod tests;

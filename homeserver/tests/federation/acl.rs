@@ -20,7 +20,7 @@ use ruma::{
 use sealpost_federation::{Error, client::Limits};
 use serde_json::{json, value::RawValue};
 
-use crate::network::Network;
+use crate::{network::Network, puppet::Puppet};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_server_finds_every_door_of_the_room_closed_and_those_of_others_open() {
@@ -101,4 +101,63 @@ async fn a_denied_server_finds_every_door_of_the_room_closed_and_those_of_others
     alice.sees(closed, &["denied", "after"]).await;
     a.stop().await;
     b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edus_of_a_denied_server_are_left_out_and_a_redacted_list_denies_at_once() {
+    let network = Network::new();
+    let a = network.start("a.test").await;
+    let alice = a.register("alice").await;
+    let puppet = Puppet::start(&network, "puppet.test").await;
+    let version = RoomVersionId::V11;
+    let (mut rooms, mut joined) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let new = json!({ "room_version": version, "preset": "public_chat" });
+        let room = alice.create_room(new).await;
+        joined.push(puppet.join("a.test", &room, version.clone()).await);
+        rooms.push(room);
+    }
+    let [closed, open] = &rooms[..] else { unreachable!() };
+    let denying = json!({ "allow": ["*"], "deny": ["puppet.test"] });
+    alice.set_state(closed, "m.room.server_acl", denying).await;
+    let list = alice.set_state_id(open, "m.room.server_acl", json!({ "allow": ["*"] })).await;
+
+    let before = alice.call(Method::GET, "sync?timeout=0", json!({})).await;
+    let since = before["next_batch"].as_str().unwrap();
+    let edus = joined.iter().flat_map(|room| {
+        let (id, user) = (room.id.as_str(), &room.user);
+        [
+            json!({ "edu_type": "m.typing", "content": {
+                "room_id": id, "user_id": user, "typing": true,
+            } }),
+            json!({ "edu_type": "m.receipt", "content": { id: { "m.read": {
+                user.as_str(): { "event_ids": [room.last], "data": { "ts": 1 } },
+            } } } }),
+        ]
+    });
+    puppet.transaction("a.test", Vec::new(), edus.collect()).await.unwrap();
+    let sync = alice.call(Method::GET, &format!("sync?timeout=0&since={since}"), json!({})).await;
+    let kinds = |room: &str| {
+        let events = sync["rooms"]["join"][room]["ephemeral"]["events"].as_array().cloned();
+        let events = events.unwrap_or_default();
+        let mut kinds: Vec<_> = events.iter().map(|event| event["type"].to_string()).collect();
+        kinds.sort();
+        kinds
+    };
+    assert_eq!(kinds(open), [r#""m.receipt""#, r#""m.typing""#], "{sync}");
+    assert!(kinds(closed).is_empty(), "{sync}");
+
+    // A list without content allows nobody; the room's state is the same event as before.
+    let ask = || {
+        let mut request =
+            prepare_join_event::v1::Request::new(joined[1].id.clone(), joined[1].user.clone());
+        request.ver = vec![version.clone()];
+        puppet.send("a.test", request)
+    };
+    ask().await.unwrap();
+    let path = format!("rooms/{open}/redact/{list}/1");
+    alice.call(Method::PUT, &path, json!({})).await;
+    let refusal = ask().await.unwrap_err().to_string();
+    assert!(refusal.contains("access control"), "{refusal}");
+    a.stop().await;
 }

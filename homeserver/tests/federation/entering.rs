@@ -3,8 +3,11 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use sealpost_homeserver::storage::rooms;
+
 use crate::{
     network::Network,
+    puppet::{Puppet, Reply},
     user::{User, encode},
 };
 
@@ -159,4 +162,36 @@ async fn a_restricted_join_is_vouched_for_by_a_server_that_can() {
     for server in [a, b, c] {
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_fails_leaves_no_room_behind() {
+    let network = Network::new();
+    let a = network.start("a.test").await;
+    let alice = a.register("alice").await;
+    let puppet = Puppet::start(&network, "puppet.test").await;
+    let (room, user) = ("!gone:puppet.test", alice.id.clone());
+    let template = json!({
+        "type": "m.room.member", "room_id": room, "sender": user, "state_key": user,
+        "content": { "membership": "join" }, "auth_events": [], "prev_events": [], "depth": 5,
+        "origin_server_ts": 1,
+    });
+    let made = json!({ "room_version": "11", "event": template });
+    puppet.script.set(move |asked| match asked.path.as_str() {
+        path if path.contains("/make_join/") => Some(Reply::Json(200, made.clone())),
+        path if path.contains("/send_join/") => {
+            Some(Reply::Json(403, json!({ "errcode": "M_FORBIDDEN", "error": "no" })))
+        }
+        _ => None,
+    });
+    let path = format!("join/{}?via=puppet.test", encode(room));
+    let (status, _) = alice.try_call(Method::POST, &path, json!({})).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(puppet.asked("/_matrix/federation/v2/send_join"), 1);
+    a.stop().await;
+    let store = network.database("a.test").await;
+    let id = ruma::OwnedRoomId::try_from(room).unwrap();
+    let known = store.read(move |conn| rooms::by_id(conn, &id)).await.unwrap();
+    assert!(known.is_none(), "{known:?}");
+    store.close().await;
 }

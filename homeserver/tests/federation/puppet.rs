@@ -40,6 +40,7 @@ use crate::network::Network;
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub path: String,
+    pub body: String,
 }
 
 pub enum Reply {
@@ -95,9 +96,11 @@ pub struct PuppetRoom {
 pub fn rules_of(version: RoomVersionId) -> &'static RoomVersionRules {
     static V1: LazyLock<RoomVersionRules> = LazyLock::new(|| RoomVersionId::V1.rules().unwrap());
     static V11: LazyLock<RoomVersionRules> = LazyLock::new(|| RoomVersionId::V11.rules().unwrap());
+    static V12: LazyLock<RoomVersionRules> = LazyLock::new(|| RoomVersionId::V12.rules().unwrap());
     match version {
         RoomVersionId::V1 => &V1,
         RoomVersionId::V11 => &V11,
+        RoomVersionId::V12 => &V12,
         other => panic!("no rules of {other} here"),
     }
 }
@@ -413,5 +416,6 @@ async fn read(
     }
     let line = String::from_utf8_lossy(&read[..head]).into_owned();
     let path = line.split(' ').nth(1).ok_or_else(ended)?.to_owned();
-    Ok(Asked { path })
+    let body = String::from_utf8_lossy(&read[head..head + length]).into_owned();
+    Ok(Asked { path, body })
 }

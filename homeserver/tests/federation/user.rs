@@ -123,8 +123,14 @@ impl User {
     }
 
     pub async fn set_state(&self, room: &str, event_type: &str, content: Value) {
+        self.set_state_id(room, event_type, content).await;
+    }
+
+    /// The same, and the id of the event.
+    pub async fn set_state_id(&self, room: &str, event_type: &str, content: Value) -> String {
         let path = format!("rooms/{}/state/{event_type}/", encode(room));
-        self.call(Method::PUT, &path, content).await;
+        let answer = self.call(Method::PUT, &path, content).await;
+        answer["event_id"].as_str().unwrap().to_owned()
     }
 
     pub async fn state(&self, room: &str, event_type: &str) -> Value {

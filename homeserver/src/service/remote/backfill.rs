@@ -12,8 +12,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use ruma::{
-    OwnedEventId, OwnedServerName, ServerName, UInt, UserId,
-    api::federation::backfill::get_backfill,
+    OwnedEventId, OwnedServerName, ServerName, UInt, api::federation::backfill::get_backfill,
 };
 use sealpost_federation::client::Limits;
 
@@ -25,7 +24,7 @@ use crate::{
         room_info::RoomInfo,
         timeline::{Before, Direction, Outcome, RemoteEvent},
     },
-    storage::{Position, events, members},
+    storage::{Position, events},
 };
 
 /// How many events are asked for at once.
@@ -52,6 +51,8 @@ struct Gap {
     begin: Option<Position>,
     /// The prev_events of the event after it that have no place here.
     missing: Vec<OwnedEventId>,
+    /// Whose the event after it is: they know what is before it.
+    told_by: Option<OwnedServerName>,
 }
 
 impl Remote {
@@ -81,19 +82,28 @@ impl Remote {
     }
 
     async fn gap(&self, info: &RoomInfo, end: Position) -> Result<Gap> {
-        let room = info.nid;
+        let (context, room) = (self.context.clone(), info.nid);
         let read = self.context.store.read(move |conn| {
             let mut missing = events::missing_before(conn, room, end)?;
             missing.truncate(FROM_MAX);
-            let before = (Position(i64::MIN), Position(end.0.saturating_sub(1)));
-            let before = events::timeline(conn, room, before, Direction::Backward, 1)?;
-            Ok(Gap { end, begin: before.first().map(|(_, position)| *position), missing })
+            let until_end = (Position(i64::MIN), end);
+            let mut rows = events::timeline(conn, room, until_end, Direction::Backward, 2)?;
+            rows.reverse();
+            let told_by = match rows.pop() {
+                Some((nid, at)) if at == end => {
+                    let event = context.events.get(conn, nid)?;
+                    Some(event.pdu.sender.server_name().to_owned())
+                }
+                _ => None,
+            };
+            let begin = rows.pop().map(|(_, position)| position);
+            Ok(Gap { end, begin, missing, told_by })
         });
         read.await
     }
 
     async fn ask_for_history(&self, info: &Arc<RoomInfo>, gap: &Gap) -> Result<bool> {
-        for server in self.servers_in(info).await? {
+        for server in self.servers_in(info, gap.told_by.as_deref()).await? {
             match self.history_from(&server, info, gap).await {
                 Ok(0) => {}
                 Ok(count) => {
@@ -109,24 +119,20 @@ impl Remote {
         Ok(false)
     }
 
-    /// Other servers in a room that we talk to, a few.
-    async fn servers_in(&self, info: &RoomInfo) -> Result<Vec<OwnedServerName>> {
-        let (context, room) = (self.context.clone(), info.nid);
-        let read = self.context.store.read(move |conn| members::of_room(conn, room, "join"));
-        let mut servers: Vec<OwnedServerName> = Vec::new();
-        for (_, user, _) in read.await? {
-            let Ok(user) = <&UserId>::try_from(user.as_str()) else { continue };
-            let server = user.server_name();
-            if server != context.server_name
-                && self.policy.allows(server)
-                && !servers.iter().any(|known| known == server)
-            {
-                servers.push(server.to_owned());
-            }
-            if servers.len() == SERVERS_MAX {
-                break;
-            }
+    /// Other servers in a room that we talk to, a few: first `preferred`, then those who came first.
+    pub(super) async fn servers_in(
+        &self,
+        info: &RoomInfo,
+        preferred: Option<&ServerName>,
+    ) -> Result<Vec<OwnedServerName>> {
+        let (context, others, room) = (self.context.clone(), self.others.clone(), info.nid);
+        let read = self.context.store.read(move |conn| others.in_room(&context, conn, room));
+        let mut servers = (*read.await?).clone();
+        let at = servers.iter().position(|server| Some(&**server) == preferred);
+        if let Some(first) = at.and_then(|at| servers.get_mut(..=at)) {
+            first.rotate_right(1);
         }
+        servers.truncate(SERVERS_MAX);
         Ok(servers)
     }
 

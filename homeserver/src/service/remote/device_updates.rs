@@ -4,11 +4,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use quick_cache::sync::Cache;
-use ruma::{OwnedServerName, UserId};
+use ruma::OwnedServerName;
 use serde_json::{Map, Value, json};
 
-use super::{Policy, Remote, outbox::Seen};
+use super::{Remote, others::OtherServers, outbox::Seen};
 use crate::{
     error::{Error, Result},
     service::{
@@ -17,30 +16,15 @@ use crate::{
         timeline::Context,
     },
     storage::{
-        Conn, Position, RoomNid, UserNid, cross_signing, device_keys,
+        Conn, Position, UserNid, cross_signing, device_keys,
         device_lists::{self, UpdateRow},
         devices, members, outbox,
     },
 };
 
-const ROOMS: usize = 2_000;
 /// How many changes are read at once, and how many rows are written in one commit.
 const UPDATES_AT_ONCE: i64 = 50;
 const ROWS_AT_ONCE: usize = 500;
-
-/// Which other servers are in a room, in memory, bounded.
-pub(super) struct RoomServers(Cache<RoomNid, Arc<Servers>>);
-
-struct Servers {
-    at: Position,
-    names: BTreeSet<OwnedServerName>,
-}
-
-impl Default for RoomServers {
-    fn default() -> Self {
-        Self(Cache::new(ROOMS))
-    }
-}
 
 /// An EDU and whom it is for.
 struct Announcement {
@@ -55,11 +39,10 @@ impl Remote {
         let _one_at_a_time = self.announcing.lock().await;
         loop {
             let seen = Seen(self.context.notifier.position());
-            let (context, policy) = (self.context.clone(), self.policy.clone());
-            let servers = self.room_servers.clone();
+            let (context, others) = (self.context.clone(), self.others.clone());
             let read = self.context.store.read(move |conn| {
                 let updates = device_lists::updates(conn, UPDATES_AT_ONCE)?;
-                let announce = |update| announcement(&context, conn, &policy, &servers, update);
+                let announce = |update| announcement(&context, conn, &others, update);
                 updates.into_iter().map(announce).collect::<Result<Vec<_>>>()
             });
             let announcements = read.await?;
@@ -114,16 +97,14 @@ impl Remote {
 fn announcement(
     context: &Context,
     conn: &mut Conn,
-    policy: &Policy,
-    servers: &RoomServers,
+    others: &OtherServers,
     update: UpdateRow,
 ) -> Result<Announcement> {
     let user = update.user_nid;
     let mut names = BTreeSet::new();
     for room in members::joined_rooms(conn, user)? {
-        names.extend(servers.of(context, conn, room)?.names.iter().cloned());
+        names.extend(others.in_room(context, conn, room)?.iter().cloned());
     }
-    names.retain(|server| policy.allows(server));
     let mut edu = String::new();
     if !names.is_empty() {
         let user_id = context.store.users().key(conn, user)?;
@@ -172,28 +153,4 @@ fn signing_keys(conn: &mut Conn, (user, user_id): (UserNid, &str)) -> Result<Str
 
 fn parse(json: &str) -> Result<Value> {
     serde_json::from_str(json).map_err(|error| Error::internal(format!("stored keys: {error}")))
-}
-
-impl RoomServers {
-    /// As of the snapshot of `conn`, or later.
-    fn of(&self, context: &Context, conn: &mut Conn, room: RoomNid) -> Result<Arc<Servers>> {
-        if let Some(servers) = self.0.get(&room)
-            && context.notifier.last_change(Subject::State(room)) <= servers.at
-        {
-            return Ok(servers);
-        }
-        let at = crate::storage::current_position(conn)?;
-        let mut names = BTreeSet::new();
-        for (_, user_id, _) in members::of_room(conn, room, "join")? {
-            if let Ok(user_id) = <&UserId>::try_from(user_id.as_str())
-                && user_id.server_name() != context.server_name
-                && !names.contains(user_id.server_name())
-            {
-                names.insert(user_id.server_name().to_owned());
-            }
-        }
-        let servers = Arc::new(Servers { at, names });
-        self.0.insert(room, servers.clone());
-        Ok(servers)
-    }
 }

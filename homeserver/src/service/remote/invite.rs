@@ -19,7 +19,7 @@ use sealpost_federation::{canonical, client::Limits};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Remote, refused, serve_events::raw};
+use super::{Remote, invite_v1, refused, serve_events::raw};
 use crate::{
     error::{Error, Result},
     room::{build::Draft, event::Pdu, version},
@@ -65,10 +65,16 @@ impl Remote {
             raw(&pdu.json)?,
             stripped.into_iter().map(RawStrippedState::Pdu).collect(),
         );
-        let answer = self.client.send(server, request, Limits::SMALL).await;
-        let answer = answer.map_err(|error| refused(server, error))?;
+        let answer = self.client.send(server, request.clone(), Limits::SMALL).await;
+        let signed = match answer.map(|answer| answer.event) {
+            Err(error) if invite_v1::is_wanted(&info.version, &error) => {
+                self.send_invite_v1(server, request).await
+            }
+            answer => answer,
+        };
+        let signed = signed.map_err(|error| refused(server, error))?;
         self.signs_of_life.heard_from(server);
-        let checked = self.check(info, vec![answer.event]).await?.into_iter().next();
+        let checked = self.check(info, vec![signed]).await?.into_iter().next();
         let signed = match checked {
             Some(Ok(signed)) if signed.event_id == pdu.event_id => signed,
             _ => {
@@ -173,7 +179,8 @@ impl Remote {
         if state.len() > ROOM_STATE_MAX {
             return Err(Error::invalid_param("The state of the room has too many events"));
         }
-        let checked = self.check(info, state.iter().map(|event| json_of(event).to_owned()).collect());
+        let checked =
+            self.check(info, state.iter().map(|event| json_of(event).to_owned()).collect());
         let mut has_create = false;
         for event in checked.await? {
             let event = event.map_err(|unfit| {

@@ -148,7 +148,7 @@ impl Remote {
             made.event_id.clone(),
             made.event.clone(),
         );
-        let info = self.enter(room_id, &made).await?;
+        let info = self.not_entered(room_id, &made).await?;
         let answer = self.spooled(server, &info, request, Limits::JOIN).await?;
         let resident = self.is_resident(&info).await?;
 
@@ -166,6 +166,7 @@ impl Remote {
             };
         }
         check_create(server, &info, &answer.state)?;
+        let info = self.enter(&info).await?;
         let state = answer.state.iter().map(|event| event.event_id.clone());
         let ids: Vec<OwnedEventId> = state.collect();
         let members = answer.state.iter().filter(|event| is_member(event));
@@ -256,24 +257,37 @@ impl Remote {
         Ok((event_id, event))
     }
 
-    /// The row of a room that is not known yet: without state and members, so seen by nobody.
-    async fn enter(&self, room_id: &RoomId, made: &Made) -> Result<Arc<RoomInfo>> {
+    /// A room that is to be entered, which need not be known yet.
+    async fn not_entered(&self, room_id: &RoomId, made: &Made) -> Result<Arc<RoomInfo>> {
         match self.room(room_id).await {
             Ok(info) if info.version == made.version => return Ok(info),
             Ok(_) => return Err(Error::forbidden("The room has another version here")),
             Err(Error::Matrix { .. }) => {}
             Err(error) => return Err(error),
         }
+        let version = made.version.clone();
+        let rules = version::rules(&version).ok_or_else(|| unsupported_version(&version))?;
+        let (nid, id) = (self.context.store.nids().room(), room_id.to_owned());
+        Ok(Arc::new(RoomInfo { nid, id, version, rules }))
+    }
+
+    /// The row of a room that is not known yet: without state and members, so seen by nobody. What then fails
+    /// leaves events that are of use when it is tried again.
+    async fn enter(&self, info: &Arc<RoomInfo>) -> Result<Arc<RoomInfo>> {
+        match self.room(&info.id).await {
+            Err(Error::Matrix { .. }) => {}
+            known => return known,
+        }
         let row = RoomRow {
-            room_nid: self.context.store.nids().room(),
-            room_id: room_id.to_string(),
-            version: made.version.to_string(),
+            room_nid: info.nid,
+            room_id: info.id.to_string(),
+            version: info.version.to_string(),
             generation: 0,
             state_nid: StateNid(0),
             is_public: false,
         };
         self.context.store.write(move |tx| rooms::insert(tx, &row)).await?;
-        self.room(room_id).await
+        self.room(&info.id).await
     }
 }
 

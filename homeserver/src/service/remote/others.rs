@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
-use ruma::{OwnedServerName, ServerName, UserId};
+use ruma::{OwnedServerName, ServerName};
 use sealpost_federation::Policy;
 use tokio::sync::Notify;
 
@@ -51,7 +51,7 @@ impl OtherServers {
     }
 
     /// The servers that are in a room as of the snapshot of `conn`, or later, but for ours and those that we
-    /// don't talk to.
+    /// don't talk to; those who came first in front.
     pub fn in_room(
         &self,
         context: &Context,
@@ -64,16 +64,11 @@ impl OtherServers {
             return Ok(servers);
         }
         let at = current_position(conn)?;
-        let members = members::of_room(conn, room, "join")?;
-        let users =
-            members.iter().filter_map(|(_, user_id, _)| <&UserId>::try_from(&**user_id).ok());
-        let mut names: Vec<&ServerName> = users.map(UserId::server_name).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names = members::servers(conn, room)?.into_iter();
+        let names = names.filter_map(|name| OwnedServerName::try_from(name).ok());
         let talks_to =
-            |name: &&ServerName| *name != context.server_name && self.policy.allows(name);
-        let servers: Vec<_> = names.into_iter().filter(talks_to).map(ToOwned::to_owned).collect();
-        let servers = Arc::new(servers);
+            |name: &OwnedServerName| *name != context.server_name && self.policy.allows(name);
+        let servers = Arc::new(names.filter(talks_to).collect::<Vec<_>>());
         self.rooms.insert(room, (at, servers.clone()));
         Ok(servers)
     }

@@ -65,7 +65,8 @@ impl Remote {
         if sender.server_name() != self.context.server_name {
             return Err(Error::forbidden("The user who left the token is not of this server"));
         }
-        let invite = Invite { sender, invited: state_key, signed: content.third_party_invite.signed };
+        let invite =
+            Invite { sender, invited: state_key, signed: content.third_party_invite.signed };
         let invited = invite.invited.clone();
         match self.draft_of(&info, invite).await? {
             Some(draft) => self.invite(&info, &invited, draft).await.map(drop),
@@ -85,9 +86,8 @@ impl Remote {
         }
         let sender = signed.sender.clone();
         let malformed = |error: serde_json::Error| Error::bad_json(error.to_string());
-        let signed: Map<String, Value> = serde_json::to_value(&signed)
-            .and_then(serde_json::from_value)
-            .map_err(malformed)?;
+        let signed: Map<String, Value> =
+            serde_json::to_value(&signed).and_then(serde_json::from_value).map_err(malformed)?;
         let known = match self.room(room_id).await {
             Ok(info) => Some(info),
             Err(Error::Matrix { .. }) => None,
@@ -155,7 +155,8 @@ impl Remote {
             let state = context.states.get(conn, state)?;
             let kind = StateEventType::RoomThirdPartyInvite;
             let left = state_event(&context, conn, &state, &kind, token)?;
-            let left = left.ok_or_else(|| Error::forbidden("There is no such token in this room"))?;
+            let left =
+                left.ok_or_else(|| Error::forbidden("There is no such token in this room"))?;
             let name = left.pdu.content_as::<Value>().unwrap_or_default();
             let name = name["display_name"].as_str().unwrap_or_default();
             let content = serde_json::value::to_raw_value(&invite.content(Some(name)))

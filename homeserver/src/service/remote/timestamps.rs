@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId, UserId,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, RoomId,
     api::{Direction as Asked, federation::event::get_event_by_timestamp},
 };
 use sealpost_federation::client::Limits;
@@ -15,14 +15,11 @@ use crate::{
     storage::{
         Conn, Position,
         events::{self, place_of_time},
-        members,
     },
 };
 
 /// How many events beside a time are looked at for one that the server may see.
 const BESIDE_MAX: i64 = 1_000;
-/// How many servers are asked.
-const SERVERS_MAX: usize = 5;
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(8), max_bytes: 64 << 10 };
 
 impl Remote {
@@ -62,32 +59,16 @@ impl Remote {
         direction: Direction,
     ) -> Result<Option<(OwnedEventId, MilliSecondsSinceUnixEpoch)>> {
         let (context, nid) = (self.context.clone(), info.nid);
-        let read = self.context.store.read(move |conn| {
-            let everything = (Position(i64::MIN), Position(i64::MAX));
-            if context.gaps.newest(conn, nid, everything)?.is_none() {
-                return Ok(Vec::new());
-            }
-            let mut servers: Vec<OwnedServerName> = Vec::new();
-            for (_, user, _) in members::of_room(conn, nid, "join")? {
-                let Ok(user) = <&UserId>::try_from(user.as_str()) else { continue };
-                let server = user.server_name();
-                if server != context.server_name && !servers.iter().any(|known| known == server) {
-                    servers.push(server.to_owned());
-                }
-                if servers.len() == SERVERS_MAX {
-                    break;
-                }
-            }
-            Ok(servers)
-        });
+        let everything = (Position(i64::MIN), Position(i64::MAX));
+        let read = self.context.store.read(move |conn| context.gaps.newest(conn, nid, everything));
+        if read.await?.is_none() {
+            return Ok(None);
+        }
         let dir = match direction {
             Direction::Forward => Asked::Forward,
             Direction::Backward => Asked::Backward,
         };
-        for server in read.await? {
-            if !self.policy.allows(&server) {
-                continue;
-            }
+        for server in self.servers_in(info, None).await? {
             let request = get_event_by_timestamp::v1::Request::new(info.id.clone(), time, dir);
             match self.client.send(&server, request, LIMITS).await {
                 Ok(found) => {

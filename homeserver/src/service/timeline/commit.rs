@@ -384,6 +384,8 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
         }
         if let Some(target) = prepared.redacts {
             context.events.forget(target);
+            // It may be of the state: what is made of that is made again.
+            subjects.push(Subject::State(batch.room_nid));
         }
         if prepared.redacted_by.is_some() {
             context.events.forget(prepared.event.nid);

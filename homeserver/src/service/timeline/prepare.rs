@@ -314,7 +314,7 @@ pub(super) fn remote(
     let (prev, mut missing_prev) = known_prev(context, conn, tip, pdu)?;
     let mut states = Vec::new();
     let state_before = if let Before::Entry(events) = &remote.before {
-        let (state, row) = snapshot(context, conn, tip, events)?;
+        let (state, row) = told_state(context, conn, tip, &[&tip.state], events)?;
         states.push(row);
         state
     } else {
@@ -329,7 +329,7 @@ pub(super) fn remote(
             return Ok(Preparation::done(Outcome::MissingPrev(missing_prev)));
         }
         for (_, events) in given.iter().filter(|(id, _)| missing_prev.contains(id)) {
-            let (state, row) = snapshot(context, conn, tip, events)?;
+            let (state, row) = told_state(context, conn, tip, &[&tip.state], events)?;
             states.push(row);
             forks.push(state);
         }
@@ -372,11 +372,13 @@ fn is_followed(conn: &mut Conn, tip: &Tip, event_id: &EventId) -> Result<bool> {
         || events::is_followed(conn, tip.info.nid, event_id)?)
 }
 
-/// A state of the room as another server told it.
-fn snapshot(
+/// A state of the room as another server told it, kept as a difference from the nearest of `known` where that is
+/// small.
+fn told_state(
     context: &Context,
     conn: &mut Conn,
     tip: &Tip,
+    known: &[&State],
     events: &[EventNid],
 ) -> Result<(State, NewState)> {
     let mut entries = Vec::with_capacity(events.len());
@@ -386,7 +388,13 @@ fn snapshot(
     }
     entries.sort_unstable();
     entries.dedup_by_key(|(key, _)| *key);
-    Ok(State::snapshot(entries, context.store.nids().state(), tip.info.nid))
+    let (nid, room) = (context.store.nids().state(), tip.info.nid);
+    let (told, whole) = State::snapshot(entries, nid, room);
+    let differences = known.iter().map(|known| (known, known.changes_to(&told)));
+    Ok(match differences.min_by_key(|(_, changes)| changes.len()) {
+        Some((known, changes)) => known.with(&changes, nid, room),
+        None => (told, whole),
+    })
 }
 
 /// Prepares an event to be kept without a place in the graph.

@@ -6,13 +6,17 @@ use super::{
     checks::{authorise_by_auth_events, redaction_target},
     find_all, known_prev,
     place::{Placing, merge, place},
-    snapshot,
+    told_state,
 };
 use crate::{
     error::{Error, Result},
     room::redact,
     service::timeline::{context::Context, prepare::RemoteEvent, tip::Tip},
-    storage::{Conn, state::State},
+    storage::{
+        Conn, Position,
+        events::{self, Direction},
+        state::State,
+    },
 };
 
 /// Prepares an event from before. Its prev_events must be known, or the state before it told
@@ -38,7 +42,9 @@ pub(in crate::service::timeline) fn past(
     let mut states = Vec::new();
     let state_before = match &remote.before {
         Before::Entry(events) => {
-            let (state, row) = snapshot(context, conn, tip, events)?;
+            let after = after(context, conn, tip, remote)?;
+            let known: Vec<&State> = after.iter().chain([&tip.state]).collect();
+            let (state, row) = told_state(context, conn, tip, &known, events)?;
             states.push(row);
             state
         }
@@ -69,4 +75,19 @@ pub(in crate::service::timeline) fn past(
         ..Placing::first(pdu.clone())
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
+}
+
+/// The state before the event that comes next in the timeline.
+fn after(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    remote: &RemoteEvent,
+) -> Result<Option<State>> {
+    let Some(place) = remote.past else { return Ok(None) };
+    let range = (place, Position(i64::MAX));
+    let next = events::timeline(conn, tip.info.nid, range, Direction::Forward, 1)?;
+    let Some((next, _)) = next.first() else { return Ok(None) };
+    let before = context.events.get(conn, *next)?.state_before;
+    before.map(|state| context.states.get(conn, state)).transpose()
 }
