@@ -99,21 +99,20 @@ impl Error {
     }
 
     /// Whether the other server took the request in, so that repeating it changes nothing: it answered
-    /// something unreadable, or refused for a reason that stays.
-    pub fn is_final(&self) -> bool {
-        match self {
-            Self::Response(_) | Self::TooLarge { .. } => true,
-            Self::Status { status, .. } => {
-                let passing = [
-                    StatusCode::UNAUTHORIZED,
-                    StatusCode::NOT_FOUND,
-                    StatusCode::REQUEST_TIMEOUT,
-                    StatusCode::TOO_MANY_REQUESTS,
-                ];
-                status.is_client_error() && !passing.contains(status)
-            }
-            _ => false,
-        }
+    /// something that cannot be read.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Response(_) | Self::TooLarge { .. })
+    }
+
+    /// Whether the other server says that there is something wrong with what was sent. Other refusals are about
+    /// who asks, or about the server, and may pass.
+    pub fn is_refusal(&self) -> bool {
+        let of_content = [
+            StatusCode::BAD_REQUEST,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ];
+        matches!(self, Self::Status { status, .. } if of_content.contains(status))
     }
 
     /// The Matrix error code that the other server gave, if it did.

@@ -45,6 +45,11 @@ impl Batch {
         Ok(())
     }
 
+    /// How many things are in it.
+    pub fn len(&self) -> usize {
+        self.pdus.len() + self.edus.len()
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.pdus.is_empty() && self.edus.is_empty()

@@ -1,13 +1,12 @@
 //! What waits to be sent to other servers.
 
-use std::collections::BTreeMap;
-
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 use ruma::{OwnedServerName, ServerName};
 
 use super::{
-    Conn, EventNid, Position, RoomNid, each_backend,
-    schema::{events, outbox},
+    Conn, EventNid, Position,
+    conn::{each_backend, prepared},
+    schema::outbox,
 };
 use crate::error::Result;
 
@@ -124,23 +123,17 @@ pub fn delete_until(conn: &mut Conn, destination: &str, until: Position) -> Resu
     Ok(())
 }
 
+prepared! {
+    KeepLatest<'a> = "DELETE FROM outbox WHERE destination = " destination: &'a str
+        " AND event_nid IS NOT NULL AND position NOT IN (SELECT max(waiting.position) \
+         FROM outbox AS waiting JOIN events ON events.event_nid = waiting.event_nid \
+         WHERE waiting.destination = " same: &'a str => " GROUP BY events.room_nid)";
+}
+
 /// Keeps, of the events that wait for a destination, the latest of each room. Answers how many went.
 pub fn keep_latest_of_each_room(conn: &mut Conn, destination: &str) -> Result<usize> {
-    let waiting: Vec<(Position, RoomNid)> = outbox::table
-        .inner_join(events::table.on(outbox::event_nid.eq(events::event_nid.nullable())))
-        .filter(outbox::destination.eq(destination))
-        .select((outbox::position, events::room_nid))
-        .order(outbox::position)
-        .load(conn)?;
-    let latest: BTreeMap<RoomNid, Position> =
-        waiting.iter().map(|&(position, room)| (room, position)).collect();
-    let mut gone = 0;
-    for (position, room) in waiting {
-        if latest.get(&room) != Some(&position) {
-            gone += diesel::delete(outbox::table.find((destination, position))).execute(conn)?;
-        }
-    }
-    Ok(gone)
+    let keep = KeepLatest { destination, same: destination };
+    Ok(each_backend!(conn, conn => conn.execute_returning_count(&keep))?)
 }
 
 #[cfg(test)]
@@ -149,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::storage::{
-        StateNid, UserNid,
+        RoomNid, StateNid, UserNid,
         events::EventRow,
         rooms::{self, RoomRow},
         schema::users,

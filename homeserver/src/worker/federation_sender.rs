@@ -16,14 +16,17 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use ruma::{OwnedServerName, ServerName};
-use sealpost_federation::destination::{Destination, Next};
+use sealpost_federation::destination::{Destination, Next, PATIENT_MS};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock,
     error::{Error, Result},
-    service::remote::{Remote, outbox::Seen},
+    service::remote::{
+        Remote,
+        outbox::{Seen, WIDEST},
+    },
 };
 
 /// How many transactions are on their way at once, to all servers together.
@@ -43,6 +46,16 @@ pub struct FederationSender {
     silent: Mutex<HashMap<OwnedServerName, i64>>,
     at_once: Semaphore,
     tasks: TaskTracker,
+}
+
+/// Where sending to one destination stands.
+struct Sending<'a> {
+    destination: &'a ServerName,
+    state: Destination,
+    /// How many events wait, roughly.
+    waiting: usize,
+    /// How many things the next transaction may have: fewer after the server refused one, to find out which.
+    width: usize,
 }
 
 impl FederationSender {
@@ -126,26 +139,25 @@ impl FederationSender {
     /// Sends everything that waits for one destination, then ends.
     async fn send_all(&self, destination: &ServerName, more: &Notify) -> Result<()> {
         let heard = self.remote.watch(destination);
-        let (outage, mut waiting) = self.remote.outage(destination).await?;
-        let mut state = Destination::restored(outage);
-        state.queued();
+        let (outage, waiting) = self.remote.outage(destination).await?;
+        let state = Destination::restored(outage);
+        let mut sending = Sending { destination, state, waiting, width: WIDEST };
+        sending.state.queued();
         loop {
-            match state.next(self.clock.now_ms()) {
-                Next::Send => {
-                    waiting = self.send_next(destination, &mut state, waiting).await?;
-                }
+            match sending.state.next(self.clock.now_ms()) {
+                Next::Send => self.send_next(&mut sending).await?,
                 Next::Sleep(until) => {
                     let pause = u64::try_from(until - self.clock.now_ms()).unwrap_or_default();
                     tokio::select! {
                         () = tokio::time::sleep(Duration::from_millis(pause)) => {}
-                        () = heard.notified() => state.heard_from(),
-                        () = more.notified() => waiting += 1,
+                        () = heard.notified() => sending.state.heard_from(),
+                        () = more.notified() => sending.waiting += 1,
                     }
                 }
                 Next::Idle => {
                     // What is queued from here on finds no task and starts one.
                     if !self.ends(destination, more) {
-                        state.queued();
+                        sending.state.queued();
                         continue;
                     }
                     return Ok(());
@@ -154,53 +166,57 @@ impl FederationSender {
         }
     }
 
-    /// One attempt. Answers how many events wait, roughly.
-    async fn send_next(
-        &self,
-        destination: &ServerName,
-        state: &mut Destination,
-        waiting: usize,
-    ) -> Result<usize> {
+    /// One attempt.
+    async fn send_next(&self, sending: &mut Sending<'_>) -> Result<()> {
         let Ok(_permit) = self.at_once.acquire().await else { return Err(Error::Stopping) };
+        let Sending { destination, state, waiting, width } = sending;
         let now = self.clock.now_ms();
-        let backlog = state.backlog(now, waiting);
-        let kept = self.remote.next_transaction(destination, backlog).await?;
+        let backlog = state.backlog(now, *waiting);
+        let kept = self.remote.next_transaction(destination, backlog, *width).await?;
         let transaction = match kept {
             Some(transaction) => Some(transaction),
             None => self.remote.fleeting_transaction(destination)?,
         };
-        let Some(transaction) = transaction else {
+        let Some(mut transaction) = transaction else {
             state.succeeded(false);
-            return Ok(0);
+            *waiting = 0;
+            return Ok(());
         };
         let was_down = state.outage().is_some();
         state.started(now);
         match self.remote.send_transaction(destination, &transaction).await {
-            Err(error) if !error.is_final() => {
+            Err(error) if !error.is_taken() => {
                 if !was_down {
-                    tracing::info!(%destination, %error, "a server does not answer");
+                    tracing::info!(%destination, %error, "a server does not take a transaction");
                 }
                 let now = self.clock.now_ms();
-                self.silent.lock().insert(destination.to_owned(), now + SILENT_MS);
-                self.remote.others().give_back(destination, transaction.fleeting);
-                state.failed(now, rand::random());
-                if let Some(outage) = state.outage() {
-                    self.remote.not_sent(destination, outage).await?;
+                self.silent.lock().insert((*destination).to_owned(), now + SILENT_MS);
+                if !error.is_refusal() {
+                    let fleeting = std::mem::take(&mut transaction.fleeting);
+                    self.remote.others().give_back(destination, fleeting);
                 }
-                Ok(waiting)
+                state.failed(now, rand::random());
+                let Some(outage) = state.outage() else { return Ok(()) };
+                self.remote.not_sent(destination, outage).await?;
+                if error.is_refusal() {
+                    let patient = now.saturating_sub(outage.since) < PATIENT_MS;
+                    *width = self.remote.refused(destination, &transaction, patient).await?;
+                }
             }
             outcome => {
                 if let Err(error) = outcome {
-                    tracing::warn!(%destination, %error, "a server refused a transaction");
+                    tracing::warn!(%destination, %error, "a server's answer cannot be read");
                 } else if was_down {
                     tracing::info!(%destination, "a server answers again");
                 }
-                self.silent.lock().remove(destination);
+                self.silent.lock().remove(*destination);
                 let more = self.remote.sent(destination, &transaction).await?;
                 state.succeeded(more);
-                Ok(if more { waiting } else { 0 })
+                *waiting = if more { *waiting } else { 0 };
+                *width = (*width * 2).min(WIDEST);
             }
         }
+        Ok(())
     }
 
     /// Takes the task off the list, unless more was queued meanwhile.

@@ -35,7 +35,8 @@ use crate::{
 /// Long enough for a peer that has to fetch what it misses before it answers.
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(60), max_bytes: 1 << 20 };
 /// A transaction has no more rows than this.
-const ROWS_MAX: i64 = (MAX_PDUS + MAX_EDUS) as i64;
+pub const WIDEST: usize = MAX_PDUS + MAX_EDUS;
+const ROWS_MAX: i64 = WIDEST as i64;
 
 /// How far the outbox has been looked at. The default: not at all.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub struct Transaction {
     batch: Batch,
     /// What of it is not kept.
     pub fleeting: Vec<Fleeting>,
+    /// How many rows of the outbox are in it.
+    rows: usize,
     /// The last row in it; `None`: nothing of it is kept, and it is not sent again.
     until: Option<Position>,
 }
@@ -114,11 +117,13 @@ impl Remote {
         read.await
     }
 
-    /// Fixes the next transaction for `server`; none when nothing waits.
+    /// Fixes the next transaction for `server`, of `width` rows at most; none when nothing waits. What is not kept
+    /// goes along in the widest only.
     pub async fn next_transaction(
         &self,
         server: &ServerName,
         backlog: Backlog,
+        width: usize,
     ) -> Result<Option<Transaction>> {
         let name = server.to_string();
         let now = self.context.clock.now_ms();
@@ -141,7 +146,7 @@ impl Remote {
                 outbox::keep_latest_of_each_room(tx, &name)?;
             }
             let mut waiting = outbox::waiting(tx, &name, None, ROWS_MAX)?;
-            waiting.truncate(fitting(&waiting));
+            waiting.truncate(fitting(&waiting).min(width));
             let Some(last) = waiting.last() else { return Ok(None) };
             // Should the database be lost, or an older one be restored, numbers must not repeat.
             row.last_transaction = now.max(row.last_transaction + 1);
@@ -152,9 +157,13 @@ impl Remote {
         let Some((number, rows)) = fixed.await? else { return Ok(None) };
         let read = self.context.store.read(move |conn| batch(&context, conn, &rows));
         let (mut batch, until) = read.await?;
-        let fleeting = self.add_fleeting(server, &mut batch)?;
+        let rows = batch.len();
+        let fleeting = match width {
+            WIDEST.. => self.add_fleeting(server, &mut batch)?,
+            _ => Vec::new(),
+        };
         let id = number.to_string().into();
-        Ok(Some(Transaction { id, batch, fleeting, until: Some(until) }))
+        Ok(Some(Transaction { id, batch, fleeting, rows, until: Some(until) }))
     }
 
     /// What waits for `server` that is not kept, if nothing else does.
@@ -162,7 +171,7 @@ impl Remote {
         let mut batch = Batch::default();
         let fleeting = self.add_fleeting(server, &mut batch)?;
         let id = format!("f{}-{}", self.context.clock.now_ms(), rand::random::<u32>());
-        let transaction = Transaction { id: id.into(), batch, fleeting, until: None };
+        let transaction = Transaction { id: id.into(), batch, fleeting, rows: 0, until: None };
         Ok(Some(transaction).filter(|transaction| !transaction.batch.is_empty()))
     }
 
@@ -183,7 +192,7 @@ impl Remote {
         &self.others
     }
 
-    /// Sends a transaction. An error that is no outage says that the peer will never take it.
+    /// Sends a transaction.
     pub async fn send_transaction(
         &self,
         server: &ServerName,
@@ -223,6 +232,37 @@ impl Remote {
                 Ok(!outbox::waiting(tx, &name, None, 1)?.is_empty())
             })
             .await
+    }
+
+    /// The server finds something wrong with a transaction: what is in it is sent in smaller ones, until it is
+    /// found. What is refused alone is dropped, unless `patient`. Answers how many rows the next one may have.
+    pub async fn refused(
+        &self,
+        server: &ServerName,
+        transaction: &Transaction,
+        patient: bool,
+    ) -> Result<usize> {
+        let Some(until) = transaction.until else { return Ok(WIDEST) };
+        let alone = transaction.batch.len() == 1;
+        if alone && patient {
+            return Ok(1);
+        }
+        if alone {
+            tracing::warn!(%server, "something is dropped that a server refuses");
+        }
+        let name = server.to_string();
+        let write = self.context.store.write(move |tx| {
+            if alone {
+                outbox::delete_until(tx, &name, until)?;
+            }
+            if let Some(mut row) = destinations::get(tx, &name)? {
+                row.in_flight_until = None;
+                destinations::set(tx, &row)?;
+            }
+            Ok(())
+        });
+        write.await?;
+        Ok((transaction.rows / 2).max(1))
     }
 
     /// Stores since when `server` does not answer.
