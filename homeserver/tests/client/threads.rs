@@ -114,3 +114,32 @@ async fn a_thread_does_not_begin_at_an_event_of_a_thread() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_thread_counts_the_events_that_its_reader_may_see() {
+    on_both(async |server| {
+        let (alice, carol) = (server.register("alice").await, server.register("carol").await);
+        let room = alice.create_room().await;
+        let root = alice.say(&room, "root").await;
+        let children = async |number: usize| {
+            for _ in 0..number {
+                relate(&alice, &room, "m.thread", &root).await;
+            }
+        };
+        let count = async |reader: &Actor| {
+            let all = threads(reader, &room, "").await;
+            all["chunk"][0]["unsigned"]["m.relations"]["m.thread"]["count"].as_u64()
+        };
+        children(2).await;
+        let visibility = in_room(&room, "state/m.room.history_visibility/");
+        alice.put(&visibility, json!({ "history_visibility": "joined" })).await.ok();
+        children(3).await;
+        carol.join(&room).await;
+        children(1).await;
+        assert_eq!(count(&alice).await, Some(6), "was there throughout");
+        assert_eq!(count(&carol).await, Some(3), "not those from before her time");
+        alice.put(&visibility, json!({ "history_visibility": "shared" })).await.ok();
+        assert_eq!(count(&carol).await, Some(3), "what is said later changes nothing");
+    })
+    .await;
+}
