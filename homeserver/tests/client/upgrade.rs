@@ -152,6 +152,9 @@ async fn who_may_not_end_a_room_may_not_replace_it_and_nothing_is_made() {
         ] {
             assert_eq!(upgrade(who, room, body.clone()).await.error(), error);
         }
+        let itself = json!({ "body": "on and on", "replacement_room": room });
+        let circle = alice.put(&in_room(&room, "state/m.room.tombstone/"), itself).await;
+        assert_eq!(circle.error(), (400, "M_INVALID_PARAM"));
         let unknown = upgrade(&alice, &room, json!({ "new_version": "elsewhere.1" })).await;
         assert_eq!(unknown.error(), (400, "M_UNSUPPORTED_ROOM_VERSION"));
         assert_eq!(upgrade(&alice, &room, json!({})).await.error().0, 400);

@@ -52,6 +52,9 @@ impl Rooms {
         if event_type == TimelineEventType::RoomCreate {
             return Err(Error::forbidden("A room is created only once"));
         }
+        if event_type == TimelineEventType::RoomTombstone && leads_to(&content, room_id) {
+            return Err(Error::invalid_param("A room can't be replaced by itself"));
+        }
         if event_type == TimelineEventType::RoomCanonicalAlias && state_key.is_empty() {
             self.check_canonical_alias(room_id, &content).await?;
         }
@@ -194,4 +197,14 @@ pub(super) fn state(
 /// A message that sets a user's membership.
 pub(super) fn member(user: &UserId, content: &impl serde::Serialize) -> Result<Message> {
     state(TimelineEventType::RoomMember, user.as_str(), content)
+}
+
+/// Whether this content of `m.room.tombstone` names a room.
+fn leads_to(content: &RawValue, room_id: &RoomId) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        replacement_room: String,
+    }
+    let content: Option<Content> = serde_json::from_str(content.get()).ok();
+    content.is_some_and(|content| content.replacement_room == room_id.as_str())
 }
