@@ -172,6 +172,26 @@ impl Timeline {
         answer.ok_or_else(|| Error::internal("no outcome for an event"))?.outcome()
     }
 
+    /// [`Timeline::append_remote`] of several events, in order: what can be is written in one commit.
+    pub async fn append_remotes(
+        &self,
+        room: RoomNid,
+        events: Vec<RemoteEvent>,
+    ) -> Vec<Result<Outcome>> {
+        let queue = self.queue(room);
+        let push = |event| queue.push(&self.context, Request::Remote(Box::new(event)));
+        let waiting: Vec<_> = events.into_iter().map(push).collect();
+        let mut outcomes = Vec::with_capacity(waiting.len());
+        for answers in waiting {
+            let answer = answers.await.and_then(|answers| {
+                let answer = answers.into_iter().next();
+                answer.ok_or_else(|| Error::internal("no outcome for an event"))?.outcome()
+            });
+            outcomes.push(answer);
+        }
+        outcomes
+    }
+
     /// Keeps events without a place in the room's graph, as others' auth events or state.
     ///
     /// `events` are in an order in which each comes after its auth events.

@@ -1,12 +1,14 @@
 //! Rooms on two and three servers in this process.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use ruma::RoomVersionId;
+use serde_json::{Value, json};
 
 use sealpost_homeserver::storage::{Position, outbox};
 
 use crate::{
     network::Network,
+    puppet::Puppet,
     user::{User, encode},
 };
 
@@ -272,4 +274,46 @@ async fn over_a_gap_too_long_to_fetch_the_state_is() {
     // What the state was fetched over is read as history.
     assert_eq!(lost, 40);
     assert_eq!(seen[seen.len() - 3..], ["lost 39", "after the gap", "back"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_one_transaction_are_taken_together_and_in_order() {
+    let network = Network::new();
+    let a = network.start("a.test").await;
+    let alice = a.register("alice").await;
+    let puppet = Puppet::start(&network, "p.test").await;
+    let version = json!({ "preset": "public_chat", "room_version": "11" });
+    let id = alice.create_room(version).await;
+    let mut room = puppet.join("a.test", &id, RoomVersionId::V11).await;
+
+    let astray = 20;
+    let (mut pdus, mut ids, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..49 {
+        let body = format!("number {number}");
+        let mut event = puppet.draft(&room, &body);
+        if number == astray {
+            let nobodys = format!("${}", "a".repeat(43));
+            let prev = serde_json::from_value(json!([nobodys])).unwrap();
+            event.insert("prev_events".to_owned(), prev);
+        }
+        let (event_id, raw) = puppet.sign(&mut event, room.rules);
+        pdus.push(raw);
+        ids.push(event_id.clone());
+        if number != astray {
+            bodies.push(json!(body));
+            room.last = event_id;
+            room.depth += 1;
+        }
+    }
+    // One stands in it twice.
+    pdus.push(pdus[0].clone());
+    let answers = puppet.transaction("a.test", pdus, Vec::new()).await.unwrap();
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(answers[id].is_ok(), number != astray, "{number}: {:?}", answers[id]);
+    }
+    let path = format!("rooms/{}/messages?dir=b&limit=60", encode(&id));
+    let history = alice.call(Method::GET, &path, json!({})).await;
+    let told = history["chunk"].as_array().unwrap().iter().rev();
+    let told = told.map(|event| event["content"]["body"].clone());
+    assert_eq!(told.filter(Value::is_string).collect::<Vec<_>>(), bodies);
 }

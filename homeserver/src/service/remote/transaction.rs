@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::{Remote, receive::event_ids};
 use crate::{
     error::{Error, Result},
-    service::timeline::Outcome,
+    service::timeline::{Outcome, RemoteEvent},
     storage::federation_transactions,
 };
 
@@ -117,7 +117,14 @@ impl Remote {
             return Ok(ids.into_iter().map(|id| (id, Err(denied.to_owned()))).collect());
         }
         let resident = self.is_resident(&info).await?;
-        for checked in self.check(&info, pdus).await? {
+        let checked = self.check(&info, pdus).await?;
+        let mut outcomes = Vec::new();
+        if resident {
+            let fit = checked.iter().flatten().cloned().map(RemoteEvent::new).collect();
+            outcomes = self.timeline.append_remotes(info.nid, fit).await;
+        }
+        let mut outcomes = outcomes.into_iter();
+        for checked in checked {
             let pdu = match checked {
                 Ok(pdu) => pdu,
                 Err(unfit) => {
@@ -133,7 +140,14 @@ impl Remote {
                 answers.insert(event_id, taken.then_some(()).ok_or_else(stranger));
                 continue;
             }
-            let answer = match self.receive(origin, &info, pdu).await {
+            let outcome = match outcomes.next() {
+                // What it stands on is fetched, and it is tried again; so are those that stand on it.
+                Some(Ok(Outcome::MissingPrev(_) | Outcome::MissingAuth(_))) | None => {
+                    self.receive(origin, &info, pdu).await
+                }
+                Some(outcome) => outcome,
+            };
+            let answer = match outcome {
                 Ok(outcome) => verdict(&outcome),
                 Err(Error::Matrix { message, .. }) => Err(message.into_owned()),
                 Err(error) => return Err(error),

@@ -98,12 +98,21 @@ impl RoomQueue {
         Self { room, inner: Mutex::default() }
     }
 
-    /// Queues a request and waits for what becomes of it.
-    pub async fn push(
+    /// Queues a request at once; the future waits for what becomes of it.
+    pub fn push(
         self: &Arc<Self>,
         context: &Arc<Context>,
         request: Request,
-    ) -> Result<Vec<Answer>> {
+    ) -> impl Future<Output = Result<Vec<Answer>>> + use<> {
+        let queued = self.enqueue(context, request);
+        async move { queued?.await.map_err(|_| Error::Stopping)? }
+    }
+
+    fn enqueue(
+        self: &Arc<Self>,
+        context: &Arc<Context>,
+        request: Request,
+    ) -> Result<oneshot::Receiver<Result<Vec<Answer>>>> {
         let (reply, answer) = oneshot::channel();
         {
             let mut inner = self.inner.lock();
@@ -118,7 +127,7 @@ impl RoomQueue {
             inner.waiting.insert(number, job);
             self.start(&mut inner, context);
         }
-        answer.await.map_err(|_| Error::Stopping)?
+        Ok(answer)
     }
 
     /// Has what waits prepared, unless that is on its way or enough commits are.
