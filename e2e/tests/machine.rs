@@ -3,6 +3,8 @@
 
 #[path = "machine/attacks.rs"]
 mod attacks;
+#[path = "machine/hostile.rs"]
+mod hostile;
 #[path = "machine/model.rs"]
 mod model;
 #[path = "machine/stored.rs"]
