@@ -14,6 +14,7 @@ import aiohttp
 from access import Knock, Restricted
 from devices import Devices
 from directory import Directory
+from encryption import Encryption
 from ephemeral import Signs
 from media import Media
 from outage import Outage
@@ -30,6 +31,7 @@ def themes(world):
             yield Restricted(world, home, away, version)
             yield Knock(world, home, away, version)
         yield Devices(world, home, away)
+        yield Encryption(world, home, away)
         yield Signs(world, home, away)
         yield Directory(world, home, away)
         yield Media(world, home, away)

@@ -42,6 +42,9 @@ class Theme:
             if not name.startswith("_")
         ]
 
+    async def _end(self):
+        """Closes what the steps have opened."""
+
     async def run(self):
         """How many steps passed and failed; one that is not reached has failed."""
         print(f"# {self}")
@@ -55,6 +58,7 @@ class Theme:
                 break
             passed += 1
             print(f"ok - {step.__name__} ({time.monotonic() - started:.1f} s)")
+        await self._end()
         return passed, len(self.steps) - passed
 
 
