@@ -9,24 +9,26 @@
 //!
 //! [1]: https://spec.matrix.org/v1.19/server-server-api/#retrieving-server-keys
 
+mod answer;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
 use futures_util::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
 use ruma::{
-    CanonicalJsonObject, CanonicalJsonValue, OwnedServerName, ServerName,
+    OwnedServerName, ServerName,
     api::federation::discovery::ServerSigningKeys,
     serde::{Base64, Raw},
-    signatures::{PublicKeyMap, PublicKeySet, verify_json},
+    signatures::{PublicKeyMap, PublicKeySet},
 };
 
+pub use self::answer::{KnownKey, KnownKeys, LONGEST_VALIDITY_MS, check_answer};
+use self::answer::{add, check_notarised};
 use crate::{Error, OwnKeys, event::NeededKeys};
 
-/// How long after its fetch a key may count as valid: seven days, in milliseconds.
-pub const LONGEST_VALIDITY_MS: i64 = 7 * 24 * 3600 * 1000;
 /// How long after an answer the same server is not asked for yet another key, in milliseconds.
 const ANSWERED_PAUSE_MS: i64 = 10_000;
 /// The first and the longest pause after a failed fetch, in milliseconds.
@@ -34,29 +36,6 @@ const FAILED_PAUSE_MS: (i64, i64) = (2_000, 300_000);
 /// How many answers of a notary about one server are looked at.
 const MAX_ANSWERS: usize = 10;
 const MAX_REMEMBERED: usize = 10_000;
-
-/// One key of another server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownKey {
-    /// The public key, 32 bytes.
-    pub public_key: Vec<u8>,
-    /// Until when it is known to be in use. Milliseconds since the Unix epoch, as all times here.
-    pub valid_until: i64,
-    /// When it went out of use, if it did.
-    pub expired_at: Option<i64>,
-    /// When it was fetched.
-    pub fetched_at: i64,
-}
-
-impl KnownKey {
-    /// Whether the key was in use at `at`, as far as is known.
-    pub fn is_valid_at(&self, at: i64) -> bool {
-        at <= self.expired_at.unwrap_or(self.valid_until)
-    }
-}
-
-/// Keys of one server by key id (`ed25519:…`).
-pub type KnownKeys = BTreeMap<String, KnownKey>;
 
 /// Keeps keys over restarts.
 pub trait KeyStore: Send + Sync {
@@ -319,26 +298,6 @@ fn cloned((id, key): (&String, &KnownKey)) -> (String, KnownKey) {
     (id.clone(), key.clone())
 }
 
-/// Adds keys from a second hand: they never take the place of another key with the same id, and only ever
-/// make one valid for longer. A key that went out of use stays out of use.
-fn add(known: &mut KnownKeys, told: KnownKeys) {
-    for (id, key) in told {
-        match known.get(&id) {
-            None => {
-                known.insert(id, key);
-            }
-            Some(before)
-                if before.public_key == key.public_key
-                    && before.expired_at.is_none()
-                    && (key.expired_at.is_some() || key.valid_until > before.valid_until) =>
-            {
-                known.insert(id, key);
-            }
-            Some(_) => {}
-        }
-    }
-}
-
 fn pick(known: &KnownKeys, wanted: &BTreeSet<String>, at: i64) -> Option<PublicKeySet> {
     let keys: PublicKeySet = wanted
         .iter()
@@ -358,359 +317,5 @@ fn unknown(server: &ServerName, wanted: &BTreeSet<String>, at: i64) -> Error {
     Error::Unauthenticated(format!("{server} has no key {wanted:?} that was valid at {at}"))
 }
 
-/// Checks a notary's signature on an answer.
-fn check_notarised(
-    notary: &ServerName,
-    keys: &PublicKeySet,
-    answer: &Raw<ServerSigningKeys>,
-) -> Result<(), Error> {
-    let unauthenticated =
-        |reason: String| Error::Unauthenticated(format!("notary {notary}: {reason}"));
-    let mut object: CanonicalJsonObject = serde_json::from_str(answer.json().get())
-        .map_err(|error| unauthenticated(error.to_string()))?;
-    if let Some(CanonicalJsonValue::Object(signatures)) = object.get_mut("signatures") {
-        signatures.retain(|signer, _| signer == notary.as_str());
-        if let Some(CanonicalJsonValue::Object(own)) = signatures.get_mut(notary.as_str()) {
-            own.retain(|id, _| keys.contains_key(id));
-            if !own.is_empty() {
-                let keys = PublicKeyMap::from([(notary.to_string(), keys.clone())]);
-                return verify_json(&keys, &object)
-                    .map_err(|error| unauthenticated(error.to_string()));
-            }
-        }
-    }
-    Err(unauthenticated("not signed with a key that is known".to_owned()))
-}
-
-/// Checks a server's answer about its own keys: that it is the server's, and signed by each key it says is
-/// in use.
-pub fn check_answer(
-    server: &ServerName,
-    answer: &Raw<ServerSigningKeys>,
-    now: i64,
-) -> Result<KnownKeys, Error> {
-    let unauthenticated =
-        |reason: String| Error::Unauthenticated(format!("keys of {server}: {reason}"));
-    let keys = answer.deserialize().map_err(|error| unauthenticated(error.to_string()))?;
-    if keys.server_name != server {
-        return Err(unauthenticated(format!("the answer is about {}", keys.server_name)));
-    }
-    let mut object: CanonicalJsonObject = serde_json::from_str(answer.json().get())
-        .map_err(|error| unauthenticated(error.to_string()))?;
-    // Signatures of others, notaries say, are not asked for here.
-    if let Some(CanonicalJsonValue::Object(signatures)) = object.get_mut("signatures") {
-        signatures.retain(|signer, _| signer == server.as_str());
-        if signatures.is_empty() {
-            return Err(unauthenticated("not signed".to_owned()));
-        }
-    }
-    let mut known = KnownKeys::new();
-    let valid_until =
-        i64::from(keys.valid_until_ts.get()).min(now.saturating_add(LONGEST_VALIDITY_MS));
-    for (id, old) in &keys.old_verify_keys {
-        let key = KnownKey {
-            public_key: old.key.as_bytes().to_vec(),
-            valid_until: i64::from(old.expired_ts.get()),
-            expired_at: Some(i64::from(old.expired_ts.get())),
-            fetched_at: now,
-        };
-        known.insert(id.to_string(), key);
-    }
-    for (id, current) in &keys.verify_keys {
-        let set = PublicKeySet::from([(id.to_string(), current.key.clone())]);
-        verify_json(&PublicKeyMap::from([(server.to_string(), set)]), &object)
-            .map_err(|error| unauthenticated(format!("{id}: {error}")))?;
-        let key = KnownKey {
-            public_key: current.key.as_bytes().to_vec(),
-            valid_until,
-            expired_at: None,
-            fetched_at: now,
-        };
-        known.insert(id.to_string(), key);
-    }
-    if keys.verify_keys.is_empty() {
-        return Err(unauthenticated("no key is in use".to_owned()));
-    }
-    Ok(known)
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use futures_util::FutureExt;
-    use ruma::{
-        MilliSecondsSinceUnixEpoch, UInt,
-        api::federation::discovery::{OldVerifyKey, VerifyKey},
-        owned_server_name, server_name,
-        signatures::sign_json,
-    };
-
-    use super::*;
-    use crate::SigningKey;
-
-    pub(crate) const NOW: i64 = 1_700_000_000_000;
-    const HOUR: i64 = 3_600_000;
-    const NOTARY: &str = "notary.test";
-
-    #[derive(Default)]
-    struct Memory(Mutex<BTreeMap<OwnedServerName, KnownKeys>>);
-
-    impl KeyStore for Memory {
-        fn load(&self, server: &ServerName) -> BoxFuture<'static, Result<KnownKeys, Error>> {
-            let keys = self.0.lock().get(server).cloned().unwrap_or_default();
-            async move { Ok(keys) }.boxed()
-        }
-
-        fn save(
-            &self,
-            server: &ServerName,
-            keys: KnownKeys,
-            _: Option<Raw<ServerSigningKeys>>,
-        ) -> BoxFuture<'static, Result<(), Error>> {
-            self.0.lock().entry(server.to_owned()).or_default().extend(keys);
-            async { Ok(()) }.boxed()
-        }
-    }
-
-    #[derive(Default)]
-    struct Peer {
-        answer: Mutex<Option<Raw<ServerSigningKeys>>>,
-        /// What a notary answers, and the answer about the notary's own keys.
-        notarised: Mutex<Vec<Raw<ServerSigningKeys>>>,
-        notary: Mutex<Option<Raw<ServerSigningKeys>>>,
-        asked: AtomicUsize,
-    }
-
-    impl KeySource for Peer {
-        fn query(
-            &self,
-            _: &ServerName,
-            _: &ServerName,
-            _: i64,
-        ) -> BoxFuture<'_, Result<Vec<Raw<ServerSigningKeys>>, Error>> {
-            async { Ok(self.notarised.lock().clone()) }.boxed()
-        }
-
-        fn fetch(
-            &self,
-            server: &ServerName,
-        ) -> BoxFuture<'_, Result<Raw<ServerSigningKeys>, Error>> {
-            let is_notary = server == NOTARY;
-            async move {
-                if is_notary {
-                    return self.notary.lock().clone().ok_or(Error::Timeout);
-                }
-                self.asked.fetch_add(1, Ordering::SeqCst);
-                tokio::task::yield_now().await;
-                self.answer.lock().clone().ok_or(Error::Timeout)
-            }
-            .boxed()
-        }
-    }
-
-    fn key(version: &str, seed: u8) -> SigningKey {
-        SigningKey::from_seed(version, &[seed; 32]).unwrap()
-    }
-
-    fn ms(ms: i64) -> MilliSecondsSinceUnixEpoch {
-        MilliSecondsSinceUnixEpoch(UInt::try_from(ms).unwrap())
-    }
-
-    fn answer(
-        server: &ServerName,
-        key: &SigningKey,
-        old: Option<(&SigningKey, i64)>,
-        valid_until: i64,
-    ) -> Raw<ServerSigningKeys> {
-        let mut keys = ServerSigningKeys::new(server.to_owned(), ms(valid_until));
-        let public = |key: &SigningKey| Base64::new(key.public_key().to_vec());
-        keys.verify_keys.insert(key.id().clone(), VerifyKey::new(public(key)));
-        if let Some((old, expired)) = old {
-            keys.old_verify_keys
-                .insert(old.id().clone(), OldVerifyKey::new(ms(expired), public(old)));
-        }
-        let mut object = serde_json::from_value(serde_json::to_value(&keys).unwrap()).unwrap();
-        sign_json(server.as_str(), key, &mut object).unwrap();
-        Raw::from_json_string(serde_json::to_string(&object).unwrap()).unwrap()
-    }
-
-    struct Fixture {
-        keyring: Keyring,
-        peer: Arc<Peer>,
-        store: Arc<Memory>,
-    }
-
-    fn fixture() -> Fixture {
-        let (peer, store) = (Arc::new(Peer::default()), Arc::new(Memory::default()));
-        let keyring = Keyring::new(
-            owned_server_name!("own.test"),
-            key("own", 9),
-            store.clone(),
-            peer.clone(),
-        )
-        .with_notaries(vec![owned_server_name!("notary.test")]);
-        Fixture { keyring, peer, store }
-    }
-
-    /// A keyring whose peers all answer as `server` does.
-    pub(crate) fn keyring_with(server: &ServerName, key: &SigningKey) -> Keyring {
-        let fixture = fixture();
-        *fixture.peer.answer.lock() = Some(answer(server, key, None, NOW + HOUR));
-        fixture.keyring
-    }
-
-    fn ids(ids: &[&str]) -> BTreeSet<String> {
-        ids.iter().map(|id| (*id).to_owned()).collect()
-    }
-
-    #[tokio::test]
-    async fn a_key_is_fetched_once_for_all_who_wait() {
-        let Fixture { keyring, peer, store } = fixture();
-        let a = server_name!("a.test");
-        *peer.answer.lock() = Some(answer(a, &key("1", 1), None, NOW + HOUR));
-        let wanted = ids(&["ed25519:1"]);
-        let all = join_all((0..20).map(|_| keyring.keys(a, &wanted, NOW, NOW))).await;
-        assert!(all.iter().all(Result::is_ok));
-        assert_eq!(peer.asked.load(Ordering::SeqCst), 1);
-        assert!(store.0.lock().contains_key(a));
-    }
-
-    #[tokio::test]
-    async fn a_stored_key_needs_no_fetch() {
-        let Fixture { keyring, peer, store } = fixture();
-        let a = server_name!("a.test");
-        let keys = check_answer(a, &answer(a, &key("1", 1), None, NOW + HOUR), NOW).unwrap();
-        store.0.lock().insert(a.to_owned(), keys);
-        assert!(keyring.keys(a, &ids(&["ed25519:1"]), NOW, NOW).await.is_ok());
-        assert_eq!(peer.asked.load(Ordering::SeqCst), 0);
-    }
-
-    #[tokio::test]
-    async fn a_key_past_its_validity_is_fetched_again() {
-        let Fixture { keyring, peer, .. } = fixture();
-        let a = server_name!("a.test");
-        let wanted = ids(&["ed25519:1"]);
-        *peer.answer.lock() = Some(answer(a, &key("1", 1), None, NOW + HOUR));
-        keyring.keys(a, &wanted, NOW, NOW).await.unwrap();
-        let later = NOW + 2 * HOUR;
-        *peer.answer.lock() = None;
-        assert!(keyring.keys(a, &wanted, later, later).await.is_err());
-        // What was signed while it was valid can still be verified.
-        assert!(keyring.keys(a, &wanted, NOW, later).await.is_ok());
-        *peer.answer.lock() = Some(answer(a, &key("1", 1), None, later + HOUR));
-        assert!(keyring.keys(a, &wanted, later, later + HOUR).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn an_old_key_verifies_what_is_older() {
-        let Fixture { keyring, peer, .. } = fixture();
-        let a = server_name!("a.test");
-        let (new, old) = (key("2", 2), key("1", 1));
-        *peer.answer.lock() = Some(answer(a, &new, Some((&old, NOW - HOUR)), NOW + HOUR));
-        let wanted = ids(&["ed25519:1"]);
-        assert!(keyring.keys(a, &wanted, NOW - 2 * HOUR, NOW).await.is_ok());
-        assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_server_that_does_not_answer_is_not_asked_all_the_time() {
-        let Fixture { keyring, peer, .. } = fixture();
-        let a = server_name!("a.test");
-        let wanted = ids(&["ed25519:1"]);
-        for _ in 0..10 {
-            assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_err());
-        }
-        assert_eq!(peer.asked.load(Ordering::SeqCst), 1);
-        keyring.heard_from(a);
-        *peer.answer.lock() = Some(answer(a, &key("1", 1), None, NOW + HOUR));
-        assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_key_that_the_server_does_not_have_is_not_asked_for_all_the_time() {
-        let Fixture { keyring, peer, .. } = fixture();
-        let a = server_name!("a.test");
-        *peer.answer.lock() = Some(answer(a, &key("1", 1), None, NOW + HOUR));
-        for version in 0..10 {
-            let wanted = ids(&[&format!("ed25519:unknown{version}")]);
-            assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_err());
-        }
-        assert_eq!(peer.asked.load(Ordering::SeqCst), 1);
-    }
-
-    #[test]
-    fn an_answer_must_be_the_server_s_own_and_signed_by_every_key() {
-        let (a, b) = (server_name!("a.test"), server_name!("b.test"));
-        let good = answer(a, &key("1", 1), None, NOW + HOUR);
-        assert!(check_answer(a, &good, NOW).is_ok());
-        assert!(check_answer(b, &good, NOW).is_err());
-
-        let mut forged: serde_json::Value = serde_json::from_str(good.json().get()).unwrap();
-        forged["verify_keys"]["ed25519:1"]["key"] =
-            Base64::<ruma::serde::base64::Standard, _>::new(key("1", 2).public_key())
-                .encode()
-                .into();
-        let forged = Raw::from_json_string(forged.to_string()).unwrap();
-        assert!(check_answer(a, &forged, NOW).is_err());
-    }
-
-    #[test]
-    fn no_answer_is_believed_for_more_than_a_week() {
-        let a = server_name!("a.test");
-        let keys = check_answer(a, &answer(a, &key("1", 1), None, NOW * 2), NOW).unwrap();
-        assert_eq!(keys["ed25519:1"].valid_until, NOW + LONGEST_VALIDITY_MS);
-    }
-
-    /// An answer with the signature of a notary added.
-    fn notarised(
-        answer: &Raw<ServerSigningKeys>,
-        signer: &SigningKey,
-    ) -> Vec<Raw<ServerSigningKeys>> {
-        let mut object = serde_json::from_str(answer.json().get()).unwrap();
-        sign_json(NOTARY, signer, &mut object).unwrap();
-        vec![Raw::from_json_string(serde_json::to_string(&object).unwrap()).unwrap()]
-    }
-
-    #[tokio::test]
-    async fn a_notary_helps_where_the_server_does_not_answer() {
-        let Fixture { keyring, peer, store } = fixture();
-        let (a, notary) = (server_name!("a.test"), <&ServerName>::try_from(NOTARY).unwrap());
-        let of_a = answer(a, &key("1", 1), None, NOW + HOUR);
-        let wanted = ids(&["ed25519:1"]);
-        *peer.notary.lock() = Some(answer(notary, &key("n", 5), None, NOW + HOUR));
-        *peer.notarised.lock() = notarised(&of_a, &key("n", 5));
-        assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_ok());
-        assert!(store.0.lock().contains_key(a));
-    }
-
-    #[tokio::test]
-    async fn a_notary_must_sign_and_cannot_replace_a_key() {
-        let (a, notary) = (server_name!("a.test"), <&ServerName>::try_from(NOTARY).unwrap());
-        let wanted = ids(&["ed25519:1"]);
-        let of_a = answer(a, &key("1", 1), None, NOW + HOUR);
-        for told in [vec![of_a.clone()], notarised(&of_a, &key("n", 6))] {
-            let Fixture { keyring, peer, .. } = fixture();
-            *peer.notary.lock() = Some(answer(notary, &key("n", 5), None, NOW + HOUR));
-            *peer.notarised.lock() = told;
-            assert!(keyring.keys(a, &wanted, NOW, NOW).await.is_err());
-        }
-
-        let mut known = check_answer(a, &of_a, NOW).unwrap();
-        let before = known.clone();
-        add(&mut known, check_answer(a, &answer(a, &key("1", 2), None, NOW * 2), NOW).unwrap());
-        assert_eq!(known, before);
-        let longer = answer(a, &key("1", 1), None, NOW + 2 * HOUR);
-        add(&mut known, check_answer(a, &longer, NOW).unwrap());
-        assert_eq!(known["ed25519:1"].valid_until, NOW + 2 * HOUR);
-    }
-
-    #[tokio::test]
-    async fn our_own_key_is_known() {
-        let Fixture { keyring, peer, .. } = fixture();
-        let own = server_name!("own.test");
-        assert!(keyring.keys(own, &ids(&["ed25519:own"]), NOW, NOW).await.is_ok());
-        assert!(keyring.keys(own, &ids(&["ed25519:x"]), NOW, NOW).await.is_err());
-        assert_eq!(peer.asked.load(Ordering::SeqCst), 0);
-    }
-}
+pub(crate) mod tests;
