@@ -11,19 +11,24 @@ use crate::client::User;
 
 const UPLOADS: usize = 100;
 const KEYS: usize = 50;
+/// Synapse takes 500 keys of a device.
+const UPLOADS_OF_A_DEVICE: usize = 10;
 const CLAIMS: usize = 2_000;
 const MESSAGES: usize = 2_000;
 
 pub async fn run(bench: &Bench) -> Result<()> {
-    let mut users = bench.users("keys", 2).await?;
-    let (Some(mut bob), Some(mut alice)) = (users.pop(), users.pop()) else { return Ok(()) };
-    bob.post("/_matrix/client/v3/keys/upload", &device_keys(&bob)).await?;
-
     let uploads = bench.scaled(UPLOADS);
+    let mut bobs = bench.users("keys", uploads.div_ceil(UPLOADS_OF_A_DEVICE) + 1).await?;
+    let Some(mut alice) = bobs.pop() else { return Ok(()) };
+    for bob in &mut bobs {
+        bob.post("/_matrix/client/v3/keys/upload", &device_keys(bob)).await?;
+    }
+
     let mut latencies = Vec::with_capacity(uploads);
     let stopwatch = bench.stopwatch();
     for upload in 0..uploads {
-        let keys = one_time_keys(&bob, upload);
+        let Some(bob) = bobs.get_mut(upload / UPLOADS_OF_A_DEVICE) else { break };
+        let keys = one_time_keys(bob, upload);
         let start = Instant::now();
         bob.post("/_matrix/client/v3/keys/upload", &keys).await?;
         latencies.push(start.elapsed());
@@ -31,16 +36,17 @@ pub async fn run(bench: &Bench) -> Result<()> {
     stopwatch.finish("upload of 50 keys", uploads, latencies).print();
 
     let claims = bench.scaled(CLAIMS);
-    let wanted = json!({ "one_time_keys": { &bob.id: { &bob.device: "signed_curve25519" } } });
     let mut latencies = Vec::with_capacity(claims);
     let stopwatch = bench.stopwatch();
-    for _ in 0..claims {
+    for bob in bobs.iter().cycle().take(claims) {
+        let wanted = json!({ "one_time_keys": { &bob.id: { &bob.device: "signed_curve25519" } } });
         let start = Instant::now();
         alice.post("/_matrix/client/v3/keys/claim", &wanted).await?;
         latencies.push(start.elapsed());
     }
     stopwatch.finish("key claim", claims, latencies).print();
 
+    let Some(bob) = bobs.first() else { return Ok(()) };
     let messages = bench.scaled(MESSAGES);
     let body = json!({ "messages": { &bob.id: { &bob.device: {
         "algorithm": "m.olm.v1.curve25519-aes-sha2", "ciphertext": "x".repeat(400) } } } });
