@@ -42,6 +42,24 @@ pub struct Flow {
     code: Option<String>,
 }
 
+impl Flow {
+    /// One with a user that begins, asked for by them.
+    fn requested(user_id: &str, now: i64) -> Self {
+        Self {
+            user_id: user_id.to_owned(),
+            device_id: None,
+            asked: Vec::new(),
+            is_ours: false,
+            state: "requested",
+            begun_at: now,
+            started: false,
+            sas: None,
+            mac: None,
+            code: None,
+        }
+    }
+}
+
 /// A verification as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VerificationView {
@@ -111,19 +129,7 @@ impl Work<'_> {
         for device_id in &asked {
             self.tell(user_id, device_id, "request", &content)?;
         }
-        let flow = Flow {
-            user_id: user_id.to_owned(),
-            device_id: None,
-            asked,
-            is_ours: true,
-            state: "requested",
-            begun_at: self.now,
-            started: false,
-            sas: None,
-            mac: None,
-            code: None,
-        };
-        self.keep_flow(&id, flow);
+        self.keep_flow(&id, Flow { asked, is_ours: true, ..Flow::requested(user_id, self.now) });
         Ok(id)
     }
 
@@ -251,19 +257,8 @@ impl Work<'_> {
             return Ok(());
         }
         self.track(sender)?;
-        let flow = Flow {
-            user_id: sender.to_owned(),
-            device_id: Some(device_id.to_owned()),
-            asked: Vec::new(),
-            is_ours: false,
-            state: "requested",
-            begun_at: self.now,
-            started: false,
-            sas: None,
-            mac: None,
-            code: None,
-        };
-        self.keep_flow(id, flow);
+        let device_id = Some(device_id.to_owned());
+        self.keep_flow(id, Flow { device_id, ..Flow::requested(sender, self.now) });
         Ok(())
     }
 

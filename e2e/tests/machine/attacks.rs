@@ -3,19 +3,7 @@
 use sealpost_e2e::{Error, machine::Outcome};
 use serde_json::{Value, json};
 
-use crate::world::{Device, ROOM, World};
-
-const GROUP: &str = "org.sealpost.sender_key.v1";
-const THREE: [(&str, &str); 3] =
-    [("@alice:a.test", "join"), ("@bob:b.test", "join"), ("@carol:c.test", "join")];
-
-fn three(world: &mut World) -> (Device, Device, Device) {
-    let mut alice = world.person("@alice:a.test");
-    let (mut bob, mut carol) = (world.person("@bob:b.test"), world.person("@carol:c.test"));
-    world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol]);
-    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
-    (alice, bob, carol)
-}
+use crate::world::{GROUP, ROOM, THREE, World, three};
 
 #[test]
 fn a_ghost_device_gets_nothing() {

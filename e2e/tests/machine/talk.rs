@@ -6,29 +6,7 @@ use sealpost_e2e::{
 };
 use serde_json::json;
 
-use crate::world::{Device, ROOM, World, body};
-
-const DIRECT: &str = "org.sealpost.ratchet.v1";
-const GROUP: &str = "org.sealpost.sender_key.v1";
-
-fn pair(world: &mut World) -> (Device, Device) {
-    let (mut alice, mut bob) = (world.person("@alice:a.test"), world.person("@bob:b.test"));
-    let members = [("@alice:a.test", "join"), ("@bob:b.test", "join")];
-    world.room(DIRECT, &members, &mut [&mut alice, &mut bob]);
-    world.settle(&mut [&mut alice, &mut bob]);
-    (alice, bob)
-}
-
-const THREE: [(&str, &str); 3] =
-    [("@alice:a.test", "join"), ("@bob:b.test", "join"), ("@carol:c.test", "join")];
-
-fn three(world: &mut World) -> (Device, Device, Device) {
-    let mut alice = world.person("@alice:a.test");
-    let (mut bob, mut carol) = (world.person("@bob:b.test"), world.person("@carol:c.test"));
-    world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol]);
-    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
-    (alice, bob, carol)
-}
+use crate::world::{DIRECT, Device, GROUP, ROOM, THREE, World, body, pair, three};
 
 #[test]
 fn two_people_talk_and_each_event_is_read_as_often_as_it_is_asked_for() {

@@ -8,10 +8,7 @@ use sealpost_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Device, ROOM, World, body};
-
-const GROUP: &str = "org.sealpost.sender_key.v1";
-const DIRECT: &str = "org.sealpost.ratchet.v1";
+use crate::world::{Device, GROUP, ROOM, World, body, pair};
 
 /// Two devices go through a verification; answers what both saw.
 fn compare(world: &mut World, one: &mut Device, two: &mut Device) -> String {
@@ -35,14 +32,6 @@ fn compare(world: &mut World, one: &mut Device, two: &mut Device) -> String {
     let states = [&*one, &*two].map(|side| side.machine.verification(&id).unwrap().state);
     assert_eq!(states, ["done"; 2]);
     id
-}
-
-fn pair(world: &mut World) -> (Device, Device) {
-    let (mut alice, mut bob) = (world.person("@alice:a.test"), world.person("@bob:b.test"));
-    let members = [("@alice:a.test", "join"), ("@bob:b.test", "join")];
-    world.room(DIRECT, &members, &mut [&mut alice, &mut bob]);
-    world.settle(&mut [&mut alice, &mut bob]);
-    (alice, bob)
 }
 
 #[test]

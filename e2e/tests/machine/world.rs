@@ -12,6 +12,28 @@ use sealpost_e2e::{
 use serde_json::{Map, Value, json};
 
 pub const ROOM: &str = "!room:a.test";
+pub const DIRECT: &str = "org.sealpost.ratchet.v1";
+pub const GROUP: &str = "org.sealpost.sender_key.v1";
+pub const THREE: [(&str, &str); 3] =
+    [("@alice:a.test", "join"), ("@bob:b.test", "join"), ("@carol:c.test", "join")];
+
+/// Two people in a direct chat.
+pub fn pair(world: &mut World) -> (Device, Device) {
+    let (mut alice, mut bob) = (world.person("@alice:a.test"), world.person("@bob:b.test"));
+    let members = [("@alice:a.test", "join"), ("@bob:b.test", "join")];
+    world.room(DIRECT, &members, &mut [&mut alice, &mut bob]);
+    world.settle(&mut [&mut alice, &mut bob]);
+    (alice, bob)
+}
+
+/// Three people in a group.
+pub fn three(world: &mut World) -> (Device, Device, Device) {
+    let mut alice = world.person("@alice:a.test");
+    let (mut bob, mut carol) = (world.person("@bob:b.test"), world.person("@carol:c.test"));
+    world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol]);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    (alice, bob, carol)
+}
 
 type Of = BTreeMap<(String, String), Vec<Value>>;
 
