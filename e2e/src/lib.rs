@@ -22,7 +22,7 @@
 //! | [`machine`] | the front that applications use: what came in, what goes out, what to write |
 //! | [`changes`], [`store`] | what an operation changed, and where it is kept |
 //! | [`signed_json`] | signatures of JSON objects |
-//! | [`sas`] | emoji that two people compare |
+//! | [`sas`], [`qr`] | emoji that two people compare; codes that one scans |
 //! | [`secret_storage`], [`backup`] | the recovery key, and what it opens |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
 //!
@@ -62,6 +62,7 @@ pub mod inside;
 pub mod machine;
 pub mod prekeys;
 pub mod primitives;
+pub mod qr;
 pub mod ratchet;
 pub mod room_message;
 pub mod safety_number;

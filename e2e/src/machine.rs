@@ -74,6 +74,7 @@ pub struct Machine<S> {
     store: S,
     account: Account,
     flows: BTreeMap<String, Flow>,
+    can_scan: bool,
 }
 
 /// What a sync brought.
@@ -101,6 +102,7 @@ pub(crate) struct Work<'a> {
     pub letters: Vec<Letter>,
     pub synced: Synced,
     pub flows: BTreeMap<String, Flow>,
+    pub can_scan: bool,
     pub now: i64,
     pub rng: &'a mut dyn CryptoRng,
 }
@@ -144,7 +146,7 @@ impl<S: Store> Machine<S> {
             next: 0,
             upload_after: 0,
         };
-        let mut machine = Self { store, account, flows: BTreeMap::new() };
+        let mut machine = Self { store, account, flows: BTreeMap::new(), can_scan: false };
         let ((), changes) = machine.work(now, |work| {
             work.account_changed = true;
             work.begin()
@@ -158,7 +160,7 @@ impl<S: Store> Machine<S> {
     /// [`Error::Unknown`]: the store is empty. [`Error::Store`]: it was written by a later version, or is damaged.
     pub fn open(store: S) -> Result<Self, Error> {
         let account = Transaction::new(&store).get::<Account>(&[])?.ok_or(Error::Unknown)?;
-        Ok(Self { store, account, flows: BTreeMap::new() })
+        Ok(Self { store, account, flows: BTreeMap::new(), can_scan: false })
     }
 
     /// Takes in what a sync answered: `device_lists`, `device_one_time_keys_count`,
@@ -405,6 +407,41 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.confirm_sas(transaction_id))
     }
 
+    /// Says whether this device can scan a QR code, in verifications from now on: until the machine is dropped. At
+    /// first it cannot. It can always show one.
+    pub fn set_can_scan(&mut self, can_scan: bool) {
+        self.can_scan = can_scan;
+    }
+
+    /// The bytes of a QR code to show, when both are ready and the other device can scan; the same ones again.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Order`]: not now. [`Error::Identity`]: there is no identity to verify.
+    pub fn show_qr(&mut self, transaction_id: &str, now: Now<'_>) -> Step<Vec<u8>> {
+        self.work(now, |work| work.show_qr(transaction_id))
+    }
+
+    /// Takes in the bytes of a QR code that the other device shows, and answers which verification it belongs to. If
+    /// the keys in it are those that are known here, the other side is verified from now on; else the verification
+    /// is cancelled with `m.key_mismatch`.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`]: no such code. [`Error::Unknown`]: of a verification that is not known. [`Error::Order`]:
+    /// not now.
+    pub fn scan_qr(&mut self, code: &[u8], now: Now<'_>) -> Step<String> {
+        self.work(now, |work| work.scan_qr(code))
+    }
+
+    /// Says that the person saw on the other device that it scanned the code which is shown here and found it
+    /// right: its side is verified from now on.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; [`Error::Order`]: it did not say that it scanned. [`Error::Identity`]: the identity is
+    /// another one by now.
+    pub fn confirm_scanned(&mut self, transaction_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.confirm_scanned(transaction_id))
+    }
+
     /// Ends a verification: `m.user`, or `m.mismatched_sas` when the strings differ.
     ///
     /// # Errors
@@ -529,6 +566,7 @@ impl<S: Store> Machine<S> {
             letters: Vec::new(),
             synced: Synced::default(),
             flows: self.flows.clone(),
+            can_scan: self.can_scan,
             now: now.time,
             rng: now.rng,
         };

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     primitives::{Secret, kdf, part, random},
-    signed_json::{from_base64, to_base64},
+    signed_json::{from_base64, to_base64, to_hex},
 };
 
 /// The algorithm's name.
@@ -90,7 +90,7 @@ impl RecoveryKey {
 
     /// What tells of the key in account data: the type, under a fresh id, and the content.
     pub fn describe(&self, rng: &mut dyn CryptoRng) -> (String, Value) {
-        let id: String = random::<16>(rng).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = to_hex(&random::<16>(rng));
         let iv = iv(rng);
         let (_, mac) = self.seal("", &iv, &[0; 32]);
         let content =

@@ -1,29 +1,36 @@
-//! Verification between two devices by to-device messages: request, ready, `m.sas.v1`, done.
+//! Verification between two devices by to-device messages: request, ready, `m.sas.v1` or a QR code, done.
 //!
 //! ```text
-//! requested ──► ready ──► started ──► compare ──► confirmed ──► done
-//!      └───────────┴─────────┴───────────┴────────────┴──────► cancelled
+//! requested ──► ready ──► started ──► compare ──► confirmed ──► done      short strings
+//!      │          ├───────────────────────────────► confirmed ──► done      this device scanned
+//!      │          └───────────────────────────────► scanned ────► done      the other device scanned
+//!      └──────────┴──────── from each ───────────────────────────► cancelled
 //! ```
 //!
 //! Flows live in memory: one that a restart interrupts is begun again. What was compared becomes a pin, signatures, or
-//! both; nothing is believed before the strings were found equal by a person *and* the other side's MAC is right.
+//! both; nothing is believed before the strings were found equal by a person *and* the other side's MAC is right, or
+//! before a code was scanned.
+
+mod methods;
+mod scanned;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::methods::Methods;
 use super::{Work, check_id, rows::Purpose, text};
 use crate::{
     Error,
     primitives::random,
+    qr::QrCode,
     sas::{self, EMOJI, Party, Sas},
-    signed_json::to_base64,
+    signed_json::{to_base64, to_hex},
 };
 
 /// How many flows there are at once, and how long one may take.
 const FLOWS_MAX: usize = 50;
 const TAKES_MAX_MS: i64 = 10 * 60 * 1_000;
 const AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
-const METHODS: [&str; 1] = ["m.sas.v1"];
 
 /// A verification.
 #[derive(Clone)]
@@ -37,8 +44,11 @@ pub struct Flow {
     state: &'static str,
     begun_at: i64,
     started: bool,
+    /// What both sides can do.
+    methods: Methods,
     sas: Option<Sas>,
     mac: Option<Value>,
+    code_shown: Option<QrCode>,
     code: Option<String>,
 }
 
@@ -53,8 +63,10 @@ impl Flow {
             state: "requested",
             begun_at: now,
             started: false,
+            methods: Methods::default(),
             sas: None,
             mac: None,
+            code_shown: None,
             code: None,
         }
     }
@@ -71,8 +83,14 @@ pub struct VerificationView {
     pub device_id: Option<String>,
     /// This device asked.
     pub is_ours: bool,
-    /// `requested`, `ready`, `started`, `compare`, `confirmed`, `done` or `cancelled`.
+    /// `requested`, `ready`, `started`, `compare`, `scanned`, `confirmed`, `done` or `cancelled`.
     pub state: &'static str,
+    /// Short strings can be compared now.
+    pub may_start_sas: bool,
+    /// A QR code can be shown now, for the other device to scan.
+    pub may_show_qr: bool,
+    /// The other device's code can be scanned now.
+    pub may_scan_qr: bool,
     /// Seven emoji with their English names, to compare.
     pub emoji: Option<[(&'static str, &'static str); 7]>,
     /// Three numbers, to compare.
@@ -93,10 +111,21 @@ impl Flow {
             device_id: self.device_id.clone(),
             is_ours: self.is_ours,
             state: self.state,
+            may_start_sas: self.state == "ready" && self.methods.sas,
+            may_show_qr: self.may_show(),
+            may_scan_qr: self.may_scan(),
             emoji: shown.as_ref().map(|shown| shown.emoji.map(emoji)),
             decimal: shown.map(|shown| shown.decimal),
             code: self.code.clone(),
         }
+    }
+
+    fn may_show(&self) -> bool {
+        self.state == "ready" && self.methods.show
+    }
+
+    fn may_scan(&self) -> bool {
+        self.state == "ready" && self.methods.scan
     }
 
     fn is_over(&self) -> bool {
@@ -121,9 +150,9 @@ impl Work<'_> {
         if asked.is_empty() {
             return Err(Error::Unknown);
         }
-        let id: String = random::<16>(self.rng).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = to_hex(&random::<16>(self.rng));
         let content = json!({
-            "from_device": self.account.device_id, "methods": METHODS,
+            "from_device": self.account.device_id, "methods": self.methods().names(),
             "timestamp": self.now, "transaction_id": id,
         });
         for device_id in &asked {
@@ -142,7 +171,8 @@ impl Work<'_> {
             return Err(Error::Order);
         }
         let content = json!({
-            "from_device": self.account.device_id, "methods": METHODS, "transaction_id": id,
+            "from_device": self.account.device_id, "methods": flow.methods.names(),
+            "transaction_id": id,
         });
         self.tell(&flow.user_id, &device_id, "ready", &content)?;
         flow.state = "ready";
@@ -155,6 +185,9 @@ impl Work<'_> {
         let Some(device_id) = flow.device_id.clone().filter(|_| flow.state == "ready") else {
             return Err(Error::Order);
         };
+        if !flow.methods.sas {
+            return Err(Error::Order);
+        }
         let start = sas::start(&self.account.device_id, id);
         let (own, other) = self.parties(&flow.user_id, &device_id);
         flow.sas = Some(Sas::new(own, other, true, &start, self.rng)?);
@@ -224,6 +257,8 @@ impl Work<'_> {
                 flow.mac = Some(content.clone());
                 self.finish_sas(id, &mut flow)
             }
+            // Of short strings, this side is done when both have said that they are equal.
+            "done" if flow.state == "confirmed" && flow.sas.is_none() => self.done(id, &mut flow),
             "cancel" => {
                 flow.code = text(content, "code").map(|code| code.chars().take(64).collect());
                 flow.state = "cancelled";
@@ -238,6 +273,7 @@ impl Work<'_> {
                 let code = if kind == "key" { "m.mismatched_commitment" } else { "m.key_mismatch" };
                 self.cancel(id, &mut flow, code)?;
             }
+            Err(Error::Identity) => self.cancel(id, &mut flow, "m.key_mismatch")?,
             Err(Error::Encoding | Error::Key) => self.cancel(id, &mut flow, "m.invalid_message")?,
             Err(_) => self.cancel(id, &mut flow, "m.unexpected_message")?,
         }
@@ -250,15 +286,16 @@ impl Work<'_> {
         let sent = content.get("timestamp").and_then(Value::as_i64).unwrap_or(0);
         let is_now = self.now.saturating_sub(sent) < TAKES_MAX_MS
             && sent.saturating_sub(self.now) < AHEAD_MAX_MS;
-        let methods = content.get("methods").and_then(Value::as_array);
-        let is_known = methods.is_some_and(|all| all.iter().any(|one| one == METHODS[0]));
-        let Some(device_id) = device_id.filter(|_| is_now && is_known) else { return Ok(()) };
+        let methods = self.methods().answering(Methods::of(content));
+        let Some(device_id) = device_id.filter(|_| is_now && !methods.is_empty()) else {
+            return Ok(());
+        };
         if self.flows.contains_key(id) || self.is_this(sender, device_id) {
             return Ok(());
         }
         self.track(sender)?;
         let device_id = Some(device_id.to_owned());
-        self.keep_flow(id, Flow { device_id, ..Flow::requested(sender, self.now) });
+        self.keep_flow(id, Flow { device_id, methods, ..Flow::requested(sender, self.now) });
         Ok(())
     }
 
@@ -272,14 +309,18 @@ impl Work<'_> {
         for other in flow.asked.iter().filter(|other| **other != from) {
             self.tell(&flow.user_id, other, "cancel", &taken)?;
         }
+        flow.methods = self.methods().answering(Methods::of(content));
         (flow.device_id, flow.state) = (Some(from), "ready");
         Ok(())
     }
 
-    fn started(&mut self, _id: &str, flow: &mut Flow, content: &Value) -> Result<(), Error> {
+    fn started(&mut self, id: &str, flow: &mut Flow, content: &Value) -> Result<(), Error> {
         let from = text(content, "from_device").ok_or(Error::Encoding)?.to_owned();
         if flow.device_id.as_ref() != Some(&from) {
             return Err(Error::Order);
+        }
+        if text(content, "method") == Some("m.reciprocate.v1") {
+            return self.reciprocated(id, flow, content);
         }
         match flow.state {
             "ready" => {}
@@ -351,15 +392,9 @@ impl Work<'_> {
             self.verify_identity(&flow.user_id, &master.0)?;
         }
         if self.is_own(&flow.user_id) {
-            match self.vouch_for(device_id, &device_key) {
-                // The other device has the keys, or neither: then there is nothing to sign with.
-                Ok(()) | Err(Error::Identity) => {}
-                Err(error) => return Err(error),
-            }
+            self.vouch_if_able(device_id, &device_key)?;
         }
-        self.tell(&flow.user_id, device_id, "done", &json!({ "transaction_id": id }))?;
-        flow.state = "done";
-        Ok(())
+        self.done(id, flow)
     }
 
     fn cancel(&mut self, id: &str, flow: &mut Flow, code: &str) -> Result<(), Error> {
@@ -385,6 +420,11 @@ impl Work<'_> {
         let path = format!("/_matrix/client/v3/sendToDevice/m.key.verification.{kind}/{{}}");
         let body = json!({ "messages": { user_id: { device_id: content } } });
         self.request("PUT", &path, &body, Purpose::ToDevice)
+    }
+
+    /// What this device can do.
+    fn methods(&self) -> Methods {
+        Methods { sas: true, show: true, scan: self.can_scan }
     }
 
     fn parties(&self, user_id: &str, device_id: &str) -> (Party, Party) {

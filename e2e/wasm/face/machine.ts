@@ -54,7 +54,13 @@ export interface VerificationView {
   user_id: string;
   device_id: string | null;
   is_ours: boolean;
-  state: "requested" | "ready" | "started" | "compare" | "confirmed" | "done" | "cancelled";
+  state:
+    | "requested" | "ready" | "started" | "compare" | "scanned" | "confirmed" | "done" | "cancelled";
+  may_start_sas: boolean;
+  /** A code can be shown, for the other device to scan. */
+  may_show_qr: boolean;
+  /** The other device's code can be scanned. */
+  may_scan_qr: boolean;
   /** Seven emoji with their English names. */
   emoji: [emoji: string, name: string][] | null;
   decimal: [number, number, number] | null;
@@ -170,6 +176,10 @@ interface RawMachine {
   acceptVerification(id: string, now: number): RawStep;
   startSas(id: string, now: number): RawStep;
   confirmSas(id: string, now: number): RawStep;
+  setCanScan(canScan: boolean): void;
+  showQr(id: string, now: number): RawStep;
+  scanQr(code: Uint8Array, now: number): RawStep;
+  confirmScanned(id: string, now: number): RawStep;
   cancelVerification(id: string, code: string, now: number): RawStep;
   verification(id: string): string;
   createBackup(now: number): RawStep;
@@ -379,6 +389,29 @@ export class Machine {
   /** Both people see the same. */
   confirmSas(id: string): Step<null> {
     return step(this.#raw.confirmSas(id, this.#now()));
+  }
+
+  /** Says whether there is a camera, for verifications from now on; at first there is none. */
+  setCanScan(canScan: boolean): void {
+    this.#raw.setCanScan(canScan);
+  }
+
+  /** The bytes of a QR code to show: one segment of byte mode. */
+  showQr(id: string): Step<Uint8Array> {
+    return bytes(this.#raw.showQr(id, this.#now()));
+  }
+
+  /**
+   * Takes in the bytes of the code that the other device shows; answers the verification that it belongs to. That is
+   * `cancelled` then if the keys in the code are not the right ones, else the other side is verified.
+   */
+  scanQr(code: Uint8Array): Step<string> {
+    return step(this.#raw.scanQr(code, this.#now()));
+  }
+
+  /** `scanned`: the person saw the other device say that all is right. */
+  confirmScanned(id: string): Step<null> {
+    return step(this.#raw.confirmScanned(id, this.#now()));
   }
 
   /** Ends a verification; `m.mismatched_sas` when what is seen differs. */

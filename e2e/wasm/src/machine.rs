@@ -282,6 +282,27 @@ impl Machine {
         step!(self, now, confirm_sas(id))
     }
 
+    #[wasm_bindgen(js_name = setCanScan)]
+    pub fn set_can_scan(&mut self, can_scan: bool) {
+        self.0.set_can_scan(can_scan);
+    }
+
+    /// The code is in `bytes` of the step.
+    #[wasm_bindgen(js_name = showQr)]
+    pub fn show_qr(&mut self, id: &str, now: f64) -> Result<Step, JsValue> {
+        secret(step!(@raw self, now, show_qr(id)), Clone::clone)
+    }
+
+    #[wasm_bindgen(js_name = scanQr)]
+    pub fn scan_qr(&mut self, code: &[u8], now: f64) -> Result<Step, JsValue> {
+        step!(self, now, scan_qr(code))
+    }
+
+    #[wasm_bindgen(js_name = confirmScanned)]
+    pub fn confirm_scanned(&mut self, id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, confirm_scanned(id))
+    }
+
     #[wasm_bindgen(js_name = cancelVerification)]
     pub fn cancel_verification(&mut self, id: &str, code: &str, now: f64) -> Result<Step, JsValue> {
         step!(self, now, cancel_verification(id, code))
