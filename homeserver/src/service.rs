@@ -39,6 +39,7 @@ pub mod restricted;
 pub mod room_digest;
 pub mod room_info;
 pub mod rooms;
+pub mod sender_keys;
 pub mod sessions;
 pub mod signing_keys;
 pub mod space;

@@ -63,6 +63,7 @@ pub mod reports;
 pub mod room_upgrades;
 pub mod rooms;
 pub mod schema;
+pub mod sender_keys;
 pub mod server_keys;
 pub mod state;
 #[cfg(test)]

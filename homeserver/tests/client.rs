@@ -49,6 +49,8 @@ mod media;
 mod paths;
 #[path = "client/peeking.rs"]
 mod peeking;
+#[path = "client/prekeys.rs"]
+mod prekeys;
 #[path = "client/presence.rs"]
 mod presence;
 #[path = "client/profile.rs"]
@@ -67,6 +69,8 @@ mod relations;
 mod room;
 #[path = "client/room_versions.rs"]
 mod room_versions;
+#[path = "client/sender_keys.rs"]
+mod sender_keys;
 #[path = "client/session.rs"]
 mod session;
 #[path = "client/sliding_sync.rs"]

@@ -13,8 +13,8 @@ use crate::{
         devices::Devices, filters::Filters, joins::Joins, key_backup::KeyBackup, keys::Keys,
         media::Media, moderation::Moderation, presence::Presence, profiles::Profiles, push::Push,
         receipts::Receipts, registration::Registration, remote::Remote, rooms::Rooms,
-        sessions::Sessions, sync::Sync, to_device::ToDevice, typing::Typing, uia::Uia,
-        user_directory::UserDirectory,
+        sender_keys::SenderKeys, sessions::Sessions, sync::Sync, to_device::ToDevice,
+        typing::Typing, uia::Uia, user_directory::UserDirectory,
     },
 };
 
@@ -43,6 +43,7 @@ pub struct App {
     pub presence: Arc<Presence>,
     pub push: Push,
     pub receipts: Receipts,
+    pub sender_keys: SenderKeys,
     pub sync: Sync,
     pub to_device: ToDevice,
     pub typing: Typing,

@@ -93,19 +93,22 @@ pub enum Kind {
     CreateRoom,
     Upload,
     Claim,
+    /// Of one user by one other.
+    FreshClaim,
     ToDevice,
     Search,
     Report,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Send,
         Self::Join,
         Self::Invite,
         Self::CreateRoom,
         Self::Upload,
         Self::Claim,
+        Self::FreshClaim,
         Self::ToDevice,
         Self::Search,
         Self::Report,
@@ -121,6 +124,7 @@ impl Kind {
             Self::CreateRoom => (20, 5_000),
             Self::Upload => (50, 500),
             Self::Claim => (200, 100),
+            Self::FreshClaim => (10, 30_000),
             Self::ToDevice => (1_000, 20),
             Self::Search => (30, 500),
             Self::Report => (10, 10_000),

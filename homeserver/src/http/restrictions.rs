@@ -75,6 +75,7 @@ impl<'a> Endpoint<'a> {
             "devices" => get || put,
             "keys" => post && matches!(self.path[1], "upload" | "query" | "claim"),
             "account" => get,
+            "org.sealpost" => matches!(self.path[1], "keys" | "rooms"),
             "logout" => true,
             _ => false,
         }
@@ -92,7 +93,11 @@ impl<'a> Endpoint<'a> {
     }
 
     fn kind(self) -> Option<Kind> {
-        let [first, second, third, _] = self.path;
+        let [first, second, third, fourth] = self.path;
+        // A one-time key is claimed whatever the method.
+        if (first, second, fourth) == ("org.sealpost", "keys", "bundle") {
+            return Some(Kind::Claim);
+        }
         if self.is(&Method::GET) {
             return None;
         }
@@ -110,6 +115,7 @@ impl<'a> Endpoint<'a> {
             (_, "createRoom") => Some(Kind::CreateRoom),
             (_, "keys") if second == "claim" => Some(Kind::Claim),
             (_, "sendToDevice") => Some(Kind::ToDevice),
+            (_, "org.sealpost") if fourth == "sender-keys" => Some(Kind::ToDevice),
             (_, "user_directory" | "publicRooms" | "search") => Some(Kind::Search),
             (_, "users") => Some(Kind::Report),
             _ => None,
@@ -135,5 +141,11 @@ mod tests {
         let upload = Endpoint::new(&Method::POST, "/_matrix/media/v3/upload");
         assert_eq!(upload.kind(), Some(Kind::Upload));
         assert!(!upload.is_for_guests());
+        let ours = "/_matrix/client/unstable/org.sealpost";
+        let bundle = format!("{ours}/keys/@a:b/bundle");
+        assert_eq!(Endpoint::new(&Method::GET, &bundle).kind(), Some(Kind::Claim));
+        let deposit = format!("{ours}/rooms/!a:b/sender-keys");
+        assert_eq!(Endpoint::new(&Method::POST, &deposit).kind(), Some(Kind::ToDevice));
+        assert_eq!(Endpoint::new(&Method::GET, &deposit).kind(), None);
     }
 }

@@ -16,7 +16,7 @@ use super::{
         voip,
     },
     client::{alias, context, directory, knock, peeking, space},
-    client::{dehydrated_device, device, keys},
+    client::{dehydrated_device, device, keys, prekeys, sender_keys},
     federation, limits,
     metrics::RouteMetrics,
     router::{Found, Router},
@@ -84,6 +84,10 @@ pub fn routes() -> Routes {
     routes.add(keys::get_key_changes);
     routes.add(keys::upload_signing_keys);
     routes.add(keys::upload_signatures);
+    routes.add_raw(Method::GET, prekeys::BUNDLE, prekeys::bundle);
+    routes.add_raw(Method::POST, prekeys::BUNDLE, prekeys::bundle);
+    routes.add_raw(Method::POST, prekeys::PREKEYS, prekeys::upload);
+    routes.add_raw(Method::GET, prekeys::COUNT, prekeys::count);
 
     routes.add(filter::create_filter);
     routes.add(filter::get_filter);
@@ -148,6 +152,9 @@ pub fn routes() -> Routes {
     routes.add_raw(Method::POST, sliding_sync::V4, sliding_sync::v4);
 
     routes.add(to_device::send_event_to_device);
+    routes.add_raw(Method::POST, sender_keys::SENDER_KEYS, sender_keys::deposit);
+    routes.add_raw(Method::GET, sender_keys::SENDER_KEYS, sender_keys::waiting);
+    routes.add_raw(Method::POST, sender_keys::ACKNOWLEDGE, sender_keys::acknowledge);
     routes.add(dehydrated_device::put_dehydrated_device);
     routes.add(dehydrated_device::get_dehydrated_device);
     routes.add(dehydrated_device::delete_dehydrated_device);

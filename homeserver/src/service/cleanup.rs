@@ -9,13 +9,15 @@ use std::sync::{
 use super::{erasure::Erasure, media::Media};
 use crate::{
     error::Result,
-    storage::{Store, Tx, account_tokens, client_transactions, received_messages},
+    storage::{Store, Tx, account_tokens, client_transactions, received_messages, sender_keys},
 };
 
 /// A client that repeats a request does so within this time, in milliseconds.
 const TRANSACTIONS_KEPT: i64 = 24 * 60 * 60 * 1_000;
 /// A server that repeats a message to devices does so within this time, in milliseconds.
 const MESSAGES_KEPT: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// What was deposited and never acknowledged is of no use after this time, in milliseconds.
+const SENDER_KEYS_KEPT: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// Rows deleted in one write, so that others need not wait.
 const CHUNK: i64 = 500;
 /// Files are gone through so often, in milliseconds.
@@ -47,6 +49,9 @@ impl Cleanup {
         }
         let before = now - MESSAGES_KEPT;
         let forget = move |tx: &mut Tx<'_>| received_messages::delete_before(tx, before, CHUNK);
+        while self.store.write(forget).await? == CHUNK as usize {}
+        let before = now - SENDER_KEYS_KEPT;
+        let forget = move |tx: &mut Tx<'_>| sender_keys::delete_before(tx, before, CHUNK);
         while self.store.write(forget).await? == CHUNK as usize {}
         self.store.write(move |tx| account_tokens::delete_expired(tx, now)).await?;
         while self.media.forget_expired(CHUNK).await? == CHUNK as usize {}

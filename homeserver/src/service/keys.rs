@@ -1,9 +1,10 @@
 //! Keys of devices and users (client-server API, "End-to-End Encryption"), opaque to this server as far as can be.
 //!
-//! [`upload`] takes a device's keys, [`claim`] hands out one-time keys, [`query`] tells who has which,
-//! [`cross_signing`] and [`signatures`] are about the keys of users, whose signatures [`signed`] checks. [`counts`]
-//! is what a device is told of its own keys.
+//! [`upload`] takes a device's keys, [`claim`] hands out one-time keys, [`query`] tells who has which, [`bundle`] does
+//! both at once, [`cross_signing`] and [`signatures`] are about the keys of users, whose signatures [`signed`] checks.
+//! [`counts`] is what a device is told of its own keys.
 
+pub mod bundle;
 pub mod claim;
 pub mod counts;
 pub mod cross_signing;
@@ -23,7 +24,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use self::{
+    bundle::Bundles,
     claim::{Claim, Claimed},
+    counts::Counts,
     query::{Queried, Wanted},
 };
 use super::{
@@ -52,6 +55,7 @@ pub struct Keys {
     remote: Arc<Remote>,
     /// One change of a user's cross-signing keys at a time.
     signing: Locks<UserNid>,
+    bundles: Bundles,
 }
 
 /// Servers that did not answer, and why.
@@ -59,7 +63,13 @@ pub type Failures = BTreeMap<String, Value>;
 
 impl Keys {
     pub fn new(context: Arc<Context>, device_lists: DeviceLists, remote: Arc<Remote>) -> Self {
-        Self { context, device_lists, remote, signing: Locks::default() }
+        Self {
+            context,
+            device_lists,
+            remote,
+            signing: Locks::default(),
+            bundles: Bundles::default(),
+        }
     }
 
     /// The keys of users, of any server.
@@ -115,6 +125,12 @@ impl Keys {
         let (answers, failures) = at_once(others, patience, ask).await?;
         answers.into_iter().for_each(|answer| claimed.extend(answer));
         Ok((claimed, failures))
+    }
+
+    /// Which keys of the caller's device can be claimed.
+    pub async fn counts(&self, caller: &Session) -> Result<Counts> {
+        let (user, device_id) = (caller.user_nid, caller.device_id.to_string());
+        self.context.store.read(move |conn| Counts::read(conn, user, &device_id)).await
     }
 
     /// Whose keys changed between a token and now, for the caller.

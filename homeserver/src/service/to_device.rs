@@ -14,7 +14,9 @@ pub mod delivery;
 
 use std::{collections::HashSet, sync::Arc};
 
-use ruma::{OwnedTransactionId, api::client::to_device::send_event_to_device::v3::Messages};
+use ruma::{
+    OwnedServerName, OwnedTransactionId, api::client::to_device::send_event_to_device::v3::Messages,
+};
 
 use self::addressed::{Addressed, CONTENT_MAX, too_large};
 use super::{notifier::Subject, remote::Remote, sessions::Session, timeline::Context};
@@ -83,31 +85,50 @@ impl ToDevice {
 
 /// Writes what is addressed; tells whom it is for after the commit.
 fn write(tx: &mut Tx<'_>, context: &Arc<Context>, addressed: &Addressed) -> Result<()> {
-    for (server, edu) in &addressed.edus {
+    write_edus(tx, context, &addressed.edus)?;
+    insert(tx, context, &addressed.here)?;
+    Ok(())
+}
+
+/// Has EDUs wait for other servers.
+pub(super) fn write_edus(
+    tx: &mut Tx<'_>,
+    context: &Arc<Context>,
+    edus: &[(OwnedServerName, String)],
+) -> Result<()> {
+    for (server, edu) in edus {
         let position = tx.next_position()?;
         outbox::insert_edu(tx, server, position, edu)?;
     }
-    if !addressed.edus.is_empty() {
+    if !edus.is_empty() {
         let position = tx.next_position()?;
         let context = context.clone();
         tx.after_commit(move || context.notifier.advance(position, [Subject::Outbox]));
     }
-    insert(tx, context, &addressed.here)
+    Ok(())
 }
 
-/// Has messages wait for devices of this server, which are told after the commit.
-pub(super) fn insert(tx: &mut Tx<'_>, context: &Arc<Context>, messages: &[Message]) -> Result<()> {
+/// Where messages of one request stand, and for which devices.
+pub(super) type Arrived = (Position, Arc<Vec<(UserNid, String)>>);
+
+/// Has messages wait for devices of this server, which are told after the commit. Answers where they stand, and
+/// which devices are there.
+pub(super) fn insert(
+    tx: &mut Tx<'_>,
+    context: &Arc<Context>,
+    messages: &[Message],
+) -> Result<Option<Arrived>> {
     if messages.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let position = tx.next_position()?;
-    let devices = rows::insert(tx, position, messages)?;
-    let context = context.clone();
+    let devices = Arc::new(rows::insert(tx, position, messages)?);
+    let (context, told) = (context.clone(), devices.clone());
     tx.after_commit(move || {
-        let subjects = devices.iter().map(|(user, device_id)| Subject::device(*user, device_id));
+        let subjects = told.iter().map(|(user, device_id)| Subject::device(*user, device_id));
         context.notifier.advance(position, subjects);
     });
-    Ok(())
+    Ok(Some((position, devices)))
 }
 
 /// Puts the devices in the place of the users whose devices are all meant.

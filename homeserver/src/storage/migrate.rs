@@ -61,6 +61,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-26_erase_users",
     "2026-11-26_find_guests",
     "2026-11-26_order_claimed_keys",
+    "2026-11-26_remember_sender_keys",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

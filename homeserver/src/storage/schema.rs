@@ -541,6 +541,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    sender_keys (user_nid, device_id, position) {
+        user_nid -> BigInt,
+        device_id -> Text,
+        position -> BigInt,
+        room_nid -> BigInt,
+        deposit_id -> Text,
+        deposited_at -> BigInt,
+        json -> Text,
+    }
+}
+
+diesel::table! {
     to_device (user_nid, device_id, position) {
         user_nid -> BigInt,
         device_id -> Text,

@@ -19,6 +19,7 @@ mod puppet;
 mod refusals;
 mod rooms;
 mod schedules;
+mod sealed;
 mod spaces;
 mod to_device;
 mod user;

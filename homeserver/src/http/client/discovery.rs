@@ -15,7 +15,7 @@ const VERSIONS: [&str; 19] = [
 ];
 
 /// What clients look for by the names of proposals, although most of it is in a version.
-const FEATURES: [&str; 14] = [
+const FEATURES: [&str; 16] = [
     "org.matrix.msc2285.stable",
     "org.matrix.msc3030",
     "org.matrix.msc3266",
@@ -28,6 +28,8 @@ const FEATURES: [&str; 14] = [
     "org.matrix.msc3981",
     "org.matrix.msc4222",
     "org.matrix.simplified_msc3575",
+    "org.sealpost.prekeys",
+    "org.sealpost.sender_keys",
     "uk.half-shot.msc2666.query_mutual_rooms.stable",
     "uk.tcpip.msc4133.stable",
 ];

@@ -120,7 +120,7 @@ pub(super) async fn json<T: DeserializeOwned>(call: &mut Call) -> Result<T> {
     })
 }
 
-fn in_query(call: &Call, name: &str) -> Result<Option<String>> {
+pub(super) fn in_query(call: &Call, name: &str) -> Result<Option<String>> {
     let query = call.http.uri().query().unwrap_or_default();
     let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let Some(value) = value else { return Ok(None) };

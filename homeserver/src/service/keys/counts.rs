@@ -21,6 +21,20 @@ pub struct Counts {
     pub unused_fallback: Vec<OneTimeKeyAlgorithm>,
 }
 
+impl Counts {
+    /// As of the snapshot of `conn`.
+    pub fn read(conn: &mut Conn, user: UserNid, device_id: &str) -> Result<Self> {
+        let at = current_position(conn)?;
+        let fallbacks = one_time_keys::fallbacks(conn, user, device_id)?;
+        let unused = fallbacks.into_iter().filter(|(_, used)| !used);
+        Ok(Self {
+            at,
+            one_time: one_time(conn, user, device_id)?,
+            unused_fallback: unused.map(|(algorithm, _)| algorithm.into()).collect(),
+        })
+    }
+}
+
 pub struct KeyCounts {
     cache: Cache<(UserNid, OwnedDeviceId), Arc<Counts>>,
 }
@@ -37,16 +51,9 @@ impl KeyCounts {
         if let Some(counts) = self.cached(context, caller) {
             return Ok(counts);
         }
-        let at = current_position(conn)?;
-        let (user, device_id) = (caller.user_nid, caller.device_id.as_str());
-        let fallbacks = one_time_keys::fallbacks(conn, user, device_id)?;
-        let unused = fallbacks.into_iter().filter(|(_, used)| !used);
-        let counts = Arc::new(Counts {
-            at,
-            one_time: one_time(conn, user, device_id)?,
-            unused_fallback: unused.map(|(algorithm, _)| algorithm.into()).collect(),
-        });
-        self.cache.insert((user, caller.device_id.clone()), counts.clone());
+        let (user, device_id) = (caller.user_nid, caller.device_id.clone());
+        let counts = Arc::new(Counts::read(conn, user, device_id.as_str())?);
+        self.cache.insert((user, device_id), counts.clone());
         Ok(counts)
     }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The most bytes of one message: with what is around it, an EDU that other servers take.
-pub(super) const CONTENT_MAX: usize = 64_000;
+pub(in crate::service) const CONTENT_MAX: usize = 64_000;
 /// An EDU is closed before it is larger.
 const EDU_SIZE: usize = 65_000;
 /// What an EDU has besides its messages, roughly.
@@ -157,7 +157,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 /// 413 `M_TOO_LARGE`.
-pub(super) fn too_large(message: &'static str) -> Error {
+pub(in crate::service) fn too_large(message: &'static str) -> Error {
     Error::matrix(StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::TooLarge, message)
 }
 
