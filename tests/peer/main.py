@@ -1,4 +1,4 @@
-"""A Sealpost and a Synapse with one federation between them.
+"""A Sealpost and a Synapse, and one more Sealpost, with one federation between them.
 
 Run by `cargo xtask test peer` with Sealpost's program, the Python of Synapse's environment and an empty folder
 as arguments; names of themes after them choose some. The last line counts the steps.
@@ -19,6 +19,7 @@ from ephemeral import Signs
 from media import Media
 from outage import Outage
 from rooms import Room
+from sealed import Sealed
 from servers import sealpost, synapse
 from theme import World
 
@@ -36,6 +37,8 @@ def themes(world):
         yield Directory(world, home, away)
         yield Media(world, home, away)
         yield Outage(world, home, away)
+        yield Sealed(world, home, away)
+    yield Sealed(world, world.sealpost, world.second)
 
 
 def sides(world):
@@ -49,19 +52,20 @@ async def main(program, python, folder, *chosen):
     )
     assert await made.wait() == 0, "no certificates"
     ours, theirs = sealpost(program, folder / "sealpost"), await synapse(python, folder / "synapse")
+    second = sealpost(program, folder / "second")
     passed = failed = 0
     try:
-        await asyncio.gather(ours.start(), theirs.start())
+        await asyncio.gather(ours.start(), second.start(), theirs.start())
         limits = aiohttp.ClientTimeout(total=30)
         async with aiohttp.ClientSession(timeout=limits) as http:
-            world = World(http, ours, theirs)
+            world = World(http, ours, theirs, second)
             for theme in themes(world):
                 if chosen and not any(word in str(theme) for word in chosen):
                     continue
                 good, bad = await theme.run()
                 passed, failed = passed + good, failed + bad
     finally:
-        await asyncio.gather(ours.stop(), theirs.stop())
+        await asyncio.gather(ours.stop(), second.stop(), theirs.stop())
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -11,8 +11,8 @@ LIMIT = 40
 class World:
     """Both servers, and whoever talks to them."""
 
-    def __init__(self, http, sealpost, synapse):
-        self.http, self.sealpost, self.synapse = http, sealpost, synapse
+    def __init__(self, http, sealpost, synapse, second):
+        self.http, self.sealpost, self.synapse, self.second = http, sealpost, synapse, second
         self.people = 0
 
     async def user(self, server, name):

@@ -8,7 +8,9 @@ use crate::{Counts, Result, artefact, place, synapse};
 /// Everything that both servers can do together.
 pub fn peer() -> Result<Counts> {
     let program = artefact::server()?;
+    let module = artefact::wasm_for_node()?;
     let mut driver = command(nio_python()?, &place::root().join("tests/peer"));
+    driver.env("SEALPOST_WASM", module);
     driver.arg("-B").arg("main.py").arg(program).arg(synapse::python()?);
     run_counted(driver.arg(fresh_folder("peer")?))
 }
