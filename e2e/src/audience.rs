@@ -8,12 +8,11 @@
 //! Readers are sorted by user id, then device id, as bytes. The hash is in what each message authenticates; the
 //! list is told once for each change, in an encrypted event of type `org.sealpost.audience`.
 
-use minicbor::{Decode, Encode};
 use serde_json::{Value, json};
 
 use crate::{
     Error,
-    encoding::Bytes32,
+    encoding::{Bytes32, coded},
     primitives::{kdf, x25519},
     signed_json::{key_from_base64, to_base64},
 };
@@ -26,25 +25,21 @@ pub const PART_MAX: usize = 75;
 pub const READERS_MAX: usize = 20_000;
 
 /// A device that can read.
-#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reader {
     /// Whose it is.
-    #[n(0)]
     pub user_id: String,
     /// The identity that vouches for it.
-    #[n(1)]
     pub master: Bytes32,
     /// Its id.
-    #[n(2)]
     pub device_id: String,
     /// Its keys.
-    #[n(3)]
     pub ed25519: Bytes32,
     /// Its key for agreement.
-    #[n(4)]
     pub x25519: x25519::PublicKey,
 }
+
+coded!(Reader { user_id, master, device_id, ed25519, x25519 });
 
 impl Reader {
     fn encoded(&self) -> Vec<u8> {

@@ -17,14 +17,14 @@
 //!
 //! A row whose MAC is right keeps the provenance that is written in it; every other one is an import.
 
-use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, encoding,
+    Error,
+    encoding::{self, Decode, Encode, coded},
     primitives::{
         Secret, aead,
         kdf::{self, Label},
@@ -47,14 +47,13 @@ const AUTH: Label = "org.sealpost.backup.v1 auth";
 const SEALED_MAX: usize = 128 * 1024;
 
 /// What a version of the backup is written with.
-#[derive(Clone, Debug, Decode, Encode, PartialEq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PublicKeys {
-    #[n(0)]
     x25519: x25519::PublicKey,
-    #[n(1)]
     kem: kem::PublicKey,
 }
+
+coded!(PublicKeys { x25519, kem });
 
 /// What it is read with.
 pub struct PrivateKeys {
@@ -222,15 +221,12 @@ fn sealed(data: &Value) -> Result<Vec<u8>, Error> {
 }
 
 /// The bytes of a row's plaintext.
-pub(crate) fn write<T: Encode<()>>(
-    value: &T,
-    capacity: usize,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(crate) fn write<T: Encode>(value: &T, capacity: usize) -> Zeroizing<Vec<u8>> {
     encoding::encode_versioned(1, value, capacity)
 }
 
 /// Reads a row's plaintext.
-pub(crate) fn read<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, Error> {
+pub(crate) fn read<T: Decode + Encode>(bytes: &[u8]) -> Result<T, Error> {
     encoding::decode_versioned(1, bytes, SEALED_MAX)
 }
 

@@ -7,93 +7,93 @@
 //!
 //! A store needs to know nothing of what rows mean. Everything in them is secret: values are erased when dropped.
 
-use minicbor::{
-    Decode, Decoder, Encode, Encoder,
-    bytes::{ByteSlice, ByteVec},
-    encode::Write,
-};
 use zeroize::Zeroizing;
 
-use crate::{Error, encoding};
+use crate::{
+    Error,
+    encoding::{self, Decode, Encode, Reader, coded},
+};
 
 /// The version of the rows that this library writes.
 pub const VERSION: u8 = 1;
 const LENGTH_MAX: usize = 256 * 1024 * 1024;
 
 /// Which kind of row. Numbers are never used again for something else.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cbor(index_only)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// This device.
-    #[n(0)]
     Account,
     /// Private halves of what it published.
-    #[n(1)]
     Prekeys,
     /// Users, their identities and devices.
-    #[n(2)]
     Users,
     /// Sessions with a device.
-    #[n(3)]
     Sessions,
     /// Encrypted rooms.
-    #[n(4)]
     Rooms,
     /// Who is in them.
-    #[n(5)]
     Members,
     /// The chain that this device writes with in a room.
-    #[n(6)]
     OwnChains,
     /// Chains that it reads with.
-    #[n(7)]
     Chains,
     /// What opens single messages of direct chats.
-    #[n(8)]
     Wraps,
     /// Whom a chain or message of this device was sealed for.
-    #[n(9)]
     Given,
     /// The message that an event holds.
-    #[n(10)]
     Events,
     /// The first event that held a message.
-    #[n(11)]
     Messages,
     /// Lists of readers, by their hash.
-    #[n(12)]
     Audiences,
     /// Requests that were not answered yet.
-    #[n(13)]
     Requests,
     /// What waits for a session.
-    #[n(14)]
     Waiting,
     /// What arrived from a device that is not known yet.
-    #[n(15)]
     Held,
     /// Devices that are never believed again.
-    #[n(16)]
     Removals,
     /// Private keys that own devices share.
-    #[n(17)]
     Secrets,
     /// Missing keys that were asked for.
-    #[n(18)]
     Asked,
     /// The key backup that this device writes to.
-    #[n(19)]
     Backup,
     /// Parts of lists of readers.
-    #[n(20)]
     Parts,
     /// Users whose keys are to be asked for.
-    #[n(21)]
     Outdated,
     /// Keys that are not in the backup yet.
-    #[n(22)]
     Unsaved,
 }
+
+const ALL: [Table; 23] = [
+    Table::Account,
+    Table::Prekeys,
+    Table::Users,
+    Table::Sessions,
+    Table::Rooms,
+    Table::Members,
+    Table::OwnChains,
+    Table::Chains,
+    Table::Wraps,
+    Table::Given,
+    Table::Events,
+    Table::Messages,
+    Table::Audiences,
+    Table::Requests,
+    Table::Waiting,
+    Table::Held,
+    Table::Removals,
+    Table::Secrets,
+    Table::Asked,
+    Table::Backup,
+    Table::Parts,
+    Table::Outdated,
+    Table::Unsaved,
+];
 
 impl Table {
     /// Its number, as it stands in encoded changes.
@@ -106,7 +106,7 @@ impl Table {
     /// # Errors
     /// [`Error::Encoding`]: there is none.
     pub fn from_number(number: u8) -> Result<Self, Error> {
-        minicbor::decode(&encoding::encode(&number)?).map_err(|_| Error::Encoding)
+        ALL.into_iter().find(|table| table.number() == number).ok_or(Error::Encoding)
     }
 }
 
@@ -122,9 +122,10 @@ pub struct Change {
 }
 
 /// What an operation changed, in no particular order and each row once.
-#[derive(Clone, Decode, Default, Encode, PartialEq, Eq)]
-#[cbor(transparent)]
-pub struct Changes(#[n(0)] pub Vec<Change>);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Changes(pub Vec<Change>);
+
+coded!(Changes = 0);
 
 impl Changes {
     /// Whether nothing is to be written.
@@ -146,7 +147,7 @@ impl Changes {
         let length: usize = rows
             .map(|row| 24 + row.key.len() + row.value.as_ref().map_or(0, |value| value.len()))
             .sum();
-        encoding::encode_versioned(VERSION, self, length + 16)
+        Ok(encoding::encode_versioned(VERSION, self, length + 16))
     }
 
     /// Reads encoded changes.
@@ -158,28 +159,18 @@ impl Changes {
     }
 }
 
-impl<C> Encode<C> for Change {
-    fn encode<W: Write>(
-        &self,
-        encoder: &mut Encoder<W>,
-        context: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        encoder.array(3)?.encode_with(self.table, context)?.bytes(&self.key)?;
-        encoder
-            .encode_with(self.value.as_ref().map(|v| <&ByteSlice>::from(v.as_slice())), context)?;
-        Ok(())
+impl Encode for Change {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let value = self.value.as_ref().map(|value| &**value);
+        encoding::row(out, self.table.number(), &self.key, value);
     }
 }
 
-impl<'b, C> Decode<'b, C> for Change {
-    fn decode(decoder: &mut Decoder<'b>, context: &mut C) -> Result<Self, minicbor::decode::Error> {
-        if decoder.array()? != Some(3) {
-            return Err(minicbor::decode::Error::message("not a row"));
-        }
-        let table = decoder.decode_with(context)?;
-        let key = decoder.bytes()?.to_vec();
-        let value: Option<ByteVec> = decoder.decode_with(context)?;
-        Ok(Self { table, key, value: value.map(|value| Zeroizing::new(value.into())) })
+impl Decode for Change {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, Error> {
+        let (table, key, value) = input.row()?;
+        let table = Table::from_number(table)?;
+        Ok(Self { table, key, value: value.map(Zeroizing::new) })
     }
 }
 

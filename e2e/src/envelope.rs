@@ -7,10 +7,9 @@
 //!
 //! Base64 is applied once, around the whole.
 
-use minicbor::{Decode, Encode};
-
 use crate::{
-    Error, encoding,
+    Error,
+    encoding::{self, coded},
     handshake::{Header, SessionId},
     ratchet,
 };
@@ -20,15 +19,18 @@ const VERSION: u8 = 1;
 pub const LENGTH_MAX: usize = ratchet::LENGTH_MAX + 1_200;
 
 /// A ratchet message, and how the other side finds its session.
-#[derive(Clone, Debug, Decode, Encode, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Envelope {
     /// From a side that was not answered yet: what the other needs to come to the same session.
-    #[n(0)]
-    Prekey(#[n(0)] Header, #[cbor(n(1), with = "minicbor::bytes")] Vec<u8>),
+    Prekey(Header, Vec<u8>),
     /// In a session that both sides know.
-    #[n(1)]
-    Message(#[n(0)] SessionId, #[cbor(n(1), with = "minicbor::bytes")] Vec<u8>),
+    Message(SessionId, Vec<u8>),
 }
+
+coded!(enum Envelope {
+    0 Prekey(first, second),
+    1 Message(first, second),
+});
 
 impl Envelope {
     /// The bytes that travel.
@@ -37,7 +39,7 @@ impl Envelope {
     /// None that a caller can cause.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         // Nothing in it is secret: it may grow.
-        Ok(encoding::encode_versioned(VERSION, self, 256)?.to_vec())
+        Ok(encoding::encode_versioned(VERSION, self, 256).to_vec())
     }
 
     /// Reads what arrived.

@@ -15,33 +15,30 @@
 //!
 //! [1]: https://signal.org/docs/specifications/pqxdh/
 
-use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
 use crate::{
     Error,
+    encoding::coded,
     identity::{DeviceIdentity, OwnDevice},
     prekeys::{ClaimedPrekey, KeyId, Prekey},
     primitives::{Secret, kdf, kem, part, x25519},
 };
 
 /// What the first messages carry so that the other side derives the same, repeated until it answers.
-#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Which of the recipient's objects was claimed.
-    #[n(0)]
     pub prekey: KeyId,
     /// One more than the highest generation that the sender knew for the pair.
-    #[n(1)]
     pub generation: u32,
     /// The sender's ephemeral key.
-    #[n(2)]
     pub ephemeral: x25519::PublicKey,
     /// The encapsulated secret.
-    #[n(3)]
     pub ciphertext: kem::Ciphertext,
 }
+
+coded!(Header { prekey, generation, ephemeral, ciphertext });
 
 /// The first secret of a session.
 pub struct Handshake {
@@ -54,9 +51,10 @@ pub struct Handshake {
 }
 
 /// The name of a session: what its messages are found by.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cbor(transparent)]
-pub struct SessionId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+coded!(SessionId = 0);
 
 impl Handshake {
     /// Begins a session with the `recipient`, of which `prekey` was claimed.

@@ -1,9 +1,8 @@
 //! Who takes part: devices and their long-lived keys.
 
-use minicbor::{Decode, Encode};
-
 use crate::{
     Error,
+    encoding::coded,
     primitives::{ed25519, kdf, x25519},
 };
 
@@ -61,21 +60,18 @@ impl OwnDevice {
 
 /// The statement that a device is gone for good: its key never receives anything or is believed again, whatever
 /// a server still lists. Signed by its user's self-signing key.
-#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removal {
     /// Whose device it was.
-    #[n(0)]
     pub user_id: String,
     /// Its id.
-    #[n(1)]
     pub device_id: String,
     /// Its key.
-    #[n(2)]
     pub ed25519: ed25519::PublicKey,
-    #[cbor(n(3), with = "minicbor::bytes")]
     signature: [u8; 64],
 }
+
+coded!(Removal { user_id, device_id, ed25519, signature });
 
 impl Removal {
     /// States it.

@@ -10,13 +10,12 @@
 //! | 5 | `[name, value: bytes]`: a secret, between devices of one user |
 //! | 6 | JSON: where the keys of a room's history are ([`crate::history`]) |
 
-use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use crate::{
     Error,
     direct::Wrap,
-    encoding,
+    encoding::{self, coded},
     identity::Removal,
     room_message::MessageId,
     sender_key::{ChainId, Distribution},
@@ -44,39 +43,40 @@ pub enum Inside {
 }
 
 /// What a device asks for.
-#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// The room of the message.
-    #[n(0)]
     pub room_id: String,
     /// What is missing.
-    #[n(1)]
     pub what: MissingKey,
 }
 
+coded!(Missing { room_id, what });
+
 /// Which key is missing.
-#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MissingKey {
     /// A chain, from an iteration on.
-    #[n(0)]
-    Chain(#[n(0)] ChainId, #[n(1)] u32),
+    Chain(ChainId, u32),
     /// The wrap of a message.
-    #[n(1)]
-    Message(#[n(0)] MessageId),
+    Message(MessageId),
 }
 
+coded!(enum MissingKey {
+    0 Chain(first, second),
+    1 Message(first),
+});
+
 /// A private key by the name that it has in secret storage.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct SharedSecret {
     /// Its name.
-    #[n(0)]
     pub name: String,
     /// Its bytes.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub value: Vec<u8>,
 }
+
+coded!(SharedSecret { name, value });
 
 impl Drop for SharedSecret {
     fn drop(&mut self) {
@@ -100,9 +100,9 @@ impl Inside {
             Self::Empty => with(0, &[]),
             Self::Wrap(wrap) => with(1, &*wrap.to_bytes()),
             Self::Distribution(distribution) => with(2, &distribution.to_bytes()?),
-            Self::Removals(removals) => with(3, &encoding::encode(removals)?),
-            Self::Missing(missing) => with(4, &encoding::encode(missing)?),
-            Self::Secret(secret) => with(5, &Zeroizing::new(encoding::encode(secret)?)),
+            Self::Removals(removals) => with(3, &encoding::encode(removals)),
+            Self::Missing(missing) => with(4, &encoding::encode(missing)),
+            Self::Secret(secret) => with(5, &Zeroizing::new(encoding::encode(secret))),
             Self::History(json) => with(6, json),
         })
     }

@@ -17,7 +17,6 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
-use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -25,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Error,
     canonical_json::signed_form,
+    encoding::coded,
     identity::{DeviceIdentity, OwnDevice},
     primitives::{kem, random, x25519},
 };
@@ -57,9 +57,10 @@ pub struct Prekey {
 }
 
 /// The id of a prekey: 8 bytes, in JSON 11 characters of base64url.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cbor(transparent)]
-pub struct KeyId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 8]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub [u8; 8]);
+
+coded!(KeyId = 0);
 
 impl KeyId {
     /// As it stands behind the algorithm in the name of a key.

@@ -31,6 +31,10 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// 32 bytes of derived ones, from `AT` on.
     pub(crate) fn part_of<const AT: usize, const M: usize>(bytes: &[u8; M]) -> Self {
         Self::new(part::<AT, 32, M>(bytes))

@@ -25,7 +25,6 @@
 mod message;
 mod skipped;
 
-use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -34,7 +33,8 @@ use self::{
     skipped::SkippedKeys,
 };
 use crate::{
-    Error, encoding,
+    Error,
+    encoding::{self, coded},
     handshake::Handshake,
     primitives::{
         Secret, aead,
@@ -60,93 +60,85 @@ const ROOT: Label = "org.sealpost.ratchet.v1 root";
 const MESSAGE: Label = "org.sealpost.ratchet.v1 message";
 
 /// One session's state.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct Ratchet {
-    #[cbor(n(0), with = "minicbor::bytes")]
     ad: [u8; 32],
-    #[n(1)]
     root: Secret,
-    #[n(2)]
     sending: Sending,
-    #[n(3)]
     receiving: Option<Receiving>,
-    #[n(4)]
     rekeyed: Rekeyed,
-    #[n(5)]
     skipped: SkippedKeys,
 }
 
-#[derive(Clone, Decode, Encode)]
+coded!(Ratchet { ad, root, sending, receiving, rekeyed, skipped });
+
+#[derive(Clone)]
 enum Sending {
     /// The next message turns. Kept is the length of the chain before.
-    #[n(0)]
-    Turn(#[n(0)] u32),
-    #[n(1)]
-    Open(#[n(0)] SendingChain),
+    Turn(u32),
+    Open(SendingChain),
 }
 
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+coded!(enum Sending {
+    0 Turn(first),
+    1 Open(first),
+});
+
+#[derive(Clone)]
 struct SendingChain {
-    #[n(0)]
     private: x25519::PrivateKey,
-    #[n(1)]
     public: x25519::PublicKey,
-    #[n(2)]
     chain: Chain,
     /// The length of the chain before.
-    #[n(3)]
     previous: u32,
-    #[n(4)]
     rekey: Rekey,
 }
 
+coded!(SendingChain { private, public, chain, previous, rekey });
+
 /// A sending chain's part in a re-key.
-#[derive(Clone, Decode, Encode)]
+#[derive(Clone)]
 enum Rekey {
-    #[n(0)]
     Rest,
     /// A key is offered; the other's next chain must answer.
-    #[n(1)]
-    Offered(#[n(0)] kem::PrivateKey),
+    Offered(kem::PrivateKey),
     /// The other's offer was answered.
-    #[n(2)]
-    Answered(#[n(0)] OfferId, #[n(1)] kem::Ciphertext),
+    Answered(OfferId, kem::Ciphertext),
 }
 
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+coded!(enum Rekey {
+    0 Rest,
+    1 Offered(first),
+    2 Answered(first, second),
+});
+
+#[derive(Clone)]
 struct Receiving {
-    #[n(0)]
     their: x25519::PublicKey,
-    #[n(1)]
     chain: Chain,
-    #[n(2)]
     carried: CarriedDigest,
     /// An offer that our next chain must answer.
-    #[n(3)]
     offer: Option<kem::PublicKey>,
 }
 
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+coded!(Receiving { their, chain, carried, offer });
+
+#[derive(Clone)]
 struct Chain {
-    #[n(0)]
     key: Secret,
-    #[n(1)]
     next: u32,
 }
 
+coded!(Chain { key, next });
+
 /// What has been since the last re-key.
-#[derive(Clone, Copy, Debug, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone, Copy, Debug)]
 struct Rekeyed {
-    #[n(0)]
     at: i64,
-    #[n(1)]
     messages: u32,
 }
+
+coded!(Rekeyed { at, messages });
 
 impl Ratchet {
     /// The initiator's state after its handshake; it can write at once. `now` in milliseconds.
@@ -219,7 +211,7 @@ impl Ratchet {
             random: random(rng),
             carries: sending.rekey.carried(),
         };
-        let bytes = encoding::encode(&header)?;
+        let bytes = encoding::encode(&header);
         let aad = [&state.ad, bytes.as_slice()].concat();
         let sealed = aead::seal(MESSAGE, &[&*key, &header.random], &aad, plaintext)?;
         state.sending = Sending::Open(sending);
@@ -286,7 +278,7 @@ impl Ratchet {
     /// # Errors
     /// None that a caller can cause.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        encoding::encode_versioned(VERSION, self, 3_072 + 96 * self.skipped.count())
+        Ok(encoding::encode_versioned(VERSION, self, 3_072 + 96 * self.skipped.count()))
     }
 
     /// A stored state.

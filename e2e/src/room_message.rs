@@ -8,9 +8,7 @@
 //! `place` is empty in a direct chat; in a group it is the chain's id and the iteration. **H is the message's
 //! id**: signatures, wraps and the event around it are not in it. Relations name it beside the event's id.
 
-use minicbor::{Decode, Encode};
-
-use crate::primitives::kdf;
+use crate::{encoding::coded, primitives::kdf};
 
 /// Where a message belongs, who sends it, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +24,10 @@ pub struct Context<'a> {
 }
 
 /// The id of a message.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cbor(transparent)]
-pub struct MessageId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub [u8; 32]);
+
+coded!(MessageId = 0);
 
 impl Context<'_> {
     /// The authenticated data of a message at a place.

@@ -18,12 +18,12 @@
 
 mod held;
 
-use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, encoding,
+    Error,
+    encoding::{self, Decode, Encode, coded},
     identity::{DeviceIdentity, OwnDevice},
     primitives::{
         Secret, aead, ed25519,
@@ -51,24 +51,23 @@ const MESSAGE: Label = "org.sealpost.sender_key.v1 message";
 const SIGNATURE: Label = "org.sealpost.sender_key.v1 signature";
 
 /// The name of a chain.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cbor(transparent)]
-pub struct ChainId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChainId(pub [u8; 16]);
+
+coded!(ChainId = 0);
 
 /// Whose chain it is.
-#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The user.
-    #[n(0)]
     pub user_id: String,
     /// The device.
-    #[n(1)]
     pub device_id: String,
     /// The device's key, as it was when the chain began.
-    #[n(2)]
     pub ed25519: ed25519::PublicKey,
 }
+
+coded!(Owner { user_id, device_id, ed25519 });
 
 impl Owner {
     /// A device as the owner of a chain.
@@ -82,14 +81,13 @@ impl Owner {
 }
 
 /// A place in a chain of keys: the one for `iteration`, from which all later ones follow.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 struct ChainKey {
-    #[n(0)]
     iteration: u32,
-    #[n(1)]
     key: Secret,
 }
+
+coded!(ChainKey { iteration, key });
 
 impl ChainKey {
     /// The key of the message here.
@@ -114,20 +112,17 @@ impl ChainKey {
 }
 
 /// What readers need to read on from an iteration. Secret.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct Distribution {
     /// The room that the chain is for.
-    #[n(0)]
     pub room_id: String,
     /// Whose it is.
-    #[n(1)]
     pub owner: Owner,
-    #[n(2)]
     signing: ed25519::PublicKey,
-    #[n(3)]
     chain: ChainKey,
 }
+
+coded!(Distribution { room_id, owner, signing, chain });
 
 impl Distribution {
     /// The chain's name, which follows from what the distribution says.
@@ -158,22 +153,17 @@ impl Distribution {
 }
 
 /// A chain of this device's own. A value: sealing answers the next one.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct OwnChain {
-    #[n(0)]
     id: ChainId,
-    #[n(1)]
     room_id: String,
-    #[n(2)]
     owner: Owner,
-    #[n(3)]
     signing: ed25519::PrivateKey,
-    #[n(4)]
     chain: ChainKey,
-    #[n(5)]
     begun_at: i64,
 }
+
+coded!(OwnChain { id, room_id, owner, signing, chain, begun_at });
 
 impl OwnChain {
     /// Begins a chain for a room.
@@ -228,7 +218,7 @@ impl OwnChain {
             audience,
         };
         let aad = context.aad(&header.place());
-        let header_bytes = encoding::encode(&header)?;
+        let header_bytes = encoding::encode(&header);
         let key = self.chain.message_key();
         let sealed = aead::seal(MESSAGE, &[&*key, &header.random], &aad, padded)?;
         let id = MessageId::of(&aad, &header_bytes, &sealed);
@@ -256,16 +246,14 @@ impl OwnChain {
 }
 
 /// What a group message says in clear.
-#[derive(Clone, Debug, Decode, Encode, PartialEq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq)]
 struct Header {
-    #[n(0)]
     id: ChainId,
-    #[n(1)]
     iteration: u32,
-    #[cbor(n(2), with = "minicbor::bytes")]
     random: [u8; 16],
 }
+
+coded!(Header { id, iteration, random });
 
 impl Header {
     fn place(&self) -> Vec<u8> {
@@ -273,16 +261,14 @@ impl Header {
     }
 }
 
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 struct Message {
-    #[cbor(n(0), with = "minicbor::bytes")]
     header: Vec<u8>,
-    #[cbor(n(1), with = "minicbor::bytes")]
     sealed: Vec<u8>,
-    #[cbor(n(2), with = "minicbor::bytes")]
     signature: [u8; 64],
 }
+
+coded!(Message { header, sealed, signature });
 
 /// A message as it arrived, before anything in it is believed.
 pub struct Received {
@@ -323,12 +309,12 @@ fn chain_id(room_id: &str, owner: &Owner, signing: &ed25519::PublicKey) -> Chain
     ChainId(part::<0, 16, 32>(&kdf::hash("org.sealpost.sender_key.v1 chain", &fields)))
 }
 
-fn write<T: Encode<()>>(value: &T, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let bytes = encoding::encode_versioned(VERSION, value, limit)?;
+fn write<T: Encode>(value: &T, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let bytes = encoding::encode_versioned(VERSION, value, limit);
     if bytes.len() > limit { Err(Error::TooLong) } else { Ok(bytes) }
 }
 
-fn read<'a, T: Decode<'a, ()> + Encode<()>>(bytes: &'a [u8], limit: usize) -> Result<T, Error> {
+fn read<T: Decode + Encode>(bytes: &[u8], limit: usize) -> Result<T, Error> {
     encoding::decode_versioned(VERSION, bytes, limit)
 }
 

@@ -15,12 +15,12 @@
 //!
 //! [1]: https://signal.org/docs/specifications/sesame/
 
-use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, encoding,
+    Error,
+    encoding::{self, coded},
     envelope::Envelope,
     handshake::{Handshake, Header, SessionId},
     identity::{DeviceIdentity, OwnDevice},
@@ -44,57 +44,61 @@ const VERSION: u8 = 1;
 const STATE_MAX: usize = 4 * 1024 * 1024;
 
 /// All sessions with one other device. A value: operations answer the next one.
-#[derive(Clone, Decode, Default, Encode)]
-#[cbor(array)]
+#[derive(Clone, Default)]
 pub struct Sessions {
-    #[n(0)]
     sessions: Vec<Session>,
     /// The highest generation that was written in or begun.
-    #[n(1)]
     floor: u32,
     /// The highest generation that was seen.
-    #[n(2)]
     highest: u32,
 }
 
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+coded!(Sessions { sessions, floor, highest });
+
+#[derive(Clone)]
 struct Session {
-    #[n(0)]
     id: SessionId,
-    #[n(1)]
     generation: u32,
-    #[n(2)]
     side: Side,
-    #[n(3)]
     ratchet: Ratchet,
-    #[n(4)]
     begun_at: i64,
     /// When a message was last read in it.
-    #[n(5)]
     read_at: Option<i64>,
     /// How many messages were read since the last one was written.
-    #[n(6)]
     read: u32,
     /// How many messages were written since the last one was read, and when the first of them was.
-    #[n(7)]
     unanswered: u32,
-    #[n(8)]
     unanswered_since: i64,
 }
 
+coded!(Session {
+    id,
+    generation,
+    side,
+    ratchet,
+    begun_at,
+    read_at,
+    read,
+    unanswered,
+    unanswered_since
+});
+
 /// Who began a session, and the header of the handshake: to repeat it, or to know it again.
-#[derive(Clone, Decode, Encode)]
+#[derive(Clone)]
 enum Side {
-    #[n(0)]
-    Initiator(#[n(0)] Option<Header>),
-    #[n(1)]
-    Responder(#[n(0)] HeaderHash),
+    Initiator(Option<Header>),
+    Responder(HeaderHash),
 }
 
-#[derive(Clone, Copy, Decode, Encode, PartialEq)]
-#[cbor(transparent)]
-struct HeaderHash(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]);
+coded!(enum Side {
+    0 Initiator(first),
+    1 Responder(first),
+});
+
+#[derive(Clone, Copy, PartialEq)]
+struct HeaderHash([u8; 32]);
+
+coded!(HeaderHash = 0);
 
 /// What was read, and what is to be done about it.
 #[derive(Clone)]
@@ -265,7 +269,7 @@ impl Sessions {
     /// None that a caller can cause.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let room: usize = self.sessions.iter().map(|one| 4_096 + 96 * one.ratchet.missing()).sum();
-        encoding::encode_versioned(VERSION, self, 64 + room)
+        Ok(encoding::encode_versioned(VERSION, self, 64 + room))
     }
 
     /// A stored state.
@@ -345,7 +349,7 @@ impl Session {
 
 impl HeaderHash {
     fn of(header: &Header) -> Result<Self, Error> {
-        let encoded = encoding::encode(header)?;
+        let encoded = encoding::encode(header);
         Ok(Self(crate::primitives::kdf::hash("org.sealpost.session.v1 header", &[&encoded])))
     }
 }

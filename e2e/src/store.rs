@@ -75,7 +75,7 @@ impl Store for MemoryStore {
 }
 
 /// A type of row.
-pub(crate) trait Row: minicbor::Encode<()> + for<'b> minicbor::Decode<'b, ()> {
+pub(crate) trait Row: encoding::Encode + encoding::Decode {
     /// Where rows of this type are.
     const TABLE: Table;
     /// About how many bytes one has, at least: so that its secrets are not copied when it grows.
@@ -106,7 +106,7 @@ impl<'s> Transaction<'s> {
     }
 
     pub fn put<T: Row>(&mut self, key: &[u8], row: &T) -> Result<(), crate::Error> {
-        let value = encoding::encode_versioned(crate::changes::VERSION, row, T::CAPACITY)?;
+        let value = encoding::encode_versioned(crate::changes::VERSION, row, T::CAPACITY);
         self.changed.insert((T::TABLE, key.to_vec()), Some(value));
         Ok(())
     }

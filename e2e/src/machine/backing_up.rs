@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use minicbor::{Decode, Encode};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     Error,
     backup::{self, ALGORITHM, MAC_SECRET, Place, PrivateKeys, PublicKeys},
+    encoding::{self, coded},
     inside::Inside,
     primitives::{kdf, random},
     room_message::MessageId,
@@ -31,27 +31,27 @@ const WAIT_MS: i64 = 60 * 60 * 1_000;
 const HISTORY_MAX: usize = 100_000;
 
 /// The plaintext of a row.
-#[derive(Decode, Encode)]
 enum Saved {
-    #[n(0)]
-    Chain(#[n(0)] Box<HeldChain>),
-    #[n(1)]
-    Wraps(#[n(0)] Vec<SavedWrap>),
+    Chain(Box<HeldChain>),
+    Wraps(Vec<SavedWrap>),
 }
 
-#[derive(Decode, Encode)]
-#[cbor(array)]
+coded!(enum Saved {
+    0 Chain(first),
+    1 Wraps(first),
+});
+
 struct SavedWrap {
-    #[n(0)]
     id: MessageId,
-    #[n(1)]
     row: StoredWrap,
 }
 
+coded!(SavedWrap { id, row });
+
 /// All keys of a room's history.
-#[derive(Decode, Encode)]
-#[cbor(transparent)]
-struct History(#[n(0)] Vec<Saved>);
+struct History(Vec<Saved>);
+
+coded!(History = 0);
 
 impl Work<'_> {
     /// Notes that a key is not in the backup yet.
@@ -150,7 +150,7 @@ impl Work<'_> {
         let mut body: Map<String, Value> = Map::new();
         for (room_id, session_id, first_index, content) in rows {
             let place = Place { room_id: &room_id, session_id: &session_id, first_index };
-            let plaintext = backup::write(&content, 64 * 1024)?;
+            let plaintext = backup::write(&content, 64 * 1024);
             let row = public.seal(&mac_key, &place, &plaintext, self.rng)?;
             let room = body.entry(room_id).or_insert_with(|| json!({ "sessions": {} }));
             if let Some(sessions) = room.get_mut("sessions").and_then(Value::as_object_mut) {
@@ -220,7 +220,7 @@ impl Work<'_> {
             }
         }
         all.push(Saved::Wraps(wraps));
-        crate::encoding::encode_versioned(1, &History(all), 1024 * 1024)
+        Ok(encoding::encode_versioned(1, &History(all), 1024 * 1024))
     }
 
     /// Tells a user's devices where the keys of a room's history are.
@@ -250,7 +250,7 @@ impl Work<'_> {
         room_id: &str,
         bytes: &[u8],
     ) -> Result<u32, Error> {
-        let History(all) = crate::encoding::decode_versioned(1, bytes, 64 * 1024 * 1024)?;
+        let History(all) = encoding::decode_versioned(1, bytes, 64 * 1024 * 1024)?;
         if all.len() > HISTORY_MAX {
             return Err(Error::TooLong);
         }

@@ -1,13 +1,12 @@
 //! The rows of a machine's store.
 
-use minicbor::{Decode, Encode};
 use zeroize::Zeroize as _;
 
 use crate::{
     backup::PublicKeys,
     changes::Table,
     direct::Wrap,
-    encoding::Bytes32,
+    encoding::{Bytes32, coded},
     identity::{DeviceIdentity, OwnDevice},
     prekeys::{KeyId, Kind, Prekey},
     primitives::{ed25519, kem, x25519},
@@ -18,36 +17,38 @@ use crate::{
 };
 
 /// This device: one row, with an empty key.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct Account {
-    #[n(0)]
     pub user_id: String,
-    #[n(1)]
     pub device_id: String,
-    #[n(2)]
     pub ed25519: ed25519::PrivateKey,
-    #[n(3)]
     pub x25519: x25519::PrivateKey,
     /// The server has the device's keys.
-    #[n(4)]
     pub is_uploaded: bool,
     /// How many one-time objects the server has; `None`: it was not heard.
-    #[n(5)]
     pub one_time: Option<u32>,
     /// The server handed the fallback object out.
-    #[n(6)]
     pub fallback_used: bool,
     /// When the last fallback object was made.
-    #[n(7)]
     pub fallback_at: Option<i64>,
     /// The number of the next request.
-    #[n(8)]
     pub next: u64,
     /// When an upload of prekeys may be tried again.
-    #[n(9)]
     pub upload_after: i64,
 }
+
+coded!(Account {
+    user_id,
+    device_id,
+    ed25519,
+    x25519,
+    is_uploaded,
+    one_time,
+    fallback_used,
+    fallback_at,
+    next,
+    upload_after
+});
 
 impl Account {
     pub fn own(&self) -> OwnDevice {
@@ -61,28 +62,21 @@ impl Account {
 }
 
 /// A published object's private halves, by its id.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct StoredPrekey {
-    #[n(0)]
     pub id: KeyId,
-    #[n(1)]
     pub is_fallback: bool,
-    #[n(2)]
     pub x25519: x25519::PrivateKey,
-    #[n(3)]
     pub kem: kem::PrivateKey,
-    #[cbor(n(4), with = "minicbor::bytes")]
     pub object_hash: [u8; 32],
-    #[n(5)]
     pub made_at: i64,
     /// When the successor of a fallback object was uploaded.
-    #[n(6)]
     pub followed_at: Option<i64>,
     /// The AD of each handshake that a fallback object accepted.
-    #[n(7)]
     pub accepted: Vec<Bytes32>,
 }
+
+coded!(StoredPrekey { id, is_fallback, x25519, kem, object_hash, made_at, followed_at, accepted });
 
 impl StoredPrekey {
     pub fn new(prekey: &Prekey, now: i64) -> Self {
@@ -110,71 +104,75 @@ impl StoredPrekey {
 }
 
 /// A user, by their id.
-#[derive(Clone, Decode, Default, Encode)]
-#[cbor(array)]
+#[derive(Clone, Default)]
 pub struct User {
     /// Shares an encrypted room with us, or is ourselves.
-    #[n(0)]
     pub is_tracked: bool,
     /// How often the server told of changes: an answer counts if none came since its question.
-    #[n(1)]
     pub changed: u32,
     /// Whether the server is to be asked.
-    #[n(2)]
     pub is_outdated: bool,
     /// The identity that the server last told of.
-    #[n(3)]
     pub master: Option<Bytes32>,
-    #[n(4)]
     pub self_signing: Option<Bytes32>,
-    #[n(5)]
     pub user_signing: Option<Bytes32>,
     /// The identity that is believed.
-    #[n(6)]
     pub pinned: Option<Bytes32>,
     /// It was compared: by QR, emoji, number, or on another own device.
-    #[n(7)]
     pub is_verified: bool,
-    #[n(8)]
     pub devices: Vec<Device>,
     /// When the server may be asked again after it could not answer.
-    #[n(9)]
     pub ask_after: i64,
 }
 
+coded!(User {
+    is_tracked,
+    changed,
+    is_outdated,
+    master,
+    self_signing,
+    user_signing,
+    pinned,
+    is_verified,
+    devices,
+    ask_after
+});
+
 /// A device of a user's. Its keys never change.
-#[derive(Clone, Debug, Decode, Encode, PartialEq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Device {
-    #[n(0)]
     pub device_id: String,
-    #[n(1)]
     pub ed25519: Bytes32,
-    #[n(2)]
     pub x25519: x25519::PublicKey,
     /// It speaks our algorithms.
-    #[n(3)]
     pub is_ours: bool,
     /// The master key in whose name it was signed.
-    #[n(4)]
     pub signed_by: Option<Bytes32>,
-    #[n(5)]
     pub seen_at: i64,
     /// When the server no longer listed it.
-    #[n(6)]
     pub gone_at: Option<i64>,
     /// It was gone and came back.
-    #[n(7)]
     pub came_back: bool,
-    #[n(8)]
     pub name: Option<String>,
     /// When one of its objects was last asked for, and there was none or it was wrong.
-    #[n(9)]
     pub claimed_at: Option<i64>,
     /// When a session was last begun to heal one.
-    #[n(10)]
     pub healed_at: Option<i64>,
 }
+
+coded!(Device {
+    device_id,
+    ed25519,
+    x25519,
+    is_ours,
+    signed_by,
+    seen_at,
+    gone_at,
+    came_back,
+    name,
+    claimed_at,
+    healed_at
+});
 
 impl User {
     /// The identity that the server tells of is not the one that is believed.
@@ -208,89 +206,74 @@ impl Device {
 }
 
 /// An encrypted room, by its id.
-#[derive(Clone, Decode, Default, Encode)]
-#[cbor(array)]
+#[derive(Clone, Default)]
 pub struct Room {
     /// What its state last said; a pin is kept when the state is gone.
-    #[n(0)]
     pub algorithm: Option<String>,
     /// It is encrypted by this library, and stays so.
-    #[n(1)]
     pub is_pinned: bool,
-    #[n(2)]
     pub history_visibility: String,
     /// All members are known.
-    #[n(3)]
     pub is_whole: bool,
     /// The list of readers that was last told.
-    #[n(4)]
     pub announced: Option<Bytes32>,
     /// Counts changes of encryption and history visibility.
-    #[n(5)]
     pub settings: u32,
 }
 
+coded!(Room { algorithm, is_pinned, history_visibility, is_whole, announced, settings });
+
 /// Somebody in a room, by room and user.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct Member {
-    #[n(0)]
     pub membership: String,
     /// When the event that says so was sent, in its server's words.
-    #[n(1)]
     pub since: i64,
 }
 
+coded!(Member { membership, since });
+
 /// The chain that this device writes with, by room.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct OwnChainRow {
-    #[n(0)]
     pub chain: OwnChain,
-    #[n(1)]
     pub settings: u32,
 }
 
+coded!(OwnChainRow { chain, settings });
+
 /// Whom a chain (by its id) or a direct message (by its id) was sealed for.
-#[derive(Clone, Decode, Default, Encode)]
-#[cbor(array)]
+#[derive(Clone, Default)]
 pub struct Given {
-    #[n(0)]
     pub room_id: String,
-    #[n(1)]
     pub to: Vec<GivenTo>,
-    #[n(2)]
     pub at: i64,
 }
 
+coded!(Given { room_id, to, at });
+
 /// A device that was given a key, from an iteration on.
-#[derive(Clone, Debug, Decode, Encode, PartialEq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GivenTo {
-    #[n(0)]
     pub user_id: String,
-    #[n(1)]
     pub device_id: String,
-    #[n(2)]
     pub ed25519: Bytes32,
-    #[n(3)]
     pub iteration: u32,
 }
 
+coded!(GivenTo { user_id, device_id, ed25519, iteration });
+
 /// What opens a message, by its id.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct StoredWrap {
-    #[n(0)]
     pub room_id: String,
     /// The device that the session was with which brought it.
-    #[n(1)]
     pub from: Owner,
-    #[cbor(n(2), with = "minicbor::bytes")]
     pub wrap: Vec<u8>,
-    #[n(3)]
     pub provenance: Provenance,
 }
+
+coded!(StoredWrap { room_id, from, wrap, provenance });
 
 impl StoredWrap {
     pub fn open(&self) -> Result<Wrap, crate::Error> {
@@ -306,106 +289,110 @@ impl Drop for StoredWrap {
 }
 
 /// A chain that is read with, by room and id.
-#[derive(Clone, Decode, Encode)]
-#[cbor(transparent)]
+#[derive(Clone)]
 pub struct StoredChain {
-    #[n(0)]
     pub chain: HeldChain,
 }
 
+coded!(StoredChain = chain);
+
 /// The version of the key backup that is written to: one row, with an empty key. Without a name it is not made yet,
 /// or is not to be written to.
-#[derive(Clone, Decode, Encode, PartialEq)]
-#[cbor(array)]
+#[derive(Clone, PartialEq)]
 pub struct BackupRow {
-    #[n(0)]
     pub public: PublicKeys,
-    #[n(1)]
     pub version: Option<String>,
 }
 
+coded!(BackupRow { public, version });
+
 /// Since when a key waits to be written to the backup, by `c` and a chain's key or `w` and a wrap's.
-#[derive(Clone, Copy, Decode, Encode)]
-#[cbor(transparent)]
-pub struct Unsaved(#[n(0)] pub i64);
+#[derive(Clone, Copy)]
+pub struct Unsaved(pub i64);
+
+coded!(Unsaved = 0);
 
 /// The message of an event, by room and event id.
-#[derive(Clone, Copy, Decode, Encode)]
-#[cbor(transparent)]
-pub struct EventMessage(#[n(0)] pub MessageId);
+#[derive(Clone, Copy)]
+pub struct EventMessage(pub MessageId);
+
+coded!(EventMessage = 0);
 
 /// The first event of a message, by room and message id.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct MessageEvent {
-    #[n(0)]
     pub event_id: String,
-    #[n(1)]
     pub sender: String,
 }
 
+coded!(MessageEvent { event_id, sender });
+
 /// A list of readers, by room and hash.
-#[derive(Clone, Decode, Encode)]
-#[cbor(transparent)]
-pub struct AudienceRow(#[n(0)] pub Vec<crate::audience::Reader>);
+#[derive(Clone)]
+pub struct AudienceRow(pub Vec<crate::audience::Reader>);
+
+coded!(AudienceRow = 0);
 
 /// A part of a list that is not complete yet, by room, hash and number: JSON.
-#[derive(Clone, Decode, Encode)]
-#[cbor(transparent)]
-pub struct AudiencePart(#[n(0)] pub String);
+#[derive(Clone)]
+pub struct AudiencePart(pub String);
+
+coded!(AudiencePart = 0);
 
 /// A request to a server, by its number.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct Request {
-    #[n(0)]
     pub method: String,
-    #[n(1)]
     pub path: String,
     /// JSON.
-    #[n(2)]
     pub body: String,
-    #[n(3)]
     pub purpose: Purpose,
 }
 
+coded!(Request { method, path, body, purpose });
+
 /// What the answer to a request is for.
-#[derive(Clone, Decode, Encode, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Purpose {
     /// Whether the device's keys are in it, and the prekeys in it.
-    #[n(0)]
-    KeysUpload(#[n(0)] bool, #[n(1)] Vec<KeyId>),
+    KeysUpload(bool, Vec<KeyId>),
     /// Users with how often they had changed.
-    #[n(1)]
-    KeysQuery(#[n(0)] Vec<(String, u32)>),
+    KeysQuery(Vec<(String, u32)>),
     /// Devices.
-    #[n(2)]
-    KeysClaim(#[n(0)] Vec<(String, String)>),
-    #[n(3)]
+    KeysClaim(Vec<(String, String)>),
     ToDevice,
-    #[n(4)]
     SigningKeysUpload,
-    #[n(5)]
     SignaturesUpload,
     /// A new version of the backup.
-    #[n(6)]
     BackupVersion,
     /// Which keys are in it.
-    #[n(7)]
-    BackupKeys(#[n(0)] Vec<SecretBytes>),
-    #[n(8)]
+    BackupKeys(Vec<SecretBytes>),
     AccountData,
 }
 
+coded!(enum Purpose {
+    0 KeysUpload(first, second),
+    1 KeysQuery(first),
+    2 KeysClaim(first),
+    3 ToDevice,
+    4 SigningKeysUpload,
+    5 SignaturesUpload,
+    6 BackupVersion,
+    7 BackupKeys(first),
+    8 AccountData,
+});
+
 /// What waits for a session with a device, by user and device.
-#[derive(Clone, Decode, Default, Encode)]
-#[cbor(transparent)]
-pub struct Waiting(#[n(0)] pub Vec<SecretBytes>);
+#[derive(Clone, Default)]
+pub struct Waiting(pub Vec<SecretBytes>);
+
+coded!(Waiting = 0);
 
 /// Bytes that are erased when dropped.
-#[derive(Clone, Decode, Encode, PartialEq)]
-#[cbor(transparent)]
-pub struct SecretBytes(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
+#[derive(Clone, PartialEq)]
+pub struct SecretBytes(pub Vec<u8>);
+
+coded!(SecretBytes = 0);
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
@@ -414,29 +401,31 @@ impl Drop for SecretBytes {
 }
 
 /// A to-device event of an unknown device, by sender and number: its JSON.
-#[derive(Clone, Decode, Encode)]
-#[cbor(transparent)]
-pub struct Held(#[n(0)] pub String);
+#[derive(Clone)]
+pub struct Held(pub String);
+
+coded!(Held = 0);
 
 /// A missing key that was asked for, by chain or message id.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct Asked {
-    #[n(0)]
     pub room_id: String,
-    #[n(1)]
     pub at: i64,
 }
 
+coded!(Asked { room_id, at });
+
 /// Whose keys the server is to be asked for, by user.
-#[derive(Clone, Copy, Decode, Encode)]
-#[cbor(transparent)]
-pub struct Outdated(#[n(0)] pub u32);
+#[derive(Clone, Copy)]
+pub struct Outdated(pub u32);
+
+coded!(Outdated = 0);
 
 /// A secret, by its name.
-#[derive(Clone, Decode, Encode)]
-#[cbor(transparent)]
-pub struct SecretRow(#[n(0)] pub SecretBytes);
+#[derive(Clone)]
+pub struct SecretRow(pub SecretBytes);
+
+coded!(SecretRow = 0);
 
 macro_rules! rows {
     ($($row:ty: $table:ident, $capacity:expr;)*) => {$(

@@ -269,7 +269,7 @@ impl Work<'_> {
         if let Some(object) = contents.first_mut().and_then(Value::as_object_mut)
             && !removals.is_empty()
         {
-            let removals = to_base64(&encoding::encode(&removals)?);
+            let removals = to_base64(&encoding::encode(&removals));
             object.insert("removals".to_owned(), removals.into());
         }
         let at = key(&[room_id.as_bytes(), &recipients.audience]);

@@ -6,10 +6,9 @@
 //! carries = [0, [encapsulation key: bytes 1184]]  |  [1, [id: bytes 16, ciphertext: bytes 1088]]
 //! ```
 
-use minicbor::{Decode, Encode};
-
 use crate::{
-    Error, encoding,
+    Error,
+    encoding::{self, coded},
     primitives::{kdf, kem, part, x25519},
 };
 
@@ -18,41 +17,41 @@ pub const LENGTH_MAX: usize = 28 * 1024;
 const HEADER_MAX: usize = 2 * 1024;
 
 /// What a message says in clear, and what its sealing is bound to.
-#[derive(Clone, Debug, Decode, Encode, PartialEq)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// The key of the sending chain.
-    #[n(0)]
     pub key: x25519::PublicKey,
     /// Its place in the chain.
-    #[n(1)]
     pub number: u32,
     /// How many messages the sender's chain before had.
-    #[n(2)]
     pub previous: u32,
     /// Fresh for each message, so that a store set back never repeats a key with a nonce.
-    #[cbor(n(3), with = "minicbor::bytes")]
     pub random: [u8; 16],
     /// The chain's part in a post-quantum re-key, the same in all its messages.
-    #[n(4)]
     pub carries: Option<Carried>,
 }
 
+coded!(Header { key, number, previous, random, carries });
+
 /// A step of the post-quantum re-key.
-#[derive(Clone, Debug, Decode, Encode, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Carried {
     /// A key to encapsulate a secret with.
-    #[n(0)]
-    Offer(#[n(0)] kem::PublicKey),
+    Offer(kem::PublicKey),
     /// The secret, encapsulated with the key of this id.
-    #[n(1)]
-    Answer(#[n(0)] OfferId, #[n(1)] kem::Ciphertext),
+    Answer(OfferId, kem::Ciphertext),
 }
 
+coded!(enum Carried {
+    0 Offer(first),
+    1 Answer(first, second),
+});
+
 /// The name of an offered key: the first 16 bytes of `hash("org.sealpost.ratchet.v1 offer", key)`.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq)]
-#[cbor(transparent)]
-pub struct OfferId(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfferId([u8; 16]);
+
+coded!(OfferId = 0);
 
 impl OfferId {
     /// The name of a key.
@@ -62,35 +61,35 @@ impl OfferId {
 }
 
 /// What tells one chain's part in a re-key from another.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq)]
-#[cbor(transparent)]
-pub struct CarriedDigest(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarriedDigest([u8; 16]);
+
+coded!(CarriedDigest = 0);
 
 impl CarriedDigest {
     /// Of what a header carries; zeros for nothing.
     pub fn of(carries: Option<&Carried>) -> Result<Self, Error> {
         let Some(carries) = carries else { return Ok(Self([0; 16])) };
-        let encoded = encoding::encode(carries)?;
+        let encoded = encoding::encode(carries);
         Ok(Self(part::<0, 16, 32>(&kdf::hash("org.sealpost.ratchet.v1 carries", &[&encoded]))))
     }
 }
 
 /// A message taken apart.
-#[derive(Clone, Debug, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone, Debug)]
 struct Message {
-    #[cbor(n(0), with = "minicbor::bytes")]
     header: Vec<u8>,
-    #[cbor(n(1), with = "minicbor::bytes")]
     sealed: Vec<u8>,
 }
+
+coded!(Message { header, sealed });
 
 /// Puts a message together.
 ///
 /// # Errors
 /// [`Error::TooLong`].
 pub fn write(header: Vec<u8>, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
-    let message = encoding::encode(&Message { header, sealed })?;
+    let message = encoding::encode(&Message { header, sealed });
     if message.len() > LENGTH_MAX { Err(Error::TooLong) } else { Ok(message) }
 }
 

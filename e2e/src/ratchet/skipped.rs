@@ -1,29 +1,28 @@
 //! The keys of messages that have not arrived: bounded in number and time, the oldest forgotten first.
 
-use minicbor::{Decode, Encode};
-
-use crate::primitives::{Secret, x25519};
+use crate::{
+    encoding::coded,
+    primitives::{Secret, x25519},
+};
 
 /// How many keys a session keeps.
 pub const KEPT_MAX: usize = 2_000;
 
 /// Keys by chain and number, the oldest first.
-#[derive(Clone, Decode, Default, Encode)]
-#[cbor(transparent)]
-pub struct SkippedKeys(#[n(0)] Vec<SkippedKey>);
+#[derive(Clone, Default)]
+pub struct SkippedKeys(Vec<SkippedKey>);
 
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+coded!(SkippedKeys = 0);
+
+#[derive(Clone)]
 struct SkippedKey {
-    #[n(0)]
     chain: x25519::PublicKey,
-    #[n(1)]
     number: u32,
-    #[n(2)]
     key: Secret,
-    #[n(3)]
     at: i64,
 }
+
+coded!(SkippedKey { chain, number, key, at });
 
 impl SkippedKeys {
     /// The key of a message, if it is kept.

@@ -1,11 +1,11 @@
 //! Chains of others, from the earliest iteration that this device was given.
 
-use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use super::{ChainId, ChainKey, Distribution, MESSAGE, Owner, Received, SIGNATURE, read, write};
 use crate::{
     Error,
+    encoding::coded,
     primitives::{aead, ed25519, kdf},
     room_message::{Context, MessageId},
 };
@@ -13,39 +13,36 @@ use crate::{
 const STATE_MAX: usize = 4 * 1024;
 
 /// How this device came to a chain.
-#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// From its owner, inside a session with the owning device.
-    #[n(0)]
     Owner,
     /// From another user, who may have made it up: "shared by X, author not proven".
-    #[n(1)]
-    Shared(#[n(0)] String),
+    Shared(String),
     /// From a file or an old backup: its author is not proven either.
-    #[n(2)]
     Import,
 }
 
+coded!(enum Provenance {
+    0 Owner,
+    1 Shared(first),
+    2 Import,
+});
+
 /// A chain of another device's. A value: operations answer the next one.
-#[derive(Clone, Decode, Encode)]
-#[cbor(array)]
+#[derive(Clone)]
 pub struct HeldChain {
-    #[n(0)]
     id: ChainId,
-    #[n(1)]
     room_id: String,
-    #[n(2)]
     owner: Owner,
-    #[n(3)]
     signing: ed25519::PublicKey,
-    #[n(4)]
     earliest: ChainKey,
     /// Where the last message was read, so that the next one is a step away.
-    #[n(5)]
     latest: ChainKey,
-    #[n(6)]
     provenance: Provenance,
 }
+
+coded!(HeldChain { id, room_id, owner, signing, earliest, latest, provenance });
 
 /// A message of a group, read.
 #[derive(Clone, Debug)]
