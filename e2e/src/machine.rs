@@ -42,14 +42,12 @@ mod sending;
 mod tracking;
 mod verification;
 
-use std::collections::BTreeMap;
-
 use rand_core::CryptoRng;
 use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use self::{letters::Letter, rows::Account, verification::Flow};
+use self::{letters::Letter, rows::Account, verification::Flows};
 use crate::{
     Error,
     changes::Changes,
@@ -73,7 +71,7 @@ pub const ID_MAX: usize = 255;
 pub struct Machine<S> {
     store: S,
     account: Account,
-    flows: BTreeMap<String, Flow>,
+    flows: Flows,
     can_scan: bool,
 }
 
@@ -101,7 +99,7 @@ pub(crate) struct Work<'a> {
     pub account_changed: bool,
     pub letters: Vec<Letter>,
     pub synced: Synced,
-    pub flows: BTreeMap<String, Flow>,
+    pub flows: Flows,
     pub can_scan: bool,
     pub now: i64,
     pub rng: &'a mut dyn CryptoRng,
@@ -146,7 +144,7 @@ impl<S: Store> Machine<S> {
             next: 0,
             upload_after: 0,
         };
-        let mut machine = Self { store, account, flows: BTreeMap::new(), can_scan: false };
+        let mut machine = Self { store, account, flows: Flows::default(), can_scan: false };
         let ((), changes) = machine.work(now, |work| {
             work.account_changed = true;
             work.begin()
@@ -160,7 +158,7 @@ impl<S: Store> Machine<S> {
     /// [`Error::Unknown`]: the store is empty. [`Error::Store`]: it was written by a later version, or is damaged.
     pub fn open(store: S) -> Result<Self, Error> {
         let account = Transaction::new(&store).get::<Account>(&[])?.ok_or(Error::Unknown)?;
-        Ok(Self { store, account, flows: BTreeMap::new(), can_scan: false })
+        Ok(Self { store, account, flows: Flows::default(), can_scan: false })
     }
 
     /// Takes in what a sync answered: `device_lists`, `device_one_time_keys_count`,
@@ -579,7 +577,7 @@ impl<S: Store> Machine<S> {
 }
 
 impl Work<'_> {
-    fn finish(mut self) -> Result<(Account, BTreeMap<String, Flow>, Changes), Error> {
+    fn finish(mut self) -> Result<(Account, Flows, Changes), Error> {
         self.post_letters()?;
         if self.account_changed {
             self.tx.put(&[], &self.account)?;

@@ -18,7 +18,7 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use rand_core::CryptoRng;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -106,9 +106,9 @@ impl Prekey {
         }
         let signed = signed_form(&object)?;
         let signature = STANDARD_NO_PAD.encode(device.ed25519.sign(signed.as_bytes()));
-        let of_user = Map::from_iter([(format!("ed25519:{}", device.device_id), signature.into())]);
-        let signatures = Map::from_iter([(device.user_id.clone(), of_user.into())]);
-        insert(&mut object, "signatures", signatures.into());
+        let name = format!("ed25519:{}", device.device_id);
+        let signatures = json!({ &device.user_id: { name: signature } });
+        insert(&mut object, "signatures", signatures);
         let object_hash = Sha256::digest(signed).into();
         Ok((Self { id, kind, x25519, kem, object_hash }, object))
     }

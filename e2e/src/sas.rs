@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{
     Error,
-    canonical_json::signed_form,
+    canonical_json::{signed_form, sorted},
     primitives::{Secret, kdf, part, x25519},
     signed_json::{from_base64, key_from_base64, to_base64},
 };
@@ -207,8 +207,7 @@ impl Sas {
     /// # Errors
     /// [`Error::Order`]: the keys are not here.
     pub fn mac(&self, keys: &[(String, String)]) -> Result<Value, Error> {
-        let mut ids: Vec<&str> = keys.iter().map(|(id, _)| id.as_str()).collect();
-        ids.sort_unstable();
+        let ids = sorted(keys.iter().map(|(id, _)| id.as_str()));
         let mut macs = Map::new();
         for (id, key) in keys {
             macs.insert(id.clone(), self.one_mac(&self.own, &self.other, id, key)?.into());
@@ -228,8 +227,7 @@ impl Sas {
         known: &[(String, String)],
     ) -> Result<Vec<String>, Error> {
         let macs = mac.get("mac").and_then(Value::as_object).ok_or(Error::Encoding)?;
-        let mut ids: Vec<&str> = macs.keys().map(String::as_str).collect();
-        ids.sort_unstable();
+        let ids = sorted(macs.keys().map(String::as_str));
         let all = self.one_mac(&self.other, &self.own, "KEY_IDS", &ids.join(","))?;
         let is = |stated: Option<&Value>, expected: &str| {
             let stated = stated.and_then(Value::as_str).map(from_base64);

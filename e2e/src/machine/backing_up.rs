@@ -1,7 +1,5 @@
 //! The key backup that this device writes to, and what comes from one; history for newcomers.
 
-use std::collections::BTreeMap;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -127,7 +125,7 @@ impl Work<'_> {
         let waiting = self.tx.scan::<Unsaved>(b"w")?;
         let oldest = waiting.iter().map(|(_, row)| row.0).min();
         if waiting.len() >= WRAPS_MAX || oldest.is_some_and(|at| self.now >= at + WAIT_MS) {
-            let mut rooms: BTreeMap<String, Vec<SavedWrap>> = BTreeMap::new();
+            let mut rooms: Vec<(String, Vec<SavedWrap>)> = Vec::new();
             for (at, _) in waiting.into_iter().take(WRAPS_MAX) {
                 let id = at.get(1..).and_then(|id| id.try_into().ok());
                 let id = MessageId(id.ok_or(Error::Store)?);
@@ -135,7 +133,12 @@ impl Work<'_> {
                     && !row.room_id.is_empty()
                     && row.provenance == Provenance::Owner
                 {
-                    rooms.entry(row.room_id.clone()).or_default().push(SavedWrap { id, row });
+                    let room_id = row.room_id.clone();
+                    let wrap = SavedWrap { id, row };
+                    match rooms.iter_mut().find(|(room, _)| *room == room_id) {
+                        Some((_, wraps)) => wraps.push(wrap),
+                        None => rooms.push((room_id, vec![wrap])),
+                    }
                 }
                 saved.push(at);
             }

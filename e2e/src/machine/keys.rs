@@ -68,15 +68,18 @@ impl Work<'_> {
         let mut made = Vec::new();
         let have = if device { Some(0) } else { self.account.one_time };
         if let Some(have) = have.filter(|have| *have < REFILL_BELOW) {
-            let objects = (have..ONE_TIME).map(|_| self.make(Kind::OneTime, &mut made));
-            let objects = objects.collect::<Result<Map<_, _>, Error>>()?;
+            let mut objects = Map::new();
+            for _ in have..ONE_TIME {
+                let (name, object) = self.make(Kind::OneTime, &mut made)?;
+                objects.insert(name, object);
+            }
             body.insert("one_time_keys".to_owned(), objects.into());
         }
         let age = self.account.fallback_at.map(|at| self.now.saturating_sub(at));
         let used = self.account.fallback_used;
         if age.is_none_or(|age| age >= FALLBACK_ROTATES_MS || (used && age >= DAY_MS)) {
-            let object = self.make(Kind::Fallback, &mut made)?;
-            body.insert("fallback_keys".to_owned(), Map::from_iter([object]).into());
+            let (name, object) = self.make(Kind::Fallback, &mut made)?;
+            body.insert("fallback_keys".to_owned(), json!({ name: object }));
         }
         if body.is_empty() {
             return Ok(());
@@ -157,7 +160,7 @@ impl Work<'_> {
                 _ => {}
             }
         }
-        one_time.sort();
+        one_time.sort_unstable();
         let beyond = one_time.len().saturating_sub(KEPT + ONE_TIME as usize);
         for (_, key) in one_time.into_iter().take(beyond) {
             self.tx.delete::<StoredPrekey>(&key);

@@ -8,8 +8,6 @@
 //!                   none ──► waits ──► keys/claim ──► begun ──► letter
 //! ```
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -398,19 +396,21 @@ impl Work<'_> {
     pub(super) fn post_letters(&mut self) -> Result<(), Error> {
         let mut letters = std::mem::take(&mut self.letters);
         while !letters.is_empty() {
-            let mut messages: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+            let mut messages: Map<String, Value> = Map::new();
             let mut count = 0;
             let mut later = Vec::new();
             for letter in letters {
-                let of_user = messages.entry(letter.user_id.clone()).or_default();
-                if count >= REQUEST_DEVICES || of_user.contains_key(&letter.device_id) {
+                let has = messages.get(&letter.user_id).and_then(|all| all.get(&letter.device_id));
+                if count >= REQUEST_DEVICES || has.is_some() {
                     later.push(letter);
                     continue;
                 }
-                of_user.insert(letter.device_id, letter.content);
+                let of_user = messages.entry(letter.user_id).or_insert_with(|| json!({}));
+                if let Some(of_user) = of_user.as_object_mut() {
+                    of_user.insert(letter.device_id, letter.content);
+                }
                 count += 1;
             }
-            messages.retain(|_, of_user| !of_user.is_empty());
             let path = "/_matrix/client/v3/sendToDevice/m.room.encrypted/{}";
             let body = json!({ "messages": messages });
             self.request("PUT", path, &body, Purpose::ToDevice)?;

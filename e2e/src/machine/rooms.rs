@@ -3,8 +3,6 @@
 //! A room is pinned as encrypted by its state or by the first event of our family that authenticates, and no state
 //! undoes that.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +12,9 @@ use super::{
     text,
 };
 use crate::{
-    Error, ratchet, sender_key,
+    Error,
+    canonical_json::sorted,
+    ratchet, sender_key,
     store::{Transaction, key},
 };
 
@@ -76,14 +76,14 @@ impl Work<'_> {
         }
         if room.is_pinned {
             room.is_whole |= is_whole;
-            let mut seen = BTreeSet::new();
+            let mut seen = Vec::new();
             for event in of_type("m.room.member") {
                 let user_id = text(event, "state_key").filter(|id| check_id(id).is_ok());
                 let (Some(user_id), Some(membership)) = (user_id, content(event, "membership"))
                 else {
                     continue;
                 };
-                seen.insert(user_id.to_owned());
+                seen.push(user_id);
                 if matches!(membership.as_str(), "join" | "invite") {
                     self.track(user_id)?;
                 }
@@ -92,8 +92,9 @@ impl Work<'_> {
                 self.tx.put(&key(&[room_id.as_bytes(), user_id.as_bytes()]), &member)?;
             }
             if is_whole {
+                let seen = sorted(seen.into_iter());
                 for (at, mut member) in self.members(room_id)? {
-                    if !seen.contains(&at) && member.membership != "leave" {
+                    if seen.binary_search(&at.as_str()).is_err() && member.membership != "leave" {
                         (member.membership, member.since) = ("leave".to_owned(), self.now);
                         self.tx.put(&key(&[room_id.as_bytes(), at.as_bytes()]), &member)?;
                     }

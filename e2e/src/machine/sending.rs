@@ -92,8 +92,6 @@ impl Work<'_> {
             let row = OwnChainRow { chain, settings: room.settings };
             self.tx.put(room_id.as_bytes(), &row)?;
         }
-        not_reached.sort();
-        not_reached.dedup();
         let audience = to_base64(&recipients.audience);
         Ok(Sealed { events, left_out: recipients.left_out, not_reached, audience })
     }
@@ -220,7 +218,10 @@ impl Work<'_> {
                 continue;
             }
             let Some(envelope) = self.seal_inside(user_id, device_id, &plaintext)? else {
-                not_reached.push((user_id.clone(), device_id.clone()));
+                let device = (user_id.clone(), device_id.clone());
+                if !not_reached.contains(&device) {
+                    not_reached.push(device);
+                }
                 self.wait_for_session(user_id, device_id, Some(&plaintext))?;
                 continue;
             };

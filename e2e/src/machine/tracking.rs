@@ -117,8 +117,10 @@ impl Work<'_> {
         if users.is_empty() {
             return Ok(());
         }
-        let asked: Map<_, _> =
-            users.iter().map(|(user_id, _)| (user_id.clone(), json!([]))).collect();
+        let mut asked = Map::new();
+        for (user_id, _) in &users {
+            asked.insert(user_id.clone(), json!([]));
+        }
         let body = json!({ "device_keys": asked, "timeout": 10_000 });
         self.request("POST", "/_matrix/client/v3/keys/query", &body, Purpose::KeysQuery(users))
     }

@@ -52,6 +52,24 @@ pub struct Flow {
     code: Option<String>,
 }
 
+/// All verifications, by their transaction ids: at most [`FLOWS_MAX`].
+#[derive(Clone, Default)]
+pub struct Flows(Vec<(String, Flow)>);
+
+impl Flows {
+    pub fn get(&self, id: &str) -> Option<&Flow> {
+        self.0.iter().find(|(known, _)| known == id).map(|(_, flow)| flow)
+    }
+
+    fn put(&mut self, id: &str, flow: Flow) {
+        if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| known == id) {
+            *known = flow;
+        } else if self.0.len() < FLOWS_MAX {
+            self.0.push((id.to_owned(), flow));
+        }
+    }
+}
+
 impl Flow {
     /// One with a user that begins, asked for by them.
     fn requested(user_id: &str, now: i64) -> Self {
@@ -290,7 +308,7 @@ impl Work<'_> {
         let Some(device_id) = device_id.filter(|_| is_now && !methods.is_empty()) else {
             return Ok(());
         };
-        if self.flows.contains_key(id) || self.is_this(sender, device_id) {
+        if self.flows.get(id).is_some() || self.is_this(sender, device_id) {
             return Ok(());
         }
         self.track(sender)?;
@@ -443,10 +461,8 @@ impl Work<'_> {
     fn keep_flow(&mut self, id: &str, flow: Flow) {
         let now = self.now;
         let is_young = |flow: &Flow| now.saturating_sub(flow.begun_at) < 2 * TAKES_MAX_MS;
-        self.flows.retain(|_, flow| is_young(flow));
-        if self.flows.len() < FLOWS_MAX || self.flows.contains_key(id) {
-            self.flows.insert(id.to_owned(), flow);
-        }
+        self.flows.0.retain(|(_, flow)| is_young(flow));
+        self.flows.put(id, flow);
         if !self.synced.verifications.iter().any(|known| known == id) {
             self.synced.verifications.push(id.to_owned());
         }
