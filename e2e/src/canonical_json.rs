@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::Error;
+use crate::{Error, json};
 
 /// The largest integer that canonical JSON has: 2^53 − 1.
 const INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -40,7 +40,7 @@ fn write(out: &mut String, value: &Value) -> Result<(), Error> {
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {
             // Its strings are in their shortest form, as canonical JSON wants them.
-            out.push_str(&value.to_string());
+            out.push_str(&json::write(value)?);
             Ok(())
         }
     }
@@ -60,7 +60,7 @@ fn write_object(
             out.push(',');
         }
         is_first = false;
-        out.push_str(&Value::from(key).to_string());
+        out.push_str(&json::write(&key)?);
         out.push(':');
         write(out, value)?;
     }

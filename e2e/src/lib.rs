@@ -21,7 +21,7 @@
 //! | [`audience`] | whom a message is sealed for |
 //! | [`machine`] | the front that applications use: what came in, what goes out, what to write |
 //! | [`changes`], [`store`] | what an operation changed, and where it is kept |
-//! | [`signed_json`] | signatures of JSON objects |
+//! | [`json`], [`signed_json`] | JSON as text; signatures of objects |
 //! | [`sas`], [`qr`] | emoji that two people compare; codes that one scans |
 //! | [`secret_storage`], [`backup`] | the recovery key, and what it opens |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
@@ -59,6 +59,7 @@ pub mod error;
 pub mod handshake;
 pub mod identity;
 pub mod inside;
+pub mod json;
 pub mod machine;
 pub mod prekeys;
 pub mod primitives;

@@ -14,6 +14,7 @@ use crate::{
     backup::{self, ALGORITHM, MAC_SECRET, Place, PrivateKeys, PublicKeys},
     encoding::{self, coded},
     inside::Inside,
+    json,
     primitives::{kdf, random},
     room_message::MessageId,
     sender_key::{HeldChain, Provenance},
@@ -233,7 +234,7 @@ impl Work<'_> {
         description: &Value,
     ) -> Result<(), Error> {
         let user = self.user(user_id)?;
-        let json = Zeroizing::new(description.to_string().into_bytes());
+        let json = Zeroizing::new(json::write(description)?.into_bytes());
         if json.len() > 16 * 1024 {
             return Err(Error::TooLong);
         }

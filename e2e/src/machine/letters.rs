@@ -21,6 +21,7 @@ use crate::{
     envelope::Envelope,
     identity::DeviceIdentity,
     inside::Inside,
+    json,
     prekeys::{ALGORITHM, ClaimedPrekey},
     ratchet,
     session::{Read, Sessions},
@@ -117,7 +118,7 @@ impl Work<'_> {
         let number = self.account.next;
         self.account.next = number.checked_add(1).ok_or(Error::TooLong)?;
         self.account_changed = true;
-        let row = Held(content.to_string());
+        let row = Held(json::write(content)?);
         self.tx.put(&key(&[sender.as_bytes(), &number.to_be_bytes()]), &row)
     }
 
@@ -125,7 +126,7 @@ impl Work<'_> {
     pub(super) fn open_held(&mut self, user_id: &str) -> Result<(), Error> {
         for (at, row) in self.tx.scan::<Held>(&key(&[user_id.as_bytes(), &[]]))? {
             self.tx.delete::<Held>(&at);
-            let content = serde_json::from_str(&row.0).map_err(|_| Error::Store)?;
+            let content = json::read(row.0.as_bytes()).map_err(|_| Error::Store)?;
             self.open_letter(user_id, &content, false)?;
         }
         Ok(())
@@ -208,7 +209,7 @@ impl Work<'_> {
             Inside::Secret(_) => Ok(()),
             Inside::History(json) => {
                 if user.vouches_for(device)
-                    && let Ok(description) = serde_json::from_slice(&json)
+                    && let Ok(description) = json::read(&json)
                 {
                     self.synced.history.push((sender.to_owned(), description));
                 }

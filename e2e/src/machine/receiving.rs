@@ -27,7 +27,7 @@ use crate::{
     encoding,
     identity::{DeviceIdentity, Removal},
     inside::{Inside, MissingKey},
-    ratchet,
+    json, ratchet,
     room_message::{Context, MessageId},
     sender_key::{self, Distribution, HeldChain, Owner, Provenance, Received},
     signed_json::{from_base64, key_from_base64, to_base64},
@@ -358,7 +358,7 @@ impl Work<'_> {
         opened: Opened,
     ) -> Result<Outcome, Error> {
         let inside = content::unpad(&opened.padded).ok();
-        let inside: Option<Value> = inside.and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let inside: Option<Value> = inside.and_then(|bytes| json::read(bytes).ok());
         let Some(Value::Object(mut inside)) = inside else { return Ok(Outcome::Refused) };
         let event_type = inside.get("type").and_then(Value::as_str).map(str::to_owned);
         let relates_to = inside.get("relates_to").and_then(Value::as_str).map(key_from_base64);
@@ -447,13 +447,13 @@ impl Work<'_> {
         let prefix = key(&[room_id.as_bytes(), &told.audience, &[]]);
         let number = u32::try_from(told.part.0).map_err(|_| Error::TooLong)?;
         let at = [prefix.as_slice(), &number.to_be_bytes()].concat();
-        self.tx.put(&at, &AudiencePart(content.to_string()))?;
+        self.tx.put(&at, &AudiencePart(json::write(content)?))?;
         let parts = self.tx.scan::<AudiencePart>(&prefix)?;
         if parts.len() < told.part.1 {
             return Ok(());
         }
         let read = parts.iter().map(|(_, row)| {
-            audience::read(&serde_json::from_str(&row.0).map_err(|_| Error::Store)?)
+            audience::read(&json::read(row.0.as_bytes()).map_err(|_| Error::Store)?)
         });
         let read = read.collect::<Result<Vec<_>, Error>>()?;
         let base = match told.base {

@@ -7,7 +7,7 @@ use super::{
     Work,
     rows::{Purpose, Request},
 };
-use crate::Error;
+use crate::{Error, json};
 
 /// A request to the server, as it goes out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,7 +50,7 @@ impl Work<'_> {
         let rows = self.tx.scan::<Request>(&[])?.into_iter();
         rows.map(|(key, row)| {
             let id = u64::from_be_bytes(key.try_into().map_err(|_| Error::Store)?);
-            let body = serde_json::from_str(&row.body).map_err(|_| Error::Store)?;
+            let body = json::read(row.body.as_bytes()).map_err(|_| Error::Store)?;
             let (method, path, kind) = (row.method, row.path, row.purpose.kind());
             Ok(OutgoingRequest { id, kind, method, path, body })
         })
@@ -69,7 +69,7 @@ impl Work<'_> {
         self.account.next = id.checked_add(1).ok_or(Error::TooLong)?;
         self.account_changed = true;
         let path = path.replace("{}", &format!("{}.{id}", self.account.device_id));
-        let row = Request { method: method.to_owned(), path, body: body.to_string(), purpose };
+        let row = Request { method: method.to_owned(), path, body: json::write(body)?, purpose };
         self.tx.put(&id.to_be_bytes(), &row)
     }
 

@@ -22,7 +22,7 @@ use crate::{
     encoding::{self, Bytes32},
     identity::Removal,
     inside::Inside,
-    ratchet,
+    json, ratchet,
     room_message::{Context, MessageId},
     sender_key::{self, HeldChain, OwnChain, Owner, Provenance},
     signed_json::to_base64,
@@ -82,7 +82,7 @@ impl Work<'_> {
         plaintexts.push(inside);
         let mut events = Vec::new();
         for plaintext in plaintexts {
-            let padded = content::pad(plaintext.to_string().as_bytes())?;
+            let padded = content::pad(json::write(&plaintext)?.as_bytes())?;
             events.push(match &mut chain {
                 Some(chain) => self.seal_group(chain, &recipients, &padded)?,
                 None => self.seal_direct(room_id, &recipients, &padded, &mut not_reached)?,
@@ -198,7 +198,7 @@ impl Work<'_> {
         let mut given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
         let inside = Inside::Wrap(wrap.clone());
         let plaintext = inside.to_bytes()?;
-        let mut room = CONTENT_MAX.saturating_sub(Value::from(content.clone()).to_string().len());
+        let mut room = CONTENT_MAX.saturating_sub(json::write(&content)?.len());
         let mut wraps: Map<String, Value> = Map::new();
         for reader in &recipients.readers {
             let (user_id, device_id) = (&reader.user_id, &reader.device_id);

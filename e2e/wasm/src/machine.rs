@@ -5,11 +5,12 @@ use js_sys::{Array, Uint8Array};
 use rand_core::UnwrapErr;
 use sealpost_e2e::{
     changes::{Change, Changes, Table},
+    json,
     machine::{self, Now},
     store::{MemoryStore, Store as _},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::{error, key};
@@ -198,7 +199,7 @@ impl Machine {
         let now = Now { time: now as i64, rng: &mut rng };
         let (made, changes) = self.0.bootstrap(now).map_err(error)?;
         let base64 = |key: &[u8; 32]| sealpost_e2e::signed_json::to_base64(key);
-        let result = json!({
+        let result = serde_json::json!({
             "master": base64(&made.master),
             "self_signing": base64(&made.self_signing),
             "user_signing": base64(&made.user_signing),
@@ -419,12 +420,12 @@ fn secret<T>(step: machine::Step<T>, bytes: impl Fn(&T) -> Vec<u8>) -> Result<St
     Ok(Step { json: "null".to_owned(), bytes: bytes(&result), changes })
 }
 
-fn write(value: &impl Serialize) -> Result<String, JsValue> {
-    serde_json::to_string(value).map_err(|_| wrong())
+pub fn write(value: &impl Serialize) -> Result<String, JsValue> {
+    json::write(value).map_err(error)
 }
 
-fn parse(json: &str) -> Result<Value, JsValue> {
-    serde_json::from_str(json).map_err(|_| wrong())
+pub fn parse(text: &str) -> Result<Value, JsValue> {
+    json::read(text.as_bytes()).map_err(error)
 }
 
 fn wrong() -> JsValue {

@@ -3,7 +3,10 @@
 use sealpost_e2e::secret_storage;
 use wasm_bindgen::prelude::*;
 
-use crate::{error, key, machine::random};
+use crate::{
+    error, key,
+    machine::{parse, random, write},
+};
 
 /// The key that unlocks everything else.
 #[wasm_bindgen]
@@ -39,9 +42,9 @@ impl RecoveryKey {
     }
 
     /// JSON: the key's fresh id, and the content of the account data `m.secret_storage.key.<id>`.
-    pub fn describe(&self) -> String {
+    pub fn describe(&self) -> Result<String, JsValue> {
         let (id, content) = self.0.describe(&mut random());
-        serde_json::json!({ "id": id, "content": content }).to_string()
+        write(&serde_json::json!({ "id": id, "content": content }))
     }
 
     /// Whether this is the key that the content of account data tells of.
@@ -57,8 +60,8 @@ impl RecoveryKey {
     }
 
     /// The content, as JSON, of the account data of a secret's name.
-    pub fn encrypt(&self, id: &str, name: &str, secret: &[u8]) -> String {
-        self.0.encrypt(id, name, secret, &mut random()).to_string()
+    pub fn encrypt(&self, id: &str, name: &str, secret: &[u8]) -> Result<String, JsValue> {
+        write(&self.0.encrypt(id, name, secret, &mut random()))
     }
 
     /// Opens a secret of account data.
@@ -69,8 +72,4 @@ impl RecoveryKey {
         let content = parse(content)?;
         self.0.decrypt(id, name, &content).map(|secret| secret.to_vec()).map_err(error)
     }
-}
-
-fn parse(json: &str) -> Result<serde_json::Value, JsValue> {
-    serde_json::from_str(json).map_err(|_| error(sealpost_e2e::Error::Encoding))
 }
