@@ -161,8 +161,7 @@ impl Changes {
 
 impl Encode for Change {
     fn encode(&self, out: &mut Vec<u8>) {
-        let value = self.value.as_ref().map(|value| &**value);
-        encoding::row(out, self.table.number(), &self.key, value);
+        encoding::row(out, self.table.number(), &self.key, self.value.as_deref());
     }
 }
 

@@ -80,6 +80,9 @@ pub(crate) fn variant(out: &mut Vec<u8>, index: u8, of_variant: &[&dyn Encode]) 
     fields(out, of_variant);
 }
 
+/// A table's number, a key, and the value.
+type Row = (u8, Vec<u8>, Option<Vec<u8>>);
+
 /// Writes a changed row: an array of three whose last field may be null.
 pub(crate) fn row(out: &mut Vec<u8>, table: u8, key: &[u8], value: Option<&Vec<u8>>) {
     head(out, ARRAY, 3);
@@ -137,7 +140,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads what [`row`] writes.
-    pub(crate) fn row(&mut self) -> Result<(u8, Vec<u8>, Option<Vec<u8>>), Error> {
+    pub(crate) fn row(&mut self) -> Result<Row, Error> {
         if self.length_of(ARRAY)? != 3 {
             return Err(Error::Encoding);
         }
