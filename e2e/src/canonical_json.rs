@@ -33,8 +33,8 @@ fn write(out: &mut String, value: &Value) -> Result<(), Error> {
             Ok(())
         }
         Value::Number(number) => {
-            let number =
-                number.as_i64().filter(|n| n.abs() <= INTEGER_MAX).ok_or(Error::Encoding)?;
+            let range = -INTEGER_MAX..=INTEGER_MAX;
+            let number = number.as_i64().filter(|n| range.contains(n)).ok_or(Error::Encoding)?;
             out.push_str(&number.to_string());
             Ok(())
         }
@@ -104,8 +104,11 @@ mod tests {
 
     #[test]
     fn fractions_and_large_numbers_have_no_form() {
-        for value in [json!({ "a": 1.5 }), json!({ "a": 9007199254740992_i64 }), json!([1])] {
-            assert_eq!(signed_form(&value), Err(Error::Encoding));
+        for number in [json!(1.5), json!(9007199254740992_i64), json!(i64::MIN), json!(u64::MAX)] {
+            assert_eq!(signed_form(&json!({ "a": number })), Err(Error::Encoding));
         }
+        assert_eq!(signed_form(&json!([1])), Err(Error::Encoding));
+        let smallest = json!({ "a": -9007199254740991_i64 });
+        assert_eq!(signed_form(&smallest).unwrap(), r#"{"a":-9007199254740991}"#);
     }
 }

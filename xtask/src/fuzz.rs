@@ -14,8 +14,18 @@ use std::process::{Command, Stdio};
 use crate::command::{command, run};
 use crate::{Counts, Result, place, provision};
 
-const TARGETS: [&str; 7] =
-    ["envelope", "pdu", "x_matrix", "key_answer", "transaction", "state_answer", "well_known"];
+const TARGETS: [&str; 10] = [
+    "envelope",
+    "pdu",
+    "x_matrix",
+    "key_answer",
+    "transaction",
+    "state_answer",
+    "well_known",
+    "e2e_bytes",
+    "e2e_json",
+    "e2e_machine",
+];
 const SECONDS: u32 = 600;
 const SHORT_SECONDS: u32 = 5;
 /// Longer inputs find what shorter ones do, and take their time.

@@ -38,7 +38,7 @@ pub fn three(world: &mut World) -> (Device, Device, Device) {
 type Of = BTreeMap<(String, String), Vec<Value>>;
 
 /// What a server knows.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Server {
     pub devices: BTreeMap<String, Map<String, Value>>,
     pub identities: BTreeMap<String, Map<String, Value>>,
