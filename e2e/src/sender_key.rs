@@ -184,6 +184,11 @@ impl OwnChain {
         self.id
     }
 
+    /// The iteration of the next message.
+    pub fn iteration(&self) -> u32 {
+        self.chain.iteration
+    }
+
     /// Whether a new one is to be begun, for its age or its messages.
     pub fn is_spent(&self, now: i64) -> bool {
         self.chain.iteration >= MESSAGES_MAX || now.saturating_sub(self.begun_at) >= AGE_MAX_MS

@@ -14,8 +14,8 @@ use super::{
     Work, check_id,
     rooms::is_ours,
     rows::{
-        Asked, AudiencePart, AudienceRow, Device, EventMessage, MessageEvent, StoredChain,
-        StoredWrap, User,
+        Asked, AudiencePart, AudienceRow, Device, EventMessage, MessageEvent, OwnChainRow,
+        StoredChain, StoredWrap, User,
     },
     text,
 };
@@ -195,12 +195,19 @@ impl Work<'_> {
         };
         let what = MissingKey::Chain(received.chain(), received.iteration());
         let at = key(&[room_id.as_bytes(), &received.chain().0]);
+        let is_own = self.is_this(parsed.sender, parsed.device_id);
         let Some(mut row) = self.tx.get::<StoredChain>(&at)? else {
+            if is_own {
+                self.tx.delete::<OwnChainRow>(room_id.as_bytes());
+            }
             return self.ask(room_id, (parsed.sender, parsed.device_id), what).map(Err);
         };
         match row.chain.open(&parsed.context(room_id), &received) {
             Ok((opened, chain)) => {
                 let (owner, provenance) = (chain.owner().clone(), chain.provenance().clone());
+                if is_own {
+                    self.notice_set_back(room_id, &received)?;
+                }
                 row.chain = chain;
                 self.tx.put(&at, &row)?;
                 self.tx.delete::<Asked>(&received.chain().0);
@@ -211,6 +218,20 @@ impl Work<'_> {
             }
             Err(_) => Ok(Err(Outcome::Refused)),
         }
+    }
+
+    /// An own message that this store does not know of: it was set back to an earlier one. Devices of which it knows
+    /// nothing may have been given the chain, so the next message begins another. The same goes for an own chain
+    /// that is not held at all.
+    fn notice_set_back(&mut self, room_id: &str, received: &Received) -> Result<(), Error> {
+        let row = self.tx.get::<OwnChainRow>(room_id.as_bytes())?;
+        let is_ahead = row.is_some_and(|row| {
+            row.chain.id() == received.chain() && row.chain.iteration() <= received.iteration()
+        });
+        if is_ahead {
+            self.tx.delete::<OwnChainRow>(room_id.as_bytes());
+        }
+        Ok(())
     }
 
     fn open_direct(

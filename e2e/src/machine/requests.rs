@@ -7,7 +7,7 @@ use super::{
     Work,
     rows::{Purpose, Request},
 };
-use crate::{Error, json};
+use crate::{Error, json, primitives::random};
 
 /// A request to the server, as it goes out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,7 +57,8 @@ impl Work<'_> {
         .collect()
     }
 
-    /// Keeps a request until it is answered. A `{}` in the path becomes its number, which no other request has.
+    /// Keeps a request until it is answered. A `{}` in the path becomes its number with something random: no other
+    /// request has it, nor one of a store that was set back to before this one.
     pub(super) fn request(
         &mut self,
         method: &str,
@@ -68,7 +69,8 @@ impl Work<'_> {
         let id = self.account.next;
         self.account.next = id.checked_add(1).ok_or(Error::TooLong)?;
         self.account_changed = true;
-        let path = path.replace("{}", &format!("{}.{id}", self.account.device_id));
+        let fresh = u32::from_be_bytes(random(self.rng));
+        let path = path.replace("{}", &format!("{}.{id}.{fresh:08x}", self.account.device_id));
         let row = Request { method: method.to_owned(), path, body: json::write(body)?, purpose };
         self.tx.put(&id.to_be_bytes(), &row)
     }

@@ -1,6 +1,9 @@
 //! Attacks that are carried out and fail.
 
-use sealpost_e2e::{Error, machine::Outcome};
+use sealpost_e2e::{
+    Error,
+    machine::{Machine, Outcome},
+};
 use serde_json::{Value, json};
 
 use crate::world::{GROUP, ROOM, THREE, World, three};
@@ -278,4 +281,34 @@ fn letters_that_are_played_again_do_nothing_and_break_nothing() {
     let events = world.send(&mut alice, "still well");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     assert_eq!(world.text(&mut bob, &events), "still well");
+}
+
+/// Devices of which a copy knows nothing may hold the chain that it would go on with.
+#[test]
+fn a_rewound_store_writes_in_a_chain_that_nobody_else_was_given() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    world.send(&mut alice, "before the copy");
+    let copy = alice.written.clone();
+    let mut dora = world.person("@dora:d.test");
+    let four = [THREE[0], THREE[1], THREE[2], ("@dora:d.test", "join")];
+    world.room(GROUP, &four, &mut [&mut alice, &mut bob, &mut carol, &mut dora]);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dora]);
+    let with_dora = world.send(&mut alice, "with dora");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dora]);
+    assert_eq!(world.text(&mut dora, &with_dora), "with dora");
+    // Dora leaves, and Alice's store is set back to before she came.
+    let before = world.server.sent.len();
+    alice.machine = Machine::open(copy.clone()).unwrap();
+    alice.written = copy;
+    world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol]);
+    // The sync of then tells of her own messages since.
+    for event in &with_dora {
+        world.read(&mut alice, event);
+    }
+    let events = world.send(&mut alice, "without dora");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dora]);
+    assert_eq!(world.read(&mut dora, events.last().unwrap()), Outcome::MissingKey);
+    assert_eq!(world.text(&mut bob, &events), "without dora");
+    assert!(world.server.sent.len() > before, "no letter goes under the name of an earlier one");
 }

@@ -51,6 +51,8 @@ pub struct Server {
     pub events: Vec<Value>,
     pub state: Vec<Value>,
     pub lose: bool,
+    /// Transactions that were sent: one that comes again says nothing new.
+    pub sent: BTreeSet<(String, String, String)>,
 }
 
 impl Server {
@@ -91,6 +93,10 @@ impl Server {
             }
             "to_device" => {
                 let kind = path.split('/').nth(5).unwrap();
+                let transaction = (from.0.to_owned(), from.1.to_owned(), path.to_owned());
+                if !self.sent.insert(transaction) {
+                    return json!({});
+                }
                 for (user, devices) in body["messages"].as_object().unwrap() {
                     for (device, content) in devices.as_object().unwrap() {
                         assert!(content.to_string().len() < 48 * 1024);
@@ -266,7 +272,8 @@ impl World {
 
     /// One more device that has its user's keys from secret storage.
     pub fn second(&mut self, of: &Device, device: &str) -> Device {
-        let mut device = self.device(&of.user, device, 99);
+        let seed = device.bytes().fold(99, |seed, byte| seed * 7 + u64::from(byte));
+        let mut device = self.device(&of.user, device, seed);
         let (master, self_signing, user_signing) = of.identity.clone().unwrap();
         device
             .run(self.now, |machine, now| {
