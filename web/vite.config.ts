@@ -1,10 +1,23 @@
+import { fileURLToPath } from "node:url";
+
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
+import { compress } from "./build/compress.ts";
+
 const server = "http://127.0.0.1:8008";
 
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), compress()],
+  resolve: {
+    alias: {
+      "@e2e": at("../e2e/wasm/face"),
+      "sealpost-e2e": at("generated/sealpost_e2e.js"),
+    },
+  },
+  worker: { format: "es" },
   build: {
     target: "es2022",
     // A strict content security policy forbids inline data in scripts and styles.

@@ -1,6 +1,6 @@
 //! What the project builds: the wasm module, the web client, the server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::{cargo, command, run};
 use crate::{Result, place, provision};
@@ -10,6 +10,12 @@ const WASM_FLAGS: &str = "-Ctarget-feature=+simd128 --cfg=curve25519_dalek_bits=
 
 /// The wasm crate as a Node module; its JavaScript file.
 pub fn wasm_for_node() -> Result<PathBuf> {
+    let folder = place::target().join("wasm/nodejs");
+    wasm(&folder, "nodejs")?;
+    Ok(folder.join("sealpost_e2e.js"))
+}
+
+fn wasm(folder: &Path, target: &str) -> Result<()> {
     provision::wasm_target()?;
     let mut build = cargo(&[
         "build",
@@ -19,15 +25,14 @@ pub fn wasm_for_node() -> Result<PathBuf> {
     ]);
     run(build.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", WASM_FLAGS))?;
     let compiled = place::target().join("wasm32-unknown-unknown/wasm/sealpost_e2e_wasm.wasm");
-    let folder = place::target().join("wasm/nodejs");
     let mut bind = cargo(&["run", "--quiet", "--package=xtask-wasm", "--"]);
-    run(bind.arg(compiled).arg(&folder).arg("nodejs"))?;
-    Ok(folder.join("sealpost_e2e.js"))
+    run(bind.arg(compiled).arg(folder).arg(target))
 }
 
-/// The web client, in `web/dist`, from where the server embeds it.
+/// The web client with the encryption module, in `web/dist`, from where the server embeds it.
 pub fn web() -> Result<()> {
     provision::npm_packages(&place::web())?;
+    wasm(&place::web().join("generated"), "web")?;
     run(command("npm", &place::web()).args(["run", "build"]))
 }
 

@@ -3,6 +3,8 @@
 //! | command | module |
 //! |---|---|
 //! | `run` | [`run`]: builds everything and starts a homeserver on loopback |
+//! | `web` | [`artefact`]: the web client alone, for the server to embed |
+//! | `screenshots` | [`test`]: every main screen of the web client, as pictures |
 //! | `test` | [`test`]: every test of every part, after installing what they need |
 //! | `lint` | [`lint`]: formatting, clippy, licences, web lint and types |
 //! | `check` | `lint`, then `test`: exactly what CI checks |
@@ -40,6 +42,8 @@ use counts::Counts;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   run              build, then start a homeserver on this machine (loopback only, open registration)
+  web              build the web client, which the server embeds when it is built afterwards
+  screenshots      pictures of the web client's screens, light and dark, wide and narrow
   test [STEP…]     every test; or some of: web wasm rust interop browser clients
                    differential peer soak fuzz
   lint [STEP…]     every check; or some of: fmt clippy wasm licences web
@@ -77,6 +81,8 @@ fn main() -> ExitCode {
 fn dispatch(command: &str, rest: &[String]) -> Result<()> {
     match command {
         "run" => run::run(rest),
+        "web" => artefact::web(),
+        "screenshots" => test::screenshots(),
         "test" => test::test(rest),
         "lint" => lint::lint(rest),
         "bench" => bench::bench(rest),

@@ -1,6 +1,9 @@
 //! `cargo xtask test`: every test of every part. Nothing is skipped: what is missing is a failure.
 
-use crate::command::{cargo, command, run_counted};
+use std::process::Command;
+
+use crate::command::{cargo, command, run, run_counted};
+use crate::server::fresh_folder;
 use crate::summary::{Step, run_steps};
 use crate::{Counts, Result, artefact, clients, differential, fuzz, peer, place, provision, soak};
 
@@ -36,14 +39,28 @@ fn interop() -> Result<Counts> {
     run_counted(command(python, &folder).arg("talk.py").arg(peer))
 }
 
-/// The page as a browser shows it, from a real server.
+/// The web client in a browser, on two servers that federate.
 fn browser() -> Result<Counts> {
+    run_counted(&mut in_browser("test:browser")?)
+}
+
+/// Pictures of the web client, to be looked at.
+pub fn screenshots() -> Result<()> {
+    let folder = fresh_folder("screenshots")?;
+    run(in_browser("screenshots")?.env("SCREENSHOTS", &folder))?;
+    println!("{}", folder.display());
+    Ok(())
+}
+
+fn in_browser(script: &str) -> Result<Command> {
     artefact::web()?;
     let chromium = provision::chromium()?;
-    let server = clients::server("browser")?;
+    provision::debian_packages(&["openssl"], "the servers of the browser tests want certificates")?;
+    let program = artefact::server()?;
     let mut npm = command("npm", &place::web());
-    npm.args(["run", "test:browser"]).env("SEALPOST_URL", server.url()).env("CHROMIUM", chromium);
-    run_counted(&mut npm)
+    npm.args(["run", script]).env("SEALPOST_PROGRAM", program);
+    npm.env("SEALPOST_FOLDER", fresh_folder("browser")?).env("CHROMIUM", chromium);
+    Ok(npm)
 }
 
 fn wasm() -> Result<Counts> {

@@ -1,10 +1,15 @@
 //! The web client, embedded in the binary from `web/dist` when it was built before the server.
+//!
+//! The build has compressed what is worth it: `name.br` beside `name`.
 
 use std::borrow::Cow;
 
 use actix_web::{
-    HttpResponse,
-    http::{Method, header},
+    HttpRequest, HttpResponse,
+    http::{
+        Method,
+        header::{self, HeaderName},
+    },
 };
 use bytes::Bytes;
 use rust_embed::RustEmbed;
@@ -20,30 +25,48 @@ const NOT_BUILT: &str = "<!doctype html>
 <html lang=\"en\"><meta charset=\"utf-8\"><title>Sealpost</title>
 <h1>Sealpost is running</h1>
 <p>This binary was built without the web client. To build both:</p>
-<pre>cd web &amp;&amp; npm ci &amp;&amp; npm run build &amp;&amp; cd .. &amp;&amp; cargo build --release -p sealpost-homeserver</pre>
+<pre>cargo xtask web &amp;&amp; cargo build --release -p sealpost-homeserver</pre>
 <p>Any Matrix client can use this server meanwhile.</p>
 </html>
 ";
 
+/// What the client may do in a browser: run its own scripts and the encryption module, and talk to homeservers.
+/// Text becomes markup in two places alone: the framework's templates and the sanitiser.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+    img-src 'self' blob:; media-src blob:; connect-src 'self' https:; worker-src 'self'; manifest-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types svelte-trusted-html dompurify sealpost";
+
 /// A file of the client; its page at `/`.
-pub fn respond(method: &Method, path: &str) -> HttpResponse {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+pub fn respond(request: &HttpRequest) -> HttpResponse {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return error::unknown_path();
     }
+    let path = request.uri().path();
     let name = match path {
         "/" => "index.html",
         _ => path.trim_start_matches('/'),
     };
-    match Client::get(name) {
+    let compressed = takes_brotli(request).then(|| Client::get(&format!("{name}.br"))).flatten();
+    let encoding = compressed.is_some().then_some("br");
+    match compressed.or_else(|| Client::get(name)) {
         Some(file) => {
             // Names under `assets/` hold a hash of what is in them.
             let caching = match name.starts_with("assets/") {
                 true => "public, max-age=31536000, immutable",
                 false => "no-cache",
             };
-            HttpResponse::Ok()
+            let mut response = HttpResponse::Ok();
+            if let Some(encoding) = encoding {
+                response.insert_header((header::CONTENT_ENCODING, encoding));
+            }
+            response
                 .content_type(content_type(name))
                 .insert_header((header::CACHE_CONTROL, caching))
+                .insert_header((header::VARY, "accept-encoding"))
+                .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+                .insert_header((header::REFERRER_POLICY, "no-referrer"))
+                .insert_header((OPENER_POLICY, "same-origin"))
                 .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .insert_header((header::X_FRAME_OPTIONS, "DENY"))
                 .body(match file.data {
@@ -56,6 +79,17 @@ pub fn respond(method: &Method, path: &str) -> HttpResponse {
         }
         None => error::unknown_path(),
     }
+}
+
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+fn takes_brotli(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get_all(header::ACCEPT_ENCODING);
+    accepted.filter_map(|value| value.to_str().ok()).any(|value| {
+        let mut codings =
+            value.split(',').map(|coding| coding.split(';').next().unwrap_or_default());
+        codings.any(|coding| coding.trim().eq_ignore_ascii_case("br"))
+    })
 }
 
 fn content_type(name: &str) -> &'static str {

@@ -184,7 +184,7 @@ async fn answer(
         }
         Found::OtherMethod => error::unknown_method(),
         Found::Nothing if path.starts_with("/_") || path.starts_with("/.") => error::unknown_path(),
-        Found::Nothing => assets::respond(request.method(), path),
+        Found::Nothing => assets::respond(request),
     }
 }
 

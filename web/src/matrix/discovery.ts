@@ -56,3 +56,15 @@ function object(value: unknown): Json | undefined {
 function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
+
+/** Finds the server that a person named: by its name, its address, or a user's whole address. */
+export async function find(named: string, fetch: Fetch, signal: AbortSignal): Promise<Discovery> {
+  const trimmed = named.trim().replace(/^@[^:]*:/, "");
+  const isAddress = /^https?:\/\//.test(trimmed);
+  const origin = new URL(isAddress ? trimmed : `https://${trimmed}`).origin;
+  const wellKnown = await fetch(`${origin}/.well-known/matrix/client`, { signal }).then(json, () => undefined);
+  const told = text(object(wellKnown?.["m.homeserver"])?.["base_url"]);
+  const baseUrl = told ? new URL(told).href.replace(/\/+$/, "") : origin;
+  const found = await discover(baseUrl, fetch, signal);
+  return { ...found, serverName: isAddress ? found.serverName : new URL(origin).host, baseUrl };
+}

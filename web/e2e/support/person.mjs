@@ -1,0 +1,147 @@
+// Somebody with a browser of their own, who does what people do.
+import { chromium } from "playwright-core";
+
+let browser;
+
+export async function openBrowser() {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+  });
+}
+
+export const closeBrowser = () => browser?.close();
+
+export class Person {
+  /** What the browser complains about. */
+  complaints = [];
+  /** Origins that were asked for anything. */
+  origins = new Set();
+
+  /** Opens the page of a server, with storage of its own. */
+  static async open(server, options = {}) {
+    const person = new Person();
+    person.server = server;
+    person.context = await browser.newContext({ locale: "en-GB", ...options });
+    await person.context.route("**/*", (route) => {
+      person.origins.add(new URL(route.request().url()).origin);
+      return route.continue();
+    });
+    person.page = await person.context.newPage();
+    person.page.setDefaultTimeout(30_000);
+    person.page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) person.complaints.push(message.text());
+    });
+    person.page.on("pageerror", (error) => person.complaints.push(String(error.stack ?? error)));
+    await person.page.goto(server.url);
+    return person;
+  }
+
+  static async register(server, name, options) {
+    const person = await Person.open(server, options);
+    const { page } = person;
+    person.name = name;
+    person.id = `@${name}:${server.name}`;
+    person.password = "correct horse battery";
+    await page.getByRole("button", { name: "Create an account" }).click();
+    await page.getByLabel("Name").fill(name);
+    await page.getByLabel("Password", { exact: true }).fill(person.password);
+    await page.getByLabel("Password again").fill(person.password);
+    await page.getByRole("button", { name: "Create an account" }).click();
+    await page.getByRole("button", { name: "Search or jump to" }).waitFor();
+    // The identity is made and published.
+    await page.getByText("Your recovery key is not saved yet.").waitFor();
+    return person;
+  }
+
+  async startChat(other) {
+    const { page } = this;
+    await page.getByRole("button", { name: "New room or chat" }).first().click();
+    await page.getByLabel("Whom do you want to write to?").fill(other.id);
+    await page.getByRole("dialog").getByRole("button", { name: other.id }).first().click();
+    await this.field().waitFor();
+  }
+
+  async accept(name) {
+    const { page } = this;
+    await page.getByRole("navigation").getByRole("button", { name }).click();
+    await page.getByRole("button", { name: "Accept" }).click();
+    await this.field().waitFor();
+  }
+
+  async setName(name) {
+    const { page } = this;
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByLabel("Name that others see").fill(name);
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByRole("button", { name: "Saved" }).waitFor();
+    await page.getByRole("button", { name: "Back" }).click();
+  }
+
+  async startRoom(name, topic) {
+    const { page } = this;
+    await page.getByRole("button", { name: "New room or chat" }).first().click();
+    await page.getByRole("tab", { name: "New room" }).click();
+    await page.getByLabel("Name of the room").fill(name);
+    if (topic) await page.getByLabel("What it is about").fill(topic);
+    await page.getByRole("button", { name: "Create", exact: true }).click();
+    await page.getByRole("textbox", { name: `Message ${name}` }).waitFor();
+  }
+
+  /** Asks somebody into the room that is open. */
+  async invite(other) {
+    const { page } = this;
+    await page.getByRole("button", { name: "Who can read this" }).click();
+    const panel = page.getByRole("complementary");
+    await panel.getByLabel("Invite").fill(other.id);
+    await panel.getByRole("button", { name: "Invite", exact: true }).click();
+    await panel.getByText(other.id).waitFor();
+    await panel.getByRole("button", { name: "Close" }).click();
+  }
+
+  /** Opens a room of the list. */
+  async choose(name) {
+    await this.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name }).click();
+    await this.field().waitFor();
+  }
+
+  message(words) {
+    return this.page.getByRole("article").filter({ hasText: words }).last();
+  }
+
+  async reply(to, words) {
+    await this.message(to).hover();
+    await this.message(to).getByRole("button", { name: "Reply" }).click();
+    await this.say(words);
+  }
+
+  async react(to, key) {
+    await this.message(to).hover();
+    await this.message(to).getByRole("button", { name: "React" }).click();
+    await this.message(to).getByRole("button", { name: key }).first().click();
+    await this.message(to).getByRole("button", { name: `${key} 1` }).waitFor();
+  }
+
+  async attach(name, buffer) {
+    const mimeType = name.endsWith(".png") ? "image/png" : "application/pdf";
+    await this.page.locator("input[type=file]").setInputFiles({ name, mimeType, buffer });
+  }
+
+  field() {
+    return this.page.getByRole("textbox", { name: /^Message / });
+  }
+
+  async say(words) {
+    await this.field().fill(words);
+    await this.field().press("Enter");
+  }
+
+  /** Waits until the words stand in the conversation. */
+  async reads(words) {
+    await this.page.getByRole("article").getByText(words, { exact: true }).first().waitFor();
+  }
+
+  close() {
+    return this.context.close();
+  }
+}

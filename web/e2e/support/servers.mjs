@@ -1,0 +1,106 @@
+// Two Sealposts that federate on loopback, each behind a proxy that writes down what passes.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, openSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+import { Proxy } from "./proxy.mjs";
+
+const PATIENCE_MS = 60_000;
+
+const configuration = ({ port, clientPort, url }) => `server_name = "localhost:${port}"
+public_base_url = "${url}"
+
+[[listeners]]
+bind = "127.0.0.1"
+port = ${clientPort}
+serves = ["client"]
+
+[[listeners]]
+bind = "127.0.0.1"
+port = ${port}
+tls = true
+cert_file = "../cert.pem"
+key_file = "../key.pem"
+serves = ["federation"]
+
+[registration]
+enabled = true
+
+[rate_limits]
+enabled = false
+
+[password_hashing]
+memory_kib = 8
+iterations = 1
+parallelism = 1
+
+[federation]
+ca_files = ["../ca.pem"]
+allow_private_addresses = true
+`;
+
+function freePort() {
+  return new Promise((resolve) => {
+    const listener = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = listener.address();
+      listener.close(() => resolve(port));
+    });
+  });
+}
+
+/** An authority and a certificate for `localhost`. */
+function certificates(folder) {
+  const openssl = (...words) => execFileSync("openssl", words, { cwd: folder, stdio: "pipe" });
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "1",
+    "-subj", "/CN=test authority", "-addext", "basicConstraints=critical,CA:TRUE");
+  openssl("req", ...key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost");
+  writeFileSync(join(folder, "names"), "subjectAltName=DNS:localhost\n");
+  openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", "cert.pem",
+    "-days", "1", "-extfile", "names");
+}
+
+export class Server {
+  /** Starts a server in a folder of its own below `folder`. */
+  static async start(folder, name) {
+    const server = new Server();
+    server.folder = join(folder, name);
+    mkdirSync(server.folder, { recursive: true });
+    [server.port, server.clientPort] = [await freePort(), await freePort()];
+    server.proxy = await Proxy.start(server.clientPort);
+    server.url = server.proxy.url;
+    server.name = `localhost:${server.port}`;
+    writeFileSync(join(server.folder, "sealpost.toml"), configuration(server));
+    await server.run();
+    return server;
+  }
+
+  async run() {
+    const log = openSync(join(this.folder, "log"), "a");
+    this.process = spawn(process.env.SEALPOST_PROGRAM, ["--config", "sealpost.toml"], {
+      cwd: this.folder, stdio: ["ignore", log, log],
+    });
+    this.ended = new Promise((resolve) => this.process.once("exit", resolve));
+    const until = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await fetch(`http://127.0.0.1:${this.clientPort}/health`).catch(() => undefined);
+      if (answer?.ok) return;
+      if (Date.now() > until || this.process.exitCode !== null) throw new Error(`see ${this.folder}/log`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async stop() {
+    this.process.kill("SIGTERM");
+    await this.ended;
+    await this.proxy.stop();
+  }
+}
+
+/** Two that know each other. */
+export async function twoServers(folder) {
+  mkdirSync(folder, { recursive: true });
+  certificates(folder);
+  return Promise.all(["one", "two"].map((name) => Server.start(folder, name)));
+}

@@ -1,0 +1,77 @@
+// Two people on two servers talk, and nobody in between can read it.
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { foundAt } from "./support/scan.mjs";
+import { twoServers } from "./support/servers.mjs";
+
+let servers, lena, jonas;
+
+before(async () => {
+  await openBrowser();
+  servers = await twoServers(mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), "talk-")));
+  [lena, jonas] = await Promise.all([
+    Person.register(servers[0], "lena"),
+    Person.register(servers[1], "jonas"),
+  ]);
+});
+
+after(async () => {
+  await closeBrowser();
+  await Promise.all((servers ?? []).map((server) => server.stop()));
+});
+
+const secrets = ["the-wax-is-still-warm", "sparrows-at-the-window", "a-second-thought-of-lena"];
+
+test("a chat of two is sealed from its first word, and both read", async () => {
+  await lena.startChat(jonas);
+  await lena.say(secrets[0]);
+  await lena.reads(secrets[0]);
+  await jonas.accept(/lena/);
+  await jonas.reads(secrets[0]);
+  await jonas.say(secrets[1]);
+  await lena.reads(secrets[1]);
+  await lena.page.getByText("Sealed: only the people here can read it.").waitFor({ state: "attached" });
+});
+
+test("after a reload everything is there and the talk goes on", async () => {
+  await Promise.all([lena.page.reload(), jonas.page.reload()]);
+  await lena.reads(secrets[1]);
+  await jonas.reads(secrets[0]);
+  await lena.say(secrets[2]);
+  await jonas.reads(secrets[2]);
+});
+
+test("neither server has a word of it, on its disk or in what passed", () => {
+  for (const server of servers) assert.deepEqual(foundAt(secrets, server), []);
+});
+
+test("the same search finds every word of a room that is not sealed", async () => {
+  const words = ["anybody-may-read-this", "read-by-whoever-runs-a-server"];
+  const { page } = lena;
+  await page.getByRole("button", { name: "New room or chat" }).first().click();
+  await page.getByRole("tab", { name: "New room" }).click();
+  await page.getByLabel("Name of the room").fill("Market square");
+  await page.getByLabel("Seal what is written").uncheck();
+  await page.getByRole("button", { name: "Create", exact: true }).click();
+  await lena.field().waitFor();
+  for (const word of words) {
+    await lena.say(word);
+    await lena.reads(word);
+  }
+  await page.waitForFunction(() => !document.body.innerText.includes("Sending…"));
+  assert.deepEqual(foundAt(words, servers[0]), words);
+});
+
+test("nobody but the own server was asked for anything, and the browser had nothing to complain of", () => {
+  for (const person of [lena, jonas]) {
+    assert.deepEqual([...person.origins], [new URL(person.server.url).origin]);
+    // Registration begins with a question that is answered by 401.
+    const complaints = person.complaints.filter((complaint) => !/status of 401/.test(complaint));
+    assert.deepEqual(complaints, []);
+  }
+});

@@ -1,0 +1,45 @@
+// What a person likes, on this device.
+
+import { preferred, speak, type Language } from "../ui/words.svelte";
+
+export type Theme = "system" | "light" | "dark" | "contrast";
+
+const THEMES: Theme[] = ["system", "light", "dark", "contrast"];
+
+export class Preferences {
+  #theme = $state<Theme>("system");
+  #language: Language;
+
+  constructor() {
+    const theme = localStorage.getItem("theme") as Theme | null;
+    if (theme && THEMES.includes(theme)) this.#theme = theme;
+    const language = localStorage.getItem("language");
+    this.#language = preferred(language ? [language] : navigator.languages);
+    this.#show();
+  }
+
+  get theme(): Theme {
+    return this.#theme;
+  }
+
+  set theme(theme: Theme) {
+    this.#theme = theme;
+    localStorage.setItem("theme", theme);
+    this.#show();
+  }
+
+  /** Has everything said in the person's language. */
+  async speak(language?: Language): Promise<void> {
+    if (language) {
+      this.#language = language;
+      localStorage.setItem("language", language);
+    }
+    await speak(this.#language);
+  }
+
+  #show(): void {
+    const root = document.documentElement;
+    if (this.#theme === "system") root.removeAttribute("data-theme");
+    else root.dataset["theme"] = this.#theme;
+  }
+}

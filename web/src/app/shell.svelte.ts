@@ -1,0 +1,133 @@
+// Who is logged in, and what of the client is shown.
+
+import workerUrl from "../matrix/crypto/worker?worker&url";
+import { Http } from "../matrix/api/http";
+import { Client } from "../matrix/client";
+import { CryptoStorage } from "../matrix/crypto/storage";
+import { own, type Ownership } from "../matrix/owner";
+import type { Session } from "../matrix/session";
+import { DataStore } from "../matrix/store/data";
+import { SessionStore } from "../matrix/store/sessions";
+
+export type Phase = "starting" | "login" | "main" | "elsewhere" | "failed";
+
+interface Policy {
+  createScriptURL(url: string): unknown;
+}
+
+interface TrustedTypes {
+  createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): Policy;
+}
+
+const trustedTypes = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
+const policy = trustedTypes?.createPolicy("sealpost", {
+  // Scripts of this page alone.
+  createScriptURL: (url) => {
+    if (new URL(url, location.href).origin !== location.origin) throw new TypeError("foreign script");
+    return url;
+  },
+});
+
+export function trusted(url: string): string {
+  return (policy?.createScriptURL(url) ?? url) as string;
+}
+
+const makeWorker = () => new Worker(trusted(workerUrl), { type: "module", name: "encryption" });
+const browserFetch = (input: string, init?: RequestInit) => fetch(input, init);
+
+export class Shell {
+  phase = $state<Phase>("starting");
+  client = $state.raw<Client>();
+  /** The session that wants a new login, with the same device. */
+  expired = $state.raw<Session>();
+
+  readonly #sessions = new SessionStore();
+  #ownership: Ownership | undefined;
+
+  /** Goes on with the last session, if there is one. */
+  async start(): Promise<void> {
+    try {
+      const session = await this.#sessions.load();
+      if (session) await this.#open(session);
+      else this.phase = "login";
+    } catch (error) {
+      console.error(error);
+      this.phase = "failed";
+    }
+  }
+
+  /** Somebody logged in. The password is held until the identity is published, which may want it. */
+  async loggedIn(session: Session, password: string | undefined): Promise<void> {
+    this.expired = undefined;
+    await this.#sessions.save(session);
+    await this.#open(session, false, password);
+    void navigator.storage?.persist?.();
+  }
+
+  /** Takes over from another tab. */
+  async takeOver(): Promise<void> {
+    const session = await this.#sessions.load();
+    if (session) await this.#open(session, true);
+    else this.phase = "login";
+  }
+
+  /** Logs out and wipes everything that is kept here. */
+  async logOut(): Promise<void> {
+    const client = this.client;
+    if (!client) return;
+    await client.api.logOut().catch(() => {});
+    await this.#wipe(client.session);
+  }
+
+  async #open(session: Session, takeOver = false, password?: string): Promise<void> {
+    this.#ownership = await own(session.userId, takeOver);
+    if (!this.#ownership) {
+      this.phase = "elsewhere";
+      return;
+    }
+    void this.#ownership.lost.then(() => {
+      this.client?.stop();
+      this.client = undefined;
+      this.phase = "elsewhere";
+    });
+    const store = await DataStore.open(session.userId);
+    const { accessToken, refreshToken } = session;
+    const http = new Http(session.baseUrl, browserFetch, {
+      accessToken,
+      ...(refreshToken && { refreshToken }),
+    });
+    http.onTokens = (tokens) => this.#sessions.save({ ...session, ...tokens });
+    const client = new Client(session, http, store, makeWorker);
+    http.onLoggedOut = (isSoft) => void this.#end(session, isSoft);
+    if (password !== undefined) {
+      client.crypto.askStage = async ({ type }) =>
+        type === "m.login.password"
+          ? { identifier: { type: "m.id.user", user: session.userId }, password }
+          : {};
+    }
+    await client.start();
+    this.client = client;
+    this.phase = "main";
+  }
+
+  async #end(session: Session, isSoft: boolean): Promise<void> {
+    if (!isSoft) return this.#wipe(session);
+    this.#leave();
+    this.expired = session;
+    this.phase = "login";
+  }
+
+  async #wipe(session: Session): Promise<void> {
+    this.#leave();
+    await this.#sessions.clear();
+    await DataStore.delete(session.userId);
+    await CryptoStorage.delete(session.userId, session.deviceId);
+    this.phase = "login";
+  }
+
+  #leave(): void {
+    this.client?.stop();
+    this.client = undefined;
+    this.#ownership?.release();
+  }
+}

@@ -1,0 +1,82 @@
+// Files on their way: shown with how far they are, and stopped when somebody wants that.
+
+import { MatrixError } from "../../matrix/api/error";
+import type { Client } from "../../matrix/client";
+import { uploadFile } from "../../matrix/files";
+import type { Room } from "../../matrix/room/room";
+import { t } from "../../ui/words.svelte";
+
+export class Upload {
+  readonly id = crypto.randomUUID();
+  readonly roomId: string;
+  readonly file: File;
+  readonly isSealed: boolean;
+  part = $state(0);
+  error = $state<string>();
+  readonly stop = new AbortController();
+
+  constructor(roomId: string, file: File, isSealed: boolean) {
+    this.roomId = roomId;
+    this.file = file;
+    this.isSealed = isSealed;
+  }
+}
+
+export class Uploads {
+  all = $state.raw<Upload[]>([]);
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  of(roomId: string): Upload[] {
+    return this.all.filter((upload) => upload.roomId === roomId);
+  }
+
+  async add(room: Room, file: File): Promise<void> {
+    const upload = new Upload(room.id, file, room.sealing === "ours");
+    this.all = [...this.all, upload];
+    await this.#send(upload);
+  }
+
+  async retry(upload: Upload): Promise<void> {
+    upload.error = undefined;
+    await this.#send(upload);
+  }
+
+  cancel(upload: Upload): void {
+    upload.stop.abort();
+    this.all = this.all.filter((one) => one !== upload);
+  }
+
+  async #send(upload: Upload): Promise<void> {
+    const { roomId, file, isSealed, stop } = upload;
+    try {
+      const size = await dimensions(file);
+      const content = await uploadFile(
+        this.#client, roomId, { file, ...size }, isSealed, (part) => (upload.part = part), stop.signal,
+      );
+      await this.#client.queue.add(roomId, "m.room.message", content);
+      this.cancel(upload);
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      console.error(error);
+      const isLarge = error instanceof MatrixError && error.errcode === "M_TOO_LARGE";
+      upload.error = isLarge ? t.fileTooLarge : t.uploadFailed;
+    }
+  }
+}
+
+/** So that the place of a picture is known before it is there. */
+async function dimensions(file: File): Promise<{ width?: number; height?: number }> {
+  if (!file.type.startsWith("image/")) return {};
+  try {
+    const bitmap = await createImageBitmap(file);
+    const { width, height } = bitmap;
+    bitmap.close();
+    return { width, height };
+  } catch {
+    return {};
+  }
+}

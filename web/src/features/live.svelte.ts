@@ -1,0 +1,139 @@
+// What the client knows, as components see it: read anew when it changed.
+
+import { getContext, setContext } from "svelte";
+import { createSubscriber } from "svelte/reactivity";
+
+import type { Client } from "../matrix/client";
+import { items, preview, unread, type Item, type Unread } from "../matrix/room/messages";
+import { profile, roomName, partner, type Profile } from "../matrix/room/names";
+import type { Room } from "../matrix/room/room";
+
+interface Cached<T> {
+  version: number;
+  value: T;
+}
+
+export interface RoomSummary {
+  name: string;
+  partner: string | undefined;
+  isDirect: boolean;
+  unread: Unread;
+  preview: ReturnType<typeof preview>;
+  ts: number;
+}
+
+export class Live {
+  readonly client: Client;
+  readonly #all: () => void;
+  readonly #state: () => void;
+  readonly #rooms: Record<string, () => void> = {};
+  readonly #summaries = new WeakMap<Room, Cached<RoomSummary>>();
+  readonly #items = new WeakMap<Room, Cached<Item[]>>();
+
+  constructor(client: Client) {
+    this.client = client;
+    this.#all = createSubscriber((update) => client.changed.subscribe(later(update)));
+    this.#state = createSubscriber((update) => {
+      const stops = [client.syncChanged.subscribe(update), client.crypto.changed.subscribe(update)];
+      return () => stops.forEach((stop) => stop());
+    });
+  }
+
+  /** All rooms. */
+  get rooms(): Room[] {
+    this.#all();
+    return [...this.client.rooms.values()];
+  }
+
+  /** How the connection stands. */
+  get syncState() {
+    this.#state();
+    return this.client.syncState;
+  }
+
+  get standing() {
+    this.#state();
+    return this.client.crypto.standing;
+  }
+
+  /** A room; read again when something in it changes. */
+  room(id: string): Room | undefined {
+    this.#follow(id);
+    return this.client.rooms.get(id);
+  }
+
+  items(room: Room): Item[] {
+    this.#follow(room.id);
+    return this.#cached(this.#items, room, () => items(room, this.client.me));
+  }
+
+  echoes(roomId: string) {
+    this.#follow(roomId);
+    return this.client.queue.of(roomId);
+  }
+
+  summary(room: Room): RoomSummary {
+    return this.#cached(this.#summaries, room, () => {
+      const { me } = this.client;
+      const last = preview(room);
+      const myName = profile(room, me).name;
+      return {
+        name: roomName(room, me).name,
+        partner: partner(room, me),
+        isDirect: this.client.isDirect(room),
+        unread: unread(room, me, myName),
+        preview: last,
+        ts: last?.event.origin_server_ts ?? room.timeline.last?.origin_server_ts ?? 0,
+      };
+    });
+  }
+
+  profile(room: Room, userId: string): Profile {
+    return profile(room, userId);
+  }
+
+  #follow(id: string): void {
+    let follow = this.#rooms[id];
+    if (!follow) {
+      follow = createSubscriber((update) => {
+        const soon = later(update);
+        return this.client.changed.subscribe((rooms) => {
+          if (rooms.size === 0 || rooms.has(id)) soon();
+        });
+      });
+      this.#rooms[id] = follow;
+    }
+    follow();
+  }
+
+  #cached<T>(cache: WeakMap<Room, Cached<T>>, room: Room, make: () => T): T {
+    const found = cache.get(room);
+    if (found?.version === room.version) return found.value;
+    const value = make();
+    cache.set(room, { version: room.version, value });
+    return value;
+  }
+}
+
+/** Many changes at once are one. */
+function later(update: () => void): () => void {
+  let waits = false;
+  return () => {
+    if (waits) return;
+    waits = true;
+    queueMicrotask(() => {
+      waits = false;
+      update();
+    });
+  };
+}
+
+const KEY = Symbol("live");
+
+export function provideLive(live: Live): void {
+  setContext(KEY, live);
+}
+
+export function useLive(): Live {
+  return getContext<Live>(KEY);
+}

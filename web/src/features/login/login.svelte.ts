@@ -1,0 +1,146 @@
+// Logging in and making an account: one server, one form at a time.
+
+import { MatrixError, Unreachable } from "../../matrix/api/error";
+import { Http } from "../../matrix/api/http";
+import { logInWithPassword, loginFlows, logInWithToken, type LoginFlows } from "../../matrix/auth/login";
+import { isAvailable, register, type AskStage } from "../../matrix/auth/register";
+import { Cancelled, type Answer, type Stage } from "../../matrix/auth/uia";
+import { discover, find, type Discovery, type Fetch } from "../../matrix/discovery";
+import type { Session } from "../../matrix/session";
+import { t } from "../../ui/words.svelte";
+
+const PATIENCE_MS = 10_000;
+
+export interface AskedStage {
+  stage: Stage;
+  error: string | undefined;
+  answer: (answer: Answer) => void;
+}
+
+export class Login {
+  server = $state.raw<Discovery>();
+  flows = $state.raw<LoginFlows>();
+  /** Something is asked of the server. */
+  busy = $state(false);
+  /** The server of this page did not answer. */
+  silent = $state(false);
+  error = $state<string>();
+  /** A stage of the registration that wants the person. */
+  asked = $state.raw<AskedStage>();
+
+  readonly #origin: string;
+  readonly #fetch: Fetch;
+  readonly #done: (session: Session, password: string | undefined) => Promise<void>;
+
+  constructor(
+    origin: string,
+    fetch: Fetch,
+    done: (session: Session, password: string | undefined) => Promise<void>,
+  ) {
+    this.#origin = origin;
+    this.#fetch = fetch;
+    this.#done = done;
+  }
+
+  /** Looks at the server that this page came from. */
+  async load(): Promise<void> {
+    this.silent = false;
+    const ok = await this.#run(async () => {
+      const signal = AbortSignal.timeout(PATIENCE_MS);
+      await this.#choose(await discover(this.#origin, this.#fetch, signal));
+    });
+    this.silent = !ok;
+    if (!ok) this.error = undefined;
+  }
+
+  /** Another server. Answers whether it was found. */
+  async choose(named: string): Promise<boolean> {
+    return this.#run(async () => {
+      try {
+        await this.#choose(await find(named, this.#fetch, AbortSignal.timeout(PATIENCE_MS)));
+      } catch (error) {
+        this.error = t.serverNotFound;
+        throw error;
+      }
+    });
+  }
+
+  async logIn(name: string, password: string, deviceId?: string): Promise<boolean> {
+    return this.#run(async () => {
+      const address = /^@[^:]+:(.+)$/.exec(name.trim());
+      if (address?.[1] && address[1] !== this.server?.serverName && !deviceId) {
+        if (!(await this.choose(address[1]))) return;
+        this.busy = true;
+      }
+      const session = await logInWithPassword(this.#http(), name.trim(), password, deviceId);
+      await this.#done(session, password);
+    });
+  }
+
+  async logInWithToken(token: string): Promise<boolean> {
+    return this.#run(async () => {
+      await this.#done(await logInWithToken(this.#http(), token), undefined);
+    });
+  }
+
+  async register(name: string, password: string): Promise<boolean> {
+    const ask: AskStage = (stage, error) =>
+      new Promise((resolve) => {
+        this.asked = { stage, error, answer: resolve };
+      }).then((answer) => {
+        this.asked = undefined;
+        return answer as Answer;
+      });
+    return this.#run(async () => {
+      const session = await register(this.#http(), name.trim().toLowerCase(), password, ask);
+      await this.#done(session, password);
+    });
+  }
+
+  isAvailable(name: string): Promise<boolean | undefined> {
+    return isAvailable(this.#http(), name);
+  }
+
+  async #choose(server: Discovery): Promise<void> {
+    this.flows = await loginFlows(new Http(server.baseUrl, this.#fetch));
+    this.server = server;
+  }
+
+  #http(): Http {
+    // A server that delegates may be reached where this page comes from: then nothing goes elsewhere.
+    return new Http(this.server?.baseUrl ?? this.#origin, this.#fetch);
+  }
+
+  async #run(operation: () => Promise<void>): Promise<boolean> {
+    this.busy = true;
+    this.error = undefined;
+    try {
+      await operation();
+      return this.error === undefined;
+    } catch (error) {
+      this.error ??= said(error);
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+function said(error: unknown): string | undefined {
+  if (error instanceof Cancelled) return undefined;
+  if (error instanceof Unreachable) return t.unreachable;
+  if (!(error instanceof MatrixError)) {
+    console.error(error);
+    return t.somethingWrong;
+  }
+  const words: Record<string, string> = {
+    M_FORBIDDEN: t.wrongPassword,
+    M_USER_DEACTIVATED: t.deactivated,
+    M_LIMIT_EXCEEDED: t.limited,
+    M_USER_IN_USE: t.nameTaken,
+    M_INVALID_USERNAME: t.nameTaken,
+    M_EXCLUSIVE: t.nameTaken,
+  };
+  const isClosed = error.errcode === "M_FORBIDDEN" && /regist/i.test(error.message);
+  return isClosed ? t.registrationClosed : (words[error.errcode] ?? error.message);
+}

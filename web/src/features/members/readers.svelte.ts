@@ -1,0 +1,67 @@
+// Who can read the next message of a room: as the machine knows people and devices.
+
+import type { UserView } from "@e2e/machine";
+
+import type { Room } from "../../matrix/room/room";
+import type { Live } from "../live.svelte";
+
+export interface Reader {
+  userId: string;
+  membership: "join" | "invite";
+  view: UserView | undefined;
+}
+
+export class Readers {
+  all = $state.raw<Reader[]>([]);
+  isLoading = $state(false);
+  failed = $state(false);
+
+  readonly #live: Live;
+  readonly #room: Room;
+  #loads = 0;
+
+  constructor(live: Live, room: Room) {
+    this.#live = live;
+    this.#room = room;
+  }
+
+  /** People whose key has changed. */
+  get changed(): string[] {
+    return this.all.filter(({ view }) => view?.has_changed).map(({ userId }) => userId);
+  }
+
+  isVerified(userId: string): boolean {
+    return this.all.some((one) => one.userId === userId && one.view?.is_verified === true);
+  }
+
+  /** Asks anew; `fetch`: the server too. */
+  async load(fetch = false): Promise<void> {
+    const { client } = this.#live;
+    const load = (this.#loads += 1);
+    this.isLoading = true;
+    this.failed = false;
+    try {
+      if (fetch) await client.loadMembers(this.#room);
+      const isThere = !["loading", "unavailable"].includes(client.crypto.standing);
+      const isSealed = this.#room.sealing === "ours" && isThere;
+      const members = this.#room.states("m.room.member").flatMap(({ state_key, content }) => {
+        const { membership } = content;
+        return membership === "join" || membership === "invite" ? [{ userId: state_key, membership } as const] : [];
+      });
+      const all = await Promise.all(
+        members.map(async ({ userId, membership }): Promise<Reader> => {
+          const view = isSealed ? await client.crypto.keys.user(userId) : undefined;
+          return { userId, membership, view };
+        }),
+      );
+      if (load !== this.#loads) return;
+      const rank = (one: Reader) => (one.userId === client.me ? 0 : one.view?.has_changed ? 1 : 2);
+      this.all = all.toSorted((a, b) => rank(a) - rank(b) || a.userId.localeCompare(b.userId));
+    } catch (error) {
+      console.error(error);
+      this.failed = true;
+    } finally {
+      if (load === this.#loads) this.isLoading = false;
+    }
+  }
+}

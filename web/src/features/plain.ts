@@ -1,0 +1,32 @@
+// A message in a few words, for places with one line.
+
+import { text, type JsonObject } from "../matrix/json";
+import type { Seal } from "../matrix/room/messages";
+import { t } from "../ui/words.svelte";
+
+export function plainText(type: string, content: JsonObject, seal: Seal): string {
+  if (seal !== "none" && seal !== "clear" && seal !== "sealed") return t.sealedWords;
+  if (type === "m.sticker") return t.sticker;
+  const body = withoutQuote(text(content["body"]) ?? "", content);
+  switch (content["msgtype"]) {
+    case "m.image":
+      return t.photo;
+    case "m.video":
+      return t.video;
+    case "m.audio":
+      return t.audio;
+    case "m.file":
+      return body || t.file;
+    case undefined:
+      return t.removed;
+    default:
+      return body.replace(/\s+/g, " ").slice(0, 200);
+  }
+}
+
+/** The text of a reply without the words that it quotes, as older clients write them. */
+export function withoutQuote(body: string, content: JsonObject): string {
+  const relation = content["m.relates_to"] as JsonObject | undefined;
+  if (!relation?.["m.in_reply_to"] || !body.startsWith("> ")) return body;
+  return body.replace(/^(> .*\n)+\n?/, "");
+}

@@ -1,0 +1,32 @@
+// Which rooms stand where in the list.
+
+import type { Room } from "../../matrix/room/room";
+
+export type Section = "invitations" | "favourites" | "rooms" | "lowPriority";
+
+export interface Listed<S> {
+  room: Room;
+  summary: S;
+}
+
+const ORDER: Section[] = ["invitations", "favourites", "rooms", "lowPriority"];
+
+/** Rooms in their sections, the most active first. */
+export function sections<S extends { ts: number }>(
+  rooms: Room[],
+  summary: (room: Room) => S,
+): [Section, Listed<S>[]][] {
+  const found = new Map<Section, Listed<S>[]>(ORDER.map((section) => [section, []]));
+  for (const room of rooms) {
+    if (room.isSpace || !["join", "invite"].includes(room.membership)) continue;
+    found.get(sectionOf(room))?.push({ room, summary: summary(room) });
+  }
+  for (const listed of found.values()) listed.sort((a, b) => b.summary.ts - a.summary.ts);
+  return [...found].filter(([, listed]) => listed.length > 0);
+}
+
+function sectionOf(room: Room): Section {
+  if (room.membership === "invite") return "invitations";
+  if ("m.favourite" in room.tags) return "favourites";
+  return "m.lowpriority" in room.tags ? "lowPriority" : "rooms";
+}

@@ -1,0 +1,83 @@
+// What stands below what: days, groups, the line of the unread.
+
+import type { Happening, Message } from "../../matrix/room/messages";
+import type { Item } from "../../matrix/room/messages";
+import type { Echo } from "../../matrix/send/queue";
+
+export type Row =
+  | { kind: "day"; id: string; ts: number }
+  | { kind: "new"; id: string }
+  | { kind: "gap"; id: string; item: Extract<Item, { kind: "gap" }> }
+  | { kind: "begin"; id: string }
+  | { kind: "happening"; id: string; item: Happening }
+  | { kind: "message"; id: string; item: Message; isFirst: boolean; echo?: Echo };
+
+const TOGETHER_MS = 5 * 60_000;
+
+/** Messages of one person within a few minutes stand together. `firstUnread` is below the line. */
+export function rows(
+  items: readonly Item[],
+  echoes: readonly Echo[],
+  me: string,
+  firstUnread: string | undefined,
+  dayKey: (ts: number) => string,
+): Row[] {
+  const found: Row[] = [];
+  const known = new Set(items.map(({ id }) => id));
+  let day: string | undefined;
+  let last: { sender: string; ts: number } | undefined;
+  const begin = (ts: number) => {
+    if (dayKey(ts) !== day) {
+      found.push({ kind: "day", id: `day ${dayKey(ts)} ${found.length}`, ts });
+      last = undefined;
+    }
+    day = dayKey(ts);
+  };
+  if (items.length > 0 && items[0]?.kind !== "gap") found.push({ kind: "begin", id: "begin" });
+  for (const item of items) {
+    if (item.kind === "gap") {
+      found.push({ kind: "gap", id: item.id, item });
+      last = undefined;
+      continue;
+    }
+    begin(item.ts);
+    if (item.id === firstUnread) {
+      found.push({ kind: "new", id: "new" });
+      last = undefined;
+    }
+    if (item.kind === "happening") {
+      found.push({ kind: "happening", id: item.id, item });
+      last = undefined;
+      continue;
+    }
+    const isFirst = !isTogether(last, item) || item.replyTo !== undefined;
+    found.push({ kind: "message", id: item.id, item, isFirst });
+    last = item;
+  }
+  for (const echo of echoes) {
+    const shown = shownEcho(echo, me);
+    if (!shown || (echo.progress.state === "sent" && known.has(echo.progress.eventId))) continue;
+    begin(shown.ts);
+    found.push({ kind: "message", id: shown.id, item: shown, isFirst: !isTogether(last, shown), echo });
+    last = shown;
+  }
+  return found;
+}
+
+function isTogether(last: { sender: string; ts: number } | undefined, next: Message): boolean {
+  return last?.sender === next.sender && next.ts - last.ts < TOGETHER_MS;
+}
+
+/** A message that has not come back yet; edits and reactions are not shown as messages. */
+function shownEcho(echo: Echo, me: string): Message | undefined {
+  const relation = echo.content["m.relates_to"] as { rel_type?: unknown } | undefined;
+  if (echo.type !== "m.room.message" || relation?.rel_type === "m.replace") return undefined;
+  const reply = echo.content["m.relates_to"] as { "m.in_reply_to"?: { event_id?: string } } | undefined;
+  const { txnId: id, type, content, createdAt: ts } = echo;
+  return {
+    ...{ kind: "message", id, sender: me, ts, type, content, opened: undefined },
+    event: { event_id: id, type, sender: me, origin_server_ts: ts, content },
+    ...{ seal: "none", isEdited: false, isRedacted: false, reactions: [] },
+    replyTo: reply?.["m.in_reply_to"]?.event_id,
+  };
+}

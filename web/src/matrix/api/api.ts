@@ -1,0 +1,231 @@
+// The endpoints that the client uses, one method each.
+
+import { isState, roomEvent, type RoomEvent, type StateEvent } from "../event";
+import { list, number, object, text, type JsonObject } from "../json";
+import { objects } from "../sync/update";
+import type { Http } from "./http";
+import { path } from "./http";
+
+const V3 = "/_matrix/client/v3";
+
+export interface Page {
+  events: RoomEvent[];
+  state: StateEvent[];
+  end: string | undefined;
+}
+
+export interface CreateRoom {
+  name?: string;
+  topic?: string;
+  alias?: string;
+  preset: "private_chat" | "trusted_private_chat" | "public_chat";
+  invite?: string[];
+  isDirect?: boolean;
+  /** The algorithm that the room is sealed by. */
+  algorithm?: string;
+  isPublic?: boolean;
+}
+
+export interface DeviceInfo {
+  deviceId: string;
+  name: string | undefined;
+  lastSeen: number | undefined;
+  lastAddress: string | undefined;
+}
+
+export interface FoundUser {
+  userId: string;
+  name: string | undefined;
+  avatarUrl: string | undefined;
+}
+
+export class Api {
+  readonly http: Http;
+  readonly #userId: string;
+
+  constructor(http: Http, userId: string) {
+    this.http = http;
+    this.#userId = userId;
+  }
+
+  async send(roomId: string, type: string, txnId: string, content: JsonObject): Promise<string> {
+    const at = path`/rooms/${roomId}/send/${type}/${txnId}`;
+    const answer = await this.http.call("PUT", V3 + at, { body: content });
+    return text(answer["event_id"]) ?? "";
+  }
+
+  async redact(roomId: string, eventId: string, txnId: string): Promise<void> {
+    const at = path`/rooms/${roomId}/redact/${eventId}/${txnId}`;
+    await this.http.call("PUT", V3 + at, { body: {} });
+  }
+
+  async setState(roomId: string, type: string, content: JsonObject, key = ""): Promise<void> {
+    await this.http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content });
+  }
+
+  /** Events before a token, newest first. */
+  async messages(roomId: string, from: string, limit: number): Promise<Page> {
+    const filter = JSON.stringify({ lazy_load_members: true });
+    const query = { dir: "b", from, limit, filter };
+    const answer = await this.http.call("GET", V3 + path`/rooms/${roomId}/messages`, { query });
+    const events = objects(answer["chunk"]).flatMap((event) => roomEvent(event) ?? []);
+    const state = objects(answer["state"]).flatMap((event) => roomEvent(event) ?? []).filter(isState);
+    return { events, state, end: text(answer["end"]) };
+  }
+
+  /** A token for what is before an event. */
+  async tokenBefore(roomId: string, eventId: string): Promise<string | undefined> {
+    const at = path`/rooms/${roomId}/context/${eventId}`;
+    return text((await this.http.call("GET", V3 + at, { query: { limit: 0 } }))["start"]);
+  }
+
+  async event(roomId: string, eventId: string): Promise<RoomEvent | undefined> {
+    return roomEvent(await this.http.call("GET", V3 + path`/rooms/${roomId}/event/${eventId}`));
+  }
+
+  async members(roomId: string): Promise<StateEvent[]> {
+    const answer = await this.http.call("GET", V3 + path`/rooms/${roomId}/members`);
+    return objects(answer["chunk"]).flatMap((event) => roomEvent(event) ?? []).filter(isState);
+  }
+
+  async createRoom(room: CreateRoom): Promise<string> {
+    const initial_state = room.algorithm
+      ? [{ type: "m.room.encryption", state_key: "", content: { algorithm: room.algorithm } }]
+      : [];
+    const answer = await this.http.call("POST", `${V3}/createRoom`, {
+      body: {
+        preset: room.preset,
+        initial_state,
+        is_direct: room.isDirect === true,
+        invite: room.invite ?? [],
+        visibility: room.isPublic ? "public" : "private",
+        ...(room.name && { name: room.name }),
+        ...(room.topic && { topic: room.topic }),
+        ...(room.alias && { room_alias_name: room.alias }),
+      },
+    });
+    return text(answer["room_id"]) ?? "";
+  }
+
+  async join(idOrAlias: string, via: string[] = []): Promise<string> {
+    const query = via.map((server) => `via=${encodeURIComponent(server)}`).join("&");
+    const at = path`/join/${idOrAlias}`;
+    const answer = await this.http.call("POST", `${V3}${at}${query && `?${query}`}`, { body: {} });
+    return text(answer["room_id"]) ?? "";
+  }
+
+  async leave(roomId: string): Promise<void> {
+    await this.http.call("POST", V3 + path`/rooms/${roomId}/leave`, { body: {} });
+  }
+
+  async act(roomId: string, action: "invite" | "kick" | "ban" | "unban", userId: string): Promise<void> {
+    await this.http.call("POST", V3 + path`/rooms/${roomId}/${action}`, { body: { user_id: userId } });
+  }
+
+  async read(roomId: string, eventId: string, isPrivate: boolean): Promise<void> {
+    const kind = isPrivate ? "m.read.private" : "m.read";
+    const body = { "m.fully_read": eventId, [kind]: eventId };
+    await this.http.call("POST", V3 + path`/rooms/${roomId}/read_markers`, { body });
+  }
+
+  async typing(roomId: string, isTyping: boolean): Promise<void> {
+    const body = isTyping ? { typing: true, timeout: 20_000 } : { typing: false };
+    const at = path`/rooms/${roomId}/typing/${this.#userId}`;
+    await this.http.call("PUT", V3 + at, { body, impatient: true });
+  }
+
+  async setAccountData(type: string, content: JsonObject): Promise<void> {
+    const at = path`/user/${this.#userId}/account_data/${type}`;
+    await this.http.call("PUT", V3 + at, { body: content });
+  }
+
+  async accountData(type: string): Promise<JsonObject> {
+    return this.http.call("GET", V3 + path`/user/${this.#userId}/account_data/${type}`);
+  }
+
+  async setTag(roomId: string, tag: string, isOn: boolean): Promise<void> {
+    const at = V3 + path`/user/${this.#userId}/rooms/${roomId}/tags/${tag}`;
+    if (isOn) await this.http.call("PUT", at, { body: { order: 0.5 } });
+    else await this.http.call("DELETE", at);
+  }
+
+  async profile(userId: string): Promise<{ name: string | undefined; avatarUrl: string | undefined }> {
+    const answer = await this.http.call("GET", V3 + path`/profile/${userId}`);
+    return { name: text(answer["displayname"]), avatarUrl: text(answer["avatar_url"]) };
+  }
+
+  async setDisplayName(name: string): Promise<void> {
+    const at = path`/profile/${this.#userId}/displayname`;
+    await this.http.call("PUT", V3 + at, { body: { displayname: name } });
+  }
+
+  async searchUsers(term: string): Promise<FoundUser[]> {
+    const body = { search_term: term, limit: 8 };
+    const answer = await this.http.call("POST", `${V3}/user_directory/search`, { body });
+    return objects(answer["results"]).flatMap((user) => {
+      const userId = text(user["user_id"]);
+      if (!userId) return [];
+      return [{ userId, name: text(user["display_name"]), avatarUrl: text(user["avatar_url"]) }];
+    });
+  }
+
+  /** Whether somebody has a device that opens our sealed messages. */
+  async hasOurDevice(userId: string, algorithm: string): Promise<boolean> {
+    const body = { device_keys: { [userId]: [] } };
+    const answer = await this.http.call("POST", `${V3}/keys/query`, { body });
+    const devices = object(object(answer["device_keys"])?.[userId]) ?? {};
+    return Object.values(devices).some((device) =>
+      list(object(device)?.["algorithms"]).includes(algorithm),
+    );
+  }
+
+  async devices(): Promise<DeviceInfo[]> {
+    const answer = await this.http.call("GET", `${V3}/devices`);
+    return objects(answer["devices"]).map((device) => ({
+      deviceId: text(device["device_id"]) ?? "",
+      name: text(device["display_name"]),
+      lastSeen: number(device["last_seen_ts"]),
+      lastAddress: text(device["last_seen_ip"]),
+    }));
+  }
+
+  async renameDevice(deviceId: string, name: string): Promise<void> {
+    await this.http.call("PUT", V3 + path`/devices/${deviceId}`, { body: { display_name: name } });
+  }
+
+  async deleteDevice(deviceId: string, auth: JsonObject | undefined): Promise<void> {
+    await this.http.call("DELETE", V3 + path`/devices/${deviceId}`, { body: auth ? { auth } : {} });
+  }
+
+  async logOut(): Promise<void> {
+    await this.http.call("POST", `${V3}/logout`, { body: {} });
+  }
+
+  async upload(body: Blob, name?: string, signal?: AbortSignal): Promise<string> {
+    const query = name ? { filename: name } : {};
+    const init = { method: "POST", body, headers: { "content-type": body.type || BINARY } };
+    const options = { query, timeoutMs: 600_000, ...(signal && { signal }) };
+    const response = await this.http.send("/_matrix/media/v3/upload", init, options);
+    return text(object(await response.json())?.["content_uri"]) ?? "";
+  }
+
+  /** The content behind `mxc://server/id`. */
+  async download(uri: string, signal?: AbortSignal): Promise<Response> {
+    const options = { timeoutMs: 600_000, ...(signal && { signal }) };
+    return this.http.send(`/_matrix/client/v1/media/download/${mediaPath(uri)}`, { method: "GET" }, options);
+  }
+
+  async thumbnail(uri: string, size: number): Promise<Response> {
+    const query = { width: size, height: size, method: "crop" };
+    const at = `/_matrix/client/v1/media/thumbnail/${mediaPath(uri)}`;
+    return this.http.send(at, { method: "GET" }, { query });
+  }
+}
+
+const BINARY = "application/octet-stream";
+
+function mediaPath(uri: string): string {
+  const [, server, id] = /^mxc:\/\/([^/]+)\/([A-Za-z0-9_-]+)$/.exec(uri) ?? [];
+  if (!server || !id) throw new Error("no address of media");
+  return path`${server}/${id}`;
+}

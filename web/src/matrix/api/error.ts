@@ -1,0 +1,46 @@
+import { number, object, text, type JsonObject } from "../json";
+
+/** A homeserver refused a request. */
+export class MatrixError extends Error {
+  readonly status: number;
+  /** `M_FORBIDDEN` and so on; `M_UNKNOWN` when the answer names none. */
+  readonly errcode: string;
+  /** When it may be tried again, if the server says so. */
+  readonly retryAfterMs: number | undefined;
+  readonly body: JsonObject;
+
+  constructor(status: number, body: JsonObject, retryAfter?: string | null) {
+    super(text(body["error"]) ?? `HTTP ${status}`);
+    this.name = "MatrixError";
+    this.status = status;
+    this.errcode = text(body["errcode"]) ?? "M_UNKNOWN";
+    this.body = body;
+    const seconds = retryAfter ? Number(retryAfter) : NaN;
+    const inBody = number(body["retry_after_ms"]);
+    this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : inBody;
+  }
+
+  /** The keys and the device of the session stay: only a new token is wanted. */
+  get isSoftLogout(): boolean {
+    return this.errcode === "M_UNKNOWN_TOKEN" && this.body["soft_logout"] === true;
+  }
+
+  /** The same request may succeed later. */
+  get isTemporary(): boolean {
+    return this.status === 429 || this.status >= 500;
+  }
+}
+
+/** No homeserver answered: the network, the server, or something in between. */
+export class Unreachable extends Error {
+  constructor(cause: unknown) {
+    super("the server did not answer", { cause });
+    this.name = "Unreachable";
+  }
+}
+
+/** What an answer with an error status says; anything but a Matrix error becomes one without a code. */
+export async function errorOf(response: Response): Promise<MatrixError> {
+  const body = object(await response.json().catch(() => undefined)) ?? {};
+  return new MatrixError(response.status, body, response.headers.get("retry-after"));
+}

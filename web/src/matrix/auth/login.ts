@@ -1,0 +1,70 @@
+// Logging in with a password or a token.
+
+import { Http } from "../api/http";
+import { list, object, text, type JsonObject } from "../json";
+import { sessionOf, type Session } from "../session";
+
+/** How a server lets people in. */
+export interface LoginFlows {
+  password: boolean;
+  token: boolean;
+  /** Providers of single sign-on; one without a name if the server lists none. */
+  sso: { id: string | undefined; name: string | undefined }[];
+}
+
+export async function loginFlows(http: Http): Promise<LoginFlows> {
+  const answer = await http.call("GET", "/_matrix/client/v3/login", { anonymous: true });
+  const flows = list(answer["flows"]).map(object);
+  const has = (type: string) => flows.some((flow) => flow?.["type"] === type);
+  const sso = flows.find((flow) => flow?.["type"] === "m.login.sso");
+  const providers = list(sso?.["identity_providers"]).map((provider) => ({
+    id: text(object(provider)?.["id"]),
+    name: text(object(provider)?.["name"]),
+  }));
+  const unnamed = [{ id: undefined, name: undefined }];
+  return {
+    password: has("m.login.password"),
+    token: has("m.login.token"),
+    sso: sso ? (providers.length > 0 ? providers : unnamed) : [],
+  };
+}
+
+/** What the device is called in the list of devices. */
+export const DEVICE_NAME = "Sealpost in a browser";
+
+export function logInWithPassword(
+  http: Http,
+  user: string,
+  password: string,
+  deviceId?: string,
+): Promise<Session> {
+  const identifier = { type: "m.id.user", user };
+  return logIn(http, { type: "m.login.password", identifier, password }, deviceId);
+}
+
+export function logInWithToken(http: Http, token: string, deviceId?: string): Promise<Session> {
+  return logIn(http, { type: "m.login.token", token }, deviceId);
+}
+
+async function logIn(http: Http, credentials: JsonObject, deviceId?: string): Promise<Session> {
+  const answer = await http.call("POST", "/_matrix/client/v3/login", {
+    body: {
+      ...credentials,
+      refresh_token: true,
+      initial_device_display_name: DEVICE_NAME,
+      ...(deviceId && { device_id: deviceId }),
+    },
+    anonymous: true,
+    impatient: true,
+  });
+  const session = sessionOf(http.baseUrl, answer);
+  if (!session) throw new Error("the answer to the login has no session");
+  return session;
+}
+
+/** Where a browser goes to log in at a provider; it comes back to `redirect` with `loginToken`. */
+export function ssoUrl(baseUrl: string, providerId: string | undefined, redirect: string): string {
+  const provider = providerId ? `/${encodeURIComponent(providerId)}` : "";
+  const query = new URLSearchParams({ redirectUrl: redirect });
+  return `${baseUrl}/_matrix/client/v3/login/sso/redirect${provider}?${query}`;
+}

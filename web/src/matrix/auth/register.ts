@@ -1,0 +1,91 @@
+// Making an account.
+
+import { MatrixError } from "../api/error";
+import { Http } from "../api/http";
+import { list, object, text } from "../json";
+import { sessionOf, type Session } from "../session";
+import { DEVICE_NAME } from "./login";
+import { authenticate, type Answer, type Stage } from "./uia";
+
+/** Stages that this client can finish by itself or by asking the person. */
+export const STAGES = ["m.login.dummy", "m.login.registration_token", "m.login.terms"] as const;
+
+export interface Policy {
+  name: string;
+  url: string;
+}
+
+/** Asks for a stage other than `m.login.dummy`; for an unknown one, after the fallback page, `{}` is the answer. */
+export type AskStage = (stage: Stage, error: string | undefined) => Promise<Answer>;
+
+export function register(
+  http: Http,
+  username: string,
+  password: string,
+  ask: AskStage,
+): Promise<Session> {
+  return authenticate(
+    async (auth) => {
+      const answer = await http.call("POST", "/_matrix/client/v3/register", {
+        body: {
+          username,
+          password,
+          refresh_token: true,
+          initial_device_display_name: DEVICE_NAME,
+          ...(auth && { auth }),
+        },
+        anonymous: true,
+        impatient: true,
+      });
+      const session = sessionOf(http.baseUrl, answer);
+      if (!session) throw new Error("the answer to the registration has no session");
+      return session;
+    },
+    async (stage, error) => (stage.type === "m.login.dummy" ? {} : ask(stage, error)),
+    STAGES,
+  );
+}
+
+/** Whether a name can be had; `undefined` when the server does not say. */
+export async function isAvailable(http: Http, username: string): Promise<boolean | undefined> {
+  try {
+    await http.call("GET", "/_matrix/client/v3/register/available", {
+      query: { username },
+      anonymous: true,
+      impatient: true,
+    });
+    return true;
+  } catch (error) {
+    const taken = ["M_USER_IN_USE", "M_EXCLUSIVE", "M_INVALID_USERNAME"];
+    return error instanceof MatrixError && taken.includes(error.errcode) ? false : undefined;
+  }
+}
+
+/** What `m.login.terms` wants to be agreed to, in the first of the languages that is there. */
+export function policies(stage: Stage, languages: readonly string[]): Policy[] {
+  const all = object(stage.params["policies"]) ?? {};
+  return Object.values(all).flatMap((policy) => {
+    const translations = object(policy) ?? {};
+    const language = [...languages, "en", ...Object.keys(translations)].find((one) =>
+      object(translations[one]),
+    );
+    const chosen = object(language && translations[language]);
+    const url = text(chosen?.["url"]);
+    return url?.startsWith("https://") ? [{ name: text(chosen?.["name"]) ?? url, url }] : [];
+  });
+}
+
+/** Whether the server takes new accounts at all. */
+export async function isOpen(http: Http): Promise<boolean> {
+  try {
+    await http.call("POST", "/_matrix/client/v3/register", {
+      body: {},
+      anonymous: true,
+      impatient: true,
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof MatrixError)) throw error;
+    return error.status === 401 && list(error.body["flows"]).length > 0;
+  }
+}

@@ -1,0 +1,65 @@
+// User-interactive authentication: stages, one after the other, until the server is content.
+
+import { MatrixError } from "../api/error";
+import { list, object, text, type JsonObject } from "../json";
+
+/** What the server wants next. */
+export interface Stage {
+  type: string;
+  session: string;
+  params: JsonObject;
+}
+
+/** What somebody gave for a stage; `undefined`: they gave up. */
+export type Answer = JsonObject | undefined;
+
+/** The person gave up a stage. */
+export class Cancelled extends Error {}
+
+/**
+ * Sends a request until the server is content. `ask` answers stages that need somebody: without `session` and `type`,
+ * which are added. The flow that is followed is the shortest of those that `supported` can finish, else the first.
+ */
+export async function authenticate<T>(
+  send: (auth: JsonObject | undefined) => Promise<T>,
+  ask: (stage: Stage, error: string | undefined) => Promise<Answer>,
+  supported: readonly string[],
+): Promise<T> {
+  let auth: JsonObject | undefined;
+  let error: string | undefined;
+  for (;;) {
+    try {
+      return await send(auth);
+    } catch (refusal) {
+      const next = refusal instanceof MatrixError ? nextStage(refusal, supported) : undefined;
+      if (!next) throw refusal;
+      // An answer to a stage with an error is the same stage again.
+      error = auth ? text((refusal as MatrixError).body["error"]) : undefined;
+      const answer = await ask(next, error);
+      if (!answer) throw new Cancelled();
+      auth = { type: next.type, ...answer, session: next.session };
+    }
+  }
+}
+
+function nextStage(refusal: MatrixError, supported: readonly string[]): Stage | undefined {
+  if (refusal.status !== 401) return undefined;
+  const flows = list(refusal.body["flows"]).map((flow) =>
+    list(object(flow)?.["stages"]).filter((stage) => typeof stage === "string"),
+  );
+  const session = text(refusal.body["session"]) ?? "";
+  const completed = new Set(list(refusal.body["completed"]));
+  const left = flows.map((stages) => stages.filter((stage) => !completed.has(stage)));
+  const possible = left.filter((stages) => stages.every((stage) => supported.includes(stage)));
+  const chosen = possible.sort((a, b) => a.length - b.length)[0] ?? left[0];
+  const type = chosen?.[0];
+  if (type === undefined) return undefined;
+  const params = object(object(refusal.body["params"])?.[type]) ?? {};
+  return { type, session, params };
+}
+
+/** The page on which a stage that this client does not know can be done. */
+export function fallbackUrl(baseUrl: string, stage: Stage): string {
+  const query = new URLSearchParams({ session: stage.session });
+  return `${baseUrl}/_matrix/client/v3/auth/${encodeURIComponent(stage.type)}/fallback/web?${query}`;
+}

@@ -1,0 +1,471 @@
+// A logged-in person: everything below, wired.
+//
+//   sync ──► crypto (keys, to-device) ──► rooms ──► crypto (open) ──► store ──► `changed`
+//   queue ──► crypto (seal) ──► server ──► sync
+
+import { Api, type CreateRoom } from "./api/api";
+import { MatrixError, Unreachable } from "./api/error";
+import type { Http } from "./api/http";
+import { Crypto } from "./crypto/crypto";
+import type { RoomEvent, StateEvent } from "./event";
+import { list, object, text, type JsonObject } from "./json";
+import { profile } from "./room/names";
+import { isPending } from "./room/opened";
+import { ALGORITHM, Room } from "./room/room";
+import type { Gap } from "./room/timeline";
+import { Held, SendQueue, type Pending } from "./send/queue";
+import type { Session } from "./session";
+import type { DataStore } from "./store/data";
+import { SyncEngine } from "./sync/engine";
+import { SlidingSync, speaksSliding } from "./sync/sliding";
+import type { RoomUpdate, SyncSource, SyncUpdate } from "./sync/update";
+import { V3Sync } from "./sync/v3";
+import { Topic } from "./topic";
+
+const PAGE = 40;
+const STATE_OF_MACHINE = new Set(["m.room.encryption", "m.room.history_visibility", "m.room.member"]);
+
+export class Client {
+  /** Something in these rooms changed; of all, when none is named. */
+  readonly changed = new Topic<ReadonlySet<string>>();
+  readonly session: Session;
+  readonly api: Api;
+  readonly crypto: Crypto;
+  readonly queue: SendQueue;
+  readonly rooms = new Map<string, Room>();
+  accountData = new Map<string, JsonObject>();
+
+  readonly #store: DataStore;
+  #engine: SyncEngine | undefined;
+  #loaded: Promise<void> = Promise.resolve();
+  #looked: string | undefined;
+  readonly #engineChanged = new Topic();
+
+  constructor(session: Session, http: Http, store: DataStore, makeWorker: () => Worker) {
+    this.session = session;
+    this.api = new Api(http, session.userId);
+    this.#store = store;
+    this.crypto = new Crypto(http, session.userId, session.deviceId, makeWorker);
+    this.queue = new SendQueue(store, (pending) => this.#deliver(pending));
+    this.crypto.keysCame.subscribe((rooms) => void this.#openAgain(rooms));
+    this.crypto.devicesCame.subscribe(() => void this.#openAgain(this.#withPending()));
+    this.queue.changed.subscribe((roomId) => this.changed.emit(new Set([roomId])));
+  }
+
+  get me(): string {
+    return this.session.userId;
+  }
+
+  /** `behind`, `live`, `offline` or `stopped`, as the engine says. */
+  get syncState(): SyncEngine["state"] {
+    return this.#engine?.state ?? "behind";
+  }
+
+  get syncChanged(): Topic {
+    return this.#engineChanged;
+  }
+
+  /** Shows what is stored; then goes on with the server. */
+  async start(): Promise<void> {
+    for (const room of await this.#store.rooms()) this.rooms.set(room.id, room);
+    this.accountData = await this.#store.accountData();
+    this.changed.emit(new Set());
+    this.#load();
+    await this.queue.restore();
+    void this.#sync();
+  }
+
+  /** Loads the encryption module, again if it failed. */
+  reloadCrypto(): void {
+    this.#load();
+  }
+
+  stop(): void {
+    this.#engine?.stop();
+    this.queue.stop();
+    this.crypto.stop();
+    this.#store.close();
+  }
+
+  /** The network came or went, as the browser says. */
+  setOnline(isOnline: boolean): void {
+    if (!isOnline) return this.#engine?.interrupt();
+    this.#engine?.poke();
+    this.queue.resume();
+  }
+
+  /** A room is looked at: it comes first. */
+  look(roomId: string | undefined): void {
+    if (this.#looked === roomId) return;
+    this.#looked = roomId;
+    this.#engine?.look(roomId);
+    const room = roomId && this.rooms.get(roomId);
+    if (room) void this.#open(room, room.timeline.events).then(() => this.#tell(room));
+  }
+
+  /** Fetches what is before a gap's end. */
+  async fill(room: Room, gap: Gap): Promise<void> {
+    let { token } = gap;
+    const after = room.timeline.after(gap);
+    if (!token && after) token = (await this.api.tokenBefore(room.id, after.event_id)) ?? "";
+    if (!token) return;
+    const page = await this.api.messages(room.id, token, PAGE);
+    const known = page.state.filter((event) => !room.state(event.type, event.state_key));
+    room.learnMembers(known);
+    const fresh = room.fill(gap, page.events, page.end);
+    await this.#open(room, fresh);
+    await this.#store.write([room], []);
+    this.#tell(room);
+  }
+
+  /** All members of a room, from the server. */
+  async loadMembers(room: Room): Promise<void> {
+    const members = await this.api.members(room.id);
+    room.learnMembers(members);
+    if (room.sealing === "ours") {
+      await this.#loaded.then(() => this.crypto.sessions.pushState(room.id, members, true));
+    }
+    this.#tell(room);
+  }
+
+  async markRead(room: Room, isPrivate = false): Promise<void> {
+    const last = room.timeline.last;
+    if (!last || room.receipts.get(this.me)?.eventId === last.event_id) return;
+    room.receipts.set(this.me, { eventId: last.event_id, ts: Date.now() });
+    room.notifications = room.highlights = 0;
+    this.#tell(room);
+    await this.api.read(room.id, last.event_id, isPrivate).catch(() => {});
+  }
+
+  async createRoom(wanted: Omit<CreateRoom, "algorithm"> & { isSealed: boolean }): Promise<string> {
+    const { isSealed, ...room } = wanted;
+    const roomId = await this.api.createRoom({ ...room, ...(isSealed && { algorithm: ALGORITHM }) });
+    if (wanted.isDirect) for (const userId of wanted.invite ?? []) await this.#addDirect(userId, roomId);
+    // What is written at once is sealed, before the sync says so.
+    const made = this.#room(roomId);
+    if (isSealed) made.pinSealed();
+    await this.#store.write([made], []);
+    this.#tell(made);
+    return roomId;
+  }
+
+  /** A direct chat with somebody that is there already. */
+  directWith(userId: string): Room | undefined {
+    const ids = list(this.accountData.get("m.direct")?.[userId]);
+    const rooms = ids.flatMap((id) => (typeof id === "string" && this.rooms.get(id)) || []);
+    return rooms.find((room) => room.membership === "join");
+  }
+
+  isDirect(room: Room): boolean {
+    const all = Object.values(this.accountData.get("m.direct") ?? {});
+    return all.some((ids) => list(ids).includes(room.id));
+  }
+
+  async join(room: Room): Promise<void> {
+    const invite = room.inviteState.find(({ type, state_key }) => type === "m.room.member" && state_key === this.me);
+    await this.api.join(room.id);
+    if (invite?.content["is_direct"] === true) await this.#addDirect(invite.sender, room.id);
+    room.membership = "join";
+    this.#tell(room);
+  }
+
+  async leave(room: Room): Promise<void> {
+    await this.api.leave(room.id);
+    room.membership = "leave";
+    this.#tell(room);
+  }
+
+  async setTag(room: Room, tag: string, isOn: boolean): Promise<void> {
+    const others = Object.entries(room.tags).filter(([name]) => name !== tag);
+    room.tags = Object.fromEntries(isOn ? [...others, [tag, 0.5]] : others);
+    this.#tell(room);
+    await this.api.setTag(room.id, tag, isOn);
+  }
+
+  /** The recovery key gives this device the identity, and the history that is backed up. Answers how many keys came. */
+  async recover(typed: string): Promise<number> {
+    const types = ["m.secret_storage.default_key", "m.cross_signing.master", "m.cross_signing.self_signing",
+      "m.cross_signing.user_signing", "org.sealpost.backup.v1.private", "org.sealpost.backup.v1.mac"];
+    const found: Record<string, JsonObject> = {};
+    const fetchInto = async (type: string) => {
+      const content = await this.api.accountData(type).catch((error: unknown) => {
+        if (error instanceof MatrixError && error.status === 404) return undefined;
+        throw error;
+      });
+      if (content) found[type] = content;
+    };
+    await Promise.all(types.map(fetchInto));
+    const id = text(found["m.secret_storage.default_key"]?.["key"]);
+    if (id) await fetchInto(`m.secret_storage.key.${id}`);
+    const backup = await this.crypto.keys.recover(typed, found);
+    await this.crypto.flush();
+    await this.crypto.settle();
+    const count = backup ? await this.#restore(backup) : 0;
+    this.queue.resume();
+    await this.#openAgain([...this.rooms.keys()]);
+    return count;
+  }
+
+  async #restore(privateKeys: Uint8Array): Promise<number> {
+    const { http } = this.api;
+    try {
+      const version = await http.call("GET", "/_matrix/client/v3/room_keys/version");
+      await this.crypto.keys.useBackup(version);
+      const keys = await http.call("GET", "/_matrix/client/v3/room_keys/keys", {
+        query: { version: text(version["version"]) },
+      });
+      return await this.crypto.keys.restore(privateKeys, keys);
+    } catch (error) {
+      if (error instanceof MatrixError && error.status === 404) return 0;
+      throw error;
+    }
+  }
+
+  #load(): void {
+    this.#loaded = this.crypto.load();
+    this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
+  }
+
+  /** The module is there: goes on with what waited for it. */
+  async #begin(): Promise<void> {
+    const settle = async () => {
+      await this.crypto.settle().catch((error: unknown) => {
+        if (!(error instanceof Unreachable || error instanceof MatrixError)) throw error;
+      });
+      if (this.crypto.standing === "ready") this.queue.resume();
+    };
+    await settle();
+    const recent = [...this.rooms.values()].toSorted((a, b) => b.order - a.order).slice(0, 30);
+    for (const room of recent) {
+      if (await this.#open(room, room.timeline.events.slice(-20))) this.#tell(room);
+    }
+    while (this.crypto.standing === "starting" && this.syncState !== "stopped") {
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await settle();
+    }
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      const source = await this.#source();
+      source.look(this.#looked);
+      this.#engine = new SyncEngine(source, (update) => this.#take(update));
+      this.#engine.changed.subscribe(() => this.#engineChanged.emit());
+      this.#engine.changed.subscribe(() => {
+        if (this.syncState === "live") this.queue.resume();
+      });
+      await this.#engine.run();
+    } catch (error) {
+      console.error(error);
+    }
+  }
+
+  async #source(): Promise<SyncSource> {
+    const { http } = this.api;
+    let speaks = (await this.#store.meta("sliding")) as boolean | undefined;
+    try {
+      speaks = speaksSliding(await http.call("GET", "/_matrix/client/versions", { timeoutMs: 10_000 }));
+      await this.#store.setMeta("sliding", speaks);
+    } catch (error) {
+      // Offline: as it was in the last visit.
+      if (!(error instanceof Unreachable || error instanceof MatrixError)) throw error;
+    }
+    const since = (await this.#store.meta("since")) as string | undefined;
+    const keep = (since: string) => void this.#store.setMeta("since", since);
+    if (speaks !== false) return new SlidingSync(http, this.me, since, keep);
+    return new V3Sync(http);
+  }
+
+  /** Takes in a sync. Answers whether its messages to the device are kept. */
+  async #take(update: SyncUpdate): Promise<boolean> {
+    const hasKeys = await this.#takeKeys(update);
+    const changed = new Set<string>();
+    const news: [Room, RoomEvent[]][] = [];
+    for (const [id, roomUpdate] of update.rooms) {
+      const room = this.#room(id);
+      const isApart = this.#isApart(room, roomUpdate);
+      const fresh = room.update(roomUpdate);
+      news.push([room, fresh]);
+      changed.add(id);
+      if (hasKeys) await this.#pushState(room, roomUpdate, fresh, isApart);
+      for (const event of fresh) {
+        this.queue.arrived(text(event.unsigned?.["transaction_id"]), event.event_id);
+      }
+    }
+    for (const { type, content } of update.accountData) this.accountData.set(type, content);
+    if (hasKeys) {
+      void this.crypto.flush().catch((error: unknown) => console.error(error));
+      for (const [room, fresh] of news) await this.#open(room, fresh);
+    }
+    const rooms = news.map(([room]) => room);
+    await this.#store.write(rooms, update.accountData.map(({ type, content }) => [type, content]));
+    if (changed.size > 0 || update.accountData.length > 0) this.changed.emit(changed);
+    return hasKeys;
+  }
+
+  async #takeKeys(update: SyncUpdate): Promise<boolean> {
+    try {
+      await this.#loaded;
+    } catch {
+      return false;
+    }
+    await this.crypto.pushSync({ ...update.e2ee, to_device: { events: update.toDevice } });
+    return true;
+  }
+
+  /** Whether changes of members may have been missed. */
+  #isApart(room: Room, update: RoomUpdate): boolean {
+    if (!update.isLimited && !update.isInitial) return false;
+    return !update.timeline?.some((event) => room.timeline.find(event.event_id));
+  }
+
+  async #pushState(room: Room, update: RoomUpdate, fresh: RoomEvent[], isApart: boolean): Promise<void> {
+    if (room.sealing !== "ours") return;
+    if (isApart) await this.crypto.sessions.forgetMembers(room.id);
+    const members = isApart ? room.states("m.room.member") : [];
+    const state = [...members, ...(update.state ?? []), ...fresh.filter((event) => event.state_key !== undefined)];
+    const told = state.filter(({ type }) => STATE_OF_MACHINE.has(type));
+    if (told.length > 0) await this.crypto.sessions.pushState(room.id, told, false);
+  }
+
+  /** Opens those of the events that are sealed and were not opened yet. */
+  async #open(room: Room, events: RoomEvent[]): Promise<boolean> {
+    const sealed = events.filter(
+      (event) =>
+        event.type === "m.room.encrypted" &&
+        !event.unsigned?.["redacted_because"] &&
+        (!room.opened.has(event.event_id) || isPending(room.opened.get(event.event_id))),
+    );
+    if (sealed.length === 0) return false;
+    try {
+      await this.#loaded;
+    } catch {
+      return false;
+    }
+    const opened = await this.crypto.sessions.open(room.id, sealed);
+    sealed.forEach((event, at) => {
+      const found = opened[at];
+      if (!found) return;
+      room.opened.set(event.event_id, found);
+      if (found.status === "read") room.pinSealed();
+    });
+    room.version += 1;
+    void this.crypto.flush().catch((error: unknown) => console.error(error));
+    return true;
+  }
+
+  /** Rooms with messages that can't be read yet. */
+  #withPending(): string[] {
+    const rooms = [...this.rooms.values()];
+    return rooms.filter((room) => [...room.opened.values()].some(isPending)).map(({ id }) => id);
+  }
+
+  async #openAgain(roomIds: string[]): Promise<void> {
+    for (const id of roomIds) {
+      const room = this.rooms.get(id);
+      if (room && (await this.#open(room, room.timeline.events))) this.#tell(room);
+    }
+  }
+
+  /** Sends a message; sealed, in a room that is. There is no other way out. */
+  async #deliver(pending: Pending): Promise<string> {
+    const { roomId, txnId, type, content } = pending;
+    const room = this.rooms.get(roomId);
+    if (!room) throw new Held("keys");
+    if (room.sealing === "foreign") throw new Held("foreign");
+    if (room.sealing !== "ours" && !(await this.#isPinned(roomId))) {
+      return this.api.send(roomId, type, txnId, content);
+    }
+    const sealed = await this.#seal(roomId, txnId, type, content);
+    let eventId = "";
+    for (const [at, content] of sealed.contents.entries()) {
+      const isLast = at === sealed.contents.length - 1;
+      const id = isLast ? txnId : `${txnId}.${at}`;
+      eventId = await this.api.send(roomId, "m.room.encrypted", id, content);
+    }
+    await this.crypto.sessions.forget(txnId);
+    void this.crypto.flush();
+    return eventId;
+  }
+
+  /** Whether the machine knows a room as sealed, whatever its state says. */
+  async #isPinned(roomId: string): Promise<boolean> {
+    const isThere = await this.#loaded.then(() => true, () => false);
+    return isThere && (await this.crypto.sessions.room(roomId)).is_encrypted;
+  }
+
+  async #seal(roomId: string, txnId: string, type: string, content: JsonObject) {
+    try {
+      await this.#loaded;
+    } catch (error) {
+      throw new Held("module", error);
+    }
+    if (this.crypto.standing === "unapproved") throw new Held("own_identity");
+    try {
+      await this.#prepare(roomId);
+      const sealed = await this.crypto.sessions.seal(roomId, txnId, type, content);
+      await this.crypto.flush();
+      return sealed;
+    } catch (error) {
+      throw heldBy(error);
+    }
+  }
+
+  /** Has everything that sealing wants: members, their devices, sessions with them. */
+  async #prepare(roomId: string): Promise<void> {
+    const { sessions } = this.crypto;
+    const room = this.#room(roomId);
+    if (!(await sessions.room(roomId)).is_encrypted) {
+      const state = room.states("m.room.encryption");
+      const chosen = { type: "m.room.encryption", state_key: "", content: { algorithm: ALGORITHM } };
+      const told = state.length > 0 ? state : [{ ...chosen, event_id: "", sender: this.me, origin_server_ts: 0 }];
+      await sessions.pushState(roomId, [...told, ...room.states("m.room.history_visibility")], false);
+    }
+    if (!(await sessions.room(roomId)).is_whole) {
+      const members: StateEvent[] = await this.api.members(roomId);
+      room.learnMembers(members);
+      await sessions.pushState(roomId, members, true);
+    }
+    for (let attempt = 0; attempt < 6; attempt += 1) {
+      await this.crypto.flush();
+      if (await sessions.prepare(roomId)) return;
+    }
+    throw new Held("keys");
+  }
+
+  #room(id: string): Room {
+    const found = this.rooms.get(id) ?? new Room(id);
+    this.rooms.set(id, found);
+    return found;
+  }
+
+  async #addDirect(userId: string, roomId: string): Promise<void> {
+    const present = this.accountData.get("m.direct") ?? {};
+    const content = { ...present, [userId]: [...list(present[userId]), roomId] };
+    this.accountData.set("m.direct", content);
+    await this.api.setAccountData("m.direct", content);
+  }
+
+  #tell(room: Room): void {
+    room.version += 1;
+    this.changed.emit(new Set([room.id]));
+  }
+
+  /** This user's own name. */
+  get myName(): string {
+    for (const room of this.rooms.values()) {
+      if (object(room.state("m.room.member", this.me)?.content)) return profile(room, this.me).name;
+    }
+    return this.me;
+  }
+}
+
+/** What an error of sealing means for the message. */
+function heldBy(error: unknown): unknown {
+  if (error instanceof Held || error instanceof MatrixError || error instanceof Unreachable) return error;
+  const name = error instanceof Error ? error.name : "";
+  if (name === "Identity") return new Held("identity", error);
+  if (name === "NotReady") return new Held("keys", error);
+  if (name === "Unencrypted") return new Held("foreign", error);
+  return new Held("module", error);
+}

@@ -1,0 +1,151 @@
+// The three classes over the real module and an IndexedDB in memory.
+import "fake-indexeddb/auto";
+
+import { readFileSync } from "node:fs";
+
+import * as module from "sealpost-e2e";
+import { beforeAll, expect, test } from "vitest";
+
+import type { RoomEvent, StateEvent } from "../event";
+import { Device } from "./device";
+import { KeyManager } from "./key_manager";
+import { KeyServer } from "./key_server.test-support";
+import { SessionManager } from "./session_manager";
+import { NotOwner } from "./storage";
+
+const ROOM = "!room:a.test";
+
+beforeAll(() => {
+  module.initSync({ module: readFileSync("generated/sealpost_e2e_bg.wasm") });
+});
+
+class Person {
+  keys!: KeyManager;
+  sessions!: SessionManager;
+  device!: Device;
+  readonly user: string;
+  readonly server: KeyServer;
+
+  constructor(user: string, server: KeyServer) {
+    this.user = user;
+    this.server = server;
+  }
+
+  /** As after a start, or after a crash. */
+  async open(): Promise<this> {
+    this.device = await Device.open(module, this.user, "DEVICE");
+    this.keys = new KeyManager(this.device, module.safetyNumber);
+    this.sessions = new SessionManager(this.device);
+    return this;
+  }
+
+  async sync(): Promise<void> {
+    await this.keys.pushSync(this.server.sync(this.user));
+    for (;;) {
+      const requests = await this.keys.requests();
+      if (requests.length === 0) return;
+      for (const request of requests) {
+        await this.keys.markSent(request.id, this.server.answer(this.user, request));
+      }
+    }
+  }
+
+  /** Opens what another sent. */
+  async read(contents: RoomEvent["content"][], sender: string, from = 0) {
+    const events = contents.map((content, at): RoomEvent => {
+      const event_id = `$${sender}${from + at}`;
+      return { event_id, type: "m.room.encrypted", sender, origin_server_ts: Date.now(), content };
+    });
+    return (await this.sessions.open(ROOM, events)).at(-1);
+  }
+
+  async say(txnId: string, body: string) {
+    while (!(await this.sessions.prepare(ROOM))) await this.sync();
+    const sealed = await this.sessions.seal(ROOM, txnId, "m.room.message", { msgtype: "m.text", body });
+    await this.sync();
+    return sealed.contents;
+  }
+}
+
+async function two(name: string): Promise<[Person, Person]> {
+  const server = new KeyServer();
+  const people = [new Person(`@lena.${name}:a.test`, server), new Person(`@jonas.${name}:b.test`, server)];
+  for (const person of people) {
+    await person.open();
+    await person.keys.bootstrap();
+    await person.sync();
+  }
+  const state = (type: string, state_key: string, content: RoomEvent["content"]): StateEvent => {
+    return { event_id: `$${type}${state_key}`, type, state_key, sender: "@x:a", origin_server_ts: 1, content };
+  };
+  const events = [
+    state("m.room.encryption", "", { algorithm: "org.sealpost.ratchet.v1" }),
+    ...people.map(({ user }) => state("m.room.member", user, { membership: "join" })),
+  ];
+  for (const person of [...people, ...people]) {
+    await person.sync();
+    await person.sessions.pushState(ROOM, events, true);
+    await person.sync();
+  }
+  return people as [Person, Person];
+}
+
+test("what was opened is there after a start, without the key, and an own message is read like others'", async () => {
+  const [lena, jonas] = await two("read");
+  const contents = await lena.say("t1", "Grüße 🐧");
+  expect(await jonas.read(contents, lena.user)).toMatchObject({ status: "read", content: { body: "Grüße 🐧" } });
+  expect(await lena.read(contents, lena.user)).toMatchObject({ status: "read", content: { body: "Grüße 🐧" } });
+  await jonas.open();
+  const again = await jonas.read(contents, lena.user);
+  expect(again).toMatchObject({ status: "read", content: { body: "Grüße 🐧" }, warnings: [] });
+  await jonas.sync();
+  await lena.sync();
+  expect(await lena.read(await jonas.say("t2", "back"), jonas.user)).toMatchObject({ content: { body: "back" } });
+});
+
+test("a message that was sealed before a crash goes out as the same bytes after it", async () => {
+  const [lena] = await two("crash");
+  const contents = await lena.say("t1", "once");
+  await lena.open();
+  expect(await lena.say("t1", "once")).toEqual(contents);
+  await lena.sessions.forget("t1");
+  expect(await lena.say("t1", "once")).not.toEqual(contents);
+});
+
+test("a second owner is noticed before either goes on from what the other does not know", async () => {
+  const [lena] = await two("owner");
+  const other = await new Person(lena.user, lena.server).open();
+  await other.keys.track("@somebody:a.test");
+  await expect(lena.keys.track("@else:a.test")).rejects.toThrow(NotOwner);
+});
+
+test("nothing readable is on the disk", async () => {
+  const [lena, jonas] = await two("disk");
+  await jonas.read(await lena.say("t1", "a needle in the hay"), lena.user);
+  const name = (await indexedDB.databases()).find(({ name }) => name?.includes(jonas.user))?.name;
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const request = indexedDB.open(name ?? "");
+    request.onsuccess = () => resolve(request.result);
+  });
+  const found: string[] = [];
+  for (const store of ["rows", "opened", "sealed", "kept"]) {
+    const all = database.transaction(store).objectStore(store).getAll();
+    await new Promise((resolve) => (all.onsuccess = resolve));
+    found.push(...all.result.map((bytes: Uint8Array) => Buffer.from(bytes).toString("latin1")));
+  }
+  expect(found.length).toBeGreaterThan(10);
+  expect(found.join()).not.toMatch(/needle|jonas|lena/);
+});
+
+test("two people see the same safety number, and a recovery key opens the identity again", async () => {
+  const [lena, jonas] = await two("trust");
+  const number = await lena.keys.safetyNumber(jonas.user);
+  expect(number).toMatch(/^\d{60}$/);
+  expect(await jonas.keys.safetyNumber(lena.user)).toBe(number);
+  await lena.keys.numberMatches(jonas.user, number ?? "");
+  expect((await lena.keys.user(jonas.user)).is_verified).toBe(true);
+  const stored = Object.fromEntries(await lena.keys.accountData());
+  const key = (await lena.keys.recoveryKey()) ?? "";
+  await expect(lena.keys.recover(key.slice(0, -1), stored)).rejects.toBeInstanceOf(Error);
+  expect((await lena.keys.recover(key, stored))?.length).toBe(96);
+});

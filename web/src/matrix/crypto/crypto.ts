@@ -1,0 +1,183 @@
+// Encryption as the client uses it: the worker, and the requests that its machine wants sent.
+
+import type { SyncInput, Synced } from "@e2e/machine";
+
+import { MatrixError, Unreachable } from "../api/error";
+import type { Http } from "../api/http";
+import { authenticate, type Answer, type Stage } from "../auth/uia";
+import type { JsonObject } from "../json";
+import { Topic } from "../topic";
+import type { Files } from "./files";
+import type { KeyManager } from "./key_manager";
+import { Caller, type Remote } from "./remote";
+import type { SessionManager } from "./session_manager";
+import type { Host } from "./worker";
+
+/** What is missing until messages can be sealed. */
+export type Standing = "loading" | "unavailable" | "starting" | "unapproved" | "ready";
+
+export class Crypto {
+  readonly changed = new Topic();
+  /** Rooms for which keys came. */
+  readonly keysCame = new Topic<string[]>();
+  /** More is known of people's devices: what could not be read may be readable. */
+  readonly devicesCame = new Topic();
+  /** Verifications that went on. */
+  readonly verifications = new Topic<string[]>();
+  /** Asks for a stage of user-interactive authentication, when a new identity is published. */
+  askStage: (stage: Stage, error: string | undefined) => Promise<Answer> = async () => undefined;
+
+  readonly #http: Http;
+  readonly #userId: string;
+  readonly #deviceId: string;
+  readonly #makeWorker: () => Worker;
+  #worker: Worker | undefined;
+  #caller: Caller | undefined;
+  #standing: Standing = "loading";
+  #flushing: Promise<void> | undefined;
+  #again = false;
+
+  constructor(http: Http, userId: string, deviceId: string, makeWorker: () => Worker) {
+    this.#http = http;
+    this.#userId = userId;
+    this.#deviceId = deviceId;
+    this.#makeWorker = makeWorker;
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  get keys(): Remote<KeyManager> {
+    return this.#part("keys");
+  }
+
+  get sessions(): Remote<SessionManager> {
+    return this.#part("sessions");
+  }
+
+  get files(): Remote<Files> {
+    return this.#part("files");
+  }
+
+  /** Loads the module; may be called again after it failed. */
+  async load(): Promise<void> {
+    this.#become("loading");
+    this.#worker?.terminate();
+    try {
+      const worker = this.#makeWorker();
+      this.#worker = worker;
+      const caller = new Caller(worker);
+      this.#caller = caller;
+      worker.addEventListener("error", () => {
+        caller.fail(new Error("the worker failed"));
+        this.#become("unavailable");
+      });
+      await caller.part<Host>("host").open(this.#userId, this.#deviceId);
+      this.#become("starting");
+    } catch (error) {
+      this.#become("unavailable");
+      throw error;
+    }
+  }
+
+  stop(): void {
+    this.#caller?.fail(new Error("stopped"));
+    this.#worker?.terminate();
+  }
+
+  async pushSync(sync: SyncInput): Promise<void> {
+    this.#tell(await this.keys.pushSync(sync));
+  }
+
+  /** Sends what the machine wants sent, until there is nothing left or the server can't be reached. */
+  flush(): Promise<void> {
+    this.#again = true;
+    this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined));
+    return this.#flushing;
+  }
+
+  /** Finds out where this device stands; makes an identity where there is none. */
+  async settle(): Promise<void> {
+    await this.keys.track(this.#userId);
+    await this.flush();
+    let own = await this.keys.user(this.#userId);
+    if (own.master_key === null && !own.is_outdated) {
+      await this.keys.bootstrap();
+      await this.flush();
+      own = await this.keys.user(this.#userId);
+    }
+    await this.#storeAccountData();
+    const device = own.devices.find((one) => one.device_id === this.#deviceId);
+    const isReady = device?.is_vouched_for === true && !own.has_changed && own.pinned_key !== null;
+    if (own.is_outdated && !isReady) return;
+    this.#become(isReady ? "ready" : "unapproved");
+  }
+
+  async #storeAccountData(): Promise<void> {
+    const wanted = await this.keys.accountData();
+    for (const [type, body] of wanted) await this.#put(type, body);
+    if (wanted.length > 0) await this.keys.accountDataStored();
+  }
+
+  async #put(type: string, body: JsonObject): Promise<void> {
+    const of = `/_matrix/client/v3/user/${encodeURIComponent(this.#userId)}`;
+    await this.#http.call("PUT", `${of}/account_data/${encodeURIComponent(type)}`, { body });
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      for (;;) {
+        const requests = await this.keys.requests();
+        if (requests.length === 0) break;
+        let isSent = false;
+        for (const request of requests) isSent = (await this.#send(request)) || isSent;
+        if (!isSent) break;
+      }
+    }
+  }
+
+  /** Whether the request was answered for good. */
+  async #send(request: {
+    id: number; kind: string; method: string; path: string; body: JsonObject;
+  }): Promise<boolean> {
+    const { id, method, path, body } = request;
+    const send = (auth?: JsonObject) =>
+      this.#http.call(method, path, {
+        ...(method !== "GET" && { body: { ...body, ...(auth && { auth }) } }),
+      });
+    try {
+      const isGuarded = request.kind === "signing_keys_upload";
+      const answer = isGuarded
+        ? await authenticate(send, (stage, error) => this.askStage(stage, error), ["m.login.password", "m.login.dummy"])
+        : await send();
+      this.#tell(await this.keys.markSent(id, answer));
+      if (request.kind === "keys_query") this.devicesCame.emit();
+      return true;
+    } catch (error) {
+      if (error instanceof MatrixError && !error.isTemporary && error.status !== 401) {
+        await this.keys.markRefused(id, error.status);
+        return true;
+      }
+      if (error instanceof MatrixError || error instanceof Unreachable) return false;
+      throw error;
+    }
+  }
+
+  #tell(synced: Synced): void {
+    if (synced.rooms_with_keys.length > 0) this.keysCame.emit(synced.rooms_with_keys);
+    if (synced.verifications.length > 0) this.verifications.emit(synced.verifications);
+  }
+
+  #part<T extends object>(part: string): Remote<T> {
+    if (!this.#caller) throw new Error("the module is not loaded");
+    return this.#caller.part<T>(part);
+  }
+
+  #become(standing: Standing): void {
+    if (this.#standing === standing) return;
+    this.#standing = standing;
+    this.changed.emit();
+  }
+}

@@ -1,0 +1,208 @@
+// KeyManager: this device's keys, its user's identity, everybody else's, and the recovery key.
+
+import {
+  SECRETS,
+  type Json,
+  type JsonObject,
+  type OutgoingRequest,
+  type SyncInput,
+  type Synced,
+  type UserView,
+  type VerificationView,
+} from "@e2e/machine";
+
+import { object, text } from "../json";
+import type { Device } from "./device";
+
+/** Account data that is to be stored at the server. */
+export type AccountData = [type: string, content: JsonObject];
+
+const DEFAULT_KEY = "m.secret_storage.default_key";
+const key = (id: string) => `m.secret_storage.key.${id}`;
+
+type SafetyNumber = (...people: [string, Uint8Array, string, Uint8Array]) => string;
+
+export class KeyManager {
+  readonly #device: Device;
+  readonly #safetyNumber: SafetyNumber;
+
+  constructor(device: Device, safetyNumber: SafetyNumber) {
+    this.#device = device;
+    this.#safetyNumber = safetyNumber;
+  }
+
+  pushSync(sync: SyncInput): Promise<Synced> {
+    return this.#device.run((machine) => machine.pushSync(sync));
+  }
+
+  requests(): Promise<OutgoingRequest[]> {
+    return this.#device.run((machine) => machine.requests());
+  }
+
+  markSent(id: number, answer: Json): Promise<Synced> {
+    return this.#device.run((machine) => machine.markSent(id, answer));
+  }
+
+  markRefused(id: number, status: number): Promise<null> {
+    return this.#device.run((machine) => machine.markRefused(id, status));
+  }
+
+  track(userId: string): Promise<null> {
+    return this.#device.run((machine) => machine.track(userId));
+  }
+
+  user(userId: string): Promise<UserView> {
+    return this.#device.read((machine) => machine.user(userId));
+  }
+
+  /**
+   * Makes this user's identity, a key backup and a recovery key. The identity's master key is kept nowhere but in what
+   * is answered by `accountData` until it is stored at the server.
+   */
+  async bootstrap(): Promise<void> {
+    const { RecoveryKey } = this.#device.module;
+    await this.#device.batch((machine, write) => {
+      const made = write(machine.bootstrap());
+      const backup = write(machine.createBackup());
+      const mac = write(machine.secret(SECRETS.backupMac));
+      const recovery = RecoveryKey.generate();
+      const { id, content } = JSON.parse(recovery.describe()) as { id: string; content: JsonObject };
+      const secrets: [string, Uint8Array][] = [
+        [SECRETS.master, fromBase64(made.master)],
+        [SECRETS.selfSigning, fromBase64(made.self_signing)],
+        [SECRETS.userSigning, fromBase64(made.user_signing)],
+        [SECRETS.backupPrivate, backup],
+        [SECRETS.backupMac, mac],
+      ];
+      const sealed = secrets.map(([name, secret]): AccountData => {
+        return [name, JSON.parse(recovery.encrypt(id, name, secret)) as JsonObject];
+      });
+      const accountData: AccountData[] = [[key(id), content], ...sealed, [DEFAULT_KEY, { key: id }]];
+      return {
+        result: undefined,
+        values: [
+          ["kept", "accountData", accountData],
+          ["kept", "recoveryKey", recovery.encode()],
+        ],
+      };
+    });
+  }
+
+  /** What is to be stored at the server as account data, in this order. */
+  async accountData(): Promise<AccountData[]> {
+    return (await this.#device.storage.get<AccountData[]>("kept", "accountData")) ?? [];
+  }
+
+  async accountDataStored(): Promise<void> {
+    await this.#device.storage.write({ values: [["kept", "accountData", undefined]] });
+  }
+
+  /** The recovery key, until the person has it. */
+  async recoveryKey(): Promise<string | undefined> {
+    return this.#device.storage.get<string>("kept", "recoveryKey");
+  }
+
+  async recoveryKeySaved(): Promise<void> {
+    await this.#device.storage.write({ values: [["kept", "recoveryKey", undefined]] });
+  }
+
+  /**
+   * Takes over the identity with the recovery key that a person typed. Answers the private keys of the backup, if they
+   * are there. Errors: `Encoding` mistyped, `Authentication` another key, `Unknown` nothing is stored.
+   */
+  async recover(typed: string, accountData: Record<string, JsonObject>): Promise<Uint8Array | undefined> {
+    const recovery = this.#device.module.RecoveryKey.parse(typed);
+    const id = text(accountData[DEFAULT_KEY]?.["key"]) ?? "";
+    const description = accountData[key(id)];
+    if (!description) throw named("Unknown", "no secrets are stored");
+    if (!recovery.check(JSON.stringify(description))) throw named("Authentication", "another key");
+    const secret = (name: string) => {
+      const content = accountData[name];
+      if (!object(object(content?.["encrypted"])?.[id])) return undefined;
+      return recovery.decrypt(id, name, JSON.stringify(content));
+    };
+    const [master, selfSigning, userSigning] = [
+      secret(SECRETS.master),
+      secret(SECRETS.selfSigning),
+      secret(SECRETS.userSigning),
+    ];
+    if (!master || !selfSigning || !userSigning) throw named("Unknown", "no identity is stored");
+    await this.#device.run((machine) => machine.adoptIdentity(master, selfSigning, userSigning));
+    const mac = secret(SECRETS.backupMac);
+    if (mac) await this.#device.run((machine) => machine.keepSecret(SECRETS.backupMac, mac));
+    return secret(SECRETS.backupPrivate);
+  }
+
+  useBackup(version: JsonObject): Promise<null> {
+    return this.#device.run((machine) => machine.useBackup(version));
+  }
+
+  async restore(privateKeys: Uint8Array, keys: JsonObject): Promise<number> {
+    return this.#device.batch((machine, write) => {
+      const mac = write(machine.secret(SECRETS.backupMac));
+      return { result: write(machine.restore(privateKeys, mac, keys)) };
+    });
+  }
+
+  acceptIdentity(userId: string): Promise<null> {
+    return this.#device.run((machine) => machine.acceptIdentity(userId));
+  }
+
+  /** The sixty digits for this user and another; `undefined` while a key is missing. */
+  safetyNumber(userId: string): Promise<string | undefined> {
+    return this.#device.read((machine) => {
+      const own = machine.user(this.#device.userId).pinned_key;
+      const other = machine.user(userId).master_key;
+      if (!own || !other) return undefined;
+      return this.#safetyNumber(this.#device.userId, fromBase64(own), userId, fromBase64(other));
+    });
+  }
+
+  /** The safety numbers were compared and are the same: `number` is what was shown. */
+  async numberMatches(userId: string, number: string): Promise<void> {
+    if ((await this.safetyNumber(userId)) !== number) throw named("Identity", "the key changed");
+    await this.#device.batch((machine, write) => {
+      const master = machine.user(userId).master_key;
+      if (!master) throw named("Unknown", "no identity");
+      write(machine.acceptIdentity(userId));
+      write(machine.verifyIdentity(userId, fromBase64(master)));
+      return { result: undefined };
+    });
+  }
+
+  removeDevice(deviceId: string): Promise<null> {
+    return this.#device.run((machine) => machine.removeDevice(deviceId));
+  }
+
+  requestVerification(userId: string, deviceId?: string): Promise<string> {
+    return this.#device.run((machine) => machine.requestVerification(userId, deviceId));
+  }
+
+  acceptVerification(id: string): Promise<null> {
+    return this.#device.run((machine) => machine.acceptVerification(id));
+  }
+
+  startSas(id: string): Promise<null> {
+    return this.#device.run((machine) => machine.startSas(id));
+  }
+
+  confirmSas(id: string): Promise<null> {
+    return this.#device.run((machine) => machine.confirmSas(id));
+  }
+
+  cancelVerification(id: string, code: "m.user" | "m.mismatched_sas"): Promise<null> {
+    return this.#device.run((machine) => machine.cancelVerification(id, code));
+  }
+
+  verification(id: string): Promise<VerificationView | null> {
+    return this.#device.read((machine) => machine.verification(id));
+  }
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}
+
+function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name });
+}

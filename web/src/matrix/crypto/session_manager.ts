@@ -1,0 +1,103 @@
+// SessionManager: sealing and opening what is said in rooms. The machine chooses ratchets for two people and sender keys
+// for more, distributes and rotates them, and asks for missing ones; here is how that meets the disk.
+
+import type { JsonObject, Outcome, RoomView, Sealed } from "@e2e/machine";
+
+import type { RoomEvent } from "../event";
+import { isPending, type Opened } from "../room/opened";
+import type { Device } from "./device";
+
+/** What is to be sent for one message. */
+export interface ToSend {
+  /** Contents of `m.room.encrypted`, each under the transaction id of the message and its number. */
+  contents: JsonObject[];
+  audience: string;
+  leftOut: string[];
+}
+
+export class SessionManager {
+  readonly #device: Device;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  pushState(roomId: string, events: RoomEvent[], isWhole: boolean): Promise<RoomView> {
+    const state = events as unknown as JsonObject[];
+    return this.#device.run((machine) => machine.pushState(roomId, state, isWhole));
+  }
+
+  forgetMembers(roomId: string): Promise<null> {
+    return this.#device.run((machine) => machine.forgetMembers(roomId));
+  }
+
+  room(roomId: string): Promise<RoomView> {
+    return this.#device.read((machine) => machine.room(roomId));
+  }
+
+  /** Whether everything is there to seal; else requests are to be sent first. */
+  prepare(roomId: string): Promise<boolean> {
+    return this.#device.run((machine) => machine.prepare(roomId));
+  }
+
+  /** Seals a message, once: what was sealed for a transaction before is answered again while its readers may read. */
+  async seal(roomId: string, txnId: string, type: string, content: JsonObject): Promise<ToSend> {
+    const before = await this.#device.storage.get<ToSend>("sealed", txnId);
+    if (before && (await this.#maySendAgain(roomId, before.audience))) return before;
+    const toSend = (sealed: Sealed): ToSend => ({
+      contents: sealed.events.map((event) => event.content),
+      audience: sealed.audience,
+      leftOut: sealed.left_out,
+    });
+    const sealed = await this.#device.run(
+      (machine) => machine.encrypt(roomId, type, content),
+      (result) => [["sealed", txnId, toSend(result)]],
+    );
+    return toSend(sealed);
+  }
+
+  /** A message arrived at the server, or was given up. */
+  async forget(txnId: string): Promise<void> {
+    await this.#device.storage.write({ values: [["sealed", txnId, undefined]] });
+  }
+
+  /** Opens events in their order. The plaintext is stored in the transaction in which the ratchet goes on. */
+  async open(roomId: string, events: RoomEvent[]): Promise<Opened[]> {
+    const keys = events.map((event) => `${roomId} ${event.event_id}`);
+    const stored = await this.#device.storage.getAll<Opened>("opened", keys);
+    return this.#device.batch((machine, write) => {
+      const values: ["opened", string, unknown][] = [];
+      const result = events.map((event, at) => {
+        const before = stored[at];
+        if (before) return before;
+        const json = event as unknown as JsonObject;
+        const opened = openedOf(write(machine.decrypt(roomId, json)));
+        const key = keys[at];
+        if (!isPending(opened) && key) values.push(["opened", key, opened]);
+        return opened;
+      });
+      return { result, values };
+    });
+  }
+
+  #maySendAgain(roomId: string, audience: string): Promise<boolean> {
+    const bytes = Uint8Array.from(atob(audience), (char) => char.charCodeAt(0));
+    return this.#device.run((machine) => machine.maySendAgain(roomId, bytes));
+  }
+}
+
+function openedOf(outcome: Outcome): Opened {
+  if (outcome.status !== "read") return { status: outcome.status };
+  return {
+    status: "read",
+    type: outcome.type,
+    content: outcome.content,
+    isVerified: outcome.sender.is_verified,
+    isProven: outcome.sender.is_proven,
+    sharedBy: outcome.sender.shared_by ?? undefined,
+    warnings: outcome.warnings.map(({ user_id, device_id }) => {
+      return { userId: user_id, deviceId: device_id };
+    }),
+    isRelationWrong: outcome.relation.state === "wrong",
+  };
+}

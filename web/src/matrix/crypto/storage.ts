@@ -1,0 +1,152 @@
+// CryptoStorage: what the machine stores, in IndexedDB, sealed at rest.
+//
+// Every write is one transaction of strict durability with a generation number: a second owner that wrote in between is
+// noticed, and neither goes on from what the other does not know. "The ratchet advanced" and "this is the plaintext" are
+// in the same transaction.
+
+import type { Row } from "@e2e/machine";
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from "idb";
+
+import { Vault, type VaultKeys } from "../store/vault";
+
+interface Schema extends DBSchema {
+  rows: { key: string; value: Uint8Array };
+  /** Plaintexts by room and event. */
+  opened: { key: string; value: Uint8Array };
+  /** What was sealed and perhaps not sent, by transaction id. */
+  sealed: { key: string; value: Uint8Array };
+  /** What is kept by name: see `Kept`. */
+  kept: { key: string; value: Uint8Array };
+  meta: { key: string; value: unknown };
+}
+
+const VERSION = 1;
+const STORES = ["rows", "opened", "sealed", "kept", "meta"] as const;
+type Values = "opened" | "sealed" | "kept";
+
+/** What goes into one transaction. A value of `undefined` deletes. */
+export interface Batch {
+  rows?: Row[];
+  values?: [store: Values, key: string, value: unknown][];
+}
+
+/** Somebody else wrote: this owner knows the store no longer. */
+export class NotOwner extends Error {
+  constructor() {
+    super("another owner wrote to the store");
+    this.name = "NotOwner";
+  }
+}
+
+export class CryptoStorage {
+  readonly #database: IDBPDatabase<Schema>;
+  readonly #vault: Vault;
+  #generation: number;
+
+  private constructor(database: IDBPDatabase<Schema>, vault: Vault, generation: number) {
+    this.#database = database;
+    this.#vault = vault;
+    this.#generation = generation;
+  }
+
+  static name(userId: string, deviceId: string): string {
+    return `sealpost keys ${userId} ${deviceId}`;
+  }
+
+  static async open(userId: string, deviceId: string): Promise<CryptoStorage> {
+    const database = await openDB<Schema>(CryptoStorage.name(userId, deviceId), VERSION, {
+      upgrade: (database) => STORES.forEach((name) => database.createObjectStore(name)),
+    });
+    const made = await Vault.generate();
+    const transaction = database.transaction("meta", "readwrite", { durability: "strict" });
+    const kept = (await transaction.store.get("vault")) as VaultKeys | undefined;
+    if (!kept) await transaction.store.put(made, "vault");
+    const generation = ((await transaction.store.get("generation")) as number | undefined) ?? 0;
+    await transaction.done;
+    return new CryptoStorage(database, new Vault(kept ?? made), generation);
+  }
+
+  static async delete(userId: string, deviceId: string): Promise<void> {
+    await deleteDB(CryptoStorage.name(userId, deviceId));
+  }
+
+  async rows(): Promise<Row[]> {
+    const [names, sealed] = await Promise.all([
+      this.#database.getAllKeys("rows"),
+      this.#database.getAll("rows"),
+    ]);
+    const opened = sealed.map((bytes, at) => this.#vault.open(`rows ${names[at]}`, bytes));
+    return (await Promise.all(opened)).map(unpack);
+  }
+
+  async get<T>(store: Values, key: string): Promise<T | undefined> {
+    return (await this.getAll<T>(store, [key]))[0];
+  }
+
+  async getAll<T>(store: Values, keys: string[]): Promise<(T | undefined)[]> {
+    const names = await Promise.all(keys.map((key) => this.#vault.name(`${store} ${key}`)));
+    const { store: values } = this.#database.transaction(store);
+    const found = await Promise.all(names.map((name) => values.get(name)));
+    return Promise.all(
+      found.map((bytes, at) => bytes && this.#vault.openJson<T>(`${store} ${names[at]}`, bytes)),
+    );
+  }
+
+  /** Resolves when everything is on the disk. */
+  async write({ rows = [], values = [] }: Batch): Promise<void> {
+    if (rows.length + values.length === 0) return;
+    // A transaction ends when nothing of it is under way: so everything is sealed before.
+    const ready = await Promise.all([
+      ...rows.map(async (row): Promise<Put> => {
+        const name = await this.#vault.name(`rows ${row[0]} ${hex(row[1])}`);
+        const value = row[2] && (await this.#vault.seal(`rows ${name}`, pack(row)));
+        return ["rows", name, value];
+      }),
+      ...values.map(async ([store, key, value]): Promise<Put> => {
+        const name = await this.#vault.name(`${store} ${key}`);
+        const sealed = value === undefined ? undefined : this.#vault.sealJson(`${store} ${name}`, value);
+        return [store, name, await sealed];
+      }),
+    ]);
+    const transaction = this.#database.transaction(STORES, "readwrite", { durability: "strict" });
+    const meta = transaction.objectStore("meta");
+    const generation = ((await meta.get("generation")) as number | undefined) ?? 0;
+    if (generation !== this.#generation) {
+      transaction.abort();
+      await transaction.done.catch(() => {});
+      throw new NotOwner();
+    }
+    for (const [store, name, value] of ready) {
+      if (value) void transaction.objectStore(store).put(value, name);
+      else void transaction.objectStore(store).delete(name);
+    }
+    void meta.put(generation + 1, "generation");
+    await transaction.done;
+    this.#generation = generation + 1;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+type Put = [store: "rows" | Values, name: string, value: Uint8Array | undefined];
+
+/** Table, length of the key, key, value. */
+function pack([table, key, value = new Uint8Array()]: Row): Uint8Array {
+  const packed = new Uint8Array(5 + key.length + value.length);
+  packed[0] = table;
+  new DataView(packed.buffer).setUint32(1, key.length);
+  packed.set(key, 5);
+  packed.set(value, 5 + key.length);
+  return packed;
+}
+
+function unpack(packed: Uint8Array): Row {
+  const length = new DataView(packed.buffer, packed.byteOffset).getUint32(1);
+  return [packed[0] ?? 0, packed.slice(5, 5 + length), packed.slice(5 + length)];
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

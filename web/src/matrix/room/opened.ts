@@ -1,0 +1,23 @@
+import type { JsonObject } from "../json";
+
+/** What came of opening a sealed event. */
+export type Opened =
+  | {
+      status: "read";
+      type: string;
+      content: JsonObject;
+      isVerified: boolean;
+      /** Somebody else shared the key: the author is not proven. */
+      sharedBy: string | undefined;
+      isProven: boolean;
+      /** Readers that nobody vouched for. */
+      warnings: { userId: string; deviceId: string }[];
+      /** The relation inside is not what its author meant, or not known to be. */
+      isRelationWrong: boolean;
+    }
+  | { status: "missing_key" | "not_vouched_for" | "removed" | "refused" | "foreign" | "duplicate" };
+
+/** May be readable later: tried again when keys come. */
+export function isPending(opened: Opened | undefined): boolean {
+  return opened?.status === "missing_key" || opened?.status === "not_vouched_for";
+}

@@ -1,0 +1,111 @@
+import { expect, test } from "vitest";
+
+import type { RoomEvent } from "../event";
+import type { JsonObject } from "../json";
+import { items, preview, unread, type Message } from "./messages";
+import { roomName } from "./names";
+import { Room } from "./room";
+
+const me = "@me:a";
+const lena = "@lena:a";
+
+let clock = 0;
+const event = (event_id: string, content: JsonObject, more: Partial<RoomEvent> = {}): RoomEvent => ({
+  event_id, type: "m.room.message", sender: lena, origin_server_ts: (clock += 1), content, ...more,
+});
+const say = (id: string, more: Partial<RoomEvent> = {}) => event(id, { body: id }, more);
+const ids = (room: Room) => items(room, me).map(({ id }) => id);
+const messages = (room: Room) => items(room, me).filter((item): item is Message => item.kind === "message");
+
+test("a gap stands between what is known and what came after a long time, until it is filled", () => {
+  const room = new Room("!a");
+  room.update({ isInitial: true, timeline: [say("$1")], before: "t0" });
+  room.update({ isInitial: true, isLimited: true, timeline: [say("$4")], before: "t3" });
+  expect(ids(room)).toEqual(["gap t0", "$1", "gap t3", "$4"]);
+  const gap = (index: number) => room.timeline.gapBefore(index) ?? { kind: "gap", token: "none" };
+  room.fill({ ...gap(3) }, [say("$3"), say("$2"), say("$1")], "t1");
+  expect(ids(room)).toEqual(["gap t0", "$1", "$2", "$3", "$4"]);
+  room.fill(gap(1), [say("$0")], undefined);
+  expect(ids(room)).toEqual(["$0", "$1", "$2", "$3", "$4"]);
+});
+
+test("events that are known already come in no second time and leave no gap", () => {
+  const room = new Room("!a");
+  room.update({ isInitial: true, timeline: [say("$1"), say("$2")] });
+  const fresh = room.update({ isInitial: true, timeline: [say("$2"), say("$3")], before: "t" });
+  expect(fresh.map(({ event_id }) => event_id)).toEqual(["$3"]);
+  expect(ids(room)).toEqual(["$1", "$2", "$3"]);
+});
+
+test("edits, reactions and redactions are applied to what they are about", () => {
+  const room = new Room("!a");
+  const edit = (id: string, body: string, sender = lena) =>
+    event(id, {
+      body: `* ${body}`,
+      "m.new_content": { body },
+      "m.relates_to": { rel_type: "m.replace", event_id: "$1" },
+    }, { sender });
+  const reaction = (id: string, sender: string) =>
+    event(id, { "m.relates_to": { rel_type: "m.annotation", event_id: "$1", key: "👍" } },
+      { type: "m.reaction", sender });
+  room.update({ timeline: [say("$1"), say("$2"), edit("$3", "better"), edit("$4", "forged", "@eve:a"),
+    reaction("$5", me), reaction("$6", lena)] });
+  const [first, second] = messages(room);
+  expect(first).toMatchObject({ isEdited: true, content: { body: "better" } });
+  expect(first?.reactions).toEqual([{ key: "👍", senders: [me, lena], own: "$5" }]);
+  expect(second?.isRedacted).toBe(false);
+  room.update({ timeline: [event("$7", { redacts: "$2" }, { type: "m.room.redaction", redacts: "$2" })] });
+  expect(messages(room)[1]).toMatchObject({ id: "$2", isRedacted: true, content: {} });
+});
+
+test("what a server puts in clear into a sealed room is marked, and changes no sealed message", () => {
+  const room = new Room("!a");
+  room.pinSealed();
+  const sealed = event("$1", {}, { type: "m.room.encrypted" });
+  const read = { status: "read", type: "m.room.message", content: { body: "secret" } } as const;
+  room.opened.set("$1", {
+    ...read, isVerified: true, isProven: true, sharedBy: undefined, warnings: [], isRelationWrong: false,
+  });
+  const forged = event("$2", {
+    "m.new_content": { body: "forged" }, "m.relates_to": { rel_type: "m.replace", event_id: "$1" },
+  });
+  room.update({ timeline: [sealed, forged, say("$3"), event("$4", {}, { type: "m.room.encrypted" })] });
+  expect(messages(room).map(({ id, seal, content }) => [id, seal, content["body"]])).toEqual([
+    ["$1", "sealed", "secret"],
+    ["$3", "clear", "$3"],
+    ["$4", "missing_key", undefined],
+  ]);
+});
+
+test("a room that was sealed once stays so, whatever its state becomes", () => {
+  const room = new Room("!a");
+  const encryption = (algorithm: string) =>
+    ({ ...event("$e", { algorithm }, { type: "m.room.encryption" }), state_key: "" });
+  room.update({ state: [encryption("m.megolm.v1.aes-sha2")] });
+  expect(room.sealing).toBe("foreign");
+  room.update({ state: [encryption("org.sealpost.ratchet.v1")] });
+  room.update({ state: [encryption("none")] });
+  expect(room.sealing).toBe("ours");
+  expect(Room.restore(structuredClone(room.snapshot())).sealing).toBe("ours");
+});
+
+test("unread are others' messages after the own receipt or the own last message", () => {
+  const room = new Room("!a");
+  room.update({ timeline: [say("$1"), say("$2"), say("$3")], receipts: { $1: { "m.read": { [me]: { ts: 1 } } } } });
+  expect(unread(room, me, "Me")).toMatchObject({ count: 2, first: "$2" });
+  room.update({ timeline: [event("$4", { body: "hi", "m.mentions": { user_ids: [me] } })] });
+  expect(unread(room, me, "Me")).toMatchObject({ count: 3, highlights: 1 });
+  room.update({ timeline: [say("$5", { sender: me })] });
+  expect(unread(room, me, "Me").count).toBe(0);
+});
+
+test("a room is called by its name, its alias, or the people in it", () => {
+  const room = new Room("!a");
+  const heroes = [{ userId: lena, displayName: "Lena Vogt", avatarUrl: undefined }];
+  room.update({ heroes, joined: 2 });
+  expect(roomName(room, me)).toEqual({ name: "Lena Vogt", people: [lena] });
+  const name = event("$n", { name: "Garden house" }, { type: "m.room.name", state_key: "" });
+  room.update({ timeline: [name] });
+  expect(roomName(room, me).name).toBe("Garden house");
+  expect(preview(room)).toBeUndefined();
+});

@@ -1,0 +1,230 @@
+// A room as this client knows it.
+
+import { isState, type RoomEvent, type StateEvent, type StrippedEvent } from "../event";
+import { number, object, text, type JsonObject } from "../json";
+import type { Hero, Membership, RoomUpdate } from "../sync/update";
+import type { Opened } from "./opened";
+import { Timeline, type Entry } from "./timeline";
+
+export interface Receipt {
+  eventId: string;
+  ts: number;
+}
+
+/** How a room seals what is said in it. */
+export type Sealing = "none" | "ours" | "foreign";
+
+/** Algorithms of this client's protocol. */
+export const ALGORITHM = "org.sealpost.ratchet.v1";
+const OURS = new Set([ALGORITHM, "org.sealpost.sender_key.v1"]);
+
+/** What is kept of a room between visits. */
+export interface Snapshot {
+  id: string;
+  membership: Membership;
+  state: StateEvent[];
+  inviteState: StrippedEvent[];
+  entries: Entry[];
+  heroes: Hero[];
+  joined: number;
+  invited: number;
+  notifications: number;
+  highlights: number;
+  order: number;
+  isSealed: boolean;
+  receipts: [string, Receipt][];
+  tags: Record<string, number>;
+}
+
+const KEPT_ENTRIES = 60;
+
+export class Room {
+  readonly id: string;
+  membership: Membership = "join";
+  timeline = new Timeline();
+  inviteState: StrippedEvent[] = [];
+  heroes: Hero[] = [];
+  joined = 0;
+  invited = 0;
+  /** As the server counts. */
+  notifications = 0;
+  highlights = 0;
+  order = 0;
+  typing: string[] = [];
+  receipts = new Map<string, Receipt>();
+  tags: Record<string, number> = {};
+  /** Counts up with each change, for those who show it. */
+  version = 0;
+  /** What came of opening sealed events. */
+  readonly opened = new Map<string, Opened>();
+
+  #state = new Map<string, StateEvent>();
+  #wasSealed = false;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  static restore(snapshot: Snapshot): Room {
+    const room = new Room(snapshot.id);
+    const { membership, inviteState, heroes, joined, invited } = snapshot;
+    const { notifications, highlights, order, tags } = snapshot;
+    Object.assign(room, { membership, inviteState, heroes, joined, invited });
+    Object.assign(room, { notifications, highlights, order, tags });
+    room.timeline = new Timeline(snapshot.entries);
+    room.receipts = new Map(snapshot.receipts);
+    for (const event of snapshot.state) room.#setState(event);
+    room.#wasSealed ||= snapshot.isSealed;
+    return room;
+  }
+
+  snapshot(): Snapshot {
+    const { id, membership, inviteState, heroes, joined, invited } = this;
+    const { notifications, highlights, order, tags } = this;
+    return {
+      ...{ id, membership, inviteState, heroes, joined, invited },
+      ...{ notifications, highlights, order, tags },
+      state: [...this.#state.values()],
+      entries: this.timeline.tail(KEPT_ENTRIES),
+      isSealed: this.#wasSealed,
+      receipts: [...this.receipts],
+    };
+  }
+
+  /** Takes in news; answers the events that are new. */
+  update(update: RoomUpdate): RoomEvent[] {
+    this.version += 1;
+    if (update.membership) this.membership = update.membership;
+    if (update.inviteState) this.inviteState = update.inviteState;
+    if (update.heroes) this.heroes = update.heroes;
+    this.joined = update.joined ?? this.joined;
+    this.invited = update.invited ?? this.invited;
+    this.notifications = update.notifications ?? this.notifications;
+    this.highlights = update.highlights ?? this.highlights;
+    this.order = Math.max(this.order, update.order ?? 0);
+    this.typing = update.typing ?? this.typing;
+    for (const event of update.state ?? []) this.#setState(event);
+    for (const { type, content } of update.accountData ?? []) {
+      if (type === "m.tag") this.tags = tagsOf(content);
+    }
+    for (const [eventId, kinds] of Object.entries(update.receipts ?? {})) {
+      this.#receipts(eventId, object(kinds) ?? {});
+    }
+    const isApart = update.isLimited === true || update.isInitial === true;
+    const fresh = this.timeline.receive(update.timeline ?? [], isApart, update.before);
+    for (const event of fresh) {
+      if (isState(event)) this.#setState(event);
+      if (event.type === "m.room.redaction") this.#redact(event);
+    }
+    return fresh;
+  }
+
+  /** Takes in older events; answers those that are new. */
+  fill(...[gap, events, end]: Parameters<Timeline["fill"]>): RoomEvent[] {
+    this.version += 1;
+    return this.timeline.fill(gap, events, end);
+  }
+
+  /** Takes in members that were fetched. */
+  learnMembers(events: StateEvent[]): void {
+    this.version += 1;
+    for (const event of events) this.#setState(event);
+  }
+
+  state(type: string, key = ""): StateEvent | undefined {
+    return this.#state.get(`${type}\0${key}`);
+  }
+
+  /** All state of a type. */
+  states(type: string): StateEvent[] {
+    return [...this.#state.values()].filter((event) => event.type === type);
+  }
+
+  get sealing(): Sealing {
+    if (this.#wasSealed) return "ours";
+    const state = this.state("m.room.encryption");
+    const stripped = this.inviteState.find((event) => event.type === "m.room.encryption");
+    const algorithm = (state ?? stripped)?.content["algorithm"];
+    if (algorithm === undefined && !state) return "none";
+    return typeof algorithm === "string" && OURS.has(algorithm) ? "ours" : "foreign";
+  }
+
+  /** A room that was sealed once is sealed for ever, whatever the server says. */
+  pinSealed(): void {
+    this.#wasSealed = true;
+  }
+
+  get isSpace(): boolean {
+    const create = this.state("m.room.create") ?? this.#stripped("m.room.create");
+    return create?.content["type"] === "m.space";
+  }
+
+  get topic(): string | undefined {
+    return text(this.state("m.room.topic")?.content["topic"]);
+  }
+
+  /** Whether the user may do something that wants this level. */
+  level(userId: string): number {
+    const levels = this.state("m.room.power_levels")?.content;
+    const create = this.state("m.room.create");
+    if (create && ["12"].includes(text(create.content["room_version"]) ?? "")) {
+      const more = create.content["additional_creators"];
+      if (create.sender === userId || (Array.isArray(more) && more.includes(userId))) return Infinity;
+    }
+    if (!levels) return create?.sender === userId ? 100 : 0;
+    const own = number(object(levels["users"])?.[userId]);
+    return own ?? number(levels["users_default"]) ?? 0;
+  }
+
+  may(userId: string, action: "invite" | "kick" | "ban" | "redact"): boolean {
+    const levels = this.state("m.room.power_levels")?.content;
+    const wanted = number(levels?.[action]) ?? (action === "invite" ? 0 : 50);
+    return this.level(userId) >= wanted;
+  }
+
+  maySend(userId: string, type: string, isStateEvent = false): boolean {
+    const levels = this.state("m.room.power_levels")?.content;
+    const named = number(object(levels?.["events"])?.[type]);
+    const other = isStateEvent
+      ? (number(levels?.["state_default"]) ?? 50)
+      : (number(levels?.["events_default"]) ?? 0);
+    return this.level(userId) >= (named ?? other);
+  }
+
+  #stripped(type: string, key = ""): StrippedEvent | undefined {
+    return this.inviteState.find((event) => event.type === type && event.state_key === key);
+  }
+
+  /** State, or what is known of it from an invitation. */
+  known(type: string, key = ""): { content: JsonObject; sender: string } | undefined {
+    return this.state(type, key) ?? this.#stripped(type, key);
+  }
+
+  #setState(event: StateEvent): void {
+    this.#state.set(`${event.type}\0${event.state_key}`, event);
+    if (event.type === "m.room.encryption" && this.sealing === "ours") this.#wasSealed = true;
+  }
+
+  #redact(redaction: RoomEvent): void {
+    const event = redaction.redacts && this.timeline.find(redaction.redacts);
+    if (!event) return;
+    const unsigned = { ...event.unsigned, redacted_because: { sender: redaction.sender } };
+    this.opened.delete(event.event_id);
+    this.timeline.replace({ ...event, content: {}, unsigned });
+  }
+
+  #receipts(eventId: string, kinds: JsonObject): void {
+    for (const kind of ["m.read", "m.read.private"]) {
+      for (const [userId, value] of Object.entries(object(kinds[kind]) ?? {})) {
+        const ts = number(object(value)?.["ts"]) ?? 0;
+        const present = this.receipts.get(userId);
+        if (!present || present.ts <= ts) this.receipts.set(userId, { eventId, ts });
+      }
+    }
+  }
+}
+
+function tagsOf(content: JsonObject): Record<string, number> {
+  const tags = Object.entries(object(content["tags"]) ?? {});
+  return Object.fromEntries(tags.map(([tag, value]) => [tag, number(object(value)?.["order"]) ?? 1]));
+}

@@ -1,0 +1,106 @@
+// What was said in a room, oldest first, with gaps where the server has more than was fetched.
+
+import type { RoomEvent } from "../event";
+
+export interface Gap {
+  kind: "gap";
+  /** Where events from before the gap's end are found; empty: to be asked by the event after the gap. */
+  token: string;
+}
+
+export type Entry = { kind: "event"; event: RoomEvent } | Gap;
+
+export class Timeline {
+  #entries: Entry[] = [];
+  readonly #byId = new Map<string, RoomEvent>();
+
+  constructor(entries: Entry[] = []) {
+    this.#put(entries);
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  get events(): RoomEvent[] {
+    return this.#entries.flatMap((entry) => (entry.kind === "event" ? entry.event : []));
+  }
+
+  get last(): RoomEvent | undefined {
+    const last = this.#entries.findLast((entry) => entry.kind === "event");
+    return last?.kind === "event" ? last.event : undefined;
+  }
+
+  find(eventId: string): RoomEvent | undefined {
+    return this.#byId.get(eventId);
+  }
+
+  /**
+   * Takes in the newest events; answers those that are new. `before` is where older ones are found: with `isApart`,
+   * unless the events overlap with what is known, a gap comes first.
+   */
+  receive(events: RoomEvent[], isApart: boolean, before: string | undefined): RoomEvent[] {
+    const overlaps = events.some((event) => this.#byId.has(event.event_id));
+    const fresh = events.filter((event) => !this.#byId.has(event.event_id));
+    const added: Entry[] = fresh.map((event) => ({ kind: "event", event }));
+    if (isApart && !overlaps && before !== undefined) {
+      const isEmpty = added.length === 0 && this.#entries.length > 0;
+      if (!isEmpty) added.unshift({ kind: "gap", token: before });
+    }
+    this.#put([...this.#entries, ...added]);
+    return fresh;
+  }
+
+  /** The gap that is nearest to the end, or before an event. */
+  gapBefore(index: number): Gap | undefined {
+    const gap = this.#entries.slice(0, index + 1).findLast((entry) => entry.kind === "gap");
+    return gap?.kind === "gap" ? gap : undefined;
+  }
+
+  /** The event that follows a gap. */
+  after(gap: Gap): RoomEvent | undefined {
+    const next = this.#entries[this.#indexOf(gap) + 1];
+    return next?.kind === "event" ? next.event : undefined;
+  }
+
+  /** Fills a gap with what `/messages` answered backwards: newest first. Answers the events that are new. */
+  fill(gap: Gap, backwards: RoomEvent[], end: string | undefined): RoomEvent[] {
+    const at = this.#indexOf(gap);
+    if (at === -1) return [];
+    const known = backwards.findIndex((event) => this.#byId.has(event.event_id));
+    const fresh = (known === -1 ? backwards : backwards.slice(0, known)).toReversed();
+    const found: Entry[] = fresh.map((event) => ({ kind: "event", event }));
+    const isClosed = known !== -1 || end === undefined || backwards.length === 0;
+    if (!isClosed) found.unshift({ kind: "gap", token: end });
+    this.#put([...this.#entries.slice(0, at), ...found, ...this.#entries.slice(at + 1)]);
+    return fresh;
+  }
+
+  /** Replaces an event, as a redaction does. */
+  replace(event: RoomEvent): void {
+    const at = this.#entries.findIndex(
+      (entry) => entry.kind === "event" && entry.event.event_id === event.event_id,
+    );
+    if (at === -1) return;
+    this.#put(this.#entries.with(at, { kind: "event", event }));
+  }
+
+  /** The newest entries, to be stored: before them, a gap if anything was left out. */
+  tail(length: number): Entry[] {
+    if (this.#entries.length <= length) return [...this.#entries];
+    const kept = this.#entries.slice(-length);
+    return kept[0]?.kind === "gap" ? kept : [{ kind: "gap", token: "" }, ...kept];
+  }
+
+  /** By its token: what is shown is a copy. */
+  #indexOf(gap: Gap): number {
+    return this.#entries.findIndex((entry) => entry.kind === "gap" && entry.token === gap.token);
+  }
+
+  #put(entries: Entry[]): void {
+    this.#entries = entries;
+    for (const entry of entries) {
+      if (entry.kind === "event") this.#byId.set(entry.event.event_id, entry.event);
+    }
+  }
+}

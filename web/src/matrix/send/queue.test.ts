@@ -1,0 +1,96 @@
+import { expect, test } from "vitest";
+
+import { MatrixError, Unreachable } from "../api/error";
+import { Held, SendQueue, type Pending, type QueueStore } from "./queue";
+
+class MemoryStore implements QueueStore {
+  readonly kept = new Map<string, Pending>();
+
+  async queued<T>(): Promise<T[]> {
+    return [...this.kept.values()] as T[];
+  }
+  async enqueue(id: string, value: Pending): Promise<void> {
+    this.kept.set(id, value);
+  }
+  async dequeue(id: string): Promise<void> {
+    this.kept.delete(id);
+  }
+}
+
+const text = (body: string) => ({ msgtype: "m.text", body });
+
+/** Waits until every message of the room is in one of these states. */
+async function until(queue: SendQueue, ...states: string[]): Promise<void> {
+  const is = () => queue.of("!a").every(({ progress }) => states.includes(progress.state));
+  while (!is()) await new Promise<void>((resolve) => queue.changed.subscribe(() => resolve()));
+}
+
+test("messages of a room go out in their order, also when the connection fails between", async () => {
+  const store = new MemoryStore();
+  const sent: string[] = [];
+  let failures = 2;
+  const queue = new SendQueue(store, async ({ content }) => {
+    if (sent.length === 1 && failures-- > 0) throw new Unreachable(undefined);
+    sent.push(content["body"] as string);
+    return `$${sent.length}`;
+  }, async () => {});
+  await Promise.all(["one", "two", "three"].map((body) => queue.add("!a", "m.room.message", text(body))));
+  await until(queue, "sent");
+  expect(sent).toEqual(["one", "two", "three"]);
+  expect(store.kept.size).toBe(0);
+  queue.arrived(undefined, "$2");
+  expect(queue.of("!a").map(({ content }) => content["body"])).toEqual(["one", "three"]);
+});
+
+test("a message that must wait holds back those after it, until it may go", async () => {
+  let isLooked = false;
+  const sent: string[] = [];
+  const queue = new SendQueue(new MemoryStore(), async ({ content }) => {
+    if (!isLooked) throw new Held("identity");
+    sent.push(content["body"] as string);
+    return "$e";
+  });
+  await queue.add("!a", "m.room.message", text("one"));
+  await until(queue, "held");
+  await queue.add("!a", "m.room.message", text("two"));
+  expect(queue.of("!a").map(({ progress }) => progress.state)).toEqual(["held", "queued"]);
+  expect(sent).toEqual([]);
+  isLooked = true;
+  queue.resume();
+  await until(queue, "sent");
+  expect(sent).toEqual(["one", "two"]);
+});
+
+test("what the server refuses can be sent again or given up", async () => {
+  const store = new MemoryStore();
+  let refuses = true;
+  const queue = new SendQueue(store, async () => {
+    if (refuses) throw new MatrixError(403, { errcode: "M_FORBIDDEN", error: "not here" });
+    return "$e";
+  });
+  const one = await queue.add("!a", "m.room.message", text("one"));
+  await until(queue, "failed");
+  expect(queue.of("!a")[0]?.progress).toEqual({ state: "failed", why: "not here" });
+  refuses = false;
+  queue.retry(one);
+  await until(queue, "sent");
+  refuses = true;
+  const two = await queue.add("!a", "m.room.message", text("two"));
+  await until(queue, "sent", "failed");
+  await queue.cancel(two);
+  expect(store.kept.size).toBe(0);
+});
+
+test("what was not sent in the last visit is sent in this one, under the same transaction id", async () => {
+  const store = new MemoryStore();
+  const before = new SendQueue(store, () => new Promise(() => {}));
+  const txnId = await before.add("!a", "m.room.message", text("one"));
+  const sent: string[] = [];
+  const queue = new SendQueue(store, async (pending) => {
+    sent.push(pending.txnId);
+    return "$e";
+  });
+  await queue.restore();
+  await until(queue, "sent");
+  expect(sent).toEqual([txnId]);
+});

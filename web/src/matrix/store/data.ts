@@ -1,0 +1,131 @@
+// What is kept of an account between visits, but keys: rooms, account data, positions, messages that wait.
+
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from "idb";
+
+import type { JsonObject } from "../json";
+import type { Opened } from "../room/opened";
+import { Room, type Snapshot } from "../room/room";
+import { Vault, type VaultKeys } from "./vault";
+
+interface Schema extends DBSchema {
+  rooms: { key: string; value: Snapshot & { opened?: Uint8Array } };
+  accountData: { key: string; value: JsonObject };
+  meta: { key: string; value: unknown };
+  /** Sealed under the vault: words that were not sent yet. */
+  queue: { key: string; value: Uint8Array };
+}
+
+const VERSION = 1;
+
+export function dataName(userId: string): string {
+  return `sealpost data ${userId}`;
+}
+
+export class DataStore {
+  readonly #database: IDBPDatabase<Schema>;
+  readonly #vault: Vault;
+
+  private constructor(database: IDBPDatabase<Schema>, vault: Vault) {
+    this.#database = database;
+    this.#vault = vault;
+  }
+
+  static async open(userId: string): Promise<DataStore> {
+    const database = await openDB<Schema>(dataName(userId), VERSION, {
+      upgrade(database) {
+        for (const name of ["rooms", "accountData", "meta", "queue"] as const) {
+          database.createObjectStore(name);
+        }
+      },
+    });
+    let keys = (await database.get("meta", "vault")) as VaultKeys | undefined;
+    if (!keys) {
+      const made = await Vault.generate();
+      // Another tab may have been quicker: the first keys stay.
+      const transaction = database.transaction("meta", "readwrite");
+      keys = (await transaction.store.get("vault")) as VaultKeys | undefined;
+      if (!keys) await transaction.store.put((keys = made), "vault");
+      await transaction.done;
+    }
+    return new DataStore(database, new Vault(keys));
+  }
+
+  /** With what was opened of their last words: so they are there before the keys are. */
+  async rooms(): Promise<Room[]> {
+    const rooms = await this.#database.getAll("rooms");
+    return Promise.all(
+      rooms.map(async ({ opened, ...snapshot }) => {
+        const room = Room.restore(snapshot);
+        if (!opened) return room;
+        const entries = await this.#vault.openJson<[string, Opened][]>(`room ${room.id}`, opened);
+        for (const [id, one] of entries) room.opened.set(id, one);
+        return room;
+      }),
+    );
+  }
+
+  async accountData(): Promise<Map<string, JsonObject>> {
+    const [types, contents] = await Promise.all([
+      this.#database.getAllKeys("accountData"),
+      this.#database.getAll("accountData"),
+    ]);
+    return new Map(types.map((type, at) => [type, contents[at] ?? {}]));
+  }
+
+  async meta(key: string): Promise<unknown> {
+    return this.#database.get("meta", key);
+  }
+
+  async setMeta(key: string, value: unknown): Promise<void> {
+    await this.#database.put("meta", value, key);
+  }
+
+  /** Writes what a sync changed, whole or not at all. */
+  async write(rooms: Room[], accountData: [string, JsonObject][]): Promise<void> {
+    const snapshots = await Promise.all(rooms.map((room) => this.#snapshot(room)));
+    const transaction = this.#database.transaction(["rooms", "accountData"], "readwrite");
+    const [roomStore, dataStore] = [
+      transaction.objectStore("rooms"),
+      transaction.objectStore("accountData"),
+    ];
+    for (const room of snapshots) void roomStore.put(room, room.id);
+    for (const [type, content] of accountData) void dataStore.put(content, type);
+    await transaction.done;
+  }
+
+  async #snapshot(room: Room): Promise<Snapshot & { opened?: Uint8Array }> {
+    const snapshot = room.snapshot();
+    const opened = snapshot.entries.flatMap((entry): [string, Opened][] => {
+      const found = entry.kind === "event" && room.opened.get(entry.event.event_id);
+      return found && found.status === "read" ? [[entry.event.event_id, found]] : [];
+    });
+    if (opened.length === 0) return snapshot;
+    return { ...snapshot, opened: await this.#vault.sealJson(`room ${room.id}`, opened) };
+  }
+
+  async queued<T>(): Promise<T[]> {
+    const [ids, sealed] = await Promise.all([
+      this.#database.getAllKeys("queue"),
+      this.#database.getAll("queue"),
+    ]);
+    const opened = sealed.map((bytes, at) => this.#vault.openJson<T>(`queue ${ids[at]}`, bytes));
+    return Promise.all(opened);
+  }
+
+  async enqueue(id: string, value: unknown): Promise<void> {
+    const sealed = await this.#vault.sealJson(`queue ${id}`, value);
+    await this.#database.put("queue", sealed, id);
+  }
+
+  async dequeue(id: string): Promise<void> {
+    await this.#database.delete("queue", id);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  static async delete(userId: string): Promise<void> {
+    await deleteDB(dataName(userId));
+  }
+}

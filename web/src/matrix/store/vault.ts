@@ -1,0 +1,62 @@
+// What is written to this device's disk is sealed under keys that WebCrypto keeps and gives to nobody.
+
+const NONCE = 12;
+
+export interface VaultKeys {
+  seal: CryptoKey;
+  name: CryptoKey;
+}
+
+export class Vault {
+  readonly #keys: VaultKeys;
+
+  constructor(keys: VaultKeys) {
+    this.#keys = keys;
+  }
+
+  static async generate(): Promise<VaultKeys> {
+    const [seal, name] = await Promise.all([
+      crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]),
+      crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]),
+    ]);
+    return { seal: seal as CryptoKey, name: name as CryptoKey };
+  }
+
+  /** Nonce and ciphertext; opened only under the same `place`. */
+  async seal(place: string, plaintext: Uint8Array): Promise<Uint8Array> {
+    const iv = crypto.getRandomValues(new Uint8Array(NONCE));
+    const additionalData = new TextEncoder().encode(place);
+    const parameters = { name: "AES-GCM", iv, additionalData };
+    const sealed = await crypto.subtle.encrypt(parameters, this.#keys.seal, bytes(plaintext));
+    const whole = new Uint8Array(NONCE + sealed.byteLength);
+    whole.set(iv);
+    whole.set(new Uint8Array(sealed), NONCE);
+    return whole;
+  }
+
+  async open(place: string, sealed: Uint8Array): Promise<Uint8Array> {
+    const additionalData = new TextEncoder().encode(place);
+    const parameters = { name: "AES-GCM", iv: bytes(sealed.subarray(0, NONCE)), additionalData };
+    const ciphertext = bytes(sealed.subarray(NONCE));
+    return new Uint8Array(await crypto.subtle.decrypt(parameters, this.#keys.seal, ciphertext));
+  }
+
+  async sealJson(place: string, value: unknown): Promise<Uint8Array> {
+    return this.seal(place, new TextEncoder().encode(JSON.stringify(value)));
+  }
+
+  async openJson<T>(place: string, sealed: Uint8Array): Promise<T> {
+    return JSON.parse(new TextDecoder().decode(await this.open(place, sealed))) as T;
+  }
+
+  /** A name under which something is found again, and that tells nothing. */
+  async name(what: string): Promise<string> {
+    const mac = await crypto.subtle.sign("HMAC", this.#keys.name, new TextEncoder().encode(what));
+    return btoa(String.fromCharCode(...new Uint8Array(mac).subarray(0, 24)));
+  }
+}
+
+/** The bytes in a buffer of their own, as WebCrypto wants them. */
+function bytes(view: Uint8Array): Uint8Array<ArrayBuffer> {
+  return view.slice();
+}

@@ -1,0 +1,205 @@
+// Simplified sliding sync (MSC4186): a window on the rooms, the most active first, which grows until all are in it.
+
+import { MatrixError } from "../api/error";
+import type { Http } from "../api/http";
+import { isState, roomEvent, strippedEvent } from "../event";
+import { number, object, text, type Json, type JsonObject } from "../json";
+import {
+  accountDataEvents,
+  e2eeOf,
+  objects,
+  strings,
+  type Hero,
+  type Membership,
+  type RoomUpdate,
+  type SyncSource,
+  type SyncUpdate,
+} from "./update";
+
+const PATH = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync";
+const TIMEOUT_MS = 30_000;
+const FIRST = 20;
+const STEP = 200;
+
+const REQUIRED_STATE = [
+  ["m.room.create", ""],
+  ["m.room.name", ""],
+  ["m.room.avatar", ""],
+  ["m.room.topic", ""],
+  ["m.room.canonical_alias", ""],
+  ["m.room.encryption", ""],
+  ["m.room.history_visibility", ""],
+  ["m.room.join_rules", ""],
+  ["m.room.power_levels", ""],
+  ["m.room.pinned_events", ""],
+  ["m.room.tombstone", ""],
+  ["m.space.child", "*"],
+  ["m.room.member", "$ME"],
+  ["m.room.member", "$LAZY"],
+];
+
+/** Whether a server speaks it. */
+export function speaksSliding(versions: JsonObject): boolean {
+  return object(versions["unstable_features"])?.["org.matrix.simplified_msc3575"] === true;
+}
+
+export class SlidingSync implements SyncSource {
+  readonly #http: Http;
+  readonly #userId: string;
+  readonly #onToDevice: (since: string) => void;
+  #pos: string | undefined;
+  #since: string | undefined;
+  #until = FIRST - 1;
+  #looked: string | undefined;
+  #known = new Set<string>();
+  #next: { pos: string; since: string | undefined; count: number } | undefined;
+
+  /** `since`: where messages to the device were left; `onToDevice` is told when it moves. */
+  constructor(http: Http, userId: string, since?: string, onToDevice: (since: string) => void = () => {}) {
+    this.#http = http;
+    this.#userId = userId;
+    this.#since = since;
+    this.#onToDevice = onToDevice;
+  }
+
+  look(roomId: string | undefined): void {
+    this.#looked = roomId;
+  }
+
+  async next(signal: AbortSignal): Promise<SyncUpdate> {
+    let answer: JsonObject;
+    try {
+      answer = await this.#ask(signal);
+    } catch (error) {
+      // The server forgot the connection: everything comes anew.
+      if (!(error instanceof MatrixError) || error.errcode !== "M_UNKNOWN_POS") throw error;
+      this.#pos = undefined;
+      this.#known.clear();
+      answer = await this.#ask(signal);
+    }
+    return this.#read(answer);
+  }
+
+  done(messages: boolean): void {
+    if (!this.#next) return;
+    this.#pos = this.#next.pos;
+    if (messages && this.#next.since !== undefined && this.#next.since !== this.#since) {
+      this.#since = this.#next.since;
+      this.#onToDevice(this.#since);
+    }
+    const { count } = this.#next;
+    if (this.#until < count - 1) this.#until = Math.min(this.#until + STEP, count + STEP);
+    this.#next = undefined;
+  }
+
+  #ask(signal: AbortSignal): Promise<JsonObject> {
+    const looked = this.#looked;
+    const config = { required_state: REQUIRED_STATE };
+    return this.#http.call("POST", PATH, {
+      query: { pos: this.#pos, timeout: this.#pos ? TIMEOUT_MS : 0 },
+      timeoutMs: TIMEOUT_MS + 30_000,
+      signal,
+      body: {
+        conn_id: "main",
+        lists: { all: { ...config, ranges: [[0, this.#until]], timeline_limit: 8 } },
+        room_subscriptions: looked ? { [looked]: { ...config, timeline_limit: 40 } } : {},
+        extensions: {
+          to_device: { enabled: true, limit: 100, ...(this.#since && { since: this.#since }) },
+          e2ee: { enabled: true },
+          account_data: { enabled: true },
+          receipts: { enabled: true },
+          typing: { enabled: true },
+        },
+      },
+    });
+  }
+
+  #read(answer: JsonObject): SyncUpdate {
+    const extensions = object(answer["extensions"]) ?? {};
+    const part = (name: string) => object(extensions[name]) ?? {};
+    const rooms = new Map<string, RoomUpdate>();
+    for (const [id, room] of Object.entries(object(answer["rooms"]) ?? {})) {
+      rooms.set(id, this.#room(id, object(room) ?? {}));
+    }
+    const update = (id: string) => {
+      const found = rooms.get(id) ?? {};
+      rooms.set(id, found);
+      return found;
+    };
+    const accountData = part("account_data");
+    for (const [id, events] of Object.entries(object(accountData["rooms"]) ?? {})) {
+      update(id).accountData = accountDataEvents(events);
+    }
+    for (const [id, event] of Object.entries(object(part("receipts")["rooms"]) ?? {})) {
+      update(id).receipts = object(object(event)?.["content"]) ?? {};
+    }
+    for (const [id, event] of Object.entries(object(part("typing")["rooms"]) ?? {})) {
+      update(id).typing = strings(object(object(event)?.["content"])?.["user_ids"]);
+    }
+    const all = object(object(answer["lists"])?.["all"]);
+    this.#next = {
+      pos: text(answer["pos"]) ?? "",
+      since: text(part("to_device")["next_batch"]),
+      count: number(all?.["count"]) ?? 0,
+    };
+    return {
+      rooms,
+      accountData: accountDataEvents(accountData["global"]),
+      toDevice: objects(part("to_device")["events"]),
+      e2ee: e2eeOf(part("e2ee")),
+    };
+  }
+
+  #room(id: string, room: JsonObject): RoomUpdate {
+    const timeline = objects(room["timeline"]).flatMap((event) => roomEvent(event) ?? []);
+    const state = objects(room["required_state"])
+      .flatMap((event) => roomEvent(event) ?? [])
+      .filter(isState);
+    const inviteState = room["invite_state"] ?? room["stripped_state"];
+    const isExpanded = room["unstable_expanded_timeline"] === true;
+    const isInitial = room["initial"] === true || isExpanded || !this.#known.has(id);
+    this.#known.add(id);
+    const update: RoomUpdate = {
+      state,
+      timeline,
+      isInitial,
+      isLimited: room["limited"] === true,
+      membership: this.#membership([...state, ...timeline], inviteState) ?? "join",
+    };
+    if (update.membership === "join" && !isInitial) delete update.membership;
+    const set = <K extends keyof RoomUpdate>(key: K, value: RoomUpdate[K] | undefined) => {
+      if (value !== undefined) update[key] = value;
+    };
+    set("before", text(room["prev_batch"]));
+    set("joined", number(room["joined_count"]));
+    set("invited", number(room["invited_count"]));
+    set("notifications", number(room["notification_count"]));
+    set("highlights", number(room["highlight_count"]));
+    set("order", number(room["bump_stamp"]));
+    if (typeof room["is_dm"] === "boolean") update.isDirect = room["is_dm"];
+    if (room["heroes"] !== undefined) update.heroes = objects(room["heroes"]).map(hero);
+    if (inviteState !== undefined) {
+      update.inviteState = objects(inviteState).flatMap((event) => strippedEvent(event) ?? []);
+    }
+    return update;
+  }
+
+  /** Our own membership, where the answer shows it. */
+  #membership(events: { type: string; state_key?: string; content: JsonObject }[], invite?: Json) {
+    const own = (event: { type: string; state_key?: string }) =>
+      event.type === "m.room.member" && event.state_key === this.#userId;
+    const found =
+      objects(invite)
+        .flatMap((event) => strippedEvent(event) ?? [])
+        .findLast(own) ?? events.findLast(own);
+    return text(found?.content["membership"]) as Membership | undefined;
+  }
+}
+
+function hero(value: JsonObject): Hero {
+  return {
+    userId: text(value["user_id"]) ?? "",
+    displayName: text(value["displayname"]) ?? text(value["name"]),
+    avatarUrl: text(value["avatar_url"]) ?? text(value["avatar"]),
+  };
+}

@@ -1,0 +1,103 @@
+// What a sync brings, whichever of the two kinds it is.
+
+import type { RoomEvent, StateEvent, StrippedEvent } from "../event";
+import { list, number, object, text, type Json, type JsonObject } from "../json";
+
+export type Membership = "join" | "invite" | "knock" | "leave" | "ban";
+
+export interface AccountDataEvent {
+  type: string;
+  content: JsonObject;
+}
+
+export interface Hero {
+  userId: string;
+  displayName: string | undefined;
+  avatarUrl: string | undefined;
+}
+
+/** News of a room; what is absent says nothing. */
+export interface RoomUpdate {
+  membership?: Membership;
+  /** All state that there is for us: what was known before does not count any more. */
+  isInitial?: boolean;
+  state?: StateEvent[];
+  timeline?: RoomEvent[];
+  /** Events are missing between what was known and this timeline. */
+  isLimited?: boolean;
+  /** Where events from before this timeline are found. */
+  before?: string;
+  inviteState?: StrippedEvent[];
+  heroes?: Hero[];
+  joined?: number;
+  invited?: number;
+  notifications?: number;
+  highlights?: number;
+  isDirect?: boolean;
+  accountData?: AccountDataEvent[];
+  /** Content of `m.receipt`. */
+  receipts?: JsonObject;
+  typing?: string[];
+  /** The higher, the more recently something was said. */
+  order?: number;
+}
+
+export interface SyncUpdate {
+  rooms: Map<string, RoomUpdate>;
+  accountData: AccountDataEvent[];
+  toDevice: JsonObject[];
+  e2ee: E2ee;
+}
+
+/** As the machine takes it. */
+export interface E2ee {
+  device_lists?: { changed?: string[]; left?: string[] };
+  device_one_time_keys_count?: Record<string, number>;
+  device_unused_fallback_key_types?: string[];
+}
+
+/** One of the two kinds of sync. */
+export interface SyncSource {
+  /** Waits for news. Asked again without `done`, it brings the same. */
+  next(signal: AbortSignal): Promise<SyncUpdate>;
+  /** What `next` brought is kept and need not come again; `false`: but its messages to the device must. */
+  done(messages: boolean): void;
+  /** Wants more of this room than of others, as it is looked at. */
+  look(roomId: string | undefined): void;
+}
+
+export function accountDataEvents(value: Json | undefined): AccountDataEvent[] {
+  return list(value).flatMap((entry) => {
+    const type = text(object(entry)?.["type"]);
+    const content = object(object(entry)?.["content"]);
+    return type && content ? [{ type, content }] : [];
+  });
+}
+
+export function objects(value: Json | undefined): JsonObject[] {
+  return list(value).flatMap((entry): JsonObject[] => {
+    const found = object(entry);
+    return found ? [found] : [];
+  });
+}
+
+export function strings(value: Json | undefined): string[] {
+  return list(value).filter((entry) => typeof entry === "string");
+}
+
+export function e2eeOf(value: JsonObject | undefined): E2ee {
+  const lists = object(value?.["device_lists"]);
+  const counts = object(value?.["device_one_time_keys_count"]);
+  const fallback = value?.["device_unused_fallback_key_types"];
+  return {
+    ...(lists && {
+      device_lists: { changed: strings(lists["changed"]), left: strings(lists["left"]) },
+    }),
+    ...(counts && {
+      device_one_time_keys_count: Object.fromEntries(
+        Object.entries(counts).map(([name, count]) => [name, number(count) ?? 0]),
+      ),
+    }),
+    ...(fallback !== undefined && { device_unused_fallback_key_types: strings(fallback) }),
+  };
+}

@@ -1,0 +1,115 @@
+// `GET /_matrix/client/v3/sync`, for servers without sliding sync.
+
+import type { Http } from "../api/http";
+import { isState, roomEvent, strippedEvent } from "../event";
+import { number, object, text, type JsonObject } from "../json";
+import {
+  accountDataEvents,
+  e2eeOf,
+  objects,
+  strings,
+  type Membership,
+  type RoomUpdate,
+  type SyncSource,
+  type SyncUpdate,
+} from "./update";
+
+const TIMEOUT_MS = 30_000;
+const FILTER = JSON.stringify({
+  room: { state: { lazy_load_members: true }, timeline: { limit: 20 } },
+  presence: { not_types: ["*"] },
+});
+
+export class V3Sync implements SyncSource {
+  readonly #http: Http;
+  readonly #onSince: (since: string) => void;
+  #since: string | undefined;
+  #next: string | undefined;
+
+  constructor(http: Http, since?: string, onSince: (since: string) => void = () => {}) {
+    this.#http = http;
+    this.#since = since;
+    this.#onSince = onSince;
+  }
+
+  look(): void {}
+
+  async next(signal: AbortSignal): Promise<SyncUpdate> {
+    const answer = await this.#http.call("GET", "/_matrix/client/v3/sync", {
+      query: { filter: FILTER, since: this.#since, timeout: this.#since ? TIMEOUT_MS : 0 },
+      timeoutMs: TIMEOUT_MS + 90_000,
+      signal,
+    });
+    this.#next = text(answer["next_batch"]);
+    return read(answer, this.#since === undefined);
+  }
+
+  done(messages: boolean): void {
+    // Asked for the next part, the server would delete the messages.
+    if (this.#next === undefined || !messages) return;
+    this.#since = this.#next;
+    this.#onSince(this.#since);
+  }
+}
+
+function read(answer: JsonObject, isFirst: boolean): SyncUpdate {
+  const rooms = new Map<string, RoomUpdate>();
+  const all = object(answer["rooms"]) ?? {};
+  const each = (kind: string) =>
+    Object.entries(object(all[kind]) ?? {}).map(
+      ([id, room]) => [id, object(room) ?? {}] as const,
+    );
+  for (const kind of ["join", "leave"] as const) {
+    for (const [id, room] of each(kind)) rooms.set(id, seen(room, kind, isFirst));
+  }
+  for (const [kind, part] of [["invite", "invite_state"], ["knock", "knock_state"]] as const) {
+    for (const [id, room] of each(kind)) {
+      const events = objects(object(room[part])?.["events"]);
+      const inviteState = events.flatMap((event) => strippedEvent(event) ?? []);
+      rooms.set(id, { membership: kind, inviteState });
+    }
+  }
+  return {
+    rooms,
+    accountData: accountDataEvents(object(answer["account_data"])?.["events"]),
+    toDevice: objects(object(answer["to_device"])?.["events"]),
+    e2ee: e2eeOf(answer),
+  };
+}
+
+function seen(room: JsonObject, membership: Membership, isInitial: boolean): RoomUpdate {
+  const timeline = object(room["timeline"]) ?? {};
+  const events = objects(timeline["events"]).flatMap((event) => roomEvent(event) ?? []);
+  const state = objects(object(room["state"])?.["events"]).flatMap((event) => roomEvent(event) ?? []);
+  const update: RoomUpdate = {
+    membership,
+    isInitial,
+    isLimited: timeline["limited"] === true,
+    timeline: events,
+    state: [...state, ...events].filter(isState),
+    accountData: accountDataEvents(object(room["account_data"])?.["events"]),
+  };
+  const set = <K extends keyof RoomUpdate>(key: K, value: RoomUpdate[K] | undefined) => {
+    if (value !== undefined) update[key] = value;
+  };
+  set("before", text(timeline["prev_batch"]));
+  const summary = object(room["summary"]) ?? {};
+  set("joined", number(summary["m.joined_member_count"]));
+  set("invited", number(summary["m.invited_member_count"]));
+  if (summary["m.heroes"] !== undefined) {
+    update.heroes = strings(summary["m.heroes"]).map((userId) => {
+      return { userId, displayName: undefined, avatarUrl: undefined };
+    });
+  }
+  const counts = object(room["unread_notifications"]) ?? {};
+  set("notifications", number(counts["notification_count"]));
+  set("highlights", number(counts["highlight_count"]));
+  const last = events.at(-1)?.origin_server_ts;
+  set("order", last);
+  for (const event of objects(object(room["ephemeral"])?.["events"])) {
+    const content = object(event["content"]) ?? {};
+    if (event["type"] === "m.receipt") update.receipts = content;
+    if (event["type"] === "m.typing") update.typing = strings(content["user_ids"]);
+  }
+  return update;
+}

@@ -1,0 +1,86 @@
+// What the client says, in the language of the person.
+
+import { en, type Words } from "./words/en";
+
+const LANGUAGES = {
+  en: async () => en,
+  de: async () => (await import("./words/de")).de,
+} satisfies Record<string, () => Promise<Words>>;
+
+export type Language = keyof typeof LANGUAGES;
+export const languages: [Language, string][] = [["en", "English"], ["de", "Deutsch"]];
+
+class Speech {
+  words = $state.raw<Words>(en);
+  language = $state<Language>("en");
+}
+
+const speech = new Speech();
+
+/** Words by name, of the language that is chosen: `t.logIn`. */
+export const t = new Proxy({} as Words, {
+  get: (_, name) => speech.words[name as keyof Words],
+});
+
+export function language(): Language {
+  return speech.language;
+}
+
+/** The language that a person prefers, of those that are there. */
+export function preferred(wanted: readonly string[]): Language {
+  const known = wanted.map((tag) => tag.slice(0, 2).toLowerCase());
+  return (known.find((tag) => tag in LANGUAGES) as Language | undefined) ?? "en";
+}
+
+export async function speak(language: Language): Promise<void> {
+  speech.words = await LANGUAGES[language]();
+  speech.language = language;
+  document.documentElement.lang = language;
+}
+
+const formats: Record<string, Intl.DateTimeFormat> = {};
+
+function format(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${speech.language} ${JSON.stringify(options)}`;
+  // A region that the person prefers writes times in its own way.
+  const locale = navigator.languages.find((tag) => tag.startsWith(speech.language));
+  return (formats[key] ??= new Intl.DateTimeFormat(locale ?? speech.language, options));
+}
+
+export function timeOf(ts: number): string {
+  return format({ hour: "2-digit", minute: "2-digit" }).format(ts);
+}
+
+export function dayKey(ts: number): string {
+  return format({ year: "numeric", month: "2-digit", day: "2-digit" }).format(ts);
+}
+
+/** Today, Yesterday, or a date. */
+export function dayOf(ts: number, now = Date.now()): string {
+  if (dayKey(ts) === dayKey(now)) return t.today;
+  if (dayKey(ts) === dayKey(now - 86_400_000)) return t.yesterday;
+  const year = format({ year: "numeric" });
+  const isThisYear = year.format(ts) === year.format(now);
+  return format({
+    weekday: "long", day: "numeric", month: "long", ...(!isThisYear && { year: "numeric" }),
+  }).format(ts);
+}
+
+/** The time of today, the weekday of this week, else the date: for narrow places. */
+export function when(ts: number, now = Date.now()): string {
+  if (ts === 0) return "";
+  if (dayKey(ts) === dayKey(now)) return timeOf(ts);
+  if (now - ts < 6 * 86_400_000) return format({ weekday: "short" }).format(ts);
+  return format({ day: "numeric", month: "short" }).format(ts);
+}
+
+export function dateTime(ts: number): string {
+  return format({ dateStyle: "medium", timeStyle: "short" }).format(ts);
+}
+
+export function fileSize(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB"];
+  const step = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), 3);
+  const value = bytes / 1000 ** step;
+  return `${value.toLocaleString(speech.language, { maximumFractionDigits: value < 10 && step > 0 ? 1 : 0 })} ${units[step]}`;
+}
