@@ -55,6 +55,11 @@ impl FileKey {
         Self { key: Secret::new(random(rng)), salt: random(rng) }
     }
 
+    /// A key that was derived, for one file.
+    pub(crate) fn with(key: &Secret, rng: &mut dyn CryptoRng) -> Self {
+        Self { key: key.clone(), salt: random(rng) }
+    }
+
     /// The 32 bytes that go into the event.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.key

@@ -8,7 +8,8 @@
 //! | 3 | `[ [user id, device id, Ed25519: bytes 32, signature: bytes 64] … ]`: devices that were removed |
 //! | 4 | `[room id, [0, [chain id: bytes 16, iteration]] or [1, [message id: bytes 32]]]`: asks for a missing key |
 //! | 5 | `[name, value: bytes]`: a secret, between devices of one user |
-//! | 6 | JSON: where the keys of a room's history are ([`crate::history`]) |
+//! | 6 | JSON: where the keys of a room's history are |
+//! | 7 | pins ([`crate::pins`]), between devices of one user |
 
 use zeroize::Zeroizing;
 
@@ -17,6 +18,7 @@ use crate::{
     direct::Wrap,
     encoding::{self, coded},
     identity::Removal,
+    pins::Pins,
     room_message::MessageId,
     sender_key::{ChainId, Distribution},
 };
@@ -40,6 +42,8 @@ pub enum Inside {
     Secret(SharedSecret),
     /// Where the keys of a room's history are, as JSON.
     History(Zeroizing<Vec<u8>>),
+    /// What another own device believes.
+    Pins(Pins),
 }
 
 /// What a device asks for.
@@ -104,6 +108,7 @@ impl Inside {
             Self::Missing(missing) => with(4, &encoding::encode(missing)),
             Self::Secret(secret) => with(5, &Zeroizing::new(encoding::encode(secret))),
             Self::History(json) => with(6, json),
+            Self::Pins(pins) => with(7, &encoding::encode(pins)),
         })
     }
 
@@ -127,6 +132,7 @@ impl Inside {
             Some((6, rest)) if rest.len() <= LENGTH_MAX => {
                 Ok(Self::History(Zeroizing::new(rest.to_vec())))
             }
+            Some((7, rest)) => encoding::decode(rest, LENGTH_MAX).map(Self::Pins),
             _ => Err(Error::Encoding),
         }
     }

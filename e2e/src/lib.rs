@@ -23,7 +23,9 @@
 //! | [`changes`], [`store`] | what an operation changed, and where it is kept |
 //! | [`json`], [`signed_json`] | JSON as text; signatures of objects |
 //! | [`sas`], [`qr`] | emoji that two people compare; codes that one scans |
+//! | [`pins`] | what own devices tell each other of whom they believe |
 //! | [`secret_storage`], [`backup`] | the recovery key, and what it opens |
+//! | [`passphrase`], [`export`] | keys from passphrases; keys in a file |
 //! | [`safety_number`] | sixty digits that two people compare aloud |
 //!
 //! Byte-exact formats: `docs/protocol.md`.
@@ -56,11 +58,14 @@ pub mod direct;
 pub mod encoding;
 pub mod envelope;
 pub mod error;
+pub mod export;
 pub mod handshake;
 pub mod identity;
 pub mod inside;
 pub mod json;
 pub mod machine;
+pub mod passphrase;
+pub mod pins;
 pub mod prekeys;
 pub mod primitives;
 pub mod qr;

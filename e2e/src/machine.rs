@@ -26,13 +26,14 @@
 //! | `recipients`, `sending` | who reads a message; sealing it |
 //! | `receiving`, `missing` | reading events; asking for keys and answering |
 //! | `verification` | requests and short strings between two devices |
-//! | `backing_up` | the key backup, and history for newcomers |
+//! | `backing_up`, `pins` | the key backup, and history for newcomers; pins for own devices |
 
 mod backing_up;
 mod identity;
 mod keys;
 mod letters;
 mod missing;
+mod pins;
 mod receiving;
 mod recipients;
 mod requests;
@@ -367,6 +368,15 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.share_secret(device_id, name))
     }
 
+    /// Sends all pins to an own device that is vouched for: whose identities are believed, which rooms are encrypted,
+    /// which devices are gone. Together with the secrets.
+    ///
+    /// # Errors
+    /// As [`Machine::share_secret`].
+    pub fn share_pins(&mut self, device_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.share_pins(device_id))
+    }
+
     /// Asks a user's devices, or one of them, for a verification. Answers its transaction id.
     ///
     /// # Errors
@@ -477,8 +487,8 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.take_backup(version))
     }
 
-    /// Takes in the keys of a backup, as `room_keys/keys` answers them. Without the version's MAC key, or where a
-    /// row's MAC is wrong, they are imports. Answers how many were new.
+    /// Takes in the keys of a backup, as `room_keys/keys` answers them, and the pins in it. Without the version's MAC
+    /// key, or where a row's MAC is wrong, keys are imports, and pins are not taken. Answers how many keys were new.
     ///
     /// # Errors
     /// [`Error::Key`]: no private keys; [`Error::Encoding`].
@@ -540,6 +550,23 @@ impl<S: Store> Machine<S> {
         now: Now<'_>,
     ) -> Step<u32> {
         self.work(now, |work| work.take_history(from, room_id, bytes))
+    }
+
+    /// All keys that are here, of all rooms, to be sealed as a file of one's own ([`crate::export`]).
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn export_keys(&mut self, now: Now<'_>) -> Step<Zeroizing<Vec<u8>>> {
+        self.work(now, |work| work.export_keys())
+    }
+
+    /// Takes in the keys of such a file. Whoever made it could have written anything: what they open shows no proven
+    /// author. Answers how many were new.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`], [`Error::TooLong`].
+    pub fn import_keys(&mut self, keys: &[u8], now: Now<'_>) -> Step<u32> {
+        self.work(now, |work| work.import_keys(keys))
     }
 
     /// The id of this device and its keys.

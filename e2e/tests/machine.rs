@@ -7,6 +7,8 @@ mod attacks;
 mod hostile;
 #[path = "machine/model.rs"]
 mod model;
+#[path = "machine/pins.rs"]
+mod pins;
 #[path = "machine/scanned.rs"]
 mod scanned;
 #[path = "machine/stored.rs"]

@@ -8,28 +8,34 @@ use crate::{Result, place, provision};
 /// Curve arithmetic on 64-bit limbs is faster also where pointers have 32 bits, and SIMD is in every browser.
 const WASM_FLAGS: &str = "-Ctarget-feature=+simd128 --cfg=curve25519_dalek_bits=\"64\"";
 
-/// The wasm crate as a Node module; its JavaScript file.
+/// The wasm crate as two Node modules; the JavaScript file of the first, beside which the second is.
 pub fn wasm_for_node() -> Result<PathBuf> {
     let folder = place::target().join("wasm/nodejs");
     wasm(&folder, "nodejs")?;
     Ok(folder.join("sealpost_e2e.js"))
 }
 
+/// The machine's module, then the one with what is seldom needed.
 fn wasm(folder: &Path, target: &str) -> Result<()> {
     provision::wasm_target()?;
-    let mut build = cargo(&[
-        "build",
-        "--package=sealpost-e2e-wasm",
-        "--target=wasm32-unknown-unknown",
-        "--profile=wasm",
-    ]);
-    run(build.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", WASM_FLAGS))?;
-    let compiled = place::target().join("wasm32-unknown-unknown/wasm/sealpost_e2e_wasm.wasm");
-    let mut bind = cargo(&["run", "--quiet", "--package=xtask-wasm", "--"]);
-    run(bind.arg(compiled).arg(folder).arg(target))
+    for (name, features) in [("sealpost_e2e", ""), ("sealpost_e2e_extra", "extra")] {
+        let mut build = cargo(&[
+            "build",
+            "--package=sealpost-e2e-wasm",
+            "--target=wasm32-unknown-unknown",
+            "--profile=wasm",
+            "--features",
+            features,
+        ]);
+        run(build.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", WASM_FLAGS))?;
+        let compiled = place::target().join("wasm32-unknown-unknown/wasm/sealpost_e2e_wasm.wasm");
+        let mut bind = cargo(&["run", "--quiet", "--package=xtask-wasm", "--"]);
+        run(bind.arg(compiled).arg(folder).args([target, name]))?;
+    }
+    Ok(())
 }
 
-/// The web client with the encryption module, in `web/dist`, from where the server embeds it.
+/// The web client with the encryption modules, in `web/dist`, from where the server embeds it.
 pub fn web() -> Result<()> {
     provision::npm_packages(&place::web())?;
     wasm(&place::web().join("generated"), "web")?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::{
-    Work, check_id,
+    Work, check_id, pins,
     rows::{BackupRow, Purpose, SecretBytes, StoredChain, StoredWrap, Unsaved},
     text,
 };
@@ -15,6 +15,7 @@ use crate::{
     encoding::{self, coded},
     inside::Inside,
     json,
+    pins::Pins,
     primitives::{kdf, random},
     room_message::MessageId,
     sender_key::{HeldChain, Provenance},
@@ -33,11 +34,13 @@ const HISTORY_MAX: usize = 100_000;
 enum Saved {
     Chain(Box<HeldChain>),
     Wraps(Vec<SavedWrap>),
+    Pins(Pins),
 }
 
 coded!(enum Saved {
     0 Chain(first),
     1 Wraps(first),
+    2 Pins(first),
 });
 
 struct SavedWrap {
@@ -101,6 +104,9 @@ impl Work<'_> {
         for (at, _) in self.tx.scan::<StoredWrap>(&[])? {
             self.unsaved(b'w', &at)?;
         }
+        for place in self.pin_places()? {
+            self.tx.put(&place, &Unsaved(self.now))?;
+        }
         Ok(())
     }
 
@@ -123,9 +129,18 @@ impl Work<'_> {
             }
             saved.push(at);
         }
+        let mut pins = Vec::new();
+        for kind in [pins::USER, pins::ROOM, pins::REMOVAL] {
+            pins.extend(self.tx.scan::<Unsaved>(&[kind])?);
+        }
+        if self.is_batch(&pins) {
+            let places: Vec<Vec<u8>> = pins.into_iter().take(WRAPS_MAX).map(|(at, _)| at).collect();
+            let pins = Saved::Pins(self.pins(places.iter())?);
+            rows.push((self.pins_room(), self.row_name(), 0, pins));
+            saved.extend(places);
+        }
         let waiting = self.tx.scan::<Unsaved>(b"w")?;
-        let oldest = waiting.iter().map(|(_, row)| row.0).min();
-        if waiting.len() >= WRAPS_MAX || oldest.is_some_and(|at| self.now >= at + WAIT_MS) {
+        if self.is_batch(&waiting) {
             let mut rooms: Vec<(String, Vec<SavedWrap>)> = Vec::new();
             for (at, _) in waiting.into_iter().take(WRAPS_MAX) {
                 let id = at.get(1..).and_then(|id| id.try_into().ok());
@@ -144,8 +159,7 @@ impl Work<'_> {
                 saved.push(at);
             }
             for (room_id, wraps) in rooms {
-                let name = URL_SAFE_NO_PAD.encode(random::<16>(self.rng));
-                rows.push((room_id, name, 0, Saved::Wraps(wraps)));
+                rows.push((room_id, self.row_name(), 0, Saved::Wraps(wraps)));
             }
         }
         if rows.is_empty() {
@@ -164,6 +178,23 @@ impl Work<'_> {
         let path = format!("/_matrix/client/v3/room_keys/keys?version={version}");
         let purpose = Purpose::BackupKeys(saved.into_iter().map(SecretBytes).collect());
         self.request("PUT", &path, &json!({ "rooms": body }), purpose)
+    }
+
+    /// Whether what waits is enough for a row, or has waited long enough.
+    fn is_batch(&self, waiting: &[(Vec<u8>, Unsaved)]) -> bool {
+        let is_old = |(_, row): &(Vec<u8>, Unsaved)| self.now.saturating_sub(row.0) >= WAIT_MS;
+        waiting.len() >= WRAPS_MAX || waiting.iter().any(is_old)
+    }
+
+    /// A row that is never written again: servers would not replace it.
+    fn row_name(&mut self) -> String {
+        URL_SAFE_NO_PAD.encode(random::<16>(self.rng))
+    }
+
+    /// Where pins are in the backup: a room that nobody can make.
+    fn pins_room(&self) -> String {
+        let server = self.account.user_id.split_once(':').map_or("", |(_, server)| server);
+        format!("!org.sealpost.pins:{server}")
     }
 
     pub(super) fn backup_written(&mut self, saved: &[SecretBytes]) {
@@ -202,7 +233,19 @@ impl Work<'_> {
                 let Ok(saved) = backup::read::<Saved>(&plaintext) else { continue };
                 let is_own = mac_key.is_some_and(|mac_key| public.is_own(mac_key, &place, data));
                 let provenance = (!is_own).then_some(Provenance::Import);
-                count += self.take_saved(room_id, saved, provenance.as_ref())?;
+                match saved {
+                    // Nobody but an own device says whom to believe.
+                    Saved::Pins(pins) if is_own && *room_id == self.pins_room() => {
+                        self.take_pins(&pins)?;
+                    }
+                    saved => {
+                        let taken = self.take_saved(room_id, saved, provenance.as_ref())?;
+                        if is_own && taken > 0 {
+                            self.pin(room_id)?;
+                        }
+                        count += taken;
+                    }
+                }
             }
         }
         Ok(count)
@@ -266,6 +309,45 @@ impl Work<'_> {
         Ok(count)
     }
 
+    pub(super) fn export_keys(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let chains = self.tx.scan::<StoredChain>(&[])?.into_iter();
+        let mut all: Vec<Saved> =
+            chains.map(|(_, row)| Saved::Chain(Box::new(row.chain))).collect();
+        let mut wraps = Vec::new();
+        for (at, row) in self.tx.scan::<StoredWrap>(&[])? {
+            let id = MessageId(at.try_into().map_err(|_| Error::Store)?);
+            if !row.room_id.is_empty() {
+                wraps.push(SavedWrap { id, row });
+            }
+        }
+        all.push(Saved::Wraps(wraps));
+        Ok(encoding::encode_versioned(1, &History(all), 1024 * 1024))
+    }
+
+    pub(super) fn import_keys(&mut self, keys: &[u8]) -> Result<u32, Error> {
+        let History(all) = encoding::decode_versioned(1, keys, 256 * 1024 * 1024)?;
+        let mut count = 0;
+        for saved in all {
+            let rows = match saved {
+                Saved::Wraps(wraps) => {
+                    wraps.into_iter().map(|wrap| Saved::Wraps(vec![wrap])).collect()
+                }
+                other => vec![other],
+            };
+            for saved in rows {
+                let room_id = match &saved {
+                    Saved::Chain(chain) => chain.room_id().to_owned(),
+                    Saved::Wraps(wraps) => {
+                        wraps.first().map(|wrap| wrap.row.room_id.clone()).unwrap_or_default()
+                    }
+                    Saved::Pins(_) => continue,
+                };
+                count += self.take_saved(&room_id, saved, Some(&Provenance::Import))?;
+            }
+        }
+        Ok(count)
+    }
+
     fn take_saved(
         &mut self,
         room_id: &str,
@@ -297,7 +379,7 @@ impl Work<'_> {
                     count += 1;
                 }
             }
-            Saved::Chain(_) => {}
+            Saved::Chain(_) | Saved::Pins(_) => {}
             Saved::Wraps(wraps) => {
                 for SavedWrap { id, mut row } in wraps {
                     let is_known = self.tx.get::<StoredWrap>(&id.0)?.is_some();

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Work,
+    Work, pins,
     rows::{Purpose, SecretBytes, SecretRow, User},
     text,
 };
@@ -98,7 +98,8 @@ pub(super) fn view(tx: &Transaction<'_>, user_id: &str) -> Result<UserView, Erro
         master_key: base64(user.master),
         pinned_key: base64(user.pinned),
         is_verified: user.is_verified,
-        has_changed: user.has_changed(),
+        // One that was pinned by another own device has not changed before it was asked for.
+        has_changed: user.has_changed() && user.master.is_some(),
         is_outdated: user.is_outdated,
         devices: devices.collect::<Result<_, Error>>()?,
     })
@@ -187,8 +188,9 @@ impl Work<'_> {
             return Err(Error::Identity);
         }
         let mut user = self.tx.get::<User>(user_id.as_bytes())?.ok_or(Error::Unknown)?;
-        (user.pinned, user.is_verified) = (user.master, false);
-        self.tx.put(user_id.as_bytes(), &user)
+        (user.pinned, user.is_verified, user.looked_at) = (user.master, false, Some(self.now));
+        self.tx.put(user_id.as_bytes(), &user)?;
+        self.unsaved(pins::USER, user_id.as_bytes())
     }
 
     pub(super) fn verify_identity(
@@ -200,8 +202,9 @@ impl Work<'_> {
         if user.master != Some(Bytes32(*master)) {
             return Err(Error::Identity);
         }
-        (user.pinned, user.is_verified) = (user.master, true);
+        (user.pinned, user.is_verified, user.looked_at) = (user.master, true, Some(self.now));
         self.tx.put(user_id.as_bytes(), &user)?;
+        self.unsaved(pins::USER, user_id.as_bytes())?;
         let Some(key) = self.secret(USER_SIGNING)?.filter(|_| !self.is_own(user_id)) else {
             return Ok(());
         };
@@ -252,6 +255,7 @@ impl Work<'_> {
         let device = user.device(device_id).ok_or(Error::Unknown)?;
         let removal = Removal::sign(&device.identity(&own)?, &self_signing);
         self.tx.put(&device.ed25519.0, &removal)?;
+        self.unsaved(pins::REMOVAL, &device.ed25519.0)?;
         let inside = Inside::Removals(vec![removal]);
         for (user_id, device_id) in self.all_devices()? {
             self.send_inside(&user_id, &device_id, &inside)?;
@@ -261,14 +265,18 @@ impl Work<'_> {
 
     pub(super) fn share_secret(&mut self, device_id: &str, name: &str) -> Result<(), Error> {
         let own = self.account.user_id.clone();
-        let user = self.user(&own)?;
-        let device = user.device(device_id).ok_or(Error::Unknown)?;
-        if !self.is_entitled(&user, device)? || device_id == self.account.device_id {
-            return Err(Error::Identity);
-        }
+        self.entitled_own(device_id)?;
         let value = self.secret(name)?.ok_or(Error::Unknown)?;
         let secret = SharedSecret { name: name.to_owned(), value: value.to_vec() };
         self.send_inside(&own, device_id, &Inside::Secret(secret))
+    }
+
+    /// Whether an own device, but this one, may be given what only own devices have.
+    pub(super) fn entitled_own(&self, device_id: &str) -> Result<(), Error> {
+        let user = self.user(&self.account.user_id)?;
+        let device = user.device(device_id).ok_or(Error::Unknown)?;
+        let is_this = device_id == self.account.device_id;
+        if is_this || !self.is_entitled(&user, device)? { Err(Error::Identity) } else { Ok(()) }
     }
 
     /// The own self-signing key, if it is here and still the one that counts.
@@ -286,6 +294,7 @@ impl Work<'_> {
             let Some(key) = user.self_signing.filter(|_| !user.has_changed()) else { continue };
             if removal.verify(&key.ed25519()?).is_ok() {
                 self.tx.put(removal.ed25519.as_bytes(), removal)?;
+                self.unsaved(pins::REMOVAL, removal.ed25519.as_bytes())?;
             }
         }
         Ok(())

@@ -206,7 +206,8 @@ impl Work<'_> {
             Inside::Removals(removals) => self.take_removals(&removals),
             Inside::Missing(missing) => self.answer_missing(user, device, sender, &missing),
             Inside::Secret(secret) if is_own => self.take_secret(&secret),
-            Inside::Secret(_) => Ok(()),
+            Inside::Pins(pins) if is_own => self.take_pins(&pins),
+            Inside::Secret(_) | Inside::Pins(_) => Ok(()),
             Inside::History(json) => {
                 if user.vouches_for(device)
                     && let Ok(description) = json::read(&json)

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Work, check_id,
+    Work, check_id, pins,
     rooms::is_ours,
     rows::{
         Asked, AudiencePart, AudienceRow, Device, EventMessage, MessageEvent, OwnChainRow,
@@ -360,13 +360,14 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Pins a room as encrypted: an event of our family authenticated.
-    fn pin(&mut self, room_id: &str) -> Result<(), Error> {
+    /// Pins a room as encrypted: an event of our family authenticated, or another own device did.
+    pub(super) fn pin(&mut self, room_id: &str) -> Result<(), Error> {
         let mut room = self.room(room_id)?;
         if room.is_pinned {
             return Ok(());
         }
         room.is_pinned = true;
+        self.unsaved(pins::ROOM, room_id.as_bytes())?;
         self.tx.put(room_id.as_bytes(), &room)
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Work, check_id,
+    Work, check_id, pins,
     rows::{Member, Room},
     text,
 };
@@ -100,6 +100,9 @@ impl Work<'_> {
                     }
                 }
             }
+        }
+        if room.is_pinned && !was_pinned {
+            self.unsaved(pins::ROOM, room_id.as_bytes())?;
         }
         if room.is_pinned || room.algorithm.is_some() || was_pinned {
             self.tx.put(room_id.as_bytes(), &room)?;

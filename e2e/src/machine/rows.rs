@@ -123,6 +123,8 @@ pub struct User {
     pub devices: Vec<Device>,
     /// When the server may be asked again after it could not answer.
     pub ask_after: i64,
+    /// When this identity was last looked at by a person, here or on another own device.
+    pub looked_at: Option<i64>,
 }
 
 coded!(User {
@@ -135,7 +137,8 @@ coded!(User {
     pinned,
     is_verified,
     devices,
-    ask_after
+    ask_after,
+    looked_at
 });
 
 /// A device of a user's. Its keys never change.
@@ -306,7 +309,8 @@ pub struct BackupRow {
 
 coded!(BackupRow { public, version });
 
-/// Since when a key waits to be written to the backup, by `c` and a chain's key or `w` and a wrap's.
+/// Since when something waits to be written to the backup, by `c` and a chain's key, `w` and a wrap's, or a kind of
+/// pin ([`super::pins`]) and its key.
 #[derive(Clone, Copy)]
 pub struct Unsaved(pub i64);
 

@@ -10,7 +10,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Work, check_id,
+    Work, check_id, pins,
     rows::{Device, Outdated, Purpose, User},
     text,
 };
@@ -145,7 +145,11 @@ impl Work<'_> {
                 self.tx.put(user_id.as_bytes(), &user)?;
                 continue;
             }
+            let before = (user.pinned, user.is_verified);
             self.take_identity(user_id, &mut user, &part)?;
+            if before != (user.pinned, user.is_verified) {
+                self.unsaved(pins::USER, user_id.as_bytes())?;
+            }
             self.take_devices(user_id, &mut user, part("device_keys"))?;
             if user.changed == *changed {
                 user.is_outdated = false;

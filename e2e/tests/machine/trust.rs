@@ -112,7 +112,7 @@ fn a_server_between_two_people_does_not_pass_for_either() {
 }
 
 /// The rows that a device wrote to its backup.
-fn backed_up(world: &mut World, device: &mut Device) -> Value {
+pub fn backed_up(world: &mut World, device: &mut Device) -> Value {
     let mut rooms = json!({});
     for _ in 0..5 {
         for request in device.run(world.now, |machine, now| machine.requests(now)).unwrap() {

@@ -172,6 +172,7 @@ interface RawMachine {
   vouchFor(deviceId: string, ed25519: Uint8Array, now: number): RawStep;
   removeDevice(deviceId: string, now: number): RawStep;
   shareSecret(deviceId: string, name: string, now: number): RawStep;
+  sharePins(deviceId: string, now: number): RawStep;
   requestVerification(userId: string, deviceId: string | undefined, now: number): RawStep;
   acceptVerification(id: string, now: number): RawStep;
   startSas(id: string, now: number): RawStep;
@@ -192,6 +193,8 @@ interface RawMachine {
   history(roomId: string, now: number): RawStep;
   shareHistory(userId: string, description: string, now: number): RawStep;
   takeHistory(from: string, roomId: string, keys: Uint8Array, now: number): RawStep;
+  exportKeys(now: number): RawStep;
+  importKeys(keys: Uint8Array, now: number): RawStep;
   room(roomId: string): string;
   user(userId: string): string;
   deviceKey(): Uint8Array;
@@ -371,6 +374,11 @@ export class Machine {
     return step(this.#raw.shareSecret(deviceId, name, this.#now()));
   }
 
+  /** Tells an own device that is vouched for whose identities are believed; together with the secrets. */
+  sharePins(deviceId: string): Step<null> {
+    return step(this.#raw.sharePins(deviceId, this.#now()));
+  }
+
   /** Asks a user's devices, or one, for a verification; answers its transaction id. */
   requestVerification(userId: string, deviceId?: string): Step<string> {
     return step(this.#raw.requestVerification(userId, deviceId, this.#now()));
@@ -462,6 +470,16 @@ export class Machine {
   /** Takes in keys that a user shared; answers how many were new. */
   takeHistory(from: string, roomId: string, keys: Uint8Array): Step<number> {
     return step(this.#raw.takeHistory(from, roomId, keys, this.#now()));
+  }
+
+  /** All keys that are here, for `sealExport` of `extra.ts`. */
+  exportKeys(): Step<Uint8Array> {
+    return bytes(this.#raw.exportKeys(this.#now()));
+  }
+
+  /** Takes in what `openExport` gave; no author of what it opens is proven. Answers how many were new. */
+  importKeys(keys: Uint8Array): Step<number> {
+    return step(this.#raw.importKeys(keys, this.#now()));
   }
 
   /** What is known of a room. */

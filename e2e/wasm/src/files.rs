@@ -3,7 +3,7 @@
 use sealpost_e2e::attachment::{self, FileKey, HEADER_LENGTH, Opener, Sealer};
 use wasm_bindgen::prelude::*;
 
-use crate::{error, key, machine::random};
+use crate::{error, machine::key, random};
 
 /// Seals a file: the header, then each chunk of 16 KiB, then what is left.
 #[wasm_bindgen]

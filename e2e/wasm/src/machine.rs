@@ -1,8 +1,6 @@
 //! The machine.
 
-use getrandom::SysRng;
 use js_sys::{Array, Uint8Array};
-use rand_core::UnwrapErr;
 use sealpost_e2e::{
     changes::{Change, Changes, Table},
     json,
@@ -13,11 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
-use crate::{error, key};
+use crate::{error, random};
 
-/// The platform's randomness. A platform without any is left.
-pub fn random() -> UnwrapErr<SysRng> {
-    UnwrapErr(SysRng)
+pub fn key(bytes: &[u8]) -> Result<&[u8; 32], JsError> {
+    bytes.try_into().map_err(|_| JsError::new("a key is 32 bytes long"))
 }
 
 /// What an operation answers.
@@ -258,6 +255,11 @@ impl Machine {
         step!(self, now, share_secret(device_id, name))
     }
 
+    #[wasm_bindgen(js_name = sharePins)]
+    pub fn share_pins(&mut self, device_id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, share_pins(device_id))
+    }
+
     #[wasm_bindgen(js_name = requestVerification)]
     pub fn request_verification(
         &mut self,
@@ -373,6 +375,17 @@ impl Machine {
         now: f64,
     ) -> Result<Step, JsValue> {
         step!(self, now, take_history(from, room_id, keys))
+    }
+
+    /// The keys are in `bytes` of the step.
+    #[wasm_bindgen(js_name = exportKeys)]
+    pub fn export_keys(&mut self, now: f64) -> Result<Step, JsValue> {
+        secret(step!(@raw self, now, export_keys()), |keys| keys.to_vec())
+    }
+
+    #[wasm_bindgen(js_name = importKeys)]
+    pub fn import_keys(&mut self, keys: &[u8], now: f64) -> Result<Step, JsValue> {
+        step!(self, now, import_keys(keys))
     }
 
     pub fn room(&self, room_id: &str) -> Result<String, JsValue> {

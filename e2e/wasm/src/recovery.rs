@@ -4,8 +4,9 @@ use sealpost_e2e::secret_storage;
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    error, key,
-    machine::{parse, random, write},
+    error,
+    machine::{key, parse, write},
+    random,
 };
 
 /// The key that unlocks everything else.

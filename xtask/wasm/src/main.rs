@@ -1,4 +1,4 @@
-//! `xtask-wasm INPUT.wasm OUTPUT_FOLDER {web|nodejs}`: writes the JavaScript module around a compiled
+//! `xtask-wasm INPUT.wasm OUTPUT_FOLDER {web|nodejs} NAME`: writes the JavaScript module around a compiled
 //! wasm crate.
 //!
 //! It does what the `wasm-bindgen` command does, always in the version that `Cargo.lock` names for the
@@ -11,8 +11,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
-    let [input, output, target] = arguments.as_slice() else {
-        eprintln!("usage: xtask-wasm INPUT.wasm OUTPUT_FOLDER {{web|nodejs}}");
+    let [input, output, target, name] = arguments.as_slice() else {
+        eprintln!("usage: xtask-wasm INPUT.wasm OUTPUT_FOLDER {{web|nodejs}} NAME");
         return ExitCode::from(2);
     };
     let mut bindgen = Bindgen::new();
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         _ => bindgen.web(true),
     };
     let written = chosen
-        .map(|bindgen| bindgen.input_path(input).out_name("sealpost_e2e").typescript(true))
+        .map(|bindgen| bindgen.input_path(input).out_name(name).typescript(true))
         .and_then(|bindgen| bindgen.generate(output));
     match written {
         Ok(()) => ExitCode::SUCCESS,
