@@ -18,6 +18,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `requests` | what is to be sent, and what an answer means |
+//! | `pruning` | what is forgotten in time |
 //! | `keys` | this device's keys and prekeys |
 //! | `identity` | cross-signing, pins, removals |
 //! | `tracking` | other users' identities and devices |
@@ -34,6 +35,7 @@ mod keys;
 mod letters;
 mod missing;
 mod pins;
+mod pruning;
 mod receiving;
 mod recipients;
 mod requests;
@@ -144,6 +146,7 @@ impl<S: Store> Machine<S> {
             fallback_at: None,
             next: 0,
             upload_after: 0,
+            pruned_at: None,
         };
         let mut machine = Self { store, account, flows: Flows::default(), can_scan: false };
         let ((), changes) = machine.work(now, |work| {

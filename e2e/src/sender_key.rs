@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    encoding::{self, Decode, Encode, coded},
+    encoding::{self, Bytes32, Decode, Encode, coded},
     identity::{DeviceIdentity, OwnDevice},
     primitives::{
         Secret, aead, ed25519,
@@ -63,8 +63,8 @@ pub struct Owner {
     pub user_id: String,
     /// The device.
     pub device_id: String,
-    /// The device's key, as it was when the chain began.
-    pub ed25519: ed25519::PublicKey,
+    /// The device's key, as it was when the chain began: compared, never used, so it stays bytes.
+    pub ed25519: Bytes32,
 }
 
 coded!(Owner { user_id, device_id, ed25519 });
@@ -75,7 +75,7 @@ impl Owner {
         Self {
             user_id: device.user_id.clone(),
             device_id: device.device_id.clone(),
-            ed25519: device.ed25519,
+            ed25519: device.ed25519.into(),
         }
     }
 }
@@ -308,7 +308,7 @@ fn chain_id(room_id: &str, owner: &Owner, signing: &ed25519::PublicKey) -> Chain
         room_id.as_bytes(),
         owner.user_id.as_bytes(),
         owner.device_id.as_bytes(),
-        owner.ed25519.as_bytes(),
+        &owner.ed25519.0,
         signing.as_bytes(),
     ];
     ChainId(part::<0, 16, 32>(&kdf::hash("org.sealpost.sender_key.v1 chain", &fields)))

@@ -9,6 +9,8 @@ mod hostile;
 mod model;
 #[path = "machine/pins.rs"]
 mod pins;
+#[path = "machine/pruned.rs"]
+mod pruned;
 #[path = "machine/scanned.rs"]
 mod scanned;
 #[path = "machine/stored.rs"]

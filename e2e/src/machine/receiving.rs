@@ -165,9 +165,8 @@ impl Work<'_> {
             Err(outcome) => return Ok(outcome),
         };
         let user = self.user(parsed.sender)?;
-        let Some(device) = user
-            .device(parsed.device_id)
-            .filter(|device| device.ed25519.0 == *opened.owner.ed25519.as_bytes())
+        let Some(device) =
+            user.device(parsed.device_id).filter(|device| device.ed25519 == opened.owner.ed25519)
         else {
             self.track(parsed.sender)?;
             return Ok(Outcome::NotVouchedFor);
@@ -301,7 +300,7 @@ impl Work<'_> {
         }
         let row = StoredWrap {
             room_id: String::new(),
-            from: Owner::of(&device.identity(sender)?),
+            from: device.owner(sender),
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
         };

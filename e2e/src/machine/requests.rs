@@ -27,6 +27,7 @@ pub struct OutgoingRequest {
 
 impl Work<'_> {
     pub(super) fn requests(&mut self) -> Result<Vec<OutgoingRequest>, Error> {
+        self.prune()?;
         let waiting = self.tx.scan::<Request>(&[])?;
         let has = |is: fn(&Purpose) -> bool| waiting.iter().any(|(_, row)| is(&row.purpose));
         let (upload, query, claim) = (
@@ -71,7 +72,8 @@ impl Work<'_> {
         self.account_changed = true;
         let fresh = u32::from_be_bytes(random(self.rng));
         let path = path.replace("{}", &format!("{}.{id}.{fresh:08x}", self.account.device_id));
-        let row = Request { method: method.to_owned(), path, body: json::write(body)?, purpose };
+        let (method, body, made_at) = (method.to_owned(), json::write(body)?, Some(self.now));
+        let row = Request { method, path, body, purpose, made_at };
         self.tx.put(&id.to_be_bytes(), &row)
     }
 

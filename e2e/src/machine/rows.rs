@@ -35,6 +35,8 @@ pub struct Account {
     pub next: u64,
     /// When an upload of prekeys may be tried again.
     pub upload_after: i64,
+    /// When old rows were last forgotten.
+    pub pruned_at: Option<i64>,
 }
 
 coded!(Account {
@@ -47,10 +49,20 @@ coded!(Account {
     fallback_used,
     fallback_at,
     next,
-    upload_after
+    upload_after,
+    pruned_at
 });
 
 impl Account {
+    /// This device as the owner of chains and messages.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            user_id: self.user_id.clone(),
+            device_id: self.device_id.clone(),
+            ed25519: self.ed25519.public().into(),
+        }
+    }
+
     pub fn own(&self) -> OwnDevice {
         OwnDevice {
             user_id: self.user_id.clone(),
@@ -198,6 +210,15 @@ impl User {
 }
 
 impl Device {
+    /// As the owner of chains and messages.
+    pub fn owner(&self, user_id: &str) -> Owner {
+        Owner {
+            user_id: user_id.to_owned(),
+            device_id: self.device_id.clone(),
+            ed25519: self.ed25519,
+        }
+    }
+
     pub fn identity(&self, user_id: &str) -> Result<DeviceIdentity, crate::Error> {
         Ok(DeviceIdentity {
             user_id: user_id.to_owned(),
@@ -351,9 +372,11 @@ pub struct Request {
     /// JSON.
     pub body: String,
     pub purpose: Purpose,
+    /// When it was made; earlier versions did not say.
+    pub made_at: Option<i64>,
 }
 
-coded!(Request { method, path, body, purpose });
+coded!(Request { method, path, body, purpose, made_at });
 
 /// What the answer to a request is for.
 #[derive(Clone, PartialEq)]

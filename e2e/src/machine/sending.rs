@@ -24,7 +24,7 @@ use crate::{
     inside::Inside,
     json, ratchet,
     room_message::{Context, MessageId},
-    sender_key::{self, HeldChain, OwnChain, Owner, Provenance},
+    sender_key::{self, HeldChain, OwnChain, Provenance},
     signed_json::to_base64,
     store::key,
 };
@@ -178,7 +178,7 @@ impl Work<'_> {
         padded: &[u8],
         not_reached: &mut Vec<(String, String)>,
     ) -> Result<SealedEvent, Error> {
-        let own = self.account.own().identity();
+        let own = self.account.owner();
         let context = Context {
             room_id,
             sender: &own.user_id,
@@ -189,7 +189,7 @@ impl Work<'_> {
         let mut content = self.event(ratchet::ALGORITHM, &recipients.audience, &message);
         let row = StoredWrap {
             room_id: room_id.to_owned(),
-            from: Owner::of(&own),
+            from: own.clone(),
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
         };

@@ -1,0 +1,51 @@
+//! What is forgotten in time, so that a store does not grow for ever: looked through once a day.
+//!
+//! | rows | kept |
+//! |---|---|
+//! | whom a chain or message was sealed for | 90 days: who asks for its key later gets no answer |
+//! | missing keys that were asked for | 90 days |
+//! | letters that were never sent | 30 days, and the newest 2,000: what was in them is asked for as missing keys |
+
+use super::{
+    Work,
+    rows::{Asked, Given, Purpose, Request},
+};
+use crate::Error;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const GIVEN_KEPT_MS: i64 = 90 * DAY_MS;
+const LETTERS_KEPT_MS: i64 = 30 * DAY_MS;
+const LETTERS_MAX: usize = 2_000;
+
+impl Work<'_> {
+    pub(super) fn prune(&mut self) -> Result<(), Error> {
+        let age = |at: i64| self.now.saturating_sub(at);
+        if self.account.pruned_at.is_some_and(|at| age(at) < DAY_MS) {
+            return Ok(());
+        }
+        let is_old = |at: i64| age(at) >= GIVEN_KEPT_MS;
+        let given = self.tx.scan::<Given>(&[])?;
+        let given: Vec<_> = given.into_iter().filter(|(_, row)| is_old(row.at)).collect();
+        let asked = self.tx.scan::<Asked>(&[])?;
+        let asked: Vec<_> = asked.into_iter().filter(|(_, row)| is_old(row.at)).collect();
+        let mut letters = self.tx.scan::<Request>(&[])?;
+        letters.retain(|(_, row)| row.purpose == Purpose::ToDevice);
+        let beyond = letters.len().saturating_sub(LETTERS_MAX);
+        let is_late = |row: &Request| row.made_at.is_some_and(|at| age(at) >= LETTERS_KEPT_MS);
+        let letters = letters.into_iter().enumerate();
+        let letters: Vec<_> =
+            letters.filter(|(number, (_, row))| *number < beyond || is_late(row)).collect();
+        for (at, _) in given {
+            self.tx.delete::<Given>(&at);
+        }
+        for (at, _) in asked {
+            self.tx.delete::<Asked>(&at);
+        }
+        for (_, (at, _)) in letters {
+            self.tx.delete::<Request>(&at);
+        }
+        self.account.pruned_at = Some(self.now);
+        self.account_changed = true;
+        Ok(())
+    }
+}
