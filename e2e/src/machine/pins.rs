@@ -57,7 +57,9 @@ impl Work<'_> {
                     {
                         let (is_verified, looked_at) = (user.is_verified, user.looked_at);
                         let user_id = name(at)?;
-                        pins.users.push(PinnedUser { user_id, master, is_verified, looked_at });
+                        if !self.is_own(&user_id) {
+                            pins.users.push(PinnedUser { user_id, master, is_verified, looked_at });
+                        }
                     }
                 }
                 Some((&ROOM, at)) => pins.rooms.push(name(at)?),
