@@ -212,6 +212,44 @@ export interface Module {
   };
   Rows: new () => RawRows;
   RecoveryKey: RecoveryKeyClass;
+  /** With a fresh key; the context names the room and the role. */
+  FileSealer: new (context: Uint8Array) => FileSealer;
+  /** With the event's key, the context, and the first {@link FileSealer.header} bytes. */
+  FileOpener: new (key: Uint8Array, context: Uint8Array, header: Uint8Array) => FileOpener;
+  FileSegments: new () => FileSegments;
+  /** The sixty digits that two people compare, without separators; master keys of 32 bytes. */
+  safetyNumber(
+    userId: string, masterKey: Uint8Array, otherUserId: string, otherMasterKey: Uint8Array,
+  ): string;
+}
+
+/** Seals a file: the header, then each chunk of 16 KiB, then what is left. */
+export interface FileSealer {
+  /** Begins again with the same key: the same bytes come out, once to hash and once to send. */
+  again(context: Uint8Array): void;
+  /** The 32 bytes that go into the event. */
+  key(): Uint8Array;
+  header(): Uint8Array;
+  chunk(chunk: Uint8Array): Uint8Array;
+  /** Less than 16 KiB, perhaps nothing. */
+  last(rest: Uint8Array): Uint8Array;
+  free(): void;
+}
+
+/** Opens a file's chunks; only after the last one is it known to be complete. */
+export interface FileOpener {
+  seek(chunk: bigint): void;
+  /** A whole chunk: 16 KiB and 16 bytes. */
+  chunk(sealed: Uint8Array): Uint8Array;
+  last(sealed: Uint8Array): Uint8Array;
+  free(): void;
+}
+
+/** The hashes of every MiB of a ciphertext. */
+export interface FileSegments {
+  update(bytes: Uint8Array): void;
+  /** The hash of the list (32 bytes), then the list. */
+  finish(): Uint8Array;
 }
 
 interface RecoveryKeyClass {
