@@ -29,6 +29,8 @@ export class Client {
   unusedFallbacks = [];
   /** By room, then user. */
   members = {};
+  /** Rooms that one is invited to. */
+  invitations = new Set();
   /** Events in clear. */
   heard = [];
   /** Sealed events by id, in the order in which they came. */
@@ -174,6 +176,7 @@ export class Client {
       if (answer[name]) ours[name] = answer[name];
     }
     this.#synced(this.step((machine, now) => machine.pushSync(JSON.stringify(ours), now)));
+    for (const room of Object.keys(answer.rooms?.invite ?? {})) this.invitations.add(room);
     for (const [room, { state, timeline }] of Object.entries(answer.rooms?.join ?? {})) {
       await this.#inRoom(room, state?.events ?? [], timeline ?? { events: [] });
     }
@@ -232,10 +235,8 @@ export class Client {
 
   async join(room, by) {
     const server = part(by.user.slice(by.user.indexOf(":") + 1));
-    const path = `${V3}/join/${part(room)}?server_name=${server}&via=${server}`;
-    // To the room the invitation may come a little later than to the person.
-    const isIn = async () => (await this.call("POST", path, {})).status === 200;
-    await this.until(isIn, `the invitation to ${room}`);
+    await this.until(() => this.invitations.has(room), `the invitation to ${room}`);
+    await this.ok("POST", `${V3}/join/${part(room)}?server_name=${server}&via=${server}`, {});
     await this.until(() => this.members[room]?.[this.user] === "join", room);
   }
 
