@@ -68,10 +68,16 @@ pub fn insert_if_new(conn: &mut Conn, key: &TransactionKey, now: i64) -> Result<
     Ok(inserted > 0)
 }
 
-/// Forgets up to `limit` transactions older than `before` (milliseconds). Returns how many.
-pub fn delete_before(conn: &mut Conn, before: i64, limit: i64) -> Result<usize> {
-    type Row = (UserNid, String, String, String);
-    let old: Vec<Row> = client_transactions::table
+/// Up to `limit` transactions older than `before` (milliseconds), by user, beginning with `from`. Reads all that are
+/// there behind the first one: no index is kept for what is asked so seldom.
+pub fn older(
+    conn: &mut Conn,
+    before: i64,
+    from: UserNid,
+    limit: i64,
+) -> Result<Vec<TransactionKey>> {
+    let rows: Vec<(UserNid, String, String, String)> = client_transactions::table
+        .filter(client_transactions::user_nid.ge(from))
         .filter(client_transactions::created_at.lt(before))
         .select((
             client_transactions::user_nid,
@@ -79,13 +85,35 @@ pub fn delete_before(conn: &mut Conn, before: i64, limit: i64) -> Result<usize> 
             client_transactions::endpoint,
             client_transactions::transaction_id,
         ))
+        .order((
+            client_transactions::user_nid,
+            client_transactions::device_id,
+            client_transactions::endpoint,
+            client_transactions::transaction_id,
+        ))
         .limit(limit)
         .load(conn)?;
-    for (user, device, endpoint, transaction) in &old {
-        diesel::delete(client_transactions::table.find((user, device, endpoint, transaction)))
-            .execute(conn)?;
+    let key = |(user_nid, device_id, endpoint, transaction_id)| TransactionKey {
+        user_nid,
+        device_id,
+        endpoint,
+        transaction_id,
+    };
+    Ok(rows.into_iter().map(key).collect())
+}
+
+/// Forgets transactions.
+pub fn delete(tx: &mut Conn, keys: &[TransactionKey]) -> Result<()> {
+    for key in keys {
+        let row = client_transactions::table.find((
+            key.user_nid,
+            &key.device_id,
+            &key.endpoint,
+            &key.transaction_id,
+        ));
+        diesel::delete(row).execute(tx)?;
     }
-    Ok(old.len())
+    Ok(())
 }
 
 #[cfg(test)]
@@ -99,18 +127,24 @@ mod tests {
             let left = store.write_blocking(|tx| {
                 for created in 0..10 {
                     let key = TransactionKey {
-                        user_nid: UserNid(1),
+                        user_nid: UserNid(created % 2),
                         device_id: "DEVICE".to_owned(),
                         endpoint: "send".to_owned(),
                         transaction_id: created.to_string(),
                     };
                     insert(tx, &key, "$event", created)?;
                 }
-                assert_eq!(delete_before(tx, 5, 3)?, 3);
-                assert_eq!(delete_before(tx, 5, 3)?, 2);
+                let ids = |keys: &[TransactionKey]| -> Vec<String> {
+                    keys.iter().map(|key| key.transaction_id.clone()).collect()
+                };
+                let first = older(tx, 5, UserNid(0), 4)?;
+                assert_eq!(ids(&first), ["0", "2", "4", "1"]);
+                delete(tx, &first)?;
+                assert_eq!(ids(&older(tx, 5, UserNid(1), 4)?), ["3"]);
+                assert!(older(tx, 5, UserNid(2), 4)?.is_empty());
                 Ok(client_transactions::table.count().get_result::<i64>(&mut **tx)?)
             });
-            assert_eq!(left.unwrap(), 5);
+            assert_eq!(left.unwrap(), 6);
         });
     }
 }

@@ -62,6 +62,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-26_find_guests",
     "2026-11-26_order_claimed_keys",
     "2026-11-26_remember_sender_keys",
+    "2026-11-26_sort_one_time_keys",
+    "2026-11-26_unindex_transactions",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

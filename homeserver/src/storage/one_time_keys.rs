@@ -96,7 +96,7 @@ pub fn claim(
         .filter(one_time_keys::user_nid.eq(user))
         .filter(one_time_keys::device_id.eq(device_id))
         .filter(one_time_keys::algorithm.eq(algorithm))
-        .order(one_time_keys::position)
+        .order((one_time_keys::position, one_time_keys::key_id))
         .select((
             one_time_keys::key_id,
             one_time_keys::json,
@@ -106,7 +106,8 @@ pub fn claim(
         .first(tx)
         .optional()?;
     let Some((key_id, json, hash, position)) = oldest else { return Ok(None) };
-    diesel::delete(one_time_keys::table.find((user, device_id, algorithm, &key_id))).execute(tx)?;
+    diesel::delete(one_time_keys::table.find((user, device_id, algorithm, position, &key_id)))
+        .execute(tx)?;
     diesel::insert_into(claimed_keys::table)
         .values((
             claimed_keys::user_nid.eq(user),

@@ -584,7 +584,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    one_time_keys (user_nid, device_id, algorithm, key_id) {
+    one_time_keys (user_nid, device_id, algorithm, position, key_id) {
         user_nid -> BigInt,
         device_id -> Text,
         algorithm -> Text,

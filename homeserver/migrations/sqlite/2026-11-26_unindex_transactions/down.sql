@@ -1,0 +1,1 @@
+CREATE INDEX client_transactions_created ON client_transactions (created_at);
