@@ -238,13 +238,16 @@ impl Work<'_> {
     }
 
     fn event(&self, algorithm: &str, audience: &[u8; 32], message: &[u8]) -> Map<String, Value> {
-        let fields = [
+        let mut content = Map::new();
+        for (name, value) in [
             ("algorithm", algorithm.to_owned()),
             ("device_id", self.account.device_id.clone()),
             ("audience", to_base64(audience)),
             ("ciphertext", to_base64(message)),
-        ];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+        ] {
+            content.insert(name.to_owned(), value.into());
+        }
+        content
     }
 
     /// What tells the list of readers, and which of their devices were removed.
