@@ -56,7 +56,7 @@ try {
   await tomasz.page.getByText("invites you").first().waitFor();
   await takeOne(tomasz.page, "invitation");
   await tomasz.accept(/Garden house/);
-  await tomasz.accept(/Lena/);
+  await tomasz.accept(/Lena Vogt/);
   await tomasz.reads("Have you seen the invitation?");
   await tomasz.say("Just now. Sounds good, see you there!");
   await lena.reads("Just now. Sounds good, see you there!");

@@ -56,17 +56,44 @@ export class Person {
 
   async startChat(other) {
     const { page } = this;
+    const before = page.url();
     await page.getByRole("button", { name: "New room or chat" }).first().click();
     await page.getByLabel("Whom do you want to write to?").fill(other.id);
     await page.getByRole("dialog").getByRole("button", { name: other.id }).first().click();
+    await page.waitForURL((url) => url.href !== before);
     await this.field().waitFor();
   }
 
   async accept(name) {
     const { page } = this;
-    await page.getByRole("navigation").getByRole("button", { name }).click();
+    await page.getByRole("navigation").getByRole("button", { name }).first().click();
     await page.getByRole("button", { name: "Accept" }).click();
+    await page.getByRole("button", { name: "Accept" }).waitFor({ state: "detached" });
     await this.field().waitFor();
+  }
+
+  /** Logs in once more, in another browser. */
+  async secondDevice() {
+    const other = await Person.open(this.server);
+    Object.assign(other, { name: this.name, id: this.id, password: this.password });
+    const { page } = other;
+    await page.getByLabel("Name").fill(this.name);
+    await page.getByLabel("Password").fill(this.password);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("button", { name: "Search or jump to" }).waitFor();
+    return other;
+  }
+
+  /** Reads the recovery key, and says that it is kept. */
+  async saveKey() {
+    const { page } = this;
+    await page.getByRole("button", { name: "Save it" }).click();
+    const dialog = page.getByRole("dialog");
+    const key = await dialog.locator("code").innerText();
+    await dialog.getByLabel("Type the last group").fill(key.trim().split(/\s+/).at(-1));
+    await dialog.getByRole("button", { name: "I have it" }).click();
+    await page.getByText("Your recovery key is not saved yet.").waitFor({ state: "detached" });
+    return key;
   }
 
   async setName(name) {
@@ -102,7 +129,7 @@ export class Person {
   /** Opens a room of the list. */
   async choose(name) {
     await this.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name }).click();
-    await this.field().waitFor();
+    await this.page.getByRole("textbox", { name: `Message ${name}` }).waitFor();
   }
 
   message(words) {

@@ -62,6 +62,13 @@ function certificates(folder) {
 }
 
 export class Server {
+  /** One that nobody else has to know. */
+  static async alone(folder) {
+    mkdirSync(folder, { recursive: true });
+    certificates(folder);
+    return Server.start(folder, "one");
+  }
+
   /** Starts a server in a folder of its own below `folder`. */
   static async start(folder, name) {
     const server = new Server();

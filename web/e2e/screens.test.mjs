@@ -1,0 +1,116 @@
+// Every main screen: without barriers, and not wider than the window.
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone(mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), "screens-")));
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+async function assertFits(page) {
+  await page.setViewportSize({ width: 360, height: 720 });
+  const overflow = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  assert.equal(overflow, 0);
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+test("login and registration", async () => {
+  const visitor = await Person.open(server);
+  await visitor.page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await assertAccessible(visitor.page, "login");
+  await assertFits(visitor.page);
+  await visitor.page.getByRole("button", { name: "Create an account" }).click();
+  await assertAccessible(visitor.page, "registration");
+  await visitor.close();
+});
+
+test("a server that does not answer is told, and can be asked again", async () => {
+  const visitor = await Person.open(server);
+  await visitor.page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await visitor.context.route("**/_matrix/client/versions", (route) => route.abort());
+  await visitor.page.reload();
+  await visitor.page.getByRole("alert").waitFor();
+  await assertAccessible(visitor.page, "silent server");
+  await visitor.context.unroute("**/_matrix/client/versions");
+  await visitor.page.getByRole("button", { name: "Ask again" }).click();
+  await visitor.page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await visitor.close();
+});
+
+test("no rooms yet, and a room", async () => {
+  lena = await Person.register(server, "lena");
+  const { page } = lena;
+  await page.getByText("No rooms yet").waitFor();
+  await assertAccessible(page, "no rooms");
+  await lena.startRoom("Garden house", "Roof");
+  await lena.say("**Roof** is done");
+  await page.getByRole("article").getByText("Roof").first().waitFor();
+  await page.getByText("Sending…").waitFor({ state: "detached" });
+  await assertAccessible(page, "room");
+  await assertFits(page);
+  await page.getByRole("button", { name: "Who can read this" }).click();
+  await page.getByRole("complementary").getByText("This browser").waitFor();
+  await assertAccessible(page, "people");
+  await assertFits(page);
+});
+
+test("what opens above a room", async () => {
+  const { page } = lena;
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").waitFor();
+  await assertAccessible(page, "jump");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "New room or chat" }).first().click();
+  for (const tab of ["New chat", "New room", "Join a room"]) {
+    await page.getByRole("tab", { name: tab }).click();
+    await assertAccessible(page, tab);
+  }
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Save it" }).click();
+  await page.getByRole("dialog").waitFor();
+  await assertAccessible(page, "recovery key");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
+
+test("settings, in two languages", async () => {
+  const { page } = lena;
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("main").getByText("This browser").waitFor();
+  await assertAccessible(page, "settings");
+  await assertFits(page);
+  await page.getByLabel("Deutsch").check();
+  await page.getByRole("heading", { name: "Einstellungen" }).waitFor();
+  await assertAccessible(page, "Einstellungen");
+  await page.getByLabel("English").check();
+  await page.getByRole("heading", { name: "Settings" }).waitFor();
+});
+
+test("logging out says what is lost, and leaves nothing behind", async () => {
+  const { page } = lena;
+  await page.getByRole("button", { name: "Log out", exact: true }).last().click();
+  await page.getByRole("dialog").getByText("Your recovery key is not saved.", { exact: false }).waitFor();
+  await assertAccessible(page, "log out");
+  await page.getByRole("button", { name: "Log out and lose my messages" }).click();
+  await page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  const names = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+  assert.deepEqual(names, ["sealpost"]);
+});
