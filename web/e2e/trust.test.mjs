@@ -1,0 +1,133 @@
+// Whom one talks to, with which devices, and what happens when the connection goes.
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { foundAt } from "./support/scan.mjs";
+import { twoServers } from "./support/servers.mjs";
+
+let servers, lena, jonas, key;
+
+before(async () => {
+  await openBrowser();
+  servers = await twoServers(mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), "trust-")));
+  [lena, jonas] = await Promise.all([
+    Person.register(servers[0], "lena"),
+    Person.register(servers[1], "jonas"),
+  ]);
+  await lena.startChat(jonas);
+  await lena.say("Hello Jonas");
+  await jonas.accept(/lena/);
+  await jonas.reads("Hello Jonas");
+  await jonas.say("Hello Lena");
+  await lena.reads("Hello Lena");
+});
+
+after(async () => {
+  await closeBrowser();
+  await Promise.all((servers ?? []).map((server) => server.stop()));
+});
+
+async function openComparison(person) {
+  await person.page.getByRole("button", { name: "Who can read this" }).click();
+  await person.page.getByRole("complementary").getByRole("button", { name: "Not compared" }).click();
+  return person.page.getByRole("dialog");
+}
+
+test("both see the same safety number", async () => {
+  const numbers = [];
+  for (const person of [lena, jonas]) {
+    const dialog = await openComparison(person);
+    await dialog.locator(".number span").first().waitFor();
+    numbers.push((await dialog.locator(".number").getAttribute("aria-label")).replaceAll(" ", ""));
+    await person.page.keyboard.press("Escape");
+    await person.page.getByRole("dialog").waitFor({ state: "detached" });
+    await person.page.getByRole("complementary").getByRole("button", { name: "Close" }).click();
+  }
+  assert.match(numbers[0], /^\d{60}$/);
+  assert.equal(numbers[0], numbers[1]);
+});
+
+test("two who compare emoji see the same seven, and are verified to each other", async () => {
+  const dialog = await openComparison(lena);
+  await dialog.getByRole("button", { name: "Compare emoji instead" }).click();
+  await jonas.page.getByRole("button", { name: "Start" }).click();
+  const seen = [];
+  for (const { page } of [lena, jonas]) {
+    await page.getByText("Do you both see these, in this order?").waitFor();
+    seen.push(await page.getByRole("dialog").locator("li").allInnerTexts());
+  }
+  assert.equal(seen[0].length, 7);
+  assert.deepEqual(seen[0], seen[1]);
+  for (const { page } of [lena, jonas]) await page.getByRole("button", { name: "They are the same" }).click();
+  for (const { page } of [lena, jonas]) {
+    await page.getByText("Compared. You are talking to each other.").waitFor();
+    await page.getByRole("button", { name: "Done" }).click();
+  }
+  await lena.page.getByRole("complementary").getByText("Verified").nth(1).waitFor();
+  await lena.page.getByRole("complementary").getByRole("button", { name: "Close" }).click();
+});
+
+test("what is written offline waits, says so, and is sent when the connection is back", async () => {
+  const { page } = lena;
+  await lena.context.setOffline(true);
+  await page.getByText("You’re offline.", { exact: false }).waitFor();
+  await lena.say("written in a tunnel");
+  await page.getByText("Waiting for the connection").waitFor();
+  await page.getByText("1 message waits", { exact: false }).waitFor();
+  await lena.context.setOffline(false);
+  await jonas.reads("written in a tunnel");
+  await page.getByText("You’re offline.", { exact: false }).waitFor({ state: "detached" });
+});
+
+test("a second device reads and writes when the recovery key was entered, and not before", async () => {
+  key = await lena.saveKey();
+  const second = await lena.secondDevice();
+  const { page } = second;
+  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await second.choose("jonas");
+  await second.say("from a device that nobody knows");
+  await page.getByText("Waiting, not sent: approve this device first").waitFor();
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("dialog").getByLabel("Recovery key").fill(key.replace(/.$/, ""));
+  await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+  await page.getByText("That is not a recovery key", { exact: false }).waitFor();
+  await page.getByRole("dialog").getByLabel("Recovery key").fill(key);
+  await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+  await page.getByText("This device is approved.", { exact: false }).waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+  await jonas.reads("from a device that nobody knows");
+  await jonas.say("to both of you");
+  await second.reads("to both of you");
+  await lena.reads("to both of you");
+});
+
+test("a file arrives as it was, and neither its name nor what is in it is anywhere between", async () => {
+  const inside = Buffer.from("the-plan-of-the-garden ".repeat(4000));
+  await lena.attach("plan-of-the-garden.pdf", inside);
+  const article = jonas.page.getByRole("article").filter({ hasText: "plan-of-the-garden.pdf" });
+  await article.waitFor();
+  const [download] = await Promise.all([
+    jonas.page.waitForEvent("download"),
+    article.getByRole("button", { name: "Download" }).click(),
+  ]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  assert.equal(download.suggestedFilename(), "plan-of-the-garden.pdf");
+  assert.ok(Buffer.concat(chunks).equals(inside));
+  const secrets = ["plan-of-the-garden", "the-plan-of-the-garden", "written in a tunnel", "to both of you", key];
+  for (const server of servers) assert.deepEqual(foundAt(secrets, server), []);
+});
+
+test("a tab that is opened beside does not touch the keys, and can take over", async () => {
+  const beside = await jonas.context.newPage();
+  await beside.goto(jonas.server.url);
+  await beside.getByRole("heading", { name: "Sealpost is open in another tab" }).waitFor();
+  await beside.getByRole("button", { name: "Use it here" }).click();
+  await beside.getByRole("button", { name: "Search or jump to" }).waitFor();
+  await jonas.page.getByRole("heading", { name: "Sealpost is open in another tab" }).waitFor();
+  await beside.close();
+});
