@@ -62,6 +62,24 @@ pub fn to_string(
     Ok(unmarked(serde_json::to_string(object)?, rules))
 }
 
+/// The canonical form of what a request between servers is signed by. In its body, `content`, any number is
+/// legal, whatever the version: there may be events of all of them in it.
+pub(crate) fn request_form(
+    mut members: CanonicalJsonObject,
+    content: &[u8],
+) -> Result<String, serde_json::Error> {
+    let mut is_strict = true;
+    if !content.is_empty() {
+        let content = serde_json::from_slice(content).or_else(|_| {
+            is_strict = false;
+            lenient(serde_json::from_slice(content)?, 0)
+        })?;
+        members.insert("content".to_owned(), content);
+    }
+    let form = serde_json::to_string(&members)?;
+    Ok(if is_strict { form } else { without_marks(form) })
+}
+
 /// An integer, however large, if it is at least 0 and fits.
 pub fn natural(value: &CanonicalJsonValue) -> Option<i64> {
     let number = match value {
@@ -294,9 +312,13 @@ fn decimal(number: f64) -> String {
 
 /// Canonical JSON without the marks.
 fn unmarked(json: String, rules: &RoomVersionRules) -> String {
+    if is_strict(rules) { json } else { without_marks(json) }
+}
+
+fn without_marks(json: String) -> String {
     // As NUL is written at the beginning of a string.
     const MARKED: &str = "\"\\u0000";
-    if is_strict(rules) || !json.contains(MARKED) {
+    if !json.contains(MARKED) {
         return json;
     }
     let mut out = String::with_capacity(json.len());

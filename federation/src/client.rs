@@ -11,11 +11,11 @@ use http::{HeaderMap, HeaderValue, header};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedServerName, ServerName, UInt,
     api::{
-        IncomingResponseExt, MatrixVersion, OutgoingRequest, OutgoingRequestExt, SupportedVersions,
-        auth_scheme::{AuthScheme, NoAuthentication},
-        error::FromHttpResponseError,
+        IncomingResponseExt, MatrixVersion, OutgoingBody, OutgoingRequest, SupportedVersions,
+        auth_scheme::NoAuthentication,
+        error::{FromHttpResponseError, IntoHttpError},
         federation::{
-            authentication::{ServerSignatures, XMatrixSigningInput},
+            authentication::ServerSignatures,
             discovery::{ServerSigningKeys, get_remote_server_keys, get_server_keys},
         },
         path_builder::{PathBuilder, SinglePath, VersionHistory},
@@ -29,11 +29,11 @@ use crate::{
     Error, OwnKeys, Policy,
     discovery::{
         Discovery, Lookup,
-        dns::{CheckedResolver, Resolver},
+        dns::{CheckedResolver, Reach, Resolver},
         well_known::WellKnown,
     },
     keyring::KeySource,
-    media,
+    media, request_auth,
 };
 
 /// What a [`Client`] is made with.
@@ -80,8 +80,12 @@ pub struct Limits {
 impl Limits {
     /// For small answers: 30 seconds, 1 MiB.
     pub const SMALL: Self = Self { timeout: Duration::from_secs(30), max_bytes: 1 << 20 };
-    /// For lists of events: a minute, 32 MiB.
-    pub const EVENTS: Self = Self { timeout: Duration::from_secs(60), max_bytes: 32 << 20 };
+    /// For lists of at most a hundred events: a minute, 8 MiB.
+    pub const EVENTS: Self = Self { timeout: Duration::from_secs(60), max_bytes: 8 << 20 };
+    /// For lists of event ids: five minutes, since they take long to make, 32 MiB.
+    pub const EVENT_IDS: Self = Self { timeout: Duration::from_secs(300), max_bytes: 32 << 20 };
+    /// For what authorises one event: five minutes, 64 MiB.
+    pub const AUTH_CHAIN: Self = Self { timeout: Duration::from_secs(300), max_bytes: 64 << 20 };
     /// For the state of a room: five minutes, 256 MiB.
     pub const STATE: Self = Self { timeout: Duration::from_secs(300), max_bytes: 256 << 20 };
     /// For what is spooled of a room that is joined: ten minutes, 1 GiB.
@@ -98,6 +102,7 @@ struct Inner {
     policy: Policy,
     heard: Heard,
     discovery: Discovery,
+    reach: Reach,
     /// For routes with [`Lookup::Addresses`] and [`Lookup::Service`].
     by_address: reqwest::Client,
     by_service: reqwest::Client,
@@ -132,24 +137,25 @@ impl Client {
     ) -> Result<Self, Error> {
         let tls = tls_config(&options.ca_files)?;
         let allow_private_addresses = options.allow_private_addresses;
+        let reach = Reach { resolver, allow_private_addresses };
         let client = |lookup| {
-            let resolver = Arc::clone(&resolver);
-            let checked = CheckedResolver { resolver, lookup, allow_private_addresses };
+            let checked = CheckedResolver { reach: reach.clone(), lookup };
             http_client(tls.clone(), checked)
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .map_err(|error| Error::Tls(error.to_string()))
         };
-        let well_known =
-            WellKnown::new(tls.clone(), Arc::clone(&resolver), allow_private_addresses)?;
+        let well_known = WellKnown::new(tls.clone(), reach.clone())?;
+        let (by_address, by_service) = (client(Lookup::Addresses)?, client(Lookup::Service)?);
         Ok(Self(Arc::new(Inner {
             own_name,
             keys: keys.into(),
             policy: options.policy.clone(),
             heard: options.heard.clone(),
-            discovery: Discovery::new(well_known, allow_private_addresses),
-            by_address: client(Lookup::Addresses)?,
-            by_service: client(Lookup::Service)?,
+            discovery: Discovery::new(well_known, reach.clone()),
+            reach,
+            by_address,
+            by_service,
         })))
     }
 
@@ -167,10 +173,8 @@ impl Client {
             >,
         R::PathBuilder: Path,
     {
-        let Inner { own_name, keys, .. } = &*self.0;
-        let key = keys.current();
-        let input = XMatrixSigningInput::new(own_name.clone(), destination.to_owned(), key.pair());
-        self.request(destination, request, input, limits).await
+        let built = self.signed(destination, request)?;
+        self.answered::<R>(destination, built, limits).await
     }
 
     /// Sends a request that needs no signature.
@@ -187,21 +191,34 @@ impl Client {
             >,
         R::PathBuilder: Path,
     {
-        self.request(destination, request, (), limits).await
+        let built = build(request)?;
+        self.answered::<R>(destination, built, limits).await
     }
 
-    async fn request<R>(
+    fn signed<R>(
         &self,
         destination: &ServerName,
         request: R,
-        authentication: <R::Authentication as AuthScheme>::Input<'_>,
+    ) -> Result<http::Request<Vec<u8>>, Error>
+    where
+        R: OutgoingRequest<Authentication = ServerSignatures>,
+        R::PathBuilder: Path,
+    {
+        let Inner { own_name, keys, .. } = &*self.0;
+        let mut built = build(request)?;
+        request_auth::sign(&mut built, own_name, destination, &keys.current())?;
+        Ok(built)
+    }
+
+    async fn answered<R>(
+        &self,
+        destination: &ServerName,
+        built: http::Request<Vec<u8>>,
         limits: Limits,
     ) -> Result<R::IncomingResponse, Error>
     where
         R: OutgoingRequest<EndpointError = ruma::api::error::Error>,
-        R::PathBuilder: Path,
     {
-        let built = build(request, authentication)?;
         let exchange = self.exchange(destination, built, limits.max_bytes);
         let response =
             tokio::time::timeout(limits.timeout, exchange).await.map_err(|_| Error::Timeout)??;
@@ -223,10 +240,7 @@ impl Client {
             >,
         R::PathBuilder: Path,
     {
-        let Inner { own_name, keys, .. } = &*self.0;
-        let key = keys.current();
-        let input = XMatrixSigningInput::new(own_name.clone(), destination.to_owned(), key.pair());
-        let built = build(request, input)?;
+        let built = self.signed(destination, request)?;
         let response = self.begin(destination, built).await?;
         if response.status().is_success() {
             return Ok((response.headers().clone(), media::body(response)));
@@ -333,6 +347,8 @@ impl Client {
         };
         let request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
             .map_err(|error| Error::Request(error.to_string()))?;
+        // In a URL `127.1` and `2130706433` are addresses too, which no resolver is asked about.
+        self.0.reach.check_url(request.url())?;
         let response = http.execute(request).await.map_err(from_reqwest)?;
         if let Some(hear) = &self.0.heard.0
             && response.status().is_success()
@@ -355,22 +371,24 @@ fn nameless(folder: &std::path::Path) -> std::io::Result<fs::File> {
     Ok(file)
 }
 
-/// A request with a placeholder for its destination: what is signed is the path, and the route is found later.
-fn build<R>(
-    request: R,
-    authentication: <R::Authentication as AuthScheme>::Input<'_>,
-) -> Result<http::Request<Vec<u8>>, Error>
+/// A request with a placeholder for its destination, without a signature: what is signed is the path, and the
+/// route is found later.
+fn build<R>(request: R) -> Result<http::Request<Vec<u8>>, Error>
 where
     R: OutgoingRequest,
     R::PathBuilder: Path,
 {
-    request
-        .try_into_http_request::<Vec<u8>>(
-            "https://destination.invalid",
-            authentication,
-            <R::PathBuilder as Path>::input(),
-        )
-        .map_err(|error| Error::Request(error.to_string()))
+    let failed = |error: IntoHttpError| Error::Request(error.to_string());
+    let input = <R::PathBuilder as Path>::input();
+    let (mut parts, body) = request
+        .try_into_http_request_inner("https://destination.invalid", input)
+        .map_err(failed)?
+        .into_parts();
+    if let Some(content_type) = body.content_type() {
+        parts.headers.entry(header::CONTENT_TYPE).or_insert(content_type);
+    }
+    let body = body.try_into_buf().map_err(|error| failed(error.into()))?;
+    Ok(http::Request::from_parts(parts, body))
 }
 
 async fn whole(

@@ -13,7 +13,7 @@
 //! - Any sign of life from the server ends the wait at once.
 //! - After a short outage everything is sent, in order. After a long one (over an hour, or with more events
 //!   waiting than [`MAX_QUEUED_EVENTS`]) only the latest event of each room is: the server can fetch the
-//!   rest. What is not an event is always sent.
+//!   rest. What is not an event is sent as long as it is of worth, which is for whoever keeps it to say.
 
 /// How long attempts are close together: 10 minutes, in milliseconds.
 pub const PATIENT_MS: i64 = 10 * 60 * 1000;

@@ -22,7 +22,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ruma::ServerName;
 
-use self::{dns::check_address, well_known::WellKnown};
+use self::{dns::Reach, well_known::WellKnown};
 use crate::Error;
 
 /// The port of federation when nothing says otherwise.
@@ -51,13 +51,13 @@ pub enum Lookup {
 /// Finds routes. Well-known files are remembered; what DNS says, the resolver may remember.
 pub struct Discovery {
     well_known: WellKnown,
-    allow_private_addresses: bool,
+    reach: Reach,
 }
 
 impl Discovery {
     /// `well_known` fetches and remembers the files of step 3.
-    pub fn new(well_known: WellKnown, allow_private_addresses: bool) -> Self {
-        Self { well_known, allow_private_addresses }
+    pub fn new(well_known: WellKnown, reach: Reach) -> Self {
+        Self { well_known, reach }
     }
 
     /// The route to `server`.
@@ -81,7 +81,7 @@ impl Discovery {
     fn explicit(&self, name: &ServerName) -> Result<Option<Route>, Error> {
         let port = name.port();
         if let Some(address) = literal(name.host()) {
-            check_address(address, self.allow_private_addresses)?;
+            self.reach.check(address)?;
             let base_url = format!("https://{}:{}", name.host(), port.unwrap_or(DEFAULT_PORT));
             let host = Some(name.as_str().to_owned());
             return Ok(Some(Route { base_url, host, lookup: Lookup::Addresses }));
@@ -115,13 +115,12 @@ mod tests {
     use ruma::server_name;
 
     use super::*;
-    use crate::discovery::{dns::Resolver, well_known::tests::NoNames};
+    use crate::discovery::well_known::tests::NoNames;
 
     fn discovery(allow_private_addresses: bool) -> Discovery {
-        let resolver: Arc<dyn Resolver> = Arc::new(NoNames);
+        let reach = Reach { resolver: Arc::new(NoNames), allow_private_addresses };
         let tls = crate::client::tls_config(&[]).unwrap();
-        let well_known = WellKnown::new(tls, resolver, allow_private_addresses).unwrap();
-        Discovery::new(well_known, allow_private_addresses)
+        Discovery::new(WellKnown::new(tls, reach.clone()).unwrap(), reach)
     }
 
     #[tokio::test]

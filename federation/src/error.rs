@@ -16,6 +16,10 @@ pub enum Error {
     #[error("cannot build the request: {0}")]
     Request(String),
 
+    /// The body of a request that came in is no JSON that could have been signed.
+    #[error("the body cannot be read: {0}")]
+    Body(String),
+
     /// The server's name leads to no address.
     #[error("cannot find {server}: {reason}")]
     Discovery {

@@ -25,8 +25,8 @@ use ruma::{
     signatures::{PublicKeyMap, PublicKeySet},
 };
 
-pub use self::answer::{KnownKey, KnownKeys, LONGEST_VALIDITY_MS, check_answer};
-use self::answer::{add, check_notarised};
+use self::answer::add;
+pub use self::answer::{KnownKey, KnownKeys, LONGEST_VALIDITY_MS, check_answer, check_notarised};
 use crate::{Error, OwnKeys, event::NeededKeys};
 
 /// How long after an answer the same server is not asked for yet another key, in milliseconds.

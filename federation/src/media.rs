@@ -4,7 +4,10 @@
 //!
 //! <https://spec.matrix.org/v1.19/server-server-api/#content-repository>
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
@@ -30,6 +33,9 @@ pub struct Content {
 const MAX_PREFACE: usize = 16 << 10;
 /// The next bytes must come within this time.
 const NEXT_CHUNK_WITHIN: Duration = Duration::from_secs(30);
+/// After so long, so many bytes in a second must have come on the whole.
+const GRACE: Duration = Duration::from_secs(60);
+const SLOWEST: u64 = 8 << 10;
 
 impl Client {
     /// Asks a server for content of its own; it may wait `wait` for one that is still to be uploaded.
@@ -72,15 +78,25 @@ impl Content {
     }
 }
 
-/// A response's body that may not pause for long.
+/// A response's body that may neither pause for long nor trickle.
 pub(crate) fn body(response: reqwest::Response) -> Body {
-    Box::pin(stream::try_unfold(response, |mut response| async move {
-        let chunk = tokio::time::timeout(NEXT_CHUNK_WITHIN, response.chunk())
+    let state = (response, Instant::now(), 0_u64);
+    Box::pin(stream::try_unfold(state, |(mut response, begun, received)| async move {
+        let left = time_left(begun.elapsed(), received).ok_or(Error::Timeout)?;
+        let chunk = tokio::time::timeout(left.min(NEXT_CHUNK_WITHIN), response.chunk())
             .await
             .map_err(|_| Error::Timeout)?
             .map_err(crate::client::from_reqwest)?;
-        Ok(chunk.map(|chunk| (chunk, response)))
+        Ok(chunk.map(|chunk| {
+            let received = received.saturating_add(chunk.len() as u64);
+            (chunk, (response, begun, received))
+        }))
     }))
+}
+
+/// How long the next bytes of a body may take that has brought so many in this time.
+fn time_left(elapsed: Duration, received: u64) -> Option<Duration> {
+    (GRACE + Duration::from_secs(received / SLOWEST)).checked_sub(elapsed)
 }
 
 fn boundary(headers: &HeaderMap) -> Option<String> {
@@ -216,6 +232,16 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_trickles_is_given_up_and_what_is_large_is_not() {
+        let left = |seconds, received| time_left(Duration::from_secs(seconds), received);
+        assert!(left(59, 0).is_some());
+        assert!(left(61, 0).is_none());
+        assert!(left(61, 8_191).is_none());
+        assert!(left(3_600, 100 << 20).is_some());
+        assert!(left(3_600, 1 << 20).is_none());
+    }
 
     fn in_pieces(text: &[u8], length: usize) -> Body {
         let pieces: Vec<_> = text.chunks(length).map(|piece| Ok(piece.to_vec().into())).collect();

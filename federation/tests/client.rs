@@ -2,9 +2,12 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,7 +26,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sealpost_federation::{
     Client, Error, SigningKey,
     client::{ClientOptions, Heard, Limits},
-    discovery::dns::{Resolver, Service},
+    discovery::dns::{Resolver, Service, is_private},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -39,6 +42,8 @@ static HEARD: Mutex<Vec<OwnedServerName>> = Mutex::new(Vec::new());
 struct Names {
     addresses: HashMap<String, SocketAddr>,
     services: HashMap<String, Service>,
+    /// What counts as private; `None`: as everywhere.
+    private: Option<IpAddr>,
 }
 
 impl Resolver for Names {
@@ -51,6 +56,10 @@ impl Resolver for Names {
     fn services(&self, name: &str) -> BoxFuture<'static, Result<Vec<Service>, Error>> {
         let found = self.services.get(name).cloned().into_iter().collect();
         async move { Ok(found) }.boxed()
+    }
+
+    fn is_private(&self, address: IpAddr) -> bool {
+        self.private.map_or_else(|| is_private(address), |private| private == address)
     }
 }
 
@@ -200,6 +209,7 @@ async fn a_well_known_file_delegates_to_a_name_found_by_srv() {
     let names = Names {
         addresses: [("a.test".to_owned(), front), ("node1.test".to_owned(), back)].into(),
         services: [("_matrix-fed._tcp.matrix.a.test".to_owned(), service)].into(),
+        private: None,
     };
     let client = client(&authority, names, true);
     assert_eq!(name_of(&client, server_name!("a.test")).await.unwrap(), "peer");
@@ -227,7 +237,7 @@ async fn redirects_of_a_well_known_file_are_followed_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn an_endless_well_known_file_is_not_read() {
+async fn a_long_well_known_file_is_not_read() {
     let authority = Authority::new();
     let long = format!(r#"{{"m.server":"b.test","x":"{}"}}"#, "x".repeat(60_000));
     let file = ("/.well-known/matrix/server".to_owned(), answer("200 OK", &long));
@@ -257,11 +267,125 @@ async fn a_name_that_leads_to_a_private_address_is_refused() {
     let (address, seen) = serve(authority.acceptor(&["a.test"]), [version()].into()).await;
     let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
     let client = client(&authority, names, false);
-    for server in ["a.test", &format!("a.test:{}", address.port()), &address.to_string()] {
+    let port = address.port();
+    let (named, short) = (format!("a.test:{port}"), format!("127.1:{port}"));
+    let number = format!("2130706433:{port}");
+    for server in ["a.test", &named, &address.to_string(), &short, &number, "127.1"] {
         let refused = name_of(&client, <&ServerName>::try_from(server).unwrap()).await;
         assert!(matches!(refused, Err(Error::PrivateAddress(_))), "{server}: {refused:?}");
     }
     assert!(seen.lock().unwrap().is_empty());
+}
+
+/// A machine that only this one should reach: counts who comes.
+struct Inner {
+    port: u16,
+    came: Arc<AtomicUsize>,
+}
+
+impl Inner {
+    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+    async fn start() -> Self {
+        let listener = TcpListener::bind((Self::ADDRESS, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let came = Arc::new(AtomicUsize::new(0));
+        let counter = came.clone();
+        tokio::spawn(async move {
+            while listener.accept().await.is_ok() {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { port, came }
+    }
+
+    /// `a.test` is on the internet, `inner.test` is not.
+    fn names(&self, outside: SocketAddr) -> Names {
+        let inside = SocketAddr::new(Self::ADDRESS, self.port);
+        Names {
+            addresses: [("a.test".to_owned(), outside), ("inner.test".to_owned(), inside)].into(),
+            private: Some(Self::ADDRESS),
+            ..Names::default()
+        }
+    }
+
+    /// Ways to write where it is.
+    fn hosts(&self) -> [String; 4] {
+        let port = self.port;
+        ["inner.test", "127.0.0.2", "127.2", "2130706434"].map(|host| format!("{host}:{port}"))
+    }
+}
+
+#[tokio::test]
+async fn a_well_known_file_leads_to_no_private_address() {
+    let authority = Authority::new();
+    let inner = Inner::start().await;
+    let file = "/.well-known/matrix/server".to_owned();
+    for host in inner.hosts() {
+        let redirect = format!(
+            "HTTP/1.1 302 Found\r\nlocation: https://{host}{file}\r\nconnection: close\r\n\
+             content-length: 0\r\n\r\n"
+        );
+        let answers = [(file.clone(), redirect), version()].into();
+        let (address, _) = serve(authority.acceptor(&["a.test"]), answers).await;
+        let client = client(&authority, inner.names(address), false);
+        assert_eq!(name_of(&client, server_name!("a.test")).await.unwrap(), "peer", "{host}");
+    }
+    for delegated in inner.hosts().iter().chain([&"inner.test".to_owned()]) {
+        let delegation = answer("200 OK", &format!(r#"{{"m.server":"{delegated}"}}"#));
+        let answers = [(file.clone(), delegation), version()].into();
+        let (address, _) = serve(authority.acceptor(&["a.test"]), answers).await;
+        let client = client(&authority, inner.names(address), false);
+        let refused = name_of(&client, server_name!("a.test")).await;
+        assert!(matches!(refused, Err(Error::PrivateAddress(_))), "{delegated}: {refused:?}");
+    }
+    assert_eq!(inner.came.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn content_is_not_fetched_from_private_addresses_nor_where_it_is_sent_on_to() {
+    let authority = Authority::new();
+    let inner = Inner::start().await;
+    let elsewhere = |location: &str| {
+        let body = format!(
+            "--b\r\ncontent-type: application/json\r\n\r\n{{}}\r\n--b\r\n\
+             location: {location}\r\n\r\n\r\n--b--\r\n"
+        );
+        format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: multipart/mixed; boundary=b\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let asked = "/_matrix/federation/v1/media/download/x".to_owned();
+    let on = "/on".to_owned();
+    let mut places: Vec<String> =
+        inner.hosts().iter().map(|host| format!("https://{host}/secret")).collect();
+    // Not over TLS, with a password, by way of a host that is allowed.
+    places.extend([
+        "http://a.test/plain".to_owned(),
+        "https://me:secret@a.test/x".to_owned(),
+        "https://a.test/on".to_owned(),
+        "file:///etc/passwd".to_owned(),
+    ]);
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nlocation: https://inner.test:{}/secret\r\nconnection: close\r\n\
+         content-length: 0\r\n\r\n",
+        inner.port
+    );
+    for place in places {
+        let answers = [(asked.clone(), elsewhere(&place)), (on.clone(), redirect.clone())].into();
+        let (address, _) = serve(authority.acceptor(&["a.test"]), answers).await;
+        let client = client(&authority, inner.names(address), false);
+        let wait = Duration::from_secs(20);
+        let refused = client.content(server_name!("a.test"), "x", wait).await;
+        let refused = refused.map(|_| "content").unwrap_err();
+        assert!(
+            matches!(refused, Error::PrivateAddress(_) | Error::Response(_)),
+            "{place}: {refused}"
+        );
+    }
+    assert_eq!(inner.came.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::{DEFAULT_PORT, Lookup};
 use crate::Error;
 
+/// How many SRV records of one name are followed.
+const MAX_SERVICES: usize = 10;
+
 /// One SRV record (RFC 2782).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -34,6 +37,11 @@ pub trait Resolver: Send + Sync {
 
     /// The SRV records at `name` (`_matrix-fed._tcp.example.org`); none is an empty list.
     fn services(&self, name: &str) -> BoxFuture<'static, Result<Vec<Service>, Error>>;
+
+    /// Whether `address` is not of the public internet. Tests have loopback addresses that stand for public ones.
+    fn is_private(&self, address: IpAddr) -> bool {
+        is_private(address)
+    }
 }
 
 /// The machine's resolver: `/etc/hosts` and the name servers of `/etc/resolv.conf`, with a cache that
@@ -108,12 +116,30 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// Refuses `address` when it is not of the public internet, unless `allow_private`.
-pub fn check_address(address: IpAddr, allow_private: bool) -> Result<(), Error> {
-    if !allow_private && is_private(address) {
-        return Err(Error::PrivateAddress(address));
+/// Where connections may go.
+#[derive(Clone)]
+pub struct Reach {
+    /// Knows which addresses are private.
+    pub resolver: Arc<dyn Resolver>,
+    /// Whether private ones are allowed.
+    pub allow_private_addresses: bool,
+}
+
+impl Reach {
+    /// Refuses `address` when it is not of the public internet, unless that is allowed.
+    pub fn check(&self, address: IpAddr) -> Result<(), Error> {
+        if !self.allow_private_addresses && self.resolver.is_private(address) {
+            return Err(Error::PrivateAddress(address));
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// The same for an address in a URL, in whatever form it is written there. Host names are looked at when they
+    /// are resolved.
+    pub fn check_url(&self, url: &reqwest::Url) -> Result<(), Error> {
+        let host = url.host_str().unwrap_or_default();
+        super::literal(host).map_or(Ok(()), |address| self.check(address))
+    }
 }
 
 /// Whether `address` leads anywhere but to a host of the public internet: loopback, private, link-local,
@@ -160,25 +186,22 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
 
 /// Resolves for an HTTP client: only addresses that may be connected to come out.
 pub(crate) struct CheckedResolver {
-    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) reach: Reach,
     pub(crate) lookup: Lookup,
-    pub(crate) allow_private_addresses: bool,
 }
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let resolver = Arc::clone(&self.resolver);
-        let allow_private = self.allow_private_addresses;
-        let lookup = self.lookup;
+        let (reach, lookup) = (self.reach.clone(), self.lookup);
         async move {
             let found = match lookup {
-                Lookup::Addresses => resolver.addresses(name.as_str()).await?,
-                Lookup::Service => by_service(&*resolver, name.as_str()).await?,
+                Lookup::Addresses => reach.resolver.addresses(name.as_str()).await?,
+                Lookup::Service => by_service(&*reach.resolver, name.as_str()).await?,
             };
             let mut refused = None;
             let mut allowed = Vec::with_capacity(found.len());
             for address in found {
-                match check_address(address.ip(), allow_private) {
+                match reach.check(address.ip()) {
                     Ok(()) => allowed.push(address),
                     Err(error) => refused = Some(error),
                 }
@@ -214,7 +237,7 @@ async fn by_service(resolver: &dyn Resolver, host: &str) -> Result<Vec<SocketAdd
     services.sort_by_key(|service| (service.priority, std::cmp::Reverse(service.weight)));
     let mut found = Vec::new();
     let mut failed = None;
-    for service in services {
+    for service in services.into_iter().take(MAX_SERVICES) {
         // "." says that the service is not offered.
         let target = service.target.trim_end_matches('.');
         if target.is_empty() {
@@ -269,11 +292,8 @@ mod tests {
     }
 
     async fn resolve(names: Names, allow_private_addresses: bool) -> Result<Vec<String>, String> {
-        let checked = CheckedResolver {
-            resolver: Arc::new(names),
-            lookup: Lookup::Service,
-            allow_private_addresses,
-        };
+        let reach = Reach { resolver: Arc::new(names), allow_private_addresses };
+        let checked = CheckedResolver { reach, lookup: Lookup::Service };
         let found = checked.resolve("a.test".parse().unwrap()).await;
         found
             .map(|found| found.map(|address| address.to_string()).collect())

@@ -18,8 +18,7 @@ use serde::Deserialize;
 
 use super::{
     Lookup,
-    dns::{CheckedResolver, Resolver, check_address},
-    literal,
+    dns::{CheckedResolver, Reach},
 };
 use crate::Error;
 
@@ -38,7 +37,7 @@ const MAX_REMEMBERED: usize = 10_000;
 /// Fetches well-known files and remembers them.
 pub struct WellKnown {
     http: reqwest::Client,
-    allow_private_addresses: bool,
+    reach: Reach,
     known: Mutex<HashMap<OwnedServerName, Arc<tokio::sync::Mutex<Option<Known>>>>>,
 }
 
@@ -62,21 +61,16 @@ struct File {
 }
 
 impl WellKnown {
-    /// `tls` and `resolver` as for all requests of federation.
-    pub fn new(
-        tls: rustls::ClientConfig,
-        resolver: Arc<dyn Resolver>,
-        allow_private_addresses: bool,
-    ) -> Result<Self, Error> {
-        let checked =
-            CheckedResolver { resolver, lookup: Lookup::Addresses, allow_private_addresses };
+    /// `tls` and `reach` as for all requests of federation.
+    pub fn new(tls: rustls::ClientConfig, reach: Reach) -> Result<Self, Error> {
+        let checked = CheckedResolver { reach: reach.clone(), lookup: Lookup::Addresses };
         let http = crate::client::http_client(tls, checked)
             .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| Error::Tls(error.to_string()))?;
-        Ok(Self { http, allow_private_addresses, known: Mutex::default() })
+        Ok(Self { http, reach, known: Mutex::default() })
     }
 
     /// The name that `server` delegates to, if it does. Requests for one server wait for one another.
@@ -137,9 +131,7 @@ impl WellKnown {
         let mut url = Url::parse(&format!("https://{}/.well-known/matrix/server", server.host()))
             .map_err(|error| Error::Request(error.to_string()))?;
         for _ in 0..=MAX_REDIRECTS {
-            if let Some(address) = url.host_str().and_then(literal) {
-                check_address(address, self.allow_private_addresses)?;
-            }
+            self.reach.check_url(&url)?;
             let response =
                 self.http.get(url.clone()).send().await.map_err(crate::client::from_reqwest)?;
             if response.status().is_redirection() {
@@ -202,7 +194,7 @@ pub(crate) mod tests {
     use futures_util::future::{BoxFuture, FutureExt};
 
     use super::*;
-    use crate::discovery::dns::Service;
+    use crate::discovery::dns::{Resolver, Service};
 
     /// Knows no name.
     pub(crate) struct NoNames;

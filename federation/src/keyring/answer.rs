@@ -57,8 +57,8 @@ pub(super) fn add(known: &mut KnownKeys, told: KnownKeys) {
     }
 }
 
-/// Checks a notary's signature on an answer.
-pub(super) fn check_notarised(
+/// Checks a notary's signature on an answer about another server's keys, with the keys that the notary signs with.
+pub fn check_notarised(
     notary: &ServerName,
     keys: &PublicKeySet,
     answer: &Raw<ServerSigningKeys>,
