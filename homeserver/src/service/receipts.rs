@@ -24,7 +24,9 @@ use crate::{
     storage::{
         Conn, Position, RoomNid, Tx, UserNid,
         account_data::{self, AccountDataRow},
-        members, outbox, read_positions,
+        members,
+        outbox::{self, Worth},
+        read_positions,
         receipts::{self, ReceiptRow},
     },
 };
@@ -106,7 +108,7 @@ impl Receipts {
                 last = Some(position);
                 if marker.kind == MarkerKind::Read && !servers.is_empty() {
                     let edu = edu(&room_id, &user_id, marker, now);
-                    outbox::insert_edus(tx, &servers, position, &edu)?;
+                    outbox::insert_edus(tx, &servers, position, &edu, (Worth::Day, now))?;
                     subjects.push(Subject::Outbox);
                 }
                 subjects.push(match marker.kind {

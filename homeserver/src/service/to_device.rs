@@ -25,7 +25,7 @@ use crate::{
     storage::{
         Conn, Position, Tx, UserNid,
         client_transactions::{self, TransactionKey},
-        outbox,
+        outbox::{self, Worth},
         to_device::{self as rows, Message},
     },
 };
@@ -96,9 +96,10 @@ pub(super) fn write_edus(
     context: &Arc<Context>,
     edus: &[(OwnedServerName, String)],
 ) -> Result<()> {
+    let now = context.clock.now_ms();
     for (server, edu) in edus {
         let position = tx.next_position()?;
-        outbox::insert_edu(tx, server, position, edu)?;
+        outbox::insert_edu(tx, server, position, edu, (Worth::Month, now))?;
     }
     if !edus.is_empty() {
         let position = tx.next_position()?;

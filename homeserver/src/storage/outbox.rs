@@ -21,6 +21,25 @@ pub struct OutboxRow {
     pub edu: Option<String>,
 }
 
+/// Until when an EDU waits for a server that does not take it.
+#[derive(Clone, Copy, Debug)]
+pub enum Worth {
+    /// Somebody who reads on will say so again.
+    Day,
+    /// Who was away for longer asks anew for devices, and has no use for the keys of that time.
+    Month,
+}
+
+impl Worth {
+    fn until(self, now: i64) -> i64 {
+        let days = match self {
+            Self::Day => 1,
+            Self::Month => 30,
+        };
+        now.saturating_add(days * 24 * 3600 * 1000)
+    }
+}
+
 /// Queues an event for a destination.
 pub fn insert_event(
     conn: &mut Conn,
@@ -44,12 +63,14 @@ pub fn insert_edu(
     destination: &ServerName,
     position: Position,
     edu: &str,
+    (worth, now): (Worth, i64),
 ) -> Result<()> {
     diesel::insert_into(outbox::table)
         .values((
             outbox::destination.eq(destination.as_str()),
             outbox::position.eq(position),
             outbox::edu.eq(edu),
+            outbox::expires_at.eq(worth.until(now)),
         ))
         .execute(conn)?;
     Ok(())
@@ -61,12 +82,14 @@ pub fn insert_edus(
     destinations: &[OwnedServerName],
     position: Position,
     edu: &str,
+    (worth, now): (Worth, i64),
 ) -> Result<()> {
     let row = |destination: &OwnedServerName| {
         (
             outbox::destination.eq(destination.to_string()),
             outbox::position.eq(position),
             outbox::edu.eq(edu.to_owned()),
+            outbox::expires_at.eq(worth.until(now)),
         )
     };
     for destinations in destinations.chunks(ROWS_MAX) {
@@ -121,6 +144,37 @@ pub fn delete_until(conn: &mut Conn, destination: &str, until: Position) -> Resu
     )
     .execute(conn)?;
     Ok(())
+}
+
+/// Drops, of the EDUs that wait for a destination after `after`, those that are of no worth any more, and the oldest
+/// where there are more than `most`. Answers how many went.
+pub fn drop_stale(
+    conn: &mut Conn,
+    destination: &str,
+    after: Position,
+    now: i64,
+    most: i64,
+) -> Result<usize> {
+    let edus = || {
+        outbox::table.filter(
+            outbox::destination
+                .eq(destination)
+                .and(outbox::position.gt(after))
+                .and(outbox::edu.is_not_null()),
+        )
+    };
+    let expired = diesel::delete(edus().filter(outbox::expires_at.lt(now))).execute(conn)?;
+    let last_too_many: Option<Position> = edus()
+        .select(outbox::position)
+        .order(outbox::position.desc())
+        .offset(most)
+        .first(conn)
+        .optional()?;
+    let too_many = match last_too_many {
+        Some(last) => diesel::delete(edus().filter(outbox::position.le(last))).execute(conn)?,
+        None => 0,
+    };
+    Ok(expired + too_many)
 }
 
 prepared! {
@@ -249,6 +303,32 @@ mod tests {
                 assert_eq!(all, ["b.test", "c.test"]);
                 assert_eq!(destinations(tx, Position(3))?, ["b.test"]);
                 assert!(destinations(tx, Position(5))?.is_empty());
+                Ok(())
+            });
+            checked.unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_stale_and_what_is_too_much_goes_but_no_event_and_nothing_on_its_way() {
+        on_both(|store| {
+            let checked = store.write_blocking(|tx| {
+                filled(tx);
+                let b = server_name!("b.test");
+                let day = 24 * 3600 * 1000;
+                for (position, worth) in [(6, Worth::Day), (7, Worth::Month), (8, Worth::Month)] {
+                    insert_edu(tx, b, Position(position), "{}", (worth, 0))?;
+                }
+                // The one at 4 is of before there was an age.
+                assert_eq!(drop_stale(tx, "b.test", Position(0), day, 10)?, 0);
+                assert_eq!(drop_stale(tx, "b.test", Position(6), day + 1, 10)?, 0);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), day + 1, 10)?, 1);
+                assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5, 7, 8]);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), day + 1, 2)?, 1);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), 30 * day, 2)?, 0);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), 30 * day + 1, 2)?, 2);
+                assert_eq!(positions(tx, "b.test", None), [1, 2, 5]);
+                assert_eq!(positions(tx, "c.test", None), [3]);
                 Ok(())
             });
             checked.unwrap();

@@ -319,6 +319,7 @@ diesel::table! {
         position -> BigInt,
         event_nid -> Nullable<BigInt>,
         edu -> Nullable<Text>,
+        expires_at -> Nullable<BigInt>,
     }
 }
 

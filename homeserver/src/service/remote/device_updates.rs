@@ -18,7 +18,8 @@ use crate::{
     storage::{
         Conn, Position, UserNid, cross_signing, device_keys,
         device_lists::{self, UpdateRow},
-        devices, members, outbox,
+        devices, members,
+        outbox::{self, Worth},
     },
 };
 
@@ -66,6 +67,7 @@ impl Remote {
         }
         for rows in rows.chunks(ROWS_AT_ONCE) {
             let (context, rows) = (self.context.clone(), rows.to_vec());
+            let now = context.clock.now_ms();
             let write = self.context.store.write(move |tx| {
                 let mut last = None;
                 for (update, row) in &rows {
@@ -78,7 +80,7 @@ impl Remote {
                         _ => tx.next_position()?,
                     };
                     last = Some((*update, position));
-                    outbox::insert_edu(tx, server, position, edu)?;
+                    outbox::insert_edu(tx, server, position, edu, (Worth::Month, now))?;
                 }
                 if let Some((_, position)) = last {
                     let context = context.clone();

@@ -2,6 +2,10 @@
 //!
 //! A transaction is fixed before it is sent: its number and the last position in it are stored, and until
 //! it is answered the same is sent again, also after a restart.
+//!
+//! What waits for a server that does not answer is bounded, at each attempt: of events the latest of each room stays
+//! after a while; EDUs go when they are of no worth any more ([`outbox::Worth`]), or the oldest when there are too
+//! many. A server that misses one about devices notices, and asks.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +41,8 @@ const LIMITS: Limits = Limits { timeout: Duration::from_secs(60), max_bytes: 1 <
 /// A transaction has no more rows than this.
 pub const WIDEST: usize = MAX_PDUS + MAX_EDUS;
 const ROWS_MAX: i64 = WIDEST as i64;
+/// How many EDUs wait for a server that does not answer.
+const EDUS_MAX: i64 = 10_000;
 
 /// How far the outbox has been looked at. The default: not at all.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +142,10 @@ impl Remote {
                 failing_since: None,
                 failures: 0,
             });
+            if row.failing_since.is_some() {
+                let after = row.in_flight_until.unwrap_or(Position(0));
+                outbox::drop_stale(tx, &name, after, now, EDUS_MAX)?;
+            }
             if let Some(until) = row.in_flight_until {
                 let waiting = outbox::waiting(tx, &name, Some(until), ROWS_MAX)?;
                 if !waiting.is_empty() {
