@@ -352,6 +352,7 @@ fn start_on(
         file: config.media.max_upload_bytes,
         user: config.media.max_bytes_per_user,
         keep_remote_days: config.media.keep_remote_days,
+        keep_remote_bytes: config.media.keep_remote_bytes,
     };
     let media = Arc::new(Media::new(media::Parts {
         store: core.store.clone(),

@@ -48,6 +48,8 @@ section! {
         max_bytes_per_user: Option<u64> = None => "10737418240",
         /// How many days content of other servers is kept after it was fetched; it is fetched again then.
         keep_remote_days: u32 = 90,
+        /// How much content of other servers is kept in all, in bytes; what was fetched first goes first.
+        keep_remote_bytes: u64 = 10 * 1024 * 1024 * 1024,
     }
 }
 

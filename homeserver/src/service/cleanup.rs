@@ -55,7 +55,7 @@ impl Cleanup {
         while self.store.write(forget).await? == CHUNK as usize {}
         self.store.write(move |tx| account_tokens::delete_expired(tx, now)).await?;
         while self.media.forget_expired(CHUNK).await? == CHUNK as usize {}
-        while self.media.forget_remote(CHUNK).await? == CHUNK as usize {}
+        while self.media.forget_remote(CHUNK).await? > 0 {}
         if now - self.swept_at.load(Ordering::Relaxed) >= SWEEP_EVERY {
             self.media.sweep().await?;
             self.swept_at.store(now, Ordering::Relaxed);

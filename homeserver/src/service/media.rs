@@ -69,6 +69,8 @@ pub struct Limits {
     pub user: Option<u64>,
     /// How long content of other servers is kept.
     pub keep_remote_days: u32,
+    /// How much of it is kept, in bytes.
+    pub keep_remote_bytes: u64,
 }
 
 /// Whether content of another server is fetched.
@@ -123,6 +125,8 @@ pub struct Media {
     remote: Arc<Remote>,
     /// Content of another server is fetched once at a time.
     fetching: Locks<(OwnedServerName, String)>,
+    /// What one other server may have us do at once.
+    shares: Locks<(OwnedServerName, u8)>,
     fetchers: Semaphore,
     stopping: CancellationToken,
 }
@@ -147,6 +151,7 @@ impl Media {
             thumbnailers: Semaphore::new(thumbnail::AT_ONCE),
             remote,
             fetching: Locks::default(),
+            shares: Locks::default(),
             fetchers: Semaphore::new(remote::AT_ONCE),
             store,
             clock,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
 use super::{Conn, each_backend, schema::remote_media};
 use crate::error::Result;
@@ -48,6 +48,30 @@ pub fn delete_fetched_before(conn: &mut Conn, before: i64, at_most: i64) -> Resu
     Ok(old.len())
 }
 
+/// Forgets the oldest where all takes more than `most` bytes, at most so much; returns how much.
+pub fn delete_beyond(conn: &mut Conn, most: i64, at_most: i64) -> Result<usize> {
+    let total = sql::<BigInt>("CAST(COALESCE(SUM(size), 0) AS BIGINT)");
+    let mut total: i64 = remote_media::table.select(total).first(conn)?;
+    if total <= most {
+        return Ok(0);
+    }
+    let oldest: Vec<(String, String, i64)> = remote_media::table
+        .select((remote_media::server_name, remote_media::media_id, remote_media::size))
+        .order(remote_media::fetched_at)
+        .limit(at_most)
+        .load(conn)?;
+    let mut deleted = 0;
+    for (server_name, media_id, size) in &oldest {
+        if total <= most {
+            break;
+        }
+        diesel::delete(remote_media::table.find((server_name, media_id))).execute(conn)?;
+        total -= size;
+        deleted += 1;
+    }
+    Ok(deleted)
+}
+
 /// Those of `hashes` that a row names.
 pub fn known(conn: &mut Conn, hashes: &[Vec<u8>]) -> Result<HashSet<Vec<u8>>> {
     let known: Vec<Vec<u8>> = remote_media::table
@@ -86,6 +110,35 @@ mod tests {
                     assert_eq!(delete_fetched_before(tx, 20, 500)?, 1);
                     assert_eq!(find(tx, "a.test", "old")?, None);
                     assert_eq!(find(tx, "a.test", "new")?, Some(row("new", 20)));
+                    Ok(())
+                })
+                .unwrap();
+        });
+    }
+
+    #[test]
+    fn the_oldest_goes_where_all_takes_too_much() {
+        on_both(|store| {
+            store
+                .write_blocking(|tx| {
+                    for number in 1..=5_u8 {
+                        let row = RemoteMedia {
+                            server_name: "a.test".to_owned(),
+                            media_id: number.to_string(),
+                            fetched_at: 100 - i64::from(number),
+                            sha256: vec![number; 32],
+                            size: 10,
+                            content_type: None,
+                            filename: None,
+                        };
+                        insert(tx, &row)?;
+                    }
+                    assert_eq!(delete_beyond(tx, 50, 500)?, 0);
+                    assert_eq!(delete_beyond(tx, 49, 500)?, 1);
+                    assert_eq!(find(tx, "a.test", "5")?, None);
+                    assert_eq!(delete_beyond(tx, 0, 2)?, 2);
+                    assert!(find(tx, "a.test", "2")?.is_some());
+                    assert_eq!(find(tx, "a.test", "3")?, None);
                     Ok(())
                 })
                 .unwrap();

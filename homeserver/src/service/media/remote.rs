@@ -14,6 +14,8 @@ use crate::{
 
 /// Fetched at once; more wait.
 pub const AT_ONCE: usize = 16;
+/// Fetched at once from one server, so that a slow one leaves something for the others.
+const OF_ONE_SERVER: u8 = 4;
 const ID_LENGTH: usize = 255;
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
@@ -42,6 +44,8 @@ impl Media {
             return Ok(kept);
         }
         let fetched = async {
+            let share = media_id.bytes().fold(0, u8::wrapping_add) % OF_ONE_SERVER;
+            let _share = self.shares.lock(&(server.clone(), share)).await;
             let _permit = self.fetchers.acquire().await.map_err(|_| Error::Stopping)?;
             self.fetch(server, media_id, wait).await
         };
@@ -84,10 +88,15 @@ impl Media {
         row.map(content).transpose()
     }
 
-    /// Forgets content of other servers whose time is over, at most so much; returns how much.
+    /// Forgets content of other servers whose time is over or that is too much, at most so much; returns how much.
     pub async fn forget_remote(&self, at_most: i64) -> Result<usize> {
         let before = self.clock.now_ms() - i64::from(self.limits.keep_remote_days) * DAY;
-        let delete = move |conn: &mut _| remote_media::delete_fetched_before(conn, before, at_most);
+        let most = i64::try_from(self.limits.keep_remote_bytes).unwrap_or(i64::MAX);
+        let delete =
+            move |conn: &mut _| match remote_media::delete_fetched_before(conn, before, at_most)? {
+                0 => remote_media::delete_beyond(conn, most, at_most),
+                deleted => Ok(deleted),
+            };
         self.store.write(move |tx| delete(tx)).await
     }
 }
