@@ -101,7 +101,10 @@ impl Scheme for ServerSignatures {
         let signed = signed
             .body(body)
             .map_err(|error| Error::invalid_param(format!("The request is malformed: {error}")))?;
+        let address = ctx.rate_limited_caller();
+        ctx.rate_limits.unproven(&address)?;
         let origin = ctx.remote.authenticate(&signed).await?;
+        ctx.rate_limits.proven(&address);
         // Held until the request is answered.
         let permit = ctx.rate_limits.origin(&origin).await?;
         request.extensions_mut().insert(permit);

@@ -81,6 +81,7 @@ pub struct RateLimits {
     registration: Bucket,
     requests: [Bucket; Kind::COUNT],
     federation: Bucket,
+    unproven: Bucket,
     origins: Origins,
 }
 
@@ -143,6 +144,7 @@ impl RateLimits {
             registration: Bucket::new(5, Duration::from_secs(10)),
             requests: Kind::ALL.map(Kind::bucket),
             federation: Bucket::new(origins::BURST, origins::INTERVAL),
+            unproven: Bucket::new(500, Duration::from_secs(1)),
             origins: Origins::default(),
         }
     }
@@ -160,6 +162,17 @@ impl RateLimits {
     /// A registration, by the caller's address.
     pub fn registration(&self, address: &str) -> Result<()> {
         self.take(&self.registration, address)
+    }
+
+    /// A request that says which server it is of, by the caller's address: to know, that server may have to be
+    /// looked for. Counts until it is [proven](Self::proven).
+    pub fn unproven(&self, address: &str) -> Result<()> {
+        self.take(&self.unproven, address)
+    }
+
+    /// It is.
+    pub fn proven(&self, address: &str) {
+        self.unproven.give_back(self.hasher.hash_one(address));
     }
 
     /// A request of a user.
@@ -207,6 +220,13 @@ impl Bucket {
         empty_at.insert(key, at);
         Ok(())
     }
+
+    /// One of those that were taken does not count.
+    fn give_back(&self, key: u64) {
+        if let Some(at) = self.empty_at.lock().get_mut(&key) {
+            *at = at.checked_sub(self.interval).unwrap_or(*at);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +251,9 @@ mod tests {
         }
         assert_eq!(bucket.take(1, now), Err(Duration::from_secs(1)));
         bucket.take(2, now).unwrap();
+        bucket.take(1, now + Duration::from_secs(1)).unwrap();
+        assert!(bucket.take(1, now + Duration::from_secs(1)).is_err());
+        bucket.give_back(1);
         bucket.take(1, now + Duration::from_secs(1)).unwrap();
         assert!(bucket.take(1, now + Duration::from_secs(1)).is_err());
     }

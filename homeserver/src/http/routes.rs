@@ -239,6 +239,7 @@ pub fn routes() -> Routes {
     routes.add(federation::space::get_hierarchy);
     routes.add(federation::query::get_room_information);
     routes.add(federation::query::get_profile_information);
+    routes.add_raw(Method::GET, federation::query::OTHER, federation::query::query);
 
     routes
 }
