@@ -39,7 +39,8 @@ impl Joins {
     ) -> Result<OwnedRoomId> {
         let (room_id, mut via) = self.find(room, via).await?;
         if let Some(signed) = signed {
-            self.remote.accept_third_party_invite(&room_id, &caller.user_id, signed).await?;
+            let user = &caller.user_id;
+            self.remote.accept_third_party_invite(&room_id, &via, user, signed).await?;
         }
         match self.rooms.join_local(caller, &room_id, reason.clone()).await? {
             LocalJoin::Joined(info) => {

@@ -31,7 +31,7 @@ use super::{Remote, refused, unsupported_version};
 use crate::{
     error::{Error, Result},
     room::{
-        check,
+        auth, check,
         event::{Pdu, create_of_room_id},
         version,
     },
@@ -46,7 +46,7 @@ use crate::{
 };
 
 /// How many servers are asked, one after another.
-const SERVERS_MAX: usize = 10;
+pub(super) const SERVERS_MAX: usize = 10;
 
 /// A user of this server who wants to join, or to leave.
 pub struct Joiner {
@@ -317,6 +317,9 @@ fn check_create(server: &ServerName, info: &RoomInfo, state: &[Pdu]) -> Result<(
     {
         return Err(wrong("a create event that does not make the room's id"));
     }
+    // So nobody but the room's own server can say of which version it is.
+    auth::check_auth_events(info.rules, create, |_| None)
+        .map_err(|error| wrong(&format!("a create event that may not be: {error}")))?;
     let mut places = HashMap::new();
     for event in state {
         let Some(place) = event.state_key_pair() else {

@@ -3,16 +3,16 @@
 //!
 //! 1. The user shows us the signed token when joining (`third_party_signed`).
 //! 2. A room that we are in: we make the invite ourselves, whoever left the token.
-//! 3. Another: the server of who left the token is asked (`exchange_third_party_invite`); it makes the invite and
-//!    has us sign it, like any other.
+//! 3. Another: the server of who left the token is asked (`exchange_third_party_invite`), then those that may help;
+//!    one of them makes the invite and has us sign it, like any other.
 //!
 //! The authorisation rules check the signature.
 //! <https://spec.matrix.org/v1.19/server-server-api/#third-party-invites>
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use ruma::{
-    OwnedUserId, RoomId, ServerName, UserId,
+    OwnedServerName, OwnedUserId, RoomId, ServerName, UserId,
     api::{client::membership::ThirdPartySigned, federation::thirdparty::exchange_invite},
     events::{StateEventType, TimelineEventType},
     serde::Raw,
@@ -21,7 +21,11 @@ use sealpost_federation::client::Limits;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Remote, join::Refusals, refused};
+use super::{
+    Remote,
+    join::{Refusals, SERVERS_MAX},
+    refused,
+};
 use crate::{
     error::{Error, Result},
     room::build::Draft,
@@ -74,10 +78,11 @@ impl Remote {
         }
     }
 
-    /// Has a user of ours invited who shows a signed token.
+    /// Has a user of ours invited who shows a signed token. `via` are servers that may help.
     pub async fn accept_third_party_invite(
         &self,
         room_id: &RoomId,
+        via: &[OwnedServerName],
         user: &UserId,
         signed: ThirdPartySigned,
     ) -> Result<()> {
@@ -101,27 +106,42 @@ impl Remote {
         }
         let content = Raw::new(&invite.content(None)).map_err(malformed)?.cast_unchecked();
         let mut refusals = Refusals::default();
-        let servers = [Some(invite.sender.server_name()), room_id.server_name()];
-        for server in servers.into_iter().flatten() {
-            if server == self.context.server_name {
+        for server in self.who_may_invite(room_id, via, &invite) {
+            if let Err(error) = self.check_policy(&server) {
+                refusals.add(&server, error);
                 continue;
             }
-            self.check_policy(server)?;
             let request = exchange_invite::v1::Request::new(
                 room_id.to_owned(),
                 invite.sender.clone(),
                 invite.invited.clone(),
                 content.clone(),
             );
-            match self.client.send(server, request, Limits::SMALL).await {
+            match self.client.send(&server, request, Limits::SMALL).await {
                 Ok(_) => {
-                    self.signs_of_life.heard_from(server);
+                    self.signs_of_life.heard_from(&server);
                     return Ok(());
                 }
-                Err(error) => refusals.add(server, refused(server, error)),
+                Err(error) => refusals.add(&server, refused(&server, error)),
             }
         }
         Err(refusals.into_error())
+    }
+
+    /// Whom to ask for an invite, each once.
+    fn who_may_invite(
+        &self,
+        room_id: &RoomId,
+        via: &[OwnedServerName],
+        invite: &Invite,
+    ) -> Vec<OwnedServerName> {
+        let mut servers = vec![invite.sender.server_name().to_owned()];
+        servers.extend_from_slice(via);
+        servers.extend(room_id.server_name().map(ToOwned::to_owned));
+        let mut seen = HashSet::new();
+        servers.retain(|server| *server != self.context.server_name && seen.insert(server.clone()));
+        servers.truncate(SERVERS_MAX);
+        servers
     }
 
     /// In a room that we are in. The invite needs no signature but that of the token: it may be ours, whoever

@@ -356,20 +356,25 @@ pub(super) fn remote(
         entry: matches!(remote.before, Before::Entry(_)),
         relay: remote.relay,
         past: None,
-        followed: is_followed(conn, tip, &pdu.event_id)?,
+        followed: is_followed(context, conn, tip, &pdu.event_id)?,
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
 }
 
 /// Whether an event that came over a gap follows this one: it comes late, and where the room goes on is after
 /// that one. Soft-failed and rejected events end nothing.
-fn is_followed(conn: &mut Conn, tip: &Tip, event_id: &EventId) -> Result<bool> {
+fn is_followed(context: &Context, conn: &mut Conn, tip: &Tip, event_id: &EventId) -> Result<bool> {
     let follows = |event: &Event| {
         let counts = !event.outlier && !event.rejected && !event.soft_failed;
         counts && event.pdu.prev_events.iter().any(|prev| prev == event_id)
     };
-    Ok(tip.pending().any(|event| follows(event))
-        || events::is_followed(conn, tip.info.nid, event_id)?)
+    if tip.pending().any(|event| follows(event)) {
+        return Ok(true);
+    }
+    let (room, anywhere) = (tip.info.nid, (Position(i64::MIN), Position(i64::MAX)));
+    // Nothing is missing in most rooms, which costs no query.
+    Ok(context.gaps.newest(conn, room, anywhere)?.is_some()
+        && events::is_followed(conn, room, event_id)?)
 }
 
 /// A state of the room as another server told it, kept as a difference from the nearest of `known` where that is

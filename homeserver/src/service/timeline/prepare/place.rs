@@ -201,7 +201,9 @@ pub(super) fn place(
             changes.state.retain(|&(key, _)| Some(key) == state_key_nid);
         }
         hot_states.push(state);
-        if placing.relay || event.pdu.sender.server_name() == context.server_name {
+        // Of our entry the server that helped with it tells the others.
+        let is_ours = event.pdu.sender.server_name() == context.server_name && !placing.entry;
+        if placing.relay || is_ours {
             let mut servers = (*servers_before).clone();
             servers.extend((*tip.servers).clone());
             servers.remove(event.pdu.sender.server_name());
