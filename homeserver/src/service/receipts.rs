@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use ruma::{
     EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
-    api::federation::transactions::edu::{ReceiptData, ReceiptMap},
-    events::receipt::ReceiptThread,
+    api::federation::transactions::edu::ReceiptData, events::receipt::ReceiptThread,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -129,24 +128,34 @@ impl Receipts {
     }
 }
 
-/// Takes in the receipts of one room from another server, each of a user of that server. Those of events that we
-/// don't have, of users who are not in the room, and those that would go back are left out.
+/// A receipt of a user of another server.
+pub(super) type Received = (OwnedUserId, ReceiptData);
+
+/// Takes in the receipts of one room from another server, each of a user of that server. Those of users who are not
+/// in the room, and those that would go back are left out. Answers those of events that have no place here.
 pub(super) async fn received(
     context: &Arc<Context>,
     room: RoomNid,
-    receipts: ReceiptMap,
-) -> Result<()> {
+    receipts: Vec<Received>,
+) -> Result<Vec<Received>> {
     let cloned = context.clone();
     let read = context.store.read(move |conn| {
-        let mut placed = Vec::new();
-        for (user_id, receipt) in receipts.read {
-            placed.extend(place_received(&cloned, conn, room, user_id, receipt)?);
+        let (mut placed, mut early) = (Vec::new(), Vec::new());
+        for received in receipts {
+            let Some(user) = member(&cloned, conn, room, &received.0)? else { continue };
+            let Some(event_id) = received.1.event_ids.first() else { continue };
+            let event = cloned.events.by_id(conn, event_id)?;
+            if event.is_none_or(|event| event.outlier) {
+                early.push(received);
+            } else {
+                placed.extend(place_received(&cloned, conn, room, user, received)?);
+            }
         }
-        Ok(placed)
+        Ok((placed, early))
     });
-    let placed = read.await?;
+    let (placed, early) = read.await?;
     if placed.is_empty() {
-        return Ok(());
+        return Ok(early);
     }
     let cloned = context.clone();
     let write = context.store.write(move |tx| {
@@ -161,21 +170,29 @@ pub(super) async fn received(
         }
         Ok(())
     });
-    write.await
+    write.await?;
+    Ok(early)
+}
+
+/// A user who is in the room.
+fn member(
+    context: &Context,
+    conn: &mut Conn,
+    room: RoomNid,
+    user_id: &UserId,
+) -> Result<Option<UserNid>> {
+    let Some(user) = context.store.users().find(conn, user_id)? else { return Ok(None) };
+    let member = members::get(conn, room, user)?;
+    Ok(member.is_some_and(|member| member.membership == "join").then_some(user))
 }
 
 fn place_received(
     context: &Context,
     conn: &mut Conn,
     room: RoomNid,
-    user_id: OwnedUserId,
-    ReceiptData { data, event_ids, .. }: ReceiptData,
+    user: UserNid,
+    (user_id, ReceiptData { data, event_ids, .. }): Received,
 ) -> Result<Option<(UserNid, i64, Placed)>> {
-    let Some(user) = context.store.users().find(conn, &*user_id)? else { return Ok(None) };
-    let member = members::get(conn, room, user)?;
-    if member.is_none_or(|member| member.membership != "join") {
-        return Ok(None);
-    }
     let Some(event_id) = event_ids.into_iter().next() else { return Ok(None) };
     let ts = data.ts.map_or_else(|| context.clock.now_ms(), |ts| i64::from(ts.0));
     let marker = Marker { kind: MarkerKind::Read, event_id, thread: data.thread };

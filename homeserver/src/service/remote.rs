@@ -16,6 +16,7 @@ mod device_lists;
 mod device_updates;
 mod devices;
 pub mod directory;
+mod early_receipts;
 pub mod edu;
 mod fetch;
 pub mod invite;
@@ -54,8 +55,8 @@ use sealpost_federation::{
 use tokio::sync::Semaphore;
 
 use self::{
-    acl::Acls, locks::Locks, others::OtherServers, pending::Pending, signs_of_life::SignsOfLife,
-    spaces::Spaces,
+    acl::Acls, early_receipts::EarlyReceipts, locks::Locks, others::OtherServers, pending::Pending,
+    signs_of_life::SignsOfLife, spaces::Spaces,
 };
 use super::{
     device_lists::DeviceLists,
@@ -92,6 +93,7 @@ pub struct Remote {
     /// One look at a user's devices at a time.
     fetching_devices: Locks<OwnedUserId>,
     pending: Arc<Pending>,
+    early_receipts: EarlyReceipts,
     /// One join of this server to a room at a time.
     joining: Locks<ruma::OwnedRoomId>,
     spaces: Spaces,
@@ -141,6 +143,7 @@ impl Remote {
             presence,
             origins: Locks::default(),
             pending: Arc::default(),
+            early_receipts: EarlyReceipts::default(),
             joining: Locks::default(),
             spaces: Spaces::default(),
             backfilling: Locks::default(),
@@ -153,8 +156,11 @@ impl Remote {
         &self,
         request: &http::Request<impl AsRef<[u8]> + Sync>,
     ) -> Result<OwnedServerName> {
-        let unauthorized = |error: FederationError| {
-            Error::matrix(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, error.to_string())
+        let unauthorized = |error: FederationError| match error {
+            FederationError::Body(_) => Error::bad_json(error.to_string()),
+            error => {
+                Error::matrix(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, error.to_string())
+            }
         };
         let own_name = &self.context.server_name;
         let claim = request_auth::claim(request, own_name).map_err(unauthorized)?;

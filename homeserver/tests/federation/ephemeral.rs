@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use ruma::{EventId, RoomVersionId};
 use serde_json::{Value, json};
 
 use crate::{
     network::{Fault, Network},
+    puppet::{Puppet, Reply},
     user::{User, encode},
 };
 
@@ -121,4 +123,45 @@ async fn typing_receipts_and_presence_cross_in_both_directions() {
             .is_some_and(|receipts| receipts[&event]["m.read"][&bob.id]["ts"].is_i64())
     })
     .await;
+}
+
+/// As when a receipt comes straight from its server and the event does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_comes_before_its_event_counts_when_the_event_is_there() {
+    let network = Network::new();
+    let a = network.start("a.test").await;
+    let puppet = Puppet::start(&network, "puppet.test").await;
+    let alice = a.register("alice").await;
+    let new = json!({ "room_version": "11", "preset": "public_chat" });
+    let id = alice.create_room(new).await;
+    let room = puppet.join("a.test", &id, RoomVersionId::V11).await;
+    let (gap, gap_raw) = puppet.sign(&mut puppet.draft(&room, "in a gap"), room.rules);
+    let mut after = room.clone();
+    (after.last, after.depth) = (gap.clone(), room.depth + 1);
+    let (_, last) = puppet.sign(&mut puppet.draft(&after, "after the gap"), room.rules);
+
+    let receipt = |user: &str, event: &EventId| {
+        json!({ "edu_type": "m.receipt", "content": {
+            &id: { "m.read": { user: { "event_ids": [event], "data": { "ts": 1 } } } },
+        } })
+    };
+    let own = receipt(room.user.as_str(), &gap);
+    let foreign = receipt("@stranger:puppet.test", &gap);
+    puppet.transaction("a.test", Vec::new(), vec![own, foreign]).await.unwrap();
+    let missing = json!({ "events": [serde_json::from_str::<Value>(gap_raw.get()).unwrap()] });
+    puppet.script.set(move |asked| {
+        let is_asked = asked.path.contains("/get_missing_events/");
+        is_asked.then(|| Reply::Json(200, missing.clone()))
+    });
+    puppet.transaction("a.test", vec![last], Vec::new()).await.unwrap();
+    alice.sees(&id, &["in a gap", "after the gap"]).await;
+    until(&alice, "the receipt", |sync| {
+        content(sync, &id, "m.receipt").is_some_and(|receipts| {
+            let readers = receipts[gap.as_str()]["m.read"].as_object().unwrap();
+            assert_eq!(readers.len(), 1);
+            readers.contains_key(room.user.as_str())
+        })
+    })
+    .await;
+    a.stop().await;
 }

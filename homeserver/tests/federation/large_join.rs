@@ -82,7 +82,7 @@ fn room(puppet: &Puppet, id: &OwnedRoomId, members: usize, others: usize) -> Lar
     LargeRoom { state, power_levels, join_rules, create, last: newest, closed }
 }
 
-fn high_water_kib(process: u32) -> u64 {
+pub fn high_water_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

@@ -335,3 +335,23 @@ async fn answers_that_trickle_or_never_end_are_given_up_while_others_are_served(
     assert!(begun.elapsed() < Duration::from_secs(45));
     stage.a.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_well_known_file_without_end_is_not_read_on() {
+    let network = Network::new();
+    let (b, puppet) = (network.start("b.test").await, Puppet::start(&network, "puppet.test").await);
+    let bob = b.register("bob").await;
+    puppet.script.set(|asked| match asked.path.as_str() {
+        "/.well-known/matrix/server" => Some(Reply::Endless),
+        path if path.contains("/query/profile") => {
+            Some(Reply::Json(200, json!({ "displayname": "Mallory" })))
+        }
+        _ => None,
+    });
+    let path = format!("profile/{}", encode("@mallory:puppet.test"));
+    assert_eq!(bob.call(Method::GET, &path, json!({})).await["displayname"], "Mallory");
+    // What is on its way when the connection is closed is taken by nobody.
+    let poured = puppet.poured.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((50 << 10..32 << 20).contains(&poured), "{poured} bytes");
+    b.stop().await;
+}

@@ -13,10 +13,11 @@ use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ruma::OwnedServerName;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use sealpost_federation::{
     Client, Error, SigningKey,
     client::ClientOptions,
-    discovery::dns::{Resolver, Service},
+    discovery::dns::{Resolver, Service, SystemResolver},
 };
 use sealpost_homeserver::{
     boot::{Running, start_resolving},
@@ -321,15 +322,44 @@ impl Network {
 
     /// What signs with `key` and sends in the name of a server.
     pub fn client_as(&self, name: &str, key: SigningKey) -> Client {
+        self.client_by(name, key, self.seen_from(name))
+    }
+
+    /// The same, finding others by the machine's names.
+    pub fn outside_client_as(&self, name: &str, key: SigningKey) -> Client {
+        self.client_by(name, key, Arc::new(SystemResolver::new()))
+    }
+
+    fn client_by(&self, name: &str, key: SigningKey, resolver: Arc<dyn Resolver>) -> Client {
         let folder = self.authority.folder.path();
         let options = ClientOptions {
             ca_files: vec![folder.join("ca.pem")],
             allow_private_addresses: true,
             ..ClientOptions::default()
         };
-        let resolver = self.seen_from(name);
         let name = OwnedServerName::try_from(name).unwrap();
         Client::new(name, key, &options, resolver).unwrap()
+    }
+
+    /// A client without a name that finds one server, as others do.
+    pub fn http(&self, server: &Server) -> reqwest::Client {
+        let mut roots = rustls::RootCertStore::empty();
+        let authority = self.authority.folder.path().join("ca.pem");
+        roots.add_parsable_certificates(
+            CertificateDer::pem_file_iter(authority).unwrap().map(Result::unwrap),
+        );
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        reqwest::Client::builder()
+            .no_proxy()
+            .resolve(&server.name, server.federation)
+            .tls_backend_preconfigured(tls)
+            .build()
+            .unwrap()
     }
 
     /// Where the signing key of the server of this name is.

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -71,6 +74,8 @@ pub struct Puppet {
     pub keys: Arc<Mutex<Raw<ServerSigningKeys>>>,
     /// The paths asked, but for the key.
     pub seen: Arc<Mutex<Vec<String>>>,
+    /// How many bytes of answers without end were taken.
+    pub poured: Arc<AtomicUsize>,
     client: Client,
     accepting: AbortHandle,
 }
@@ -109,6 +114,10 @@ pub fn now() -> i64 {
     i64::from(MilliSecondsSinceUnixEpoch::now().get())
 }
 
+fn signing_key() -> SigningKey {
+    SigningKey::from_seed("p", &[77; 32]).unwrap()
+}
+
 fn time(at: i64) -> MilliSecondsSinceUnixEpoch {
     MilliSecondsSinceUnixEpoch(UInt::try_from(at).unwrap())
 }
@@ -136,7 +145,8 @@ impl Puppet {
     pub async fn start(network: &Network, name: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         network.link_to(name, listener.local_addr().unwrap());
-        Self::serve(network, &network.certify(name), name, listener)
+        let client = network.client_as(name, signing_key());
+        Self::serve(&network.certify(name), name, listener, client)
     }
 
     /// The same with its address as its name, for servers that use the real DNS.
@@ -144,10 +154,11 @@ impl Puppet {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let name = listener.local_addr().unwrap().to_string();
         let folder = network.authority().certify("puppet", "127.0.0.1");
-        Self::serve(network, &folder, &name, listener)
+        let client = network.outside_client_as(&name, signing_key());
+        Self::serve(&folder, &name, listener, client)
     }
 
-    fn serve(network: &Network, folder: &Path, name: &str, listener: TcpListener) -> Self {
+    fn serve(folder: &Path, name: &str, listener: TcpListener, client: Client) -> Self {
         let certificates: Vec<CertificateDer<'static>> =
             CertificateDer::pem_file_iter(folder.join("cert.pem"))
                 .unwrap()
@@ -164,11 +175,18 @@ impl Puppet {
         let acceptor = TlsAcceptor::from(Arc::new(tls));
 
         let name = OwnedServerName::try_from(name).unwrap();
-        let key = SigningKey::from_seed("p", &[77; 32]).unwrap();
+        let key = signing_key();
         let keys = keys_of(&name, &key, None, now() + 3_600_000);
         let (script, keys) = (Script::default(), Arc::new(Mutex::new(keys)));
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let front = Front { script: script.clone(), keys: keys.clone(), seen: seen.clone() };
+        let poured = Arc::new(AtomicUsize::new(0));
+        let (own_script, own_keys) = (script.clone(), keys.clone());
+        let front = Front {
+            script: own_script,
+            keys: own_keys,
+            seen: seen.clone(),
+            poured: poured.clone(),
+        };
         let accepting = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (acceptor, front) = (acceptor.clone(), front.clone());
@@ -179,8 +197,7 @@ impl Puppet {
                 });
             }
         });
-        let client = network.client_as(name.as_str(), key.clone());
-        Self { name, key, script, keys, seen, client, accepting: accepting.abort_handle() }
+        Self { name, key, script, keys, seen, poured, client, accepting: accepting.abort_handle() }
     }
 
     /// How often a path that begins so was asked.
@@ -343,6 +360,7 @@ struct Front {
     script: Script,
     keys: Arc<Mutex<Raw<ServerSigningKeys>>>,
     seen: Arc<Mutex<Vec<String>>>,
+    poured: Arc<AtomicUsize>,
 }
 
 impl Front {
@@ -384,6 +402,7 @@ impl Front {
                 let piece = vec![b' '; 64 * 1024];
                 loop {
                     stream.write_all(&piece).await?;
+                    self.poured.fetch_add(piece.len(), Ordering::Relaxed);
                 }
             }
         }

@@ -116,7 +116,7 @@ impl Remote {
         event_id: &OwnedEventId,
     ) -> Result<()> {
         let request = get_event_authorization::v1::Request::new(info.id.clone(), event_id.clone());
-        let answer = self.spooled(origin, info, request, Limits::STATE).await?;
+        let answer = self.spooled(origin, info, request, Limits::AUTH_CHAIN).await?;
         self.keep_checked(info, answer.auth_chain).await
     }
 
@@ -153,7 +153,7 @@ impl Remote {
     ) -> Result<Vec<OwnedEventId>> {
         let failed = |error| refused(origin, error);
         let request = get_room_state_ids::v1::Request::new(event_id.clone(), info.id.clone());
-        let ids = self.client.send(origin, request, Limits::STATE).await.map_err(failed)?;
+        let ids = self.client.send(origin, request, Limits::EVENT_IDS).await.map_err(failed)?;
         if ids.pdu_ids.len() + ids.auth_chain_ids.len() > STATE_MAX {
             return Err(Error::forbidden("The room's state is too large"));
         }
@@ -172,13 +172,7 @@ impl Remote {
             }
             self.keep_checked(info, events).await?;
         } else {
-            let found: Vec<_> = stream::iter(missing)
-                .map(|id| async move { self.event(origin, &id).await })
-                .buffer_unordered(SINGLE_AT_ONCE)
-                .filter_map(|event| async move { event })
-                .collect()
-                .await;
-            self.keep(info, found).await?;
+            self.fetch_events(origin, info, missing).await?;
         }
         Ok(ids.pdu_ids)
     }
@@ -228,6 +222,22 @@ impl Remote {
             events = rest;
         }
         Ok(())
+    }
+
+    /// Fetches events one by one, as far as `origin` has them, and keeps them as outliers.
+    pub(super) async fn fetch_events(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        ids: impl IntoIterator<Item = OwnedEventId>,
+    ) -> Result<()> {
+        let found: Vec<_> = stream::iter(ids.into_iter().take(SINGLE_MAX))
+            .map(|id| async move { self.event(origin, &id).await })
+            .buffer_unordered(SINGLE_AT_ONCE)
+            .filter_map(|event| async move { event })
+            .collect()
+            .await;
+        self.keep(info, found).await
     }
 
     pub(super) async fn event(

@@ -5,6 +5,7 @@
 //!    - auth events: fetched, kept as outliers, append again;
 //!    - prev events: first the events between what we have and this one (`get_missing_events`), each
 //!      appended; where a gap stays, the state after the missing event (`state_ids`), then append on that.
+//!      A server that has none of them is not asked for a state.
 
 use std::sync::Arc;
 
@@ -92,6 +93,10 @@ impl Remote {
             return Ok(outcome);
         }
         let between = match self.missing_events(origin, info, &pdu).await {
+            // It does not have them either, or keeps them back: no state is taken on its word alone.
+            Ok(between) if between.is_empty() => {
+                return self.append(origin, info, RemoteEvent::new(pdu)).await;
+            }
             Ok(between) => between,
             Err(error) => {
                 tracing::debug!(%origin, room = %info.id, %error, "missing events not fetched");
@@ -144,10 +149,22 @@ impl Remote {
     ) -> Result<Outcome> {
         for _ in 0..AUTH_ATTEMPTS {
             match self.timeline.append_remote(info.nid, event.clone()).await? {
-                Outcome::MissingAuth(_) => {
-                    self.fetch_auth_chain(origin, info, &event.pdu.event_id).await?;
+                Outcome::MissingAuth(missing) => {
+                    match self.fetch_auth_chain(origin, info, &event.pdu.event_id).await {
+                        // It may have them all the same.
+                        Err(error @ Error::Matrix { .. }) => {
+                            tracing::debug!(%origin, %error, "no auth chain of an event");
+                            self.fetch_events(origin, info, missing).await?;
+                        }
+                        fetched => fetched?,
+                    }
                 }
-                outcome => return Ok(outcome),
+                outcome => {
+                    if let Outcome::Accepted(event) = &outcome {
+                        self.placed(info.nid, &event.pdu.event_id).await?;
+                    }
+                    return Ok(outcome);
+                }
             }
         }
         Err(Error::forbidden("The events that would authorise this one cannot be had"))

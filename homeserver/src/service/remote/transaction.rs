@@ -145,7 +145,12 @@ impl Remote {
                 Some(Ok(Outcome::MissingPrev(_) | Outcome::MissingAuth(_))) | None => {
                     self.receive(origin, &info, pdu).await
                 }
-                Some(outcome) => outcome,
+                Some(outcome) => {
+                    if let Ok(Outcome::Accepted(event)) = &outcome {
+                        self.placed(info.nid, &event.pdu.event_id).await?;
+                    }
+                    outcome
+                }
             };
             let answer = match outcome {
                 Ok(outcome) => verdict(&outcome),

@@ -2,10 +2,7 @@
 
 use ruma::{OwnedServerName, api::federation::transactions::edu::ReceiptContent};
 
-use crate::{
-    error::Result,
-    service::{receipts, remote::Remote},
-};
+use crate::{error::Result, service::remote::Remote};
 
 impl Remote {
     pub(super) async fn take_in_receipts(
@@ -18,7 +15,7 @@ impl Remote {
                 continue;
             }
             if let Some(info) = self.room_of_edu(origin, &room_id).await? {
-                receipts::received(&self.context, info.nid, room).await?;
+                self.take_in_receipts_of(info.nid, room).await?;
             }
         }
         Ok(())

@@ -1,0 +1,127 @@
+//! Receipts that came before the event they are about: faster than the event, which comes from its own server, or
+//! than what is fetched into a gap. They wait in memory, bounded, until the event has its place.
+
+use std::collections::{HashMap, HashSet};
+
+use parking_lot::Mutex;
+use ruma::{EventId, api::federation::transactions::edu::ReceiptMap};
+
+use super::Remote;
+use crate::{
+    error::Result,
+    service::receipts::{self, Received},
+    storage::RoomNid,
+};
+
+/// In how many rooms receipts may wait, and how many in each; the oldest goes first.
+const ROOMS_MAX: usize = 1_000;
+const EACH_MAX: usize = 100;
+
+#[derive(Default)]
+pub struct EarlyReceipts(Mutex<HashMap<RoomNid, Vec<Received>>>);
+
+impl EarlyReceipts {
+    /// Has receipts wait, each in the place of an older one of the same user in the same thread.
+    fn keep(&self, room: RoomNid, early: Vec<Received>) {
+        let mut rooms = self.0.lock();
+        if rooms.len() >= ROOMS_MAX && !rooms.contains_key(&room) {
+            return;
+        }
+        let waiting = rooms.entry(room).or_default();
+        for early in early {
+            waiting.retain(|known| !is_replaced(known, &early));
+            if waiting.len() >= EACH_MAX {
+                waiting.remove(0);
+            }
+            waiting.push(early);
+        }
+    }
+
+    /// Takes off what waits for an event.
+    fn take(&self, room: RoomNid, event_id: &EventId) -> Vec<Received> {
+        let mut rooms = self.0.lock();
+        let Some(waiting) = rooms.get_mut(&room) else { return Vec::new() };
+        let is_about = |(_, receipt): &mut Received| {
+            receipt.event_ids.first().is_some_and(|about| about == event_id)
+        };
+        let taken = waiting.extract_if(.., is_about).collect();
+        if waiting.is_empty() {
+            rooms.remove(&room);
+        }
+        taken
+    }
+}
+
+fn is_replaced((user, known): &Received, (by, new): &Received) -> bool {
+    user == by && known.data.thread == new.data.thread
+}
+
+impl Remote {
+    /// Takes in the receipts of one room.
+    pub(super) async fn take_in_receipts_of(
+        &self,
+        room: RoomNid,
+        receipts: ReceiptMap,
+    ) -> Result<()> {
+        let early = receipts::received(&self.context, room, receipts.read.into_iter().collect());
+        let early = early.await?;
+        if early.is_empty() {
+            return Ok(());
+        }
+        let about = early.iter().filter_map(|(_, receipt)| receipt.event_ids.first().cloned());
+        let mut about: HashSet<_> = about.collect();
+        self.early_receipts.keep(room, early);
+        // An event may have got its place between the look and the wait.
+        for missing in self.unplaced(about.clone()).await? {
+            about.remove(&missing);
+        }
+        for event_id in about {
+            self.placed(room, &event_id).await?;
+        }
+        Ok(())
+    }
+
+    /// An event has got its place: what waited for it is taken in.
+    pub(super) async fn placed(&self, room: RoomNid, event_id: &EventId) -> Result<()> {
+        let receipts = self.early_receipts.take(room, event_id);
+        if !receipts.is_empty() {
+            receipts::received(&self.context, room, receipts).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::{
+        MilliSecondsSinceUnixEpoch, OwnedUserId, api::federation::transactions::edu::ReceiptData,
+        event_id, events::receipt::Receipt, uint,
+    };
+
+    use super::*;
+
+    fn receipt(user: usize, event_id: &EventId) -> Received {
+        let user_id = OwnedUserId::try_from(format!("@user{user}:b.test")).unwrap();
+        let data = Receipt::new(MilliSecondsSinceUnixEpoch(uint!(1)));
+        (user_id, ReceiptData::new(data, vec![event_id.to_owned()]))
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_a_user_s_later_receipt_takes_the_place_of_an_earlier() {
+        let early = EarlyReceipts::default();
+        let (one, two) = (event_id!("$one"), event_id!("$two"));
+        let room = RoomNid(1);
+        early.keep(room, (0..2 * EACH_MAX).map(|user| receipt(user, one)).collect());
+        early.keep(room, vec![receipt(150, two)]);
+        assert!(early.take(RoomNid(2), one).is_empty());
+        let (of_two, of_one) = (early.take(room, two), early.take(room, one));
+        assert_eq!((of_two.len(), of_one.len()), (1, EACH_MAX - 1));
+        assert_eq!(of_one[0].0, "@user100:b.test");
+        assert!(early.0.lock().is_empty());
+
+        for room in 0..2 * ROOMS_MAX {
+            early.keep(RoomNid(i64::try_from(room).unwrap()), vec![receipt(1, one)]);
+        }
+        assert_eq!(early.0.lock().len(), ROOMS_MAX);
+    }
+}
