@@ -286,3 +286,21 @@ async fn an_invite_to_a_room_of_version_12_proves_what_it_tells_of_the_room() {
     bob.invited(&room).await;
     b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_named_in_via_are_asked_to_invite_whom_a_token_names() {
+    let network = Network::new();
+    let b = network.start("b.test").await;
+    let puppet = Puppet::start(&network, "puppet.test").await;
+    let bob = b.register("bob").await;
+    let signed = json!({
+        "mxid": bob.id, "sender": "@gone:nowhere.test", "token": "abc",
+        "signatures": { "id.test": { "ed25519:0": "c2ln" } },
+    });
+    let path = "join/!room:nowhere.test?via=puppet.test";
+    let body = json!({ "third_party_signed": signed });
+    let (status, _) = bob.try_call(Method::POST, path, body).await;
+    assert!(!status.is_success());
+    assert_eq!(puppet.asked("/_matrix/federation/v1/exchange_third_party_invite/"), 1);
+    b.stop().await;
+}

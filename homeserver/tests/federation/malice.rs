@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
-use ruma::{CanonicalJsonValue, RoomVersionId};
+use ruma::{
+    CanonicalJsonValue, OwnedServerName, RoomVersionId,
+    api::federation::authentication::{XMatrix, XMatrixSigningInput},
+};
 use sealpost_federation::SigningKey;
 use serde_json::{Value, json, value::RawValue};
 
@@ -15,7 +18,7 @@ use crate::{
 
 /// alice's server with a room that the puppet is in and one that it isn't.
 struct Stage {
-    _network: Network,
+    network: Network,
     a: Server,
     alice: User,
     puppet: Puppet,
@@ -32,7 +35,7 @@ impl Stage {
         let new = json!({ "room_version": version, "preset": "public_chat" });
         let (room, other) = (alice.create_room(new.clone()).await, alice.create_room(new).await);
         let room = puppet.join("a.test", &room, version).await;
-        Self { _network: network, a, alice, puppet, room, other }
+        Self { network, a, alice, puppet, room, other }
     }
 
     /// Sends one event; what is said of it.
@@ -354,4 +357,29 @@ async fn a_well_known_file_without_end_is_not_read_on() {
     let poured = puppet.poured.load(std::sync::atomic::Ordering::Relaxed);
     assert!((50 << 10..32 << 20).contains(&poured), "{poured} bytes");
     b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_signed_for_another_server_is_refused() {
+    let stage = Stage::new(RoomVersionId::V11).await;
+    let Stage { network, a, alice, puppet, .. } = &stage;
+    let client = network.http(a);
+    let path = format!("/_matrix/federation/v1/user/devices/{}", encode(&alice.id));
+    for (destination, expected) in
+        [("b.test", StatusCode::UNAUTHORIZED), ("a.test", StatusCode::OK)]
+    {
+        let request = http::Request::get(&path).body(Vec::new()).unwrap();
+        let destination = OwnedServerName::try_from(destination).unwrap();
+        let input = XMatrixSigningInput::new(puppet.name.clone(), destination, puppet.key.pair());
+        let mut proof = XMatrix::sign_http_request(&request, input).unwrap();
+        for named in [true, false] {
+            if !named {
+                proof.destination = None;
+            }
+            let asked = client.get(format!("https://a.test{path}"));
+            let answer = asked.header("authorization", http::HeaderValue::from(&proof));
+            assert_eq!(answer.send().await.unwrap().status(), expected);
+        }
+    }
+    stage.end().await;
 }

@@ -139,7 +139,7 @@ impl Remote {
         let signed = self.sign(&event, rules)?;
         let pdu = match self.check(&info, vec![event]).await?.into_iter().next() {
             Some(Ok(pdu)) if pdu.event_id == event_id => pdu,
-            Some(Err(unfit)) => return Err(Error::invalid_param(unfit.reason)),
+            Some(Err(unfit)) => return Err(unfit.refusal(Error::invalid_param)),
             _ => return Err(Error::invalid_param("The event has another id")),
         };
         self.check_room_state(&info, &request.invite_room_state).await?;

@@ -38,6 +38,16 @@ pub struct Unfit {
     pub reason: String,
 }
 
+impl Unfit {
+    /// What its server is told: what has no id is no event at all.
+    pub(super) fn refusal(self, of_event: impl FnOnce(String) -> Error) -> Error {
+        match self.event_id {
+            Some(_) => of_event(self.reason),
+            None => Error::bad_json(self.reason),
+        }
+    }
+}
+
 impl Remote {
     /// Checks 1 to 3 on receipt of events of one room, in order.
     pub(super) async fn check(

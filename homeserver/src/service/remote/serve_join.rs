@@ -205,7 +205,7 @@ impl Remote {
         let checked = self.check(info, vec![event]).await?.into_iter().next();
         let pdu = match checked {
             Some(Ok(pdu)) => pdu,
-            Some(Err(unfit)) => return Err(Error::forbidden(unfit.reason)),
+            Some(Err(unfit)) => return Err(unfit.refusal(Error::forbidden)),
             None => return Err(Error::internal("a check without an outcome")),
         };
         self.check_member(origin, event_id, &pdu, membership)?;
