@@ -19,7 +19,7 @@ before(async () => {
     Person.register(servers[1], "jonas"),
   ]);
   await lena.startChat(jonas);
-  await lena.say("Hello Jonas");
+  await lena.sends("Hello Jonas");
   await jonas.accept(/lena/);
   await jonas.reads("Hello Jonas");
   await jonas.say("Hello Lena");

@@ -16,7 +16,8 @@ export async function assertAccessible(page, what) {
     const { violations } = await page.evaluate(() =>
       globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }),
     );
-    const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(" | ")}`);
+    const said = ({ html, any }) => `${html.slice(0, 200)} (${any.map(({ message }) => message).join(" ")})`;
+    const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(said).join(" | ")}`);
     assert.deepEqual(told, [], `${what}, ${colorScheme}`);
   }
 }

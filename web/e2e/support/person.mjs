@@ -105,12 +105,13 @@ export class Person {
     await page.getByRole("button", { name: "Back" }).click();
   }
 
-  async startRoom(name, topic) {
+  async startRoom(name, topic, { isSealed = true } = {}) {
     const { page } = this;
     await page.getByRole("button", { name: "New room or chat" }).first().click();
     await page.getByRole("tab", { name: "New room" }).click();
     await page.getByLabel("Name of the room").fill(name);
     if (topic) await page.getByLabel("What it is about").fill(topic);
+    if (!isSealed) await page.getByLabel("Seal what is written").uncheck();
     await page.getByRole("button", { name: "Create", exact: true }).click();
     await page.getByRole("textbox", { name: `Message ${name}` }).waitFor();
   }
@@ -161,6 +162,13 @@ export class Person {
   async say(words) {
     await this.field().fill(words);
     await this.field().press("Enter");
+  }
+
+  /** Says something and waits until the server has it. */
+  async sends(words) {
+    await this.say(words);
+    await this.reads(words);
+    await this.page.getByText("Sending…").first().waitFor({ state: "detached" });
   }
 
   /** Waits until the words stand in the conversation. */

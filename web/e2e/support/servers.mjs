@@ -71,6 +71,17 @@ export class Server {
 
   /** Starts a server in a folder of its own below `folder`. */
   static async start(folder, name) {
+    // Between finding a free port and taking it, another process may have taken it.
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await Server.#try(folder, name);
+      } catch (error) {
+        if (attempt === 3) throw error;
+      }
+    }
+  }
+
+  static async #try(folder, name) {
     const server = new Server();
     server.folder = join(folder, name);
     mkdirSync(server.folder, { recursive: true });
@@ -79,7 +90,12 @@ export class Server {
     server.url = server.proxy.url;
     server.name = `localhost:${server.port}`;
     writeFileSync(join(server.folder, "sealpost.toml"), configuration(server));
-    await server.run();
+    try {
+      await server.run();
+    } catch (error) {
+      await server.proxy.stop();
+      throw error;
+    }
     return server;
   }
 

@@ -39,6 +39,8 @@ export class Client {
   #engine: SyncEngine | undefined;
   #loaded: Promise<void> = Promise.resolve();
   #looked: string | undefined;
+  /** Counts news of keys and devices. */
+  #keyNews = 0;
   readonly #engineChanged = new Topic();
 
   constructor(session: Session, http: Http, store: DataStore, makeWorker: () => Worker) {
@@ -47,8 +49,14 @@ export class Client {
     this.#store = store;
     this.crypto = new Crypto(http, session.userId, session.deviceId, makeWorker);
     this.queue = new SendQueue(store, (pending) => this.#deliver(pending));
-    this.crypto.keysCame.subscribe((rooms) => void this.#openAgain(rooms));
-    this.crypto.devicesCame.subscribe(() => void this.#openAgain(this.#withPending()));
+    this.crypto.keysCame.subscribe((rooms) => {
+      this.#keyNews += 1;
+      void this.#openAgain(rooms);
+    });
+    this.crypto.devicesCame.subscribe(() => {
+      this.#keyNews += 1;
+      void this.#openAgain(this.#withPending());
+    });
     this.queue.changed.subscribe((roomId) => this.changed.emit(new Set([roomId])));
   }
 
@@ -342,6 +350,7 @@ export class Client {
     } catch {
       return false;
     }
+    const before = this.#keyNews;
     const opened = await this.crypto.sessions.open(room.id, sealed);
     sealed.forEach((event, at) => {
       const found = opened[at];
@@ -351,6 +360,8 @@ export class Client {
     });
     room.version += 1;
     void this.crypto.flush().catch((error: unknown) => console.error(error));
+    // News that came meanwhile found nothing that waited for it yet.
+    if (before !== this.#keyNews && opened.some(isPending)) await this.#open(room, sealed);
     return true;
   }
 
