@@ -362,6 +362,10 @@ impl Model {
         let path = in_room(&self.room, &format!("state/{event_type}/"));
         let id = alice.put(&path, content.clone()).await.ok();
         let id = id["event_id"].as_str().unwrap().to_owned();
+        // State that is as it was set makes no event.
+        if self.events.iter().any(|event| event.id == id) {
+            return;
+        }
         let event = json!({ "type": event_type, "state_key": "", "content": content });
         self.note(&alice, id, event).await;
     }
