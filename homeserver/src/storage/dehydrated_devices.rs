@@ -31,7 +31,7 @@ mod tests {
     use super::*;
     use crate::storage::{
         accounts::tests::insert_account,
-        devices::{self, Device},
+        devices::{self, tests::insert_device},
         tests::on_both,
     };
 
@@ -41,15 +41,7 @@ mod tests {
             let checked = store.write_blocking(|tx| {
                 let user = UserNid(1);
                 insert_account(tx, user)?;
-                let device = Device {
-                    user_nid: user,
-                    device_id: "D".to_owned(),
-                    display_name: None,
-                    created_at: 0,
-                    last_seen_at: None,
-                    last_seen_ip: None,
-                };
-                devices::insert_if_absent(tx, &device)?;
+                insert_device(tx, user, "D")?;
                 insert(tx, user, "D", "{}")?;
                 assert_eq!(get(tx, user)?, Some(("D".to_owned(), "{}".to_owned())));
                 devices::delete(tx, user, "D")?;

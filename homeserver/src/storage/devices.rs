@@ -73,3 +73,21 @@ pub fn delete(conn: &mut Conn, user_nid: UserNid, device_id: &str) -> Result<()>
     diesel::delete(devices::table.find((user_nid, device_id))).execute(conn)?;
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A device of an account that is there.
+    pub(crate) fn insert_device(conn: &mut Conn, user: UserNid, device_id: &str) -> Result<()> {
+        let device = Device {
+            user_nid: user,
+            device_id: device_id.to_owned(),
+            display_name: None,
+            created_at: 0,
+            last_seen_at: None,
+            last_seen_ip: None,
+        };
+        insert_if_absent(conn, &device).map(drop)
+    }
+}

@@ -230,11 +230,7 @@ pub fn delete_all(tx: &mut Conn, user: UserNid, device_id: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{
-        accounts::tests::insert_account,
-        devices::{self, Device},
-        tests::on_both,
-    };
+    use crate::storage::{accounts::tests::insert_account, devices, tests::on_both};
 
     const USER: UserNid = UserNid(1);
 
@@ -252,16 +248,7 @@ mod tests {
 
     fn insert_device(tx: &mut Conn) -> Result<()> {
         insert_account(tx, USER)?;
-        let device = Device {
-            user_nid: USER,
-            device_id: "D".to_owned(),
-            display_name: None,
-            created_at: 0,
-            last_seen_at: None,
-            last_seen_ip: None,
-        };
-        devices::insert_if_absent(tx, &device)?;
-        Ok(())
+        devices::tests::insert_device(tx, USER, "D")
     }
 
     #[test]

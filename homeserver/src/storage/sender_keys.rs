@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::storage::{
         accounts::tests::insert_account,
-        devices::{self, Device},
+        devices::{self, tests::insert_device},
         tests::on_both,
     };
 
@@ -122,15 +122,7 @@ mod tests {
         on_both(|store| {
             let checked = store.write_blocking(|tx| {
                 insert_account(tx, USER)?;
-                let device = Device {
-                    user_nid: USER,
-                    device_id: "D".to_owned(),
-                    display_name: None,
-                    created_at: 0,
-                    last_seen_at: None,
-                    last_seen_ip: None,
-                };
-                devices::insert_if_absent(tx, &device)?;
+                insert_device(tx, USER, "D")?;
                 let at = (USER, "D");
                 let left = |tx: &mut Conn, room: i64, after: i64, limit: i64| {
                     let rows = of_room(tx, at, RoomNid(room), Position(after), limit)?;

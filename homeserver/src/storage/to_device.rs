@@ -150,21 +150,9 @@ mod tests {
     use super::*;
     use crate::storage::{
         accounts::tests::insert_account,
-        devices::{Device, delete, insert_if_absent},
+        devices::{delete, tests::insert_device},
         tests::on_both,
     };
-
-    fn insert_device(conn: &mut Conn, user: i64, device_id: &str) -> Result<()> {
-        let device = Device {
-            user_nid: UserNid(user),
-            device_id: device_id.to_owned(),
-            display_name: None,
-            created_at: 0,
-            last_seen_at: None,
-            last_seen_ip: None,
-        };
-        insert_if_absent(conn, &device).map(drop)
-    }
 
     fn message(user: i64, device_id: &str, json: &str) -> Message {
         let user_id = format!("@{user}:a.test");
@@ -177,9 +165,9 @@ mod tests {
             let checked = store.write_blocking(|tx| {
                 for user in [1, 2] {
                     insert_account(tx, UserNid(user))?;
-                    insert_device(tx, user, "A")?;
+                    insert_device(tx, UserNid(user), "A")?;
                 }
-                insert_device(tx, 1, "B")?;
+                insert_device(tx, UserNid(1), "B")?;
                 assert_eq!(devices(tx, "@1:a.test")?, ["A", "B"]);
                 let first = [
                     message(1, "A", "1"),
@@ -217,7 +205,7 @@ mod tests {
         on_both(|store| {
             let inserted = store.write_blocking(|tx| {
                 insert_account(tx, UserNid(1))?;
-                insert_device(tx, 1, "7")?;
+                insert_device(tx, UserNid(1), "7")?;
                 let many: Vec<_> = (0..5_000).map(|n| message(1, &n.to_string(), "{}")).collect();
                 insert(tx, Position(1), &many)
             });
