@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ruma::{
     EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
-    api::federation::transactions::edu::ReceiptData, events::receipt::ReceiptThread,
+    api::federation::transactions::edu::ReceiptData,
+    events::receipt::{Receipt, ReceiptThread},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -129,7 +130,19 @@ impl Receipts {
 }
 
 /// A receipt of a user of another server.
-pub(super) type Received = (OwnedUserId, ReceiptData);
+pub(super) struct Received {
+    pub user_id: OwnedUserId,
+    pub event_id: OwnedEventId,
+    pub data: Receipt,
+}
+
+impl Received {
+    /// Only the first of its events counts; one without events says nothing.
+    pub(super) fn new(user_id: OwnedUserId, receipt: ReceiptData) -> Option<Self> {
+        let event_id = receipt.event_ids.into_iter().next()?;
+        Some(Self { user_id, event_id, data: receipt.data })
+    }
+}
 
 /// Takes in the receipts of one room from another server, each of a user of that server. Those of users who are not
 /// in the room, and those that would go back are left out. Answers those of events that have no place here.
@@ -142,9 +155,8 @@ pub(super) async fn received(
     let read = context.store.read(move |conn| {
         let (mut placed, mut early) = (Vec::new(), Vec::new());
         for received in receipts {
-            let Some(user) = member(&cloned, conn, room, &received.0)? else { continue };
-            let Some(event_id) = received.1.event_ids.first() else { continue };
-            let event = cloned.events.by_id(conn, event_id)?;
+            let Some(user) = member(&cloned, conn, room, &received.user_id)? else { continue };
+            let event = cloned.events.by_id(conn, &received.event_id)?;
             if event.is_none_or(|event| event.outlier) {
                 early.push(received);
             } else {
@@ -191,9 +203,8 @@ fn place_received(
     conn: &mut Conn,
     room: RoomNid,
     user: UserNid,
-    (user_id, ReceiptData { data, event_ids, .. }): Received,
+    Received { user_id, event_id, data }: Received,
 ) -> Result<Option<(UserNid, i64, Placed)>> {
-    let Some(event_id) = event_ids.into_iter().next() else { return Ok(None) };
     let ts = data.ts.map_or_else(|| context.clock.now_ms(), |ts| i64::from(ts.0));
     let marker = Marker { kind: MarkerKind::Read, event_id, thread: data.thread };
     match place(context, conn, room, marker) {

@@ -29,7 +29,9 @@ impl EarlyReceipts {
         }
         let waiting = rooms.entry(room).or_default();
         for early in early {
-            waiting.retain(|known| !is_replaced(known, &early));
+            waiting.retain(|known| {
+                known.user_id != early.user_id || known.data.thread != early.data.thread
+            });
             if waiting.len() >= EACH_MAX {
                 waiting.remove(0);
             }
@@ -41,19 +43,12 @@ impl EarlyReceipts {
     fn take(&self, room: RoomNid, event_id: &EventId) -> Vec<Received> {
         let mut rooms = self.0.lock();
         let Some(waiting) = rooms.get_mut(&room) else { return Vec::new() };
-        let is_about = |(_, receipt): &mut Received| {
-            receipt.event_ids.first().is_some_and(|about| about == event_id)
-        };
-        let taken = waiting.extract_if(.., is_about).collect();
+        let taken = waiting.extract_if(.., |receipt| receipt.event_id == event_id).collect();
         if waiting.is_empty() {
             rooms.remove(&room);
         }
         taken
     }
-}
-
-fn is_replaced((user, known): &Received, (by, new): &Received) -> bool {
-    user == by && known.data.thread == new.data.thread
 }
 
 impl Remote {
@@ -63,13 +58,13 @@ impl Remote {
         room: RoomNid,
         receipts: ReceiptMap,
     ) -> Result<()> {
-        let early = receipts::received(&self.context, room, receipts.read.into_iter().collect());
-        let early = early.await?;
+        let receipts = receipts.read.into_iter();
+        let receipts = receipts.filter_map(|(user_id, receipt)| Received::new(user_id, receipt));
+        let early = receipts::received(&self.context, room, receipts.collect()).await?;
         if early.is_empty() {
             return Ok(());
         }
-        let about = early.iter().filter_map(|(_, receipt)| receipt.event_ids.first().cloned());
-        let mut about: HashSet<_> = about.collect();
+        let mut about: HashSet<_> = early.iter().map(|receipt| receipt.event_id.clone()).collect();
         self.early_receipts.keep(room, early);
         // An event may have got its place between the look and the wait.
         for missing in self.unplaced(about.clone()).await? {
@@ -93,17 +88,14 @@ impl Remote {
 
 #[cfg(test)]
 mod tests {
-    use ruma::{
-        MilliSecondsSinceUnixEpoch, OwnedUserId, api::federation::transactions::edu::ReceiptData,
-        event_id, events::receipt::Receipt, uint,
-    };
+    use ruma::{MilliSecondsSinceUnixEpoch, OwnedUserId, event_id, events::receipt::Receipt, uint};
 
     use super::*;
 
     fn receipt(user: usize, event_id: &EventId) -> Received {
         let user_id = OwnedUserId::try_from(format!("@user{user}:b.test")).unwrap();
         let data = Receipt::new(MilliSecondsSinceUnixEpoch(uint!(1)));
-        (user_id, ReceiptData::new(data, vec![event_id.to_owned()]))
+        Received { user_id, event_id: event_id.to_owned(), data }
     }
 
     #[test]
@@ -116,7 +108,7 @@ mod tests {
         assert!(early.take(RoomNid(2), one).is_empty());
         let (of_two, of_one) = (early.take(room, two), early.take(room, one));
         assert_eq!((of_two.len(), of_one.len()), (1, EACH_MAX - 1));
-        assert_eq!(of_one[0].0, "@user100:b.test");
+        assert_eq!(of_one[0].user_id, "@user100:b.test");
         assert!(early.0.lock().is_empty());
 
         for room in 0..2 * ROOMS_MAX {
