@@ -10,7 +10,6 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream};
 use ruma::{
     OwnedEventId, OwnedServerName, ServerName, UInt, api::federation::backfill::get_backfill,
 };
@@ -37,7 +36,6 @@ const SERVERS_MAX: usize = 5;
 const STATES_MAX: usize = 5;
 /// How many events that authorise others are fetched one by one.
 const AUTH_MAX: usize = 50;
-const AUTH_AT_ONCE: usize = 8;
 /// How long somebody waits for history.
 const WAIT: Duration = Duration::from_secs(40);
 /// After servers had nothing, they are not asked about the same room for so long, in milliseconds.
@@ -183,13 +181,7 @@ impl Remote {
                 None => Ok(()),
             };
         }
-        let found: Vec<_> = stream::iter(missing)
-            .map(|id| async move { self.event(server, &id).await })
-            .buffer_unordered(AUTH_AT_ONCE)
-            .filter_map(|event| async move { event })
-            .collect()
-            .await;
-        self.keep(info, found).await
+        self.fetch_events(server, info, missing).await
     }
 
     /// The events that follow known ones or whose state before could be had.

@@ -27,7 +27,7 @@ use crate::{
 /// How many missing events are asked for before the state is.
 const MISSING_MAX: u32 = 20;
 /// Up to this many missing events of a state are fetched one by one, otherwise the state as a whole.
-const SINGLE_MAX: usize = 40;
+pub(super) const SINGLE_MAX: usize = 40;
 /// How many single events are fetched at once.
 const SINGLE_AT_ONCE: usize = 8;
 /// A state or an auth chain of more events is not taken.
@@ -201,11 +201,7 @@ impl Remote {
     }
 
     /// Checks events and keeps them as outliers, each after its auth events.
-    pub(super) async fn keep(
-        &self,
-        info: &Arc<RoomInfo>,
-        events: Vec<Box<RawValue>>,
-    ) -> Result<()> {
+    async fn keep(&self, info: &Arc<RoomInfo>, events: Vec<Box<RawValue>>) -> Result<()> {
         if events.len() > STATE_MAX {
             return Err(Error::forbidden("The list of events is too large"));
         }
@@ -224,14 +220,15 @@ impl Remote {
         Ok(())
     }
 
-    /// Fetches events one by one, as far as `origin` has them, and keeps them as outliers.
+    /// Fetches events one by one, as far as `origin` has them, and keeps them as outliers. The caller sees to it that
+    /// they are few.
     pub(super) async fn fetch_events(
         &self,
         origin: &ServerName,
         info: &Arc<RoomInfo>,
         ids: impl IntoIterator<Item = OwnedEventId>,
     ) -> Result<()> {
-        let found: Vec<_> = stream::iter(ids.into_iter().take(SINGLE_MAX))
+        let found: Vec<_> = stream::iter(ids)
             .map(|id| async move { self.event(origin, &id).await })
             .buffer_unordered(SINGLE_AT_ONCE)
             .filter_map(|event| async move { event })
@@ -240,11 +237,7 @@ impl Remote {
         self.keep(info, found).await
     }
 
-    pub(super) async fn event(
-        &self,
-        origin: &ServerName,
-        id: &OwnedEventId,
-    ) -> Option<Box<RawValue>> {
+    async fn event(&self, origin: &ServerName, id: &OwnedEventId) -> Option<Box<RawValue>> {
         let request = get_event::v1::Request::new(id.clone());
         let answer = self.client.send(origin, request, Limits::SMALL).await;
         answer

@@ -13,7 +13,7 @@ use ruma::{CanonicalJsonObject, OwnedEventId, ServerName, room_version_rules::Ro
 use sealpost_federation::{canonical, event::needed_keys};
 use serde_json::value::RawValue;
 
-use super::Remote;
+use super::{Remote, fetch::SINGLE_MAX};
 use crate::{
     error::{Error, Result},
     room::{check, event::Pdu},
@@ -164,6 +164,7 @@ impl Remote {
                         // It may have them all the same.
                         Err(error @ Error::Matrix { .. }) => {
                             tracing::debug!(%origin, %error, "no auth chain of an event");
+                            let missing = missing.into_iter().take(SINGLE_MAX);
                             self.fetch_events(origin, info, missing).await?;
                         }
                         fetched => fetched?,
