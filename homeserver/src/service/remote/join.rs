@@ -46,7 +46,7 @@ use crate::{
 };
 
 /// How many servers are asked, one after another.
-pub(super) const SERVERS_MAX: usize = 10;
+const SERVERS_MAX: usize = 10;
 
 /// A user of this server who wants to join, or to leave.
 pub struct Joiner {

@@ -21,11 +21,7 @@ use sealpost_federation::client::Limits;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Remote,
-    join::{Refusals, SERVERS_MAX},
-    refused,
-};
+use super::{Remote, join::Refusals, refused};
 use crate::{
     error::{Error, Result},
     room::build::Draft,
@@ -106,9 +102,10 @@ impl Remote {
         }
         let content = Raw::new(&invite.content(None)).map_err(malformed)?.cast_unchecked();
         let mut refusals = Refusals::default();
-        for server in self.who_may_invite(room_id, via, &invite) {
-            if let Err(error) = self.check_policy(&server) {
-                refusals.add(&server, error);
+        let servers = who_may_invite(room_id, via, &invite);
+        for server in self.helpers(&servers) {
+            if let Err(error) = self.check_policy(server) {
+                refusals.add(server, error);
                 continue;
             }
             let request = exchange_invite::v1::Request::new(
@@ -117,31 +114,15 @@ impl Remote {
                 invite.invited.clone(),
                 content.clone(),
             );
-            match self.client.send(&server, request, Limits::SMALL).await {
+            match self.client.send(server, request, Limits::SMALL).await {
                 Ok(_) => {
-                    self.signs_of_life.heard_from(&server);
+                    self.signs_of_life.heard_from(server);
                     return Ok(());
                 }
-                Err(error) => refusals.add(&server, refused(&server, error)),
+                Err(error) => refusals.add(server, refused(server, error)),
             }
         }
         Err(refusals.into_error())
-    }
-
-    /// Whom to ask for an invite, each once.
-    fn who_may_invite(
-        &self,
-        room_id: &RoomId,
-        via: &[OwnedServerName],
-        invite: &Invite,
-    ) -> Vec<OwnedServerName> {
-        let mut servers = vec![invite.sender.server_name().to_owned()];
-        servers.extend_from_slice(via);
-        servers.extend(room_id.server_name().map(ToOwned::to_owned));
-        let mut seen = HashSet::new();
-        servers.retain(|server| *server != self.context.server_name && seen.insert(server.clone()));
-        servers.truncate(SERVERS_MAX);
-        servers
     }
 
     /// In a room that we are in. The invite needs no signature but that of the token: it may be ours, whoever
@@ -192,6 +173,20 @@ impl Remote {
         });
         read.await
     }
+}
+
+/// Whom to ask for an invite, each once.
+fn who_may_invite(
+    room_id: &RoomId,
+    via: &[OwnedServerName],
+    invite: &Invite,
+) -> Vec<OwnedServerName> {
+    let mut servers = vec![invite.sender.server_name().to_owned()];
+    servers.extend_from_slice(via);
+    servers.extend(room_id.server_name().map(ToOwned::to_owned));
+    let mut seen = HashSet::new();
+    servers.retain(|server| seen.insert(server.clone()));
+    servers
 }
 
 /// A token that an identity server has signed for somebody.
