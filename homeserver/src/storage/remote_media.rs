@@ -48,13 +48,14 @@ pub fn delete_fetched_before(conn: &mut Conn, before: i64, at_most: i64) -> Resu
     Ok(old.len())
 }
 
-/// Forgets the oldest where all takes more than `most` bytes, at most so much; returns how much.
-pub fn delete_beyond(conn: &mut Conn, most: i64, at_most: i64) -> Result<usize> {
+/// How many bytes all takes. Goes through all rows.
+pub fn total_size(conn: &mut Conn) -> Result<i64> {
     let total = sql::<BigInt>("CAST(COALESCE(SUM(size), 0) AS BIGINT)");
-    let mut total: i64 = remote_media::table.select(total).first(conn)?;
-    if total <= most {
-        return Ok(0);
-    }
+    Ok(remote_media::table.select(total).first(conn)?)
+}
+
+/// Forgets the oldest until so many bytes are gone, at most so much; returns how much.
+pub fn delete_oldest(conn: &mut Conn, mut bytes: i64, at_most: i64) -> Result<usize> {
     let oldest: Vec<(String, String, i64)> = remote_media::table
         .select((remote_media::server_name, remote_media::media_id, remote_media::size))
         .order(remote_media::fetched_at)
@@ -62,11 +63,11 @@ pub fn delete_beyond(conn: &mut Conn, most: i64, at_most: i64) -> Result<usize> 
         .load(conn)?;
     let mut deleted = 0;
     for (server_name, media_id, size) in &oldest {
-        if total <= most {
+        if bytes <= 0 {
             break;
         }
         diesel::delete(remote_media::table.find((server_name, media_id))).execute(conn)?;
-        total -= size;
+        bytes -= size;
         deleted += 1;
     }
     Ok(deleted)
@@ -133,6 +134,10 @@ mod tests {
                         };
                         insert(tx, &row)?;
                     }
+                    let delete_beyond = |tx: &mut Conn, most: i64, at_most: i64| {
+                        let too_much = total_size(tx)? - most;
+                        delete_oldest(tx, too_much, at_most)
+                    };
                     assert_eq!(delete_beyond(tx, 50, 500)?, 0);
                     assert_eq!(delete_beyond(tx, 49, 500)?, 1);
                     assert_eq!(find(tx, "a.test", "5")?, None);

@@ -9,7 +9,10 @@ use ruma::{OwnedServerName, ServerName, api::error::ErrorKind};
 use super::{Content, Media, Reach, files::Stored};
 use crate::{
     error::{Error, Result},
-    storage::remote_media::{self, RemoteMedia},
+    storage::{
+        Tx,
+        remote_media::{self, RemoteMedia},
+    },
 };
 
 /// Fetched at once; more wait.
@@ -93,11 +96,17 @@ impl Media {
         let before = self.clock.now_ms() - i64::from(self.limits.keep_remote_days) * DAY;
         let most = i64::try_from(self.limits.keep_remote_bytes).unwrap_or(i64::MAX);
         let delete =
-            move |conn: &mut _| match remote_media::delete_fetched_before(conn, before, at_most)? {
-                0 => remote_media::delete_beyond(conn, most, at_most),
-                deleted => Ok(deleted),
-            };
-        self.store.write(move |tx| delete(tx)).await
+            move |tx: &mut Tx<'_>| remote_media::delete_fetched_before(tx, before, at_most);
+        let deleted = self.store.write(delete).await?;
+        if deleted > 0 {
+            return Ok(deleted);
+        }
+        // Added up where nobody waits for the writer meanwhile.
+        let too_much = self.store.read(remote_media::total_size).await? - most;
+        if too_much <= 0 {
+            return Ok(0);
+        }
+        self.store.write(move |tx| remote_media::delete_oldest(tx, too_much, at_most)).await
     }
 }
 
