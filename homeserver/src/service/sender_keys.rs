@@ -80,13 +80,14 @@ pub(super) struct Deposit {
     id: String,
 }
 
-/// What a deposit of another server says: for which user and device, in which room, and its id.
-pub(super) type Labelled = (OwnedUserId, String, OwnedRoomId, String);
+/// A deposit of another server: for which user and device, and what it says.
+pub(super) type Labelled = (OwnedUserId, String, Label);
 
-#[derive(Serialize)]
-struct Label<'a> {
-    room_id: &'a RoomId,
-    id: &'a str,
+/// What is under [`LABEL`].
+#[derive(Serialize, Deserialize)]
+pub(super) struct Label {
+    room_id: OwnedRoomId,
+    id: String,
 }
 
 impl SenderKeys {
@@ -150,12 +151,8 @@ impl SenderKeys {
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
         let (user, device_id) = (caller.user_nid, caller.device_id.to_string());
         let read = self.context.store.read(move |conn| {
-            let access = Access::load(&context, conn, &room_id, user)?;
-            if access.membership.is_none() {
-                return Err(Error::forbidden("You are not in this room"));
-            }
-            let limit = AT_ONCE as i64 + 1;
-            rows::of_room(conn, (user, &device_id), access.info.nid, from, limit)
+            let room = room_of(&context, conn, &room_id, user)?;
+            rows::of_room(conn, (user, &device_id), room, from, AT_ONCE as i64 + 1)
         });
         let mut rows = read.await?;
         let is_more = rows.len() > AT_ONCE;
@@ -178,22 +175,24 @@ impl SenderKeys {
         if ids.len() > ACKNOWLEDGED_AT_ONCE {
             return Err(Error::invalid_param("These are more than 1000 ids"));
         }
-        if ids.iter().any(|id| id.len() > ID_LENGTH || id.contains('\0')) {
+        if !ids.iter().all(|id| is_id(id)) {
             return Err(Error::invalid_param("An id is too long, or holds NUL"));
         }
         let (context, id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
-        let read = self.context.store.read(move |conn| {
-            let access = Access::load(&context, conn, &id, user)?;
-            match access.membership {
-                Some(_) => Ok(access.info.nid),
-                None => Err(Error::forbidden("You are not in this room")),
-            }
-        });
-        let room = read.await?;
+        let room = self.context.store.read(move |conn| room_of(&context, conn, &id, user)).await?;
         let device_id = caller.device_id.to_string();
         let write =
             self.context.store.write(move |tx| rows::delete(tx, (user, &device_id), room, &ids));
         write.await
+    }
+}
+
+/// A room for somebody who is in it, was, or may come.
+fn room_of(context: &Context, conn: &mut Conn, room_id: &RoomId, user: UserNid) -> Result<RoomNid> {
+    let access = Access::load(context, conn, room_id, user)?;
+    match access.membership {
+        Some(_) => Ok(access.info.nid),
+        None => Err(Error::forbidden("You are not in this room")),
     }
 }
 
@@ -207,16 +206,9 @@ pub(super) fn labelled(messages: &Messages) -> Vec<Labelled> {
             if content.json().get().len() > CONTENT_MAX || !content.json().get().contains(LABEL) {
                 continue;
             }
-            #[derive(Deserialize)]
-            struct Owned {
-                room_id: OwnedRoomId,
-                id: String,
-            }
-            let Ok(Some(Owned { room_id, id })) = content.get_field::<Owned>(LABEL) else {
-                continue;
-            };
-            if id.len() <= ID_LENGTH && !id.contains('\0') {
-                found.push((user_id.clone(), device_id.to_string(), room_id, id));
+            let Ok(Some(label)) = content.get_field::<Label>(LABEL) else { continue };
+            if is_id(&label.id) {
+                found.push((user_id.clone(), device_id.to_string(), label));
             }
         }
     }
@@ -232,7 +224,7 @@ pub(super) fn admitted(
 ) -> Result<Vec<Deposit>> {
     let Some(sender) = context.store.users().find(conn, sender)? else { return Ok(Vec::new()) };
     let mut deposits = Vec::new();
-    for (user_id, device_id, room_id, id) in labelled {
+    for (user_id, device_id, Label { room_id, id }) in labelled {
         let Some(room) = context.rooms.by_id(conn, &room_id)? else { continue };
         let sends = members::get(conn, room.nid, sender)?;
         if sends.is_some_and(|row| row.membership == "join")
@@ -281,8 +273,13 @@ pub(super) fn take_in(
     rows::insert(tx, &rows, KEPT)
 }
 
+/// Of a deposit or a transaction.
+fn is_id(text: &str) -> bool {
+    text.len() <= ID_LENGTH && !text.contains('\0')
+}
+
 fn check(messages: &Messages, transaction_id: Option<&str>) -> Result<()> {
-    if transaction_id.is_some_and(|id| id.len() > ID_LENGTH || id.contains('\0')) {
+    if transaction_id.is_some_and(|id| !is_id(id)) {
         return Err(Error::invalid_param("The transaction id is too long, or holds NUL"));
     }
     if messages.values().map(BTreeMap::len).sum::<usize>() > DEVICES_MAX {
@@ -349,13 +346,14 @@ fn label(
         let mut of_user = BTreeMap::new();
         for (device, content) in devices {
             let id = random::letters_and_digits(OWN_ID_LENGTH, &mut rand::rng());
-            let content = with_label(&content, &Label { room_id, id: &id })?;
+            let label = Label { room_id: room_id.to_owned(), id };
+            let content = with_label(&content, &label)?;
             if let DeviceIdOrAllDevices::DeviceId(device_id) = &device
                 && is_local
                 && !device_id.as_str().contains('\0')
             {
                 let (user_id, device_id) = (user_id.to_string(), device_id.to_string());
-                deposits.push(Deposit { user_id, user, device_id, room, id });
+                deposits.push(Deposit { user_id, user, device_id, room, id: label.id });
             }
             of_user.insert(device, content);
         }
@@ -366,7 +364,7 @@ fn label(
 
 fn with_label(
     content: &Raw<AnyToDeviceEventContent>,
-    label: &Label<'_>,
+    label: &Label,
 ) -> Result<Raw<AnyToDeviceEventContent>> {
     let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(content.json().get())
         .map_err(|_| Error::bad_json("A deposit is not a JSON object"))?;
