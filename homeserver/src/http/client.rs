@@ -45,13 +45,14 @@ pub mod voip;
 use std::sync::Arc;
 
 use ruma::{
+    OwnedRoomId,
     api::Direction as RequestedDirection,
     events::{AnyStateEvent, AnyTimelineEvent},
     serde::Raw,
 };
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     service::{
         event::{Event, Viewer},
         rooms::Shown,
@@ -63,6 +64,10 @@ use crate::{
 /// The one who looks at an event.
 fn viewer(caller: &Session) -> Viewer<'_> {
     Viewer::new(caller)
+}
+
+fn room_id_of(text: String) -> Result<OwnedRoomId> {
+    OwnedRoomId::try_from(text).map_err(|_| Error::invalid_param("The room id is malformed"))
 }
 
 pub(in crate::http) fn direction(requested: RequestedDirection) -> Direction {

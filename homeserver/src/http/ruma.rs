@@ -21,6 +21,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 use ruma::api::{IncomingRequest, OutgoingResponse, OutgoingResponseExt as _};
+use serde::Serialize;
 use serde_json::{Value, json};
 use smallvec::SmallVec;
 use tokio::time::timeout;
@@ -171,6 +172,15 @@ impl<R: OutgoingResponse> Answer for R {
 
 /// A body of JSON, serialised before.
 pub struct Json(pub Bytes);
+
+impl Json {
+    /// Of what has no ruma type.
+    pub fn of(answer: &impl Serialize) -> Result<Self> {
+        let json = serde_json::to_vec(answer)
+            .map_err(|error| Error::internal(format!("response: {error}")))?;
+        Ok(Self(json.into()))
+    }
+}
 
 impl Answer for Json {
     fn into_response(self) -> Result<HttpResponse> {

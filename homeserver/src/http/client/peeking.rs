@@ -5,12 +5,12 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::HttpResponse;
-use ruma::{OwnedEventId, OwnedRoomId, api::auth_scheme::AccessToken};
+use ruma::{OwnedEventId, api::auth_scheme::AccessToken};
 use serde::Serialize;
 
 use super::{
     media::{in_query, number},
-    viewer,
+    room_id_of, viewer,
 };
 use crate::{
     error::{Error, Result},
@@ -83,16 +83,10 @@ async fn caller(ctx: &Ctx, call: &mut Call) -> Result<Arc<Session>> {
     AccessToken::caller(ctx, &call.http, &mut call.body).await
 }
 
-fn room_id_of(text: String) -> Result<OwnedRoomId> {
-    OwnedRoomId::try_from(text).map_err(|_| Error::invalid_param("The room id is malformed"))
-}
-
 fn count(call: &Call, name: &'static str, default: u64) -> Result<usize> {
     Ok(usize::try_from(number(call, name)?.unwrap_or(default)).unwrap_or(usize::MAX))
 }
 
 fn json(answer: &impl Serialize) -> Result<HttpResponse> {
-    let json = serde_json::to_vec(answer)
-        .map_err(|error| Error::internal(format!("response: {error}")))?;
-    Json(json.into()).into_response()
+    Json::of(answer)?.into_response()
 }

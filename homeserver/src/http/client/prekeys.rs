@@ -100,9 +100,7 @@ pub async fn count(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
 
 /// An answer that is for the caller, now.
 pub(super) fn uncached(body: &impl Serialize) -> Result<HttpResponse> {
-    let body =
-        serde_json::to_vec(body).map_err(|error| Error::internal(format!("an answer: {error}")))?;
-    let mut response = Json(body.into()).into_response()?;
+    let mut response = Json::of(body)?.into_response()?;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

@@ -10,10 +10,11 @@ use serde_json::json;
 
 use super::{
     prekeys::uncached,
+    room_id_of,
     sliding_sync::{in_query, json},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     http::{
         auth::Scheme as _,
         ruma::{Call, Ctx},
@@ -63,5 +64,5 @@ pub async fn acknowledge(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
 
 fn room(call: &Call) -> Result<OwnedRoomId> {
     let [room_id] = call.decoded::<1>()?;
-    OwnedRoomId::try_from(room_id).map_err(|_| Error::invalid_param("The room id is malformed"))
+    room_id_of(room_id)
 }

@@ -101,9 +101,7 @@ async fn answer(
         return Err(Error::invalid_param("conn_id is too long"));
     }
     let response = ctx.sync.sliding(caller, request).await?;
-    let json = serde_json::to_vec(&response)
-        .map_err(|error| Error::internal(format!("sliding sync: {error}")))?;
-    Json(json.into()).into_response()
+    Json::of(&response)?.into_response()
 }
 
 pub(super) async fn json<T: DeserializeOwned>(call: &mut Call) -> Result<T> {

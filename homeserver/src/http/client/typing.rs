@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use ruma::{
-    OwnedRoomId, UserId,
+    UserId,
     api::{auth_scheme::AccessToken, client::typing::create_typing_event::v3::Response},
 };
 use serde::Deserialize;
 
-use super::{config::own, sliding_sync::json};
+use super::{config::own, room_id_of, sliding_sync::json};
 use crate::{
     error::{Error, Result},
     http::{
@@ -39,8 +39,7 @@ struct Body {
 pub async fn create_typing_event(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
     let caller = AccessToken::caller(&ctx, &call.http, &mut call.body).await?;
     let [room_id, user_id] = call.decoded::<2>()?;
-    let room_id = OwnedRoomId::try_from(room_id)
-        .map_err(|_| Error::invalid_param("The room id is malformed"))?;
+    let room_id = room_id_of(room_id)?;
     let user_id =
         UserId::parse(user_id).map_err(|_| Error::invalid_param("The user id is malformed"))?;
     own(&caller, &user_id)?;
