@@ -180,10 +180,9 @@ impl Puppet {
         let (script, keys) = (Script::default(), Arc::new(Mutex::new(keys)));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let poured = Arc::new(AtomicUsize::new(0));
-        let (own_script, own_keys) = (script.clone(), keys.clone());
         let front = Front {
-            script: own_script,
-            keys: own_keys,
+            script: script.clone(),
+            keys: keys.clone(),
             seen: seen.clone(),
             poured: poured.clone(),
         };
