@@ -13,10 +13,9 @@ use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ruma::OwnedServerName;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use sealpost_federation::{
     Client, Error, SigningKey,
-    client::ClientOptions,
+    client::{ClientOptions, ca_certificates},
     discovery::dns::{Resolver, Service, SystemResolver},
 };
 use sealpost_homeserver::{
@@ -32,7 +31,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use crate::user::User;
+use crate::user::{User, http};
 
 /// A certificate authority with a folder of its own.
 pub struct Authority {
@@ -345,21 +344,8 @@ impl Network {
     pub fn http(&self, server: &Server) -> reqwest::Client {
         let mut roots = rustls::RootCertStore::empty();
         let authority = self.authority.folder.path().join("ca.pem");
-        roots.add_parsable_certificates(
-            CertificateDer::pem_file_iter(authority).unwrap().map(Result::unwrap),
-        );
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        reqwest::Client::builder()
-            .no_proxy()
-            .resolve(&server.name, server.federation)
-            .tls_backend_preconfigured(tls)
-            .build()
-            .unwrap()
+        roots.add_parsable_certificates(ca_certificates(&[authority]).unwrap());
+        http(roots).resolve(&server.name, server.federation).build().unwrap()
     }
 
     /// Where the signing key of the server of this name is.

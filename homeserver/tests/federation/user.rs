@@ -15,20 +15,25 @@ pub struct User {
     token: String,
 }
 
-/// An HTTP client that trusts nobody's proxy and needs no TLS.
-fn http() -> reqwest::Client {
+/// An HTTP client that trusts nobody's proxy, and of authorities these alone.
+pub fn http(roots: rustls::RootCertStore) -> reqwest::ClientBuilder {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth();
-    reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls).build().unwrap()
+    reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls)
+}
+
+/// One that needs no TLS.
+fn http_in_clear() -> reqwest::Client {
+    http(rustls::RootCertStore::empty()).build().unwrap()
 }
 
 impl User {
     pub async fn register(base: &str, name: &str) -> Self {
-        let http = http();
+        let http = http_in_clear();
         let body = json!({
             "username": name, "password": "correct horse", "auth": { "type": "m.login.dummy" },
         });
@@ -46,7 +51,7 @@ impl User {
 
     /// Somebody without a name of their own, and without a password.
     pub async fn register_guest(base: &str) -> Self {
-        let http = http();
+        let http = http_in_clear();
         let url = format!("{base}/_matrix/client/v3/register?kind=guest");
         let answer = http.post(url).body("{}").send().await.unwrap();
         let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
