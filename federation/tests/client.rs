@@ -146,6 +146,12 @@ fn answer(status: &str, body: &str) -> String {
     )
 }
 
+fn redirect(to: &str) -> String {
+    format!(
+        "HTTP/1.1 302 Found\r\nlocation: {to}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    )
+}
+
 fn version() -> (String, String) {
     ("/_matrix/federation/v1/version".to_owned(), answer("200 OK", r#"{"server":{"name":"peer"}}"#))
 }
@@ -219,11 +225,6 @@ async fn a_well_known_file_delegates_to_a_name_found_by_srv() {
 #[tokio::test]
 async fn redirects_of_a_well_known_file_are_followed_but_not_for_ever() {
     let authority = Authority::new();
-    let redirect = |to: &str| {
-        format!(
-            "HTTP/1.1 302 Found\r\nlocation: {to}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-        )
-    };
     let loops = "/.well-known/matrix/server".to_owned();
     let answers = [(loops, redirect("/.well-known/matrix/server")), version()].into();
     let (address, seen) = serve(authority.acceptor(&["a.test"]), answers).await;
@@ -322,11 +323,8 @@ async fn a_well_known_file_leads_to_no_private_address() {
     let inner = Inner::start().await;
     let file = "/.well-known/matrix/server".to_owned();
     for host in inner.hosts() {
-        let redirect = format!(
-            "HTTP/1.1 302 Found\r\nlocation: https://{host}{file}\r\nconnection: close\r\n\
-             content-length: 0\r\n\r\n"
-        );
-        let answers = [(file.clone(), redirect), version()].into();
+        let away = redirect(&format!("https://{host}{file}"));
+        let answers = [(file.clone(), away), version()].into();
         let (address, _) = serve(authority.acceptor(&["a.test"]), answers).await;
         let client = client(&authority, inner.names(address), false);
         assert_eq!(name_of(&client, server_name!("a.test")).await.unwrap(), "peer", "{host}");
@@ -368,13 +366,9 @@ async fn content_is_not_fetched_from_private_addresses_nor_where_it_is_sent_on_t
         "https://a.test/on".to_owned(),
         "file:///etc/passwd".to_owned(),
     ]);
-    let redirect = format!(
-        "HTTP/1.1 302 Found\r\nlocation: https://inner.test:{}/secret\r\nconnection: close\r\n\
-         content-length: 0\r\n\r\n",
-        inner.port
-    );
+    let away = redirect(&format!("https://inner.test:{}/secret", inner.port));
     for place in places {
-        let answers = [(asked.clone(), elsewhere(&place)), (on.clone(), redirect.clone())].into();
+        let answers = [(asked.clone(), elsewhere(&place)), (on.clone(), away.clone())].into();
         let (address, _) = serve(authority.acceptor(&["a.test"]), answers).await;
         let client = client(&authority, inner.names(address), false);
         let wait = Duration::from_secs(20);
