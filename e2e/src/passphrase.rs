@@ -125,14 +125,7 @@ pub fn derive(passphrase: &str, description: &Value) -> Result<Secret, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::rng;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
-    }
+    use crate::{signed_json::to_hex, tests::rng};
 
     /// Of the reference implementation's tests ("password", "somesalt", 64 MiB, two passes), whose salt is shorter
     /// than ours: through the same crate and parameters.
@@ -144,7 +137,7 @@ mod tests {
             .hash_password_into(b"password", b"somesalt", &mut key)
             .unwrap();
         let known = "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7";
-        assert_eq!(key, *hex(known));
+        assert_eq!(to_hex(&key), known);
     }
 
     /// Known answers of PBKDF2 with HMAC-SHA-512, of which Matrix takes the first 256 bits.
@@ -156,7 +149,7 @@ mod tests {
         ] {
             let description =
                 json!({ "algorithm": "m.pbkdf2", "salt": "salt", "iterations": iterations });
-            assert_eq!(derive("password", &description).unwrap()[..], hex(known));
+            assert_eq!(to_hex(&*derive("password", &description).unwrap()), known);
         }
     }
 

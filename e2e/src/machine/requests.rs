@@ -7,7 +7,7 @@ use super::{
     Work,
     rows::{Purpose, Request},
 };
-use crate::{Error, json, primitives::random};
+use crate::{Error, json, primitives::random, signed_json::to_hex};
 
 /// A request to the server, as it goes out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,8 +70,8 @@ impl Work<'_> {
         let id = self.account.next;
         self.account.next = id.checked_add(1).ok_or(Error::TooLong)?;
         self.account_changed = true;
-        let fresh = u32::from_be_bytes(random(self.rng));
-        let path = path.replace("{}", &format!("{}.{id}.{fresh:08x}", self.account.device_id));
+        let fresh = to_hex(&random::<4>(self.rng));
+        let path = path.replace("{}", &format!("{}.{id}.{fresh}", self.account.device_id));
         let (method, body, made_at) = (method.to_owned(), json::write(body)?, Some(self.now));
         let row = Request { method, path, body, purpose, made_at };
         self.tx.put(&id.to_be_bytes(), &row)

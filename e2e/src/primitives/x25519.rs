@@ -70,6 +70,7 @@ impl PrivateKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signed_json::to_hex;
 
     /// RFC 7748, section 5.2: a thousand times, each result the next private key.
     #[test]
@@ -85,19 +86,15 @@ mod tests {
             public[31] &= 0x7f;
             if round == 1 {
                 assert_eq!(
-                    hex(&private),
+                    to_hex(&private),
                     "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079"
                 );
             }
         }
         assert_eq!(
-            hex(&private),
+            to_hex(&private),
             "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51"
         );
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]
