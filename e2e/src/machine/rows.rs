@@ -195,6 +195,11 @@ impl User {
         self.pinned.is_some() && self.master != self.pinned
     }
 
+    /// The identity that is believed, if the server tells of it, too.
+    pub fn trusted(&self) -> Option<Bytes32> {
+        self.pinned.filter(|_| !self.has_changed())
+    }
+
     /// Its owner vouches for it.
     pub fn vouches_for(&self, device: &Device) -> bool {
         self.pinned.is_some() && device.signed_by == self.pinned

@@ -226,8 +226,7 @@ impl Work<'_> {
         let own = self.account.own().identity();
         let mut keys =
             vec![(format!("ed25519:{}", own.device_id), to_base64(own.ed25519.as_bytes()))];
-        let user = self.user(&own.user_id)?;
-        if let Some(master) = user.pinned.filter(|_| !user.has_changed()) {
+        if let Some(master) = self.user(&own.user_id)?.trusted() {
             let master = to_base64(&master.0);
             keys.push((format!("ed25519:{master}"), master));
         }

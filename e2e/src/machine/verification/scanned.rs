@@ -31,7 +31,7 @@ impl Work<'_> {
             return Err(Error::Order);
         };
         let own = self.user(&self.account.user_id)?;
-        let trusted = own.pinned.filter(|_| !own.has_changed());
+        let trusted = own.trusted();
         let (mode, first, second) = if self.is_own(&flow.user_id) {
             let device = own.device(&device_id).ok_or(Error::Unknown)?;
             match (trusted, own.master) {
@@ -85,8 +85,7 @@ impl Work<'_> {
         code: &QrCode,
     ) -> Result<(), Error> {
         let is_own = self.is_own(&flow.user_id);
-        let own = self.user(&self.account.user_id)?;
-        let trusted = own.pinned.filter(|_| !own.has_changed()).map(|key| key.0);
+        let trusted = self.user(&self.account.user_id)?.trusted().map(|key| key.0);
         let is_right = |right: bool| if right { Ok(()) } else { Err(Error::Identity) };
         match code.mode {
             Mode::User => {
