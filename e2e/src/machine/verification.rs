@@ -129,13 +129,17 @@ impl Flow {
             device_id: self.device_id.clone(),
             is_ours: self.is_ours,
             state: self.state,
-            may_start_sas: self.state == "ready" && self.methods.sas,
+            may_start_sas: self.may_start(),
             may_show_qr: self.may_show(),
             may_scan_qr: self.may_scan(),
             emoji: shown.as_ref().map(|shown| shown.emoji.map(emoji)),
             decimal: shown.map(|shown| shown.decimal),
             code: self.code.clone(),
         }
+    }
+
+    fn may_start(&self) -> bool {
+        self.state == "ready" && self.methods.sas
     }
 
     fn may_show(&self) -> bool {
@@ -200,12 +204,9 @@ impl Work<'_> {
 
     pub(super) fn start_sas(&mut self, id: &str) -> Result<(), Error> {
         let mut flow = self.flow(id)?;
-        let Some(device_id) = flow.device_id.clone().filter(|_| flow.state == "ready") else {
+        let Some(device_id) = flow.device_id.clone().filter(|_| flow.may_start()) else {
             return Err(Error::Order);
         };
-        if !flow.methods.sas {
-            return Err(Error::Order);
-        }
         let start = sas::start(&self.account.device_id, id);
         let (own, other) = self.parties(&flow.user_id, &device_id);
         flow.sas = Some(Sas::new(own, other, true, &start, self.rng)?);
