@@ -135,7 +135,7 @@ impl Work<'_> {
         }
         if self.is_batch(&pins) {
             let places: Vec<Vec<u8>> = pins.into_iter().take(WRAPS_MAX).map(|(at, _)| at).collect();
-            let pins = Saved::Pins(self.pins(places.iter())?);
+            let pins = Saved::Pins(self.pins(&places)?);
             rows.push((self.pins_room(), self.row_name(), 0, pins));
             saved.extend(places);
         }

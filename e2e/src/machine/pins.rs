@@ -43,10 +43,7 @@ impl Work<'_> {
     }
 
     /// The pins at some places.
-    pub(super) fn pins<'p>(
-        &self,
-        places: impl Iterator<Item = &'p Vec<u8>>,
-    ) -> Result<Pins, Error> {
+    pub(super) fn pins(&self, places: &[Vec<u8>]) -> Result<Pins, Error> {
         let mut pins = Pins::default();
         let name = |at: &[u8]| String::from_utf8(at.to_vec()).map_err(|_| Error::Store);
         for place in places {
@@ -74,7 +71,7 @@ impl Work<'_> {
         let own = self.account.user_id.clone();
         self.entitled_own(device_id)?;
         for places in self.pin_places()?.chunks(LETTER_MAX) {
-            let pins = self.pins(places.iter())?;
+            let pins = self.pins(places)?;
             self.send_inside(&own, device_id, &Inside::Pins(pins))?;
         }
         Ok(())
