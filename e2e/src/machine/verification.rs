@@ -13,18 +13,19 @@
 
 mod methods;
 mod scanned;
+mod short_strings;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::methods::Methods;
-use super::{Work, check_id, rows::Purpose, text};
+use super::{Work, check_id, identity::SELF_SIGNING, rows::Purpose, text};
 use crate::{
     Error,
     primitives::random,
     qr::QrCode,
-    sas::{self, EMOJI, Party, Sas},
-    signed_json::{to_base64, to_hex},
+    sas::{EMOJI, Sas},
+    signed_json::to_hex,
 };
 
 /// How many flows there are at once, and how long one may take.
@@ -202,43 +203,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn start_sas(&mut self, id: &str) -> Result<(), Error> {
-        let mut flow = self.flow(id)?;
-        let Some(device_id) = flow.device_id.clone().filter(|_| flow.may_start()) else {
-            return Err(Error::Order);
-        };
-        let start = sas::start(&self.account.device_id, id);
-        let (own, other) = self.parties(&flow.user_id, &device_id);
-        flow.sas = Some(Sas::new(own, other, true, &start, self.rng)?);
-        (flow.state, flow.started) = ("started", true);
-        self.tell(&flow.user_id, &device_id, "start", &start)?;
-        self.keep_flow(id, flow);
-        Ok(())
-    }
-
-    pub(super) fn confirm_sas(&mut self, id: &str) -> Result<(), Error> {
-        let mut flow = self.flow(id)?;
-        let (Some(device_id), Some(sas)) = (&flow.device_id, &flow.sas) else {
-            return Err(Error::Order);
-        };
-        if flow.state != "compare" {
-            return Err(Error::Order);
-        }
-        let own = self.account.own().identity();
-        let mut keys =
-            vec![(format!("ed25519:{}", own.device_id), to_base64(own.ed25519.as_bytes()))];
-        if let Some(master) = self.user(&own.user_id)?.trusted() {
-            let master = to_base64(&master.0);
-            keys.push((format!("ed25519:{master}"), master));
-        }
-        let mac = sas.mac(&keys)?;
-        self.tell(&flow.user_id, device_id, "mac", &mac)?;
-        flow.state = "confirmed";
-        self.finish_sas(id, &mut flow)?;
-        self.keep_flow(id, flow);
-        Ok(())
-    }
-
     pub(super) fn cancel_verification(&mut self, id: &str, code: &str) -> Result<(), Error> {
         let mut flow = self.flow(id)?;
         self.cancel(id, &mut flow, code)?;
@@ -340,79 +304,7 @@ impl Work<'_> {
         if text(content, "method") == Some("m.reciprocate.v1") {
             return self.reciprocated(id, flow, content);
         }
-        match flow.state {
-            "ready" => {}
-            // Both started at once: the one of the lower user and device counts.
-            "started" if flow.started => {
-                let own = (&self.account.user_id, &self.account.device_id);
-                if own < (&flow.user_id, &from) {
-                    return Ok(());
-                }
-            }
-            _ => return Err(Error::Order),
-        }
-        let (own, other) = self.parties(&flow.user_id, &from);
-        let sas = Sas::new(own, other, false, content, self.rng)?;
-        self.tell(&flow.user_id, &from, "accept", &sas.accept()?)?;
-        (flow.sas, flow.state, flow.started) = (Some(sas), "started", false);
-        Ok(())
-    }
-
-    fn accepted(&mut self, flow: &mut Flow, content: &Value) -> Result<(), Error> {
-        let (Some(sas), Some(device_id)) = (&mut flow.sas, &flow.device_id) else {
-            return Err(Error::Order);
-        };
-        sas.accepted(content)?;
-        let key = sas.key();
-        self.tell(&flow.user_id, device_id, "key", &key)
-    }
-
-    fn key_received(&mut self, flow: &mut Flow, content: &Value) -> Result<(), Error> {
-        let (Some(sas), Some(device_id)) = (&mut flow.sas, &flow.device_id) else {
-            return Err(Error::Order);
-        };
-        sas.received(content)?;
-        flow.state = "compare";
-        if flow.started {
-            return Ok(());
-        }
-        let key = sas.key();
-        self.tell(&flow.user_id, device_id, "key", &key)
-    }
-
-    /// Believes what was compared, once both sides have said so.
-    fn finish_sas(&mut self, id: &str, flow: &mut Flow) -> Result<(), Error> {
-        let (Some(sas), Some(mac), Some(device_id)) = (&flow.sas, &flow.mac, &flow.device_id)
-        else {
-            return Ok(());
-        };
-        if flow.state != "confirmed" {
-            return if flow.state == "compare" { Ok(()) } else { Err(Error::Order) };
-        }
-        let user = self.user(&flow.user_id)?;
-        let device = user.device(device_id).ok_or(Error::Unknown)?;
-        let device_key = device.ed25519.0;
-        let mut known = vec![(format!("ed25519:{device_id}"), to_base64(&device_key))];
-        let master = user.master;
-        if let Some(master) = master {
-            let master = to_base64(&master.0);
-            known.push((format!("ed25519:{master}"), master));
-        }
-        let verified = sas.verify_mac(mac, &known)?;
-        if !verified.iter().any(|one| one.strip_prefix("ed25519:") == Some(device_id)) {
-            return Err(Error::Authentication);
-        }
-        if let Some(master) = master
-            && verified
-                .iter()
-                .any(|one| one.strip_prefix("ed25519:") == Some(&to_base64(&master.0)))
-        {
-            self.verify_identity(&flow.user_id, &master.0)?;
-        }
-        if self.is_own(&flow.user_id) {
-            self.vouch_if_able(device_id, &device_key)?;
-        }
-        self.done(id, flow)
+        self.started_sas(flow, &from, content)
     }
 
     fn cancel(&mut self, id: &str, flow: &mut Flow, code: &str) -> Result<(), Error> {
@@ -425,6 +317,23 @@ impl Work<'_> {
             self.tell(&flow.user_id, &device_id, "cancel", &content)?;
         }
         (flow.state, flow.code) = ("cancelled", Some(code.to_owned()));
+        Ok(())
+    }
+
+    /// Vouches for an own device, if the key for that is here: else the other side has it, or nobody.
+    fn vouch_if_able(&mut self, device_id: &str, key: &[u8; 32]) -> Result<(), Error> {
+        if self.secret(SELF_SIGNING)?.is_none() {
+            let own = self.user(&self.account.user_id)?;
+            let device = own.device(device_id).ok_or(Error::Unknown)?;
+            return if device.ed25519.0 == *key { Ok(()) } else { Err(Error::Identity) };
+        }
+        self.vouch_for(device_id, key)
+    }
+
+    fn done(&mut self, id: &str, flow: &mut Flow) -> Result<(), Error> {
+        let device_id = flow.device_id.clone().ok_or(Error::Order)?;
+        self.tell(&flow.user_id, &device_id, "done", &json!({ "transaction_id": id }))?;
+        flow.state = "done";
         Ok(())
     }
 
@@ -443,15 +352,6 @@ impl Work<'_> {
     /// What this device can do.
     fn methods(&self) -> Methods {
         Methods { sas: true, show: true, scan: self.can_scan }
-    }
-
-    fn parties(&self, user_id: &str, device_id: &str) -> (Party, Party) {
-        let party = |user_id: &str, device_id: &str| Party {
-            user_id: user_id.to_owned(),
-            device_id: device_id.to_owned(),
-        };
-        let own = party(&self.account.user_id, &self.account.device_id);
-        (own, party(user_id, device_id))
     }
 
     fn flow(&self, id: &str) -> Result<Flow, Error> {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{Flow, Work};
 use crate::{
     Error,
-    machine::{identity::SELF_SIGNING, text},
+    machine::text,
     primitives::random,
     qr::{Mode, QrCode},
     signed_json::{from_base64, to_base64},
@@ -145,23 +145,6 @@ impl Work<'_> {
         }
         self.done(id, &mut flow)?;
         self.keep_flow(id, flow);
-        Ok(())
-    }
-
-    /// Vouches for an own device, if the key for that is here: else the other side has it, or nobody.
-    pub(super) fn vouch_if_able(&mut self, device_id: &str, key: &[u8; 32]) -> Result<(), Error> {
-        if self.secret(SELF_SIGNING)?.is_none() {
-            let own = self.user(&self.account.user_id)?;
-            let device = own.device(device_id).ok_or(Error::Unknown)?;
-            return if device.ed25519.0 == *key { Ok(()) } else { Err(Error::Identity) };
-        }
-        self.vouch_for(device_id, key)
-    }
-
-    pub(super) fn done(&mut self, id: &str, flow: &mut Flow) -> Result<(), Error> {
-        let device_id = flow.device_id.clone().ok_or(Error::Order)?;
-        self.tell(&flow.user_id, &device_id, "done", &json!({ "transaction_id": id }))?;
-        flow.state = "done";
         Ok(())
     }
 }
