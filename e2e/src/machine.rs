@@ -529,7 +529,7 @@ impl<S: Store> Machine<S> {
     /// # Errors
     /// [`Error::Store`].
     pub fn history(&mut self, room_id: &str, now: Now<'_>) -> Step<Zeroizing<Vec<u8>>> {
-        self.work(now, |work| work.history(room_id))
+        self.work(now, |work| work.keys_of(Some(room_id)))
     }
 
     /// Tells all devices of a user where the keys of a room's history are: a file's description.
@@ -560,7 +560,7 @@ impl<S: Store> Machine<S> {
     /// # Errors
     /// [`Error::Store`].
     pub fn export_keys(&mut self, now: Now<'_>) -> Step<Zeroizing<Vec<u8>>> {
-        self.work(now, |work| work.export_keys())
+        self.work(now, |work| work.keys_of(None))
     }
 
     /// Takes in the keys of such a file. Whoever made it could have written anything: what they open shows no proven

@@ -251,17 +251,23 @@ impl Work<'_> {
         Ok(count)
     }
 
-    /// The keys of a room's history that are proven, to be sealed as a file for whom they are shared with.
-    pub(super) fn history(&self, room_id: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    /// Keys for a file: the proven ones of a room's history, or all that are here.
+    pub(super) fn keys_of(&self, room_id: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let is_wanted = |of: &str, provenance: &Provenance| match room_id {
+            Some(room_id) => of == room_id && provenance == &Provenance::Owner,
+            // A wrap is of no room until its message is read.
+            None => !of.is_empty(),
+        };
+        let prefix = room_id.map(|room_id| key(&[room_id.as_bytes(), &[]])).unwrap_or_default();
         let mut all = Vec::new();
-        for (_, row) in self.tx.scan::<StoredChain>(&key(&[room_id.as_bytes(), &[]]))? {
-            if row.chain.provenance() == &Provenance::Owner {
+        for (_, row) in self.tx.scan::<StoredChain>(&prefix)? {
+            if is_wanted(row.chain.room_id(), row.chain.provenance()) {
                 all.push(Saved::Chain(Box::new(row.chain)));
             }
         }
         let mut wraps = Vec::new();
         for (at, row) in self.tx.scan::<StoredWrap>(&[])? {
-            if row.room_id == room_id && row.provenance == Provenance::Owner {
+            if is_wanted(&row.room_id, &row.provenance) {
                 let id = MessageId(at.try_into().map_err(|_| Error::Store)?);
                 wraps.push(SavedWrap { id, row });
             }
@@ -307,21 +313,6 @@ impl Work<'_> {
             count += self.take_saved(room_id, saved, provenance.as_ref())?;
         }
         Ok(count)
-    }
-
-    pub(super) fn export_keys(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let chains = self.tx.scan::<StoredChain>(&[])?.into_iter();
-        let mut all: Vec<Saved> =
-            chains.map(|(_, row)| Saved::Chain(Box::new(row.chain))).collect();
-        let mut wraps = Vec::new();
-        for (at, row) in self.tx.scan::<StoredWrap>(&[])? {
-            let id = MessageId(at.try_into().map_err(|_| Error::Store)?);
-            if !row.room_id.is_empty() {
-                wraps.push(SavedWrap { id, row });
-            }
-        }
-        all.push(Saved::Wraps(wraps));
-        Ok(encoding::encode_versioned(1, &History(all), 1024 * 1024))
     }
 
     pub(super) fn import_keys(&mut self, keys: &[u8]) -> Result<u32, Error> {
