@@ -239,7 +239,7 @@ impl Work<'_> {
                         self.take_pins(&pins)?;
                     }
                     saved => {
-                        let taken = self.take_saved(room_id, saved, provenance.as_ref())?;
+                        let taken = self.take_saved(Some(room_id), saved, provenance.as_ref())?;
                         if is_own && taken > 0 {
                             self.pin(room_id)?;
                         }
@@ -308,51 +308,41 @@ impl Work<'_> {
             return Err(Error::TooLong);
         }
         let provenance = (!self.is_own(from)).then(|| Provenance::Shared(from.to_owned()));
-        let mut count = 0;
-        for saved in all {
-            count += self.take_saved(room_id, saved, provenance.as_ref())?;
-        }
-        Ok(count)
+        self.take_all(Some(room_id), all, provenance.as_ref())
     }
 
     pub(super) fn import_keys(&mut self, keys: &[u8]) -> Result<u32, Error> {
         let History(all) = encoding::decode_versioned(1, keys, 256 * 1024 * 1024)?;
+        self.take_all(None, all, Some(&Provenance::Import))
+    }
+
+    fn take_all(
+        &mut self,
+        room_id: Option<&str>,
+        all: Vec<Saved>,
+        provenance: Option<&Provenance>,
+    ) -> Result<u32, Error> {
         let mut count = 0;
         for saved in all {
-            let rows = match saved {
-                Saved::Wraps(wraps) => {
-                    wraps.into_iter().map(|wrap| Saved::Wraps(vec![wrap])).collect()
-                }
-                other => vec![other],
-            };
-            for saved in rows {
-                let room_id = match &saved {
-                    Saved::Chain(chain) => chain.room_id().to_owned(),
-                    Saved::Wraps(wraps) => {
-                        wraps.first().map(|wrap| wrap.row.room_id.clone()).unwrap_or_default()
-                    }
-                    Saved::Pins(_) => continue,
-                };
-                count += self.take_saved(&room_id, saved, Some(&Provenance::Import))?;
-            }
+            count += self.take_saved(room_id, saved, provenance)?;
         }
         Ok(count)
     }
 
+    /// Takes in keys of a room; of any, if none is named. Answers how many were new.
     fn take_saved(
         &mut self,
-        room_id: &str,
+        room_id: Option<&str>,
         saved: Saved,
         provenance: Option<&Provenance>,
     ) -> Result<u32, Error> {
-        if check_id(room_id).is_err() {
-            return Ok(0);
-        }
+        let is_wanted =
+            |of: &str| room_id.is_none_or(|room_id| room_id == of) && check_id(of).is_ok();
         let mut count = 0;
         match saved {
-            Saved::Chain(chain) if chain.room_id() == room_id => {
+            Saved::Chain(chain) if is_wanted(chain.room_id()) => {
                 let provenance = provenance.unwrap_or(chain.provenance()).clone();
-                let at = key(&[room_id.as_bytes(), &chain.id().0]);
+                let at = key(&[chain.room_id().as_bytes(), &chain.id().0]);
                 let Ok(distribution) = chain.distribution(chain.earliest()) else { return Ok(0) };
                 if distribution.id() != chain.id() {
                     return Ok(0);
@@ -366,6 +356,7 @@ impl Work<'_> {
                     if chain.provenance() == &Provenance::Owner {
                         self.unsaved(b'c', &at)?;
                     }
+                    self.keys_arrived(chain.room_id());
                     self.tx.put(&at, &StoredChain { chain })?;
                     count += 1;
                 }
@@ -374,7 +365,7 @@ impl Work<'_> {
             Saved::Wraps(wraps) => {
                 for SavedWrap { id, mut row } in wraps {
                     let is_known = self.tx.get::<StoredWrap>(&id.0)?.is_some();
-                    if is_known || row.room_id != room_id || row.open()?.id != id {
+                    if is_known || !is_wanted(&row.room_id) || row.open()?.id != id {
                         continue;
                     }
                     if let Some(provenance) = provenance {
@@ -383,13 +374,11 @@ impl Work<'_> {
                     if row.provenance == Provenance::Owner {
                         self.unsaved(b'w', &id.0)?;
                     }
+                    self.keys_arrived(&row.room_id);
                     self.tx.put(&id.0, &row)?;
                     count += 1;
                 }
             }
-        }
-        if count > 0 {
-            self.keys_arrived(room_id);
         }
         Ok(count)
     }
