@@ -27,7 +27,8 @@
 //! | `recipients`, `sending` | who reads a message; sealing it |
 //! | `receiving`, `missing` | reading events; asking for keys and answering |
 //! | `verification` | requests and short strings between two devices |
-//! | `backing_up`, `pins` | the key backup, and history for newcomers; pins for own devices |
+//! | `backing_up`, `saved_keys` | the key backup; its rows, and keys in files: history for newcomers, an export |
+//! | `pins` | pins for own devices |
 
 mod backing_up;
 mod identity;
@@ -41,6 +42,7 @@ mod recipients;
 mod requests;
 mod rooms;
 pub(crate) mod rows;
+mod saved_keys;
 mod sending;
 mod tracking;
 mod verification;

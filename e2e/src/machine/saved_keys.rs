@@ -1,0 +1,181 @@
+//! Keys as they are written down, in rows of the backup and in files: history for newcomers, an export of one's own.
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{
+    Work, check_id,
+    rows::{StoredChain, StoredWrap},
+};
+use crate::{
+    Error,
+    encoding::{self, coded},
+    inside::Inside,
+    json,
+    pins::Pins,
+    room_message::MessageId,
+    sender_key::{HeldChain, Provenance},
+    store::key,
+};
+
+/// How many keys one room's history may have.
+const HISTORY_MAX: usize = 100_000;
+
+/// The plaintext of a row.
+pub enum Saved {
+    Chain(Box<HeldChain>),
+    Wraps(Vec<SavedWrap>),
+    Pins(Pins),
+}
+
+coded!(enum Saved {
+    0 Chain(first),
+    1 Wraps(first),
+    2 Pins(first),
+});
+
+pub struct SavedWrap {
+    pub id: MessageId,
+    pub row: StoredWrap,
+}
+
+coded!(SavedWrap { id, row });
+
+/// All keys of a file.
+struct History(Vec<Saved>);
+
+coded!(History = 0);
+
+impl Work<'_> {
+    /// Keys for a file: the proven ones of a room's history, or all that are here.
+    pub(super) fn keys_of(&self, room_id: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let is_wanted = |of: &str, provenance: &Provenance| match room_id {
+            Some(room_id) => of == room_id && provenance == &Provenance::Owner,
+            // A wrap is of no room until its message is read.
+            None => !of.is_empty(),
+        };
+        let prefix = room_id.map(|room_id| key(&[room_id.as_bytes(), &[]])).unwrap_or_default();
+        let mut all = Vec::new();
+        for (_, row) in self.tx.scan::<StoredChain>(&prefix)? {
+            if is_wanted(row.chain.room_id(), row.chain.provenance()) {
+                all.push(Saved::Chain(Box::new(row.chain)));
+            }
+        }
+        let mut wraps = Vec::new();
+        for (at, row) in self.tx.scan::<StoredWrap>(&[])? {
+            if is_wanted(&row.room_id, &row.provenance) {
+                let id = MessageId(at.try_into().map_err(|_| Error::Store)?);
+                wraps.push(SavedWrap { id, row });
+            }
+        }
+        all.push(Saved::Wraps(wraps));
+        Ok(encoding::encode_versioned(1, &History(all), 1024 * 1024))
+    }
+
+    /// Tells a user's devices where the keys of a room's history are.
+    pub(super) fn share_history(
+        &mut self,
+        user_id: &str,
+        description: &Value,
+    ) -> Result<(), Error> {
+        let user = self.user(user_id)?;
+        let json = Zeroizing::new(json::write(description)?.into_bytes());
+        if json.len() > 16 * 1024 {
+            return Err(Error::TooLong);
+        }
+        for device in &user.devices {
+            if self.is_entitled(&user, device)? && !self.is_this(user_id, &device.device_id) {
+                self.send_inside(user_id, &device.device_id, &Inside::History(json.clone()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in keys that a user shared. Of the own user they keep their provenance, for an own device that is
+    /// vouched for said where they are; of others no author is proven.
+    pub(super) fn take_history(
+        &mut self,
+        from: &str,
+        room_id: &str,
+        bytes: &[u8],
+    ) -> Result<u32, Error> {
+        let History(all) = encoding::decode_versioned(1, bytes, 64 * 1024 * 1024)?;
+        if all.len() > HISTORY_MAX {
+            return Err(Error::TooLong);
+        }
+        let provenance = (!self.is_own(from)).then(|| Provenance::Shared(from.to_owned()));
+        self.take_all(Some(room_id), all, provenance.as_ref())
+    }
+
+    pub(super) fn import_keys(&mut self, keys: &[u8]) -> Result<u32, Error> {
+        let History(all) = encoding::decode_versioned(1, keys, 256 * 1024 * 1024)?;
+        self.take_all(None, all, Some(&Provenance::Import))
+    }
+
+    fn take_all(
+        &mut self,
+        room_id: Option<&str>,
+        all: Vec<Saved>,
+        provenance: Option<&Provenance>,
+    ) -> Result<u32, Error> {
+        let mut count = 0;
+        for saved in all {
+            count += self.take_saved(room_id, saved, provenance)?;
+        }
+        Ok(count)
+    }
+
+    /// Takes in keys of a room; of any, if none is named. Answers how many were new.
+    pub(super) fn take_saved(
+        &mut self,
+        room_id: Option<&str>,
+        saved: Saved,
+        provenance: Option<&Provenance>,
+    ) -> Result<u32, Error> {
+        let is_wanted =
+            |of: &str| room_id.is_none_or(|room_id| room_id == of) && check_id(of).is_ok();
+        let mut count = 0;
+        match saved {
+            Saved::Chain(chain) if is_wanted(chain.room_id()) => {
+                let provenance = provenance.unwrap_or(chain.provenance()).clone();
+                let at = key(&[chain.room_id().as_bytes(), &chain.id().0]);
+                let Ok(distribution) = chain.distribution(chain.earliest()) else { return Ok(0) };
+                if distribution.id() != chain.id() {
+                    return Ok(0);
+                }
+                let learnt = match self.tx.get::<StoredChain>(&at)? {
+                    Some(held) => held.chain.learn(&distribution, provenance),
+                    None => Ok(HeldChain::new(&distribution, provenance)),
+                };
+                if let Ok(chain) = learnt {
+                    // What is not proven stays out of the backup: it could hide an owner's key there.
+                    if chain.provenance() == &Provenance::Owner {
+                        self.unsaved(b'c', &at)?;
+                    }
+                    self.keys_arrived(chain.room_id());
+                    self.tx.put(&at, &StoredChain { chain })?;
+                    count += 1;
+                }
+            }
+            Saved::Chain(_) | Saved::Pins(_) => {}
+            Saved::Wraps(wraps) => {
+                for SavedWrap { id, mut row } in wraps {
+                    let is_known = self.tx.get::<StoredWrap>(&id.0)?.is_some();
+                    if is_known || !is_wanted(&row.room_id) || row.open()?.id != id {
+                        continue;
+                    }
+                    if let Some(provenance) = provenance {
+                        row.provenance = provenance.clone();
+                    }
+                    if row.provenance == Provenance::Owner {
+                        self.unsaved(b'w', &id.0)?;
+                    }
+                    self.keys_arrived(&row.room_id);
+                    self.tx.put(&id.0, &row)?;
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+}
