@@ -17,6 +17,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | `work` | an operation, from its beginning to its changes |
 //! | `requests` | what is to be sent, and what an answer means |
 //! | `pruning` | what is forgotten in time |
 //! | `keys` | this device's keys and prekeys |
@@ -26,7 +27,7 @@
 //! | `rooms` | which rooms are encrypted, and who is in them |
 //! | `recipients`, `sending` | who reads a message; sealing it |
 //! | `receiving`, `missing` | reading events; asking for keys and answering |
-//! | `verification` | requests and short strings between two devices |
+//! | `verification` | requests, short strings and QR codes between two devices |
 //! | `backing_up`, `saved_keys` | the key backup; its rows, and keys in files: history for newcomers, an export |
 //! | `pins` | pins for own devices |
 
@@ -46,13 +47,13 @@ mod saved_keys;
 mod sending;
 mod tracking;
 mod verification;
+mod work;
 
-use rand_core::CryptoRng;
 use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use self::{letters::Letter, rows::Account, verification::Flows};
+use self::{rows::Account, verification::Flows, work::Work};
 use crate::{
     Error,
     changes::Changes,
@@ -67,6 +68,7 @@ pub use self::{
     rooms::RoomView,
     sending::{Sealed, SealedEvent},
     verification::VerificationView,
+    work::{Now, Step},
 };
 
 /// The longest id of a user, device, room or event in bytes, as Matrix has it.
@@ -96,30 +98,6 @@ pub struct Synced {
     /// How many letters of other devices could not be read.
     pub unread: u32,
 }
-
-/// An operation while it works.
-pub(crate) struct Work<'a> {
-    pub tx: Transaction<'a>,
-    pub account: Account,
-    pub account_changed: bool,
-    pub letters: Vec<Letter>,
-    pub synced: Synced,
-    pub flows: Flows,
-    pub can_scan: bool,
-    pub now: i64,
-    pub rng: &'a mut dyn CryptoRng,
-}
-
-/// The time and the randomness of an operation.
-pub struct Now<'a> {
-    /// Milliseconds since the Unix epoch.
-    pub time: i64,
-    /// The platform's source of random numbers.
-    pub rng: &'a mut dyn CryptoRng,
-}
-
-/// What an operation answers: its result, and what is to be written.
-pub type Step<T> = Result<(T, Changes), Error>;
 
 impl<S: Store> Machine<S> {
     /// A new device with fresh keys, in an empty store.
@@ -582,43 +560,6 @@ impl<S: Store> Machine<S> {
     /// The store.
     pub fn store(&self) -> &S {
         &self.store
-    }
-
-    fn work<T>(
-        &mut self,
-        now: Now<'_>,
-        operation: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
-    ) -> Step<T> {
-        let mut work = Work {
-            tx: Transaction::new(&self.store),
-            account: self.account.clone(),
-            account_changed: false,
-            letters: Vec::new(),
-            synced: Synced::default(),
-            flows: self.flows.clone(),
-            can_scan: self.can_scan,
-            now: now.time,
-            rng: now.rng,
-        };
-        let result = operation(&mut work)?;
-        let (account, flows, changes) = work.finish()?;
-        self.store.apply(&changes);
-        (self.account, self.flows) = (account, flows);
-        Ok((result, changes))
-    }
-}
-
-impl Work<'_> {
-    fn finish(mut self) -> Result<(Account, Flows, Changes), Error> {
-        self.post_letters()?;
-        if self.account_changed {
-            self.tx.put(&[], &self.account)?;
-        }
-        Ok((self.account, self.flows, self.tx.finish()))
-    }
-
-    fn is_own(&self, user_id: &str) -> bool {
-        self.account.user_id == user_id
     }
 }
 

@@ -1,0 +1,74 @@
+//! An operation: it begins with what the machine holds, and ends with what is to be written.
+
+use rand_core::CryptoRng;
+
+use super::{Machine, Synced, letters::Letter, rows::Account, verification::Flows};
+use crate::{
+    Error,
+    changes::Changes,
+    store::{Store, Transaction},
+};
+
+/// An operation while it works.
+pub(crate) struct Work<'a> {
+    pub tx: Transaction<'a>,
+    pub account: Account,
+    pub account_changed: bool,
+    pub letters: Vec<Letter>,
+    pub synced: Synced,
+    pub flows: Flows,
+    pub can_scan: bool,
+    pub now: i64,
+    pub rng: &'a mut dyn CryptoRng,
+}
+
+/// The time and the randomness of an operation.
+pub struct Now<'a> {
+    /// Milliseconds since the Unix epoch.
+    pub time: i64,
+    /// The platform's source of random numbers.
+    pub rng: &'a mut dyn CryptoRng,
+}
+
+/// What an operation answers: its result, and what is to be written.
+pub type Step<T> = Result<(T, Changes), Error>;
+
+impl<S: Store> Machine<S> {
+    /// Runs an operation. On an error nothing changed.
+    pub(super) fn work<T>(
+        &mut self,
+        now: Now<'_>,
+        operation: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+    ) -> Step<T> {
+        let mut work = Work {
+            tx: Transaction::new(&self.store),
+            account: self.account.clone(),
+            account_changed: false,
+            letters: Vec::new(),
+            synced: Synced::default(),
+            flows: self.flows.clone(),
+            can_scan: self.can_scan,
+            now: now.time,
+            rng: now.rng,
+        };
+        let result = operation(&mut work)?;
+        let (account, flows, changes) = work.finish()?;
+        self.store.apply(&changes);
+        (self.account, self.flows) = (account, flows);
+        Ok((result, changes))
+    }
+}
+
+impl Work<'_> {
+    fn finish(mut self) -> Result<(Account, Flows, Changes), Error> {
+        self.post_letters()?;
+        if self.account_changed {
+            self.tx.put(&[], &self.account)?;
+        }
+        Ok((self.account, self.flows, self.tx.finish()))
+    }
+
+    pub(super) fn is_own(&self, user_id: &str) -> bool {
+        self.account.user_id == user_id
+    }
+}
