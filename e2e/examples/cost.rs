@@ -109,7 +109,7 @@ fn main() -> Result<(), Error> {
         two = two.decrypt(&Envelope::from_bytes(envelope)?, 0)?.ok_or(Error::NoKey)?.sessions;
         Ok(())
     })?;
-    println!("{:<32} {:>9} bytes", "session, stored", two.to_bytes()?.len());
+    println!("{:<32} {:>9} bytes", "session, stored", two.to_bytes().len());
     println!("{:<32} {:>9} bytes", "chain, stored", held.to_bytes()?.len());
     Ok(())
 }

@@ -128,7 +128,7 @@ impl Peer {
     fn write(&mut self, asked: &Value) -> Answer {
         let plaintext = bytes(asked, "plaintext")?;
         let (envelope, sessions) = self.sessions.encrypt(&plaintext, self.now, &mut self.rng)?;
-        self.sessions = Sessions::from_bytes(&sessions.to_bytes()?)?;
+        self.sessions = Sessions::from_bytes(&sessions.to_bytes())?;
         Ok(json!({ "envelope": encode(&envelope) }))
     }
 
@@ -144,7 +144,7 @@ impl Peer {
             }
             (None, Envelope::Message(..)) => return Err(Error::NoKey.into()),
         };
-        self.sessions = Sessions::from_bytes(&read.sessions.to_bytes()?)?;
+        self.sessions = Sessions::from_bytes(&read.sessions.to_bytes())?;
         Ok(json!({ "plaintext": encode(&read.plaintext) }))
     }
 

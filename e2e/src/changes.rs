@@ -139,15 +139,12 @@ impl Changes {
     }
 
     /// The bytes of all of them.
-    ///
-    /// # Errors
-    /// None that a caller can cause.
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let rows = self.0.iter();
         let length: usize = rows
             .map(|row| 24 + row.key.len() + row.value.as_ref().map_or(0, |value| value.len()))
             .sum();
-        Ok(encoding::encode_versioned(VERSION, self, length + 16))
+        encoding::encode_versioned(VERSION, self, length + 16)
     }
 
     /// Reads encoded changes.
@@ -196,7 +193,7 @@ mod tests {
             Change { table: Table::Sessions, key: vec![7], value },
             Change { table: Table::Backup, key: vec![], value: None },
         ]);
-        let bytes = changes.to_bytes().unwrap();
+        let bytes = changes.to_bytes();
         assert_eq!(*bytes, [1, 0x82, 0x83, 3, 0x41, 7, 0x42, 1, 2, 0x83, 19, 0x40, 0xf6]);
         assert_eq!(Changes::from_bytes(&bytes), Ok(changes));
         assert_eq!(Changes::from_bytes(&bytes[..9]), Err(Error::Encoding));

@@ -34,12 +34,9 @@ coded!(enum Envelope {
 
 impl Envelope {
     /// The bytes that travel.
-    ///
-    /// # Errors
-    /// None that a caller can cause.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         // Nothing in it is secret: it may grow.
-        Ok(encoding::encode_versioned(VERSION, self, 256).to_vec())
+        encoding::encode_versioned(VERSION, self, 256).to_vec()
     }
 
     /// Reads what arrived.

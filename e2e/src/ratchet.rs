@@ -174,7 +174,7 @@ impl Ratchet {
         let receiving = Receiving {
             their: header.key,
             chain: Chain::new(handshake.chain.clone()),
-            carried: CarriedDigest::of(None)?,
+            carried: CarriedDigest::of(None),
             offer: None,
         };
         let state = Self {
@@ -241,7 +241,7 @@ impl Ratchet {
         let mut state = self.clone();
         let mut receiving = match state.receiving.take() {
             Some(receiving) if receiving.their == header.key => {
-                if receiving.carried != CarriedDigest::of(header.carries.as_ref())? {
+                if receiving.carried != CarriedDigest::of(header.carries.as_ref()) {
                     return Err(Error::Order);
                 }
                 receiving
@@ -274,11 +274,8 @@ impl Ratchet {
     }
 
     /// The bytes to store.
-    ///
-    /// # Errors
-    /// None that a caller can cause.
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        Ok(encoding::encode_versioned(VERSION, self, 3_072 + 96 * self.skipped.count()))
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        encoding::encode_versioned(VERSION, self, 3_072 + 96 * self.skipped.count())
     }
 
     /// A stored state.
@@ -347,7 +344,7 @@ impl Ratchet {
         Ok(Receiving {
             their: header.key,
             chain,
-            carried: CarriedDigest::of(header.carries.as_ref())?,
+            carried: CarriedDigest::of(header.carries.as_ref()),
             offer: match &header.carries {
                 Some(Carried::Offer(key)) => Some(key.clone()),
                 _ => None,

@@ -178,7 +178,7 @@ impl Sessions {
         };
         let generation = session.generation;
         sessions.floor = sessions.floor.max(generation);
-        Ok((envelope.to_bytes()?, sessions))
+        Ok((envelope.to_bytes(), sessions))
     }
 
     /// Reads an envelope in a session that is known. `None`: a handshake that is not, for [`Sessions::accept`].
@@ -192,7 +192,7 @@ impl Sessions {
                 (known.ok_or(Error::NoKey)?, message)
             }
             Envelope::Prekey(header, message) => {
-                let hash = HeaderHash::of(header)?;
+                let hash = HeaderHash::of(header);
                 let known =
                     |session: &&Session| matches!(session.side, Side::Responder(of) if of == hash);
                 match self.sessions.iter().find(known) {
@@ -230,7 +230,7 @@ impl Sessions {
             return Err(Error::NoKey);
         }
         let (plaintext, ratchet) = Ratchet::accept(&handshake, message, now)?;
-        let side = Side::Responder(HeaderHash::of(header)?);
+        let side = Side::Responder(HeaderHash::of(header));
         let generation = header.generation;
         let mut session =
             Session::new(handshake.session_id(), generation, side, ratchet.clone(), now);
@@ -264,12 +264,9 @@ impl Sessions {
     }
 
     /// The bytes to store.
-    ///
-    /// # Errors
-    /// None that a caller can cause.
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let room: usize = self.sessions.iter().map(|one| 4_096 + 96 * one.ratchet.missing()).sum();
-        Ok(encoding::encode_versioned(VERSION, self, 64 + room))
+        encoding::encode_versioned(VERSION, self, 64 + room)
     }
 
     /// A stored state.
@@ -348,9 +345,9 @@ impl Session {
 }
 
 impl HeaderHash {
-    fn of(header: &Header) -> Result<Self, Error> {
+    fn of(header: &Header) -> Self {
         let encoded = encoding::encode(header);
-        Ok(Self(crate::primitives::kdf::hash("org.sealpost.session.v1 header", &[&encoded])))
+        Self(crate::primitives::kdf::hash("org.sealpost.session.v1 header", &[&encoded]))
     }
 }
 
@@ -396,7 +393,7 @@ mod tests {
         fn write(&mut self, text: &str, now: i64) -> Vec<u8> {
             let (envelope, sessions) =
                 self.sessions.encrypt(text.as_bytes(), now, &mut self.rng).unwrap();
-            self.sessions = Sessions::from_bytes(&sessions.to_bytes().unwrap()).unwrap();
+            self.sessions = Sessions::from_bytes(&sessions.to_bytes()).unwrap();
             envelope
         }
 
@@ -426,7 +423,7 @@ mod tests {
                 }
                 _ => unreachable!(),
             };
-            self.sessions = Sessions::from_bytes(&read.sessions.to_bytes().unwrap()).unwrap();
+            self.sessions = Sessions::from_bytes(&read.sessions.to_bytes()).unwrap();
             Ok((String::from_utf8(read.plaintext.to_vec()).unwrap(), read.is_outdated))
         }
     }

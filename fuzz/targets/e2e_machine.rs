@@ -335,7 +335,7 @@ fn letter(from: &mut Device, to: &Device, now: i64, inside: &[u8]) -> Option<Val
     let at = [to.user.as_bytes(), to.device.as_bytes()].join(&0);
     let sessions = Sessions::from_bytes(&from.written.get(Table::Sessions, &at)?).ok()?;
     let (envelope, next) = sessions.encrypt(inside, now, &mut from.rng).ok()?;
-    let value = next.to_bytes().ok();
+    let value = Some(next.to_bytes());
     let changes = Changes(vec![Change { table: Table::Sessions, key: at, value }]);
     from.written.apply(&changes);
     from.machine = Machine::open(from.written.clone()).ok()?;

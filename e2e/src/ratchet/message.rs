@@ -68,10 +68,10 @@ coded!(CarriedDigest = 0);
 
 impl CarriedDigest {
     /// Of what a header carries; zeros for nothing.
-    pub fn of(carries: Option<&Carried>) -> Result<Self, Error> {
-        let Some(carries) = carries else { return Ok(Self([0; 16])) };
+    pub fn of(carries: Option<&Carried>) -> Self {
+        let Some(carries) = carries else { return Self([0; 16]) };
         let encoded = encoding::encode(carries);
-        Ok(Self(part::<0, 16, 32>(&kdf::hash("org.sealpost.ratchet.v1 carries", &[&encoded]))))
+        Self(part::<0, 16, 32>(&kdf::hash("org.sealpost.ratchet.v1 carries", &[&encoded])))
     }
 }
 

@@ -157,12 +157,7 @@ fn no_bytes_break_a_decoder() {
         .take(40)
         .map(|value| value.to_vec())
         .collect();
-    seeds.extend([
-        rows.to_bytes().unwrap().to_vec(),
-        vec![1, 0x82, 0, 0x82],
-        vec![2],
-        vec![0x9f; 64],
-    ]);
+    seeds.extend([rows.to_bytes().to_vec(), vec![1, 0x82, 0, 0x82], vec![2], vec![0x9f; 64]]);
     for round in 0..inputs() {
         let bytes = mutator.bytes(&seeds[round as usize % seeds.len()]);
         let _ = (Envelope::from_bytes(&bytes), Inside::from_bytes(&bytes).is_ok());

@@ -56,7 +56,7 @@ fn written() -> Value {
         world.settle(&mut [alice, bob, carol]);
         events.extend(sent.last().cloned());
     }
-    json!({ "rows": to_base64(&bob.written.rows().to_bytes().unwrap()), "events": events })
+    json!({ "rows": to_base64(&bob.written.rows().to_bytes()), "events": events })
 }
 
 #[test]

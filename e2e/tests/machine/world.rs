@@ -230,7 +230,7 @@ impl Device {
     ) -> Result<T, sealpost_e2e::Error> {
         let (result, changes) =
             operation(&mut self.machine, Now { time: now, rng: &mut self.rng })?;
-        self.written.apply(&Changes::from_bytes(&changes.to_bytes().unwrap()).unwrap());
+        self.written.apply(&Changes::from_bytes(&changes.to_bytes()).unwrap());
         Ok(result)
     }
 
