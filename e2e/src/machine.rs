@@ -498,9 +498,12 @@ impl<S: Store> Machine<S> {
     /// # Errors
     /// [`Error::Identity`]: a key of an identity.
     pub fn keep_secret(&mut self, name: &str, value: &[u8; 32], now: Now<'_>) -> Step<()> {
-        self.work(now, |work| match name.starts_with("org.sealpost.") {
-            true => work.keep_secret(name, value),
-            false => Err(Error::Identity),
+        self.work(now, |work| {
+            if !name.starts_with("org.sealpost.") {
+                return Err(Error::Identity);
+            }
+            work.keep_secret(name, value);
+            Ok(())
         })
     }
 

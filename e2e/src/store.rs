@@ -116,10 +116,9 @@ impl<'s> Transaction<'s> {
         }
     }
 
-    pub fn put<T: Row>(&mut self, key: &[u8], row: &T) -> Result<(), crate::Error> {
+    pub fn put<T: Row>(&mut self, key: &[u8], row: &T) {
         let value = encoding::encode_versioned(crate::changes::VERSION, row, T::CAPACITY);
         self.changed.insert((T::TABLE, key.to_vec()), Some(value));
-        Ok(())
     }
 
     pub fn delete<T: Row>(&mut self, key: &[u8]) {

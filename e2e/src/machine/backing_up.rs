@@ -25,16 +25,16 @@ const WRAPS_MAX: usize = 200;
 const WAIT_MS: i64 = 60 * 60 * 1_000;
 impl Work<'_> {
     /// Notes that a key is not in the backup yet.
-    pub(super) fn unsaved(&mut self, kind: u8, at: &[u8]) -> Result<(), Error> {
-        self.tx.put(&[&[kind], at].concat(), &Unsaved(self.now))
+    pub(super) fn unsaved(&mut self, kind: u8, at: &[u8]) {
+        self.tx.put(&[&[kind], at].concat(), &Unsaved(self.now));
     }
 
     pub(super) fn create_backup(&mut self) -> Result<Zeroizing<[u8; 96]>, Error> {
         let (private, mac_key) = (PrivateKeys::generate(self.rng), random::<32>(self.rng));
         let public = private.public();
-        self.keep_secret(MAC_SECRET, &mac_key)?;
+        self.keep_secret(MAC_SECRET, &mac_key);
         let body = json!({ "algorithm": ALGORITHM, "auth_data": public.auth_data(&mac_key) });
-        self.tx.put(&[], &BackupRow { public, version: None })?;
+        self.tx.put(&[], &BackupRow { public, version: None });
         let path = "/_matrix/client/v3/room_keys/version";
         self.request("POST", path, &body, Purpose::BackupVersion)?;
         Ok(private.to_bytes())
@@ -44,7 +44,7 @@ impl Work<'_> {
         let version = text(answer, "version").map(str::to_owned);
         let Some(mut row) = self.tx.get::<BackupRow>(&[])? else { return Ok(()) };
         row.version = version;
-        self.tx.put(&[], &row)?;
+        self.tx.put(&[], &row);
         self.save_everything()
     }
 
@@ -61,19 +61,19 @@ impl Work<'_> {
         if before.as_ref() == Some(&row) {
             return Ok(());
         }
-        self.tx.put(&[], &row)?;
+        self.tx.put(&[], &row);
         self.save_everything()
     }
 
     fn save_everything(&mut self) -> Result<(), Error> {
         for (at, _) in self.tx.scan::<StoredChain>(&[])? {
-            self.unsaved(b'c', &at)?;
+            self.unsaved(b'c', &at);
         }
         for (at, _) in self.tx.scan::<StoredWrap>(&[])? {
-            self.unsaved(b'w', &at)?;
+            self.unsaved(b'w', &at);
         }
         for place in self.pin_places()? {
-            self.tx.put(&place, &Unsaved(self.now))?;
+            self.tx.put(&place, &Unsaved(self.now));
         }
         Ok(())
     }
@@ -175,7 +175,8 @@ impl Work<'_> {
     pub(super) fn backup_refused(&mut self) -> Result<(), Error> {
         let Some(mut row) = self.tx.get::<BackupRow>(&[])? else { return Ok(()) };
         row.version = None;
-        self.tx.put(&[], &row)
+        self.tx.put(&[], &row);
+        Ok(())
     }
 
     /// Takes the keys of a backup in. Answers how many were new.

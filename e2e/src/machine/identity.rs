@@ -117,7 +117,7 @@ impl Work<'_> {
         (user.pinned, user.is_verified) = (user.master, true);
         // What an older identity vouched for must be vouched for anew.
         user.devices.iter_mut().for_each(|device| device.signed_by = None);
-        self.tx.put(own.as_bytes(), &user)?;
+        self.tx.put(own.as_bytes(), &user);
         let object = |usage: &str, key: &ed25519::PrivateKey| {
             let public = to_base64(key.public().as_bytes());
             json!({
@@ -144,8 +144,8 @@ impl Work<'_> {
             self.upload_keys()?;
         }
         self.request("POST", path, &objects.into(), Purpose::SigningKeysUpload)?;
-        self.keep_secret(SELF_SIGNING, self_signing.as_bytes())?;
-        self.keep_secret(USER_SIGNING, user_signing.as_bytes())?;
+        self.keep_secret(SELF_SIGNING, self_signing.as_bytes());
+        self.keep_secret(USER_SIGNING, user_signing.as_bytes());
         let (device_id, key) = (self.account.device_id.clone(), self.account.ed25519.public());
         self.vouch_for(&device_id, key.as_bytes())?;
         Ok(Bootstrapped {
@@ -176,9 +176,9 @@ impl Work<'_> {
             return Err(Error::Identity);
         }
         (user.pinned, user.is_verified) = (user.master, true);
-        self.tx.put(own.as_bytes(), &user)?;
-        self.keep_secret(SELF_SIGNING, self_signing)?;
-        self.keep_secret(USER_SIGNING, user_signing)?;
+        self.tx.put(own.as_bytes(), &user);
+        self.keep_secret(SELF_SIGNING, self_signing);
+        self.keep_secret(USER_SIGNING, user_signing);
         let (device_id, key) = (self.account.device_id.clone(), self.account.ed25519.public());
         self.vouch_for(&device_id, key.as_bytes())
     }
@@ -189,8 +189,9 @@ impl Work<'_> {
         }
         let mut user = self.tx.get::<User>(user_id.as_bytes())?.ok_or(Error::Unknown)?;
         (user.pinned, user.is_verified, user.looked_at) = (user.master, false, Some(self.now));
-        self.tx.put(user_id.as_bytes(), &user)?;
-        self.unsaved(pins::USER, user_id.as_bytes())
+        self.tx.put(user_id.as_bytes(), &user);
+        self.unsaved(pins::USER, user_id.as_bytes());
+        Ok(())
     }
 
     pub(super) fn verify_identity(
@@ -203,8 +204,8 @@ impl Work<'_> {
             return Err(Error::Identity);
         }
         (user.pinned, user.is_verified, user.looked_at) = (user.master, true, Some(self.now));
-        self.tx.put(user_id.as_bytes(), &user)?;
-        self.unsaved(pins::USER, user_id.as_bytes())?;
+        self.tx.put(user_id.as_bytes(), &user);
+        self.unsaved(pins::USER, user_id.as_bytes());
         let Some(key) = self.secret(USER_SIGNING)?.filter(|_| !self.is_own(user_id)) else {
             return Ok(());
         };
@@ -242,7 +243,7 @@ impl Work<'_> {
                 },
             })
         };
-        self.tx.put(own.as_bytes(), &user)?;
+        self.tx.put(own.as_bytes(), &user);
         let name = to_base64(self_signing.public().as_bytes());
         signed_json::sign(&mut object, &own, &name, &self_signing)?;
         self.upload_signature(&own, device_id, object)
@@ -254,8 +255,8 @@ impl Work<'_> {
         let self_signing = self.self_signing(&user)?;
         let device = user.device(device_id).ok_or(Error::Unknown)?;
         let removal = Removal::sign(&device.identity(&own)?, &self_signing);
-        self.tx.put(&device.ed25519.0, &removal)?;
-        self.unsaved(pins::REMOVAL, &device.ed25519.0)?;
+        self.tx.put(&device.ed25519.0, &removal);
+        self.unsaved(pins::REMOVAL, &device.ed25519.0);
         let inside = Inside::Removals(vec![removal]);
         for (user_id, device_id) in self.all_devices()? {
             self.send_inside(&user_id, &device_id, &inside)?;
@@ -293,8 +294,8 @@ impl Work<'_> {
             let Some(user) = self.tx.get::<User>(removal.user_id.as_bytes())? else { continue };
             let Some(key) = user.self_signing.filter(|_| !user.has_changed()) else { continue };
             if removal.verify(&key.ed25519()?).is_ok() {
-                self.tx.put(removal.ed25519.as_bytes(), removal)?;
-                self.unsaved(pins::REMOVAL, removal.ed25519.as_bytes())?;
+                self.tx.put(removal.ed25519.as_bytes(), removal);
+                self.unsaved(pins::REMOVAL, removal.ed25519.as_bytes());
             }
         }
         Ok(())
@@ -311,8 +312,8 @@ impl Work<'_> {
         bytes.transpose().map_err(|_| Error::Store)
     }
 
-    pub(super) fn keep_secret(&mut self, name: &str, value: &[u8; 32]) -> Result<(), Error> {
-        self.tx.put(name.as_bytes(), &SecretRow(SecretBytes(value.to_vec())))
+    pub(super) fn keep_secret(&mut self, name: &str, value: &[u8; 32]) {
+        self.tx.put(name.as_bytes(), &SecretRow(SecretBytes(value.to_vec())));
     }
 
     /// Takes in a secret that an own device sent. Keys of an identity must be those that the server tells of,
@@ -329,7 +330,7 @@ impl Work<'_> {
             name => name.starts_with("org.sealpost."),
         };
         if is_right && user.pinned.is_some() {
-            self.keep_secret(&secret.name, &value)?;
+            self.keep_secret(&secret.name, &value);
             self.synced.secrets.push(secret.name.clone());
         }
         Ok(())

@@ -34,7 +34,8 @@ impl Work<'_> {
             devices: vec![super::tracking::device(&own, None, true, self.now)],
             ..User::default()
         };
-        self.tx.put(own.user_id.as_bytes(), &user)
+        self.tx.put(own.user_id.as_bytes(), &user);
+        Ok(())
     }
 
     /// The signed `device_keys`.
@@ -90,7 +91,7 @@ impl Work<'_> {
 
     fn make(&mut self, kind: Kind, made: &mut Vec<KeyId>) -> Result<(String, Value), Error> {
         let (prekey, object) = Prekey::generate(&self.account.own(), kind, self.rng)?;
-        self.tx.put(&prekey.id.0, &StoredPrekey::new(&prekey, self.now))?;
+        self.tx.put(&prekey.id.0, &StoredPrekey::new(&prekey, self.now));
         made.push(prekey.id);
         Ok((prekey.id.name(), object))
     }
@@ -112,7 +113,7 @@ impl Work<'_> {
             for (key, mut former) in self.tx.scan::<StoredPrekey>(&[])? {
                 if former.is_fallback && former.id != fallback.id && former.followed_at.is_none() {
                     former.followed_at = Some(self.now);
-                    self.tx.put(&key, &former)?;
+                    self.tx.put(&key, &former);
                 }
             }
         }

@@ -119,7 +119,8 @@ impl Work<'_> {
         self.account.next = number.checked_add(1).ok_or(Error::TooLong)?;
         self.account_changed = true;
         let row = Held(json::write(content)?);
-        self.tx.put(&key(&[sender.as_bytes(), &number.to_be_bytes()]), &row)
+        self.tx.put(&key(&[sender.as_bytes(), &number.to_be_bytes()]), &row);
+        Ok(())
     }
 
     /// Reads what waited for a user's devices to be known.
@@ -157,7 +158,7 @@ impl Work<'_> {
             return Ok(None);
         };
         let long_ago = self.now.saturating_sub(SKIPPED_KEPT_MS);
-        self.tx.put(&at, &read.sessions.forget_before(long_ago, self.now))?;
+        self.tx.put(&at, &read.sessions.forget_before(long_ago, self.now));
         if read.is_outdated {
             self.heal(user_id, &device.device_id)?;
         } else if read.sessions.owes_message(self.now) {
@@ -182,7 +183,7 @@ impl Work<'_> {
             sessions.accept(&own, identity, &prekey.prekey(), &accepted, first, self.now)?;
         if prekey.is_fallback {
             prekey.accepted.push(Bytes32(ad));
-            self.tx.put(&at, &prekey)?;
+            self.tx.put(&at, &prekey);
         } else {
             self.tx.delete::<StoredPrekey>(&at);
         }
@@ -249,7 +250,7 @@ impl Work<'_> {
             return Ok(None);
         }
         let (envelope, sessions) = sessions.encrypt(plaintext, self.now, self.rng)?;
-        self.tx.put(&at, &sessions)?;
+        self.tx.put(&at, &sessions);
         Ok(Some(envelope))
     }
 
@@ -285,7 +286,8 @@ impl Work<'_> {
             waiting.0.drain(..beyond);
             waiting.0.push(SecretBytes(plaintext.to_vec()));
         }
-        self.tx.put(&at, &waiting)
+        self.tx.put(&at, &waiting);
+        Ok(())
     }
 
     /// Begins a new session with a device whose messages cannot be read, or that was set back.
@@ -297,7 +299,7 @@ impl Work<'_> {
         }
         device.healed_at = Some(self.now);
         device.claimed_at = None;
-        self.tx.put(user_id.as_bytes(), &user)?;
+        self.tx.put(user_id.as_bytes(), &user);
         self.wait_for_session(user_id, device_id, Some(&Inside::Empty.to_bytes()?))
     }
 
@@ -357,7 +359,7 @@ impl Work<'_> {
                 None => false,
             };
             device.claimed_at = if begun { None } else { Some(self.now) };
-            self.tx.put(user_id.as_bytes(), &user)?;
+            self.tx.put(user_id.as_bytes(), &user);
         }
         Ok(())
     }
@@ -380,7 +382,7 @@ impl Work<'_> {
             sessions = next;
             self.write_letter(&identity.user_id, &identity.device_id, &envelope);
         }
-        self.tx.put(&at, &sessions)?;
+        self.tx.put(&at, &sessions);
         Ok(true)
     }
 

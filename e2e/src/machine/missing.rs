@@ -38,7 +38,7 @@ impl Work<'_> {
         if is_recent || self.is_this(sender, device_id) || !self.is_entitled(&user, device)? {
             return Ok(Outcome::MissingKey);
         }
-        self.tx.put(&at, &Asked { room_id: room_id.to_owned(), at: self.now })?;
+        self.tx.put(&at, &Asked { room_id: room_id.to_owned(), at: self.now });
         let missing = Missing { room_id: room_id.to_owned(), what };
         self.send_inside(sender, device_id, &Inside::Missing(missing))?;
         Ok(Outcome::MissingKey)

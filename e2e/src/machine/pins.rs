@@ -90,7 +90,7 @@ impl Work<'_> {
             }
         }
         for removal in &pins.removals {
-            self.tx.put(removal.ed25519.as_bytes(), removal)?;
+            self.tx.put(removal.ed25519.as_bytes(), removal);
         }
         Ok(())
     }
@@ -109,6 +109,7 @@ impl Work<'_> {
             user.pinned = Some(pin.master);
             (user.is_verified, user.looked_at) = (pin.is_verified, pin.looked_at);
         }
-        self.tx.put(pin.user_id.as_bytes(), &user)
+        self.tx.put(pin.user_id.as_bytes(), &user);
+        Ok(())
     }
 }

@@ -208,7 +208,7 @@ impl Work<'_> {
                     self.notice_set_back(room_id, &received)?;
                 }
                 row.chain = chain;
-                self.tx.put(&at, &row)?;
+                self.tx.put(&at, &row);
                 self.tx.delete::<Asked>(&received.chain().0);
                 Ok(Ok(Opened { padded: opened.padded, id: opened.id, owner, provenance }))
             }
@@ -259,7 +259,7 @@ impl Work<'_> {
             Ok(padded) => {
                 if row.room_id.is_empty() {
                     row.room_id = room_id.to_owned();
-                    self.tx.put(&id.0, &row)?;
+                    self.tx.put(&id.0, &row);
                 }
                 let (owner, provenance) = (row.from.clone(), row.provenance.clone());
                 Ok(Ok(Opened { padded, id, owner, provenance }))
@@ -304,8 +304,8 @@ impl Work<'_> {
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
         };
-        self.tx.put(&wrap.id.0, &row)?;
-        self.unsaved(b'w', &wrap.id.0)?;
+        self.tx.put(&wrap.id.0, &row);
+        self.unsaved(b'w', &wrap.id.0);
         if let Some(asked) = asked {
             self.tx.delete::<Asked>(&wrap.id.0);
             self.keys_arrived(&asked.room_id);
@@ -328,8 +328,8 @@ impl Work<'_> {
             None => Ok(HeldChain::new(distribution, Provenance::Owner)),
         };
         if let Ok(chain) = chain {
-            self.tx.put(&at, &StoredChain { chain })?;
-            self.unsaved(b'c', &at)?;
+            self.tx.put(&at, &StoredChain { chain });
+            self.unsaved(b'c', &at);
             self.keys_arrived(&distribution.room_id);
         }
         Ok(())
@@ -354,8 +354,8 @@ impl Work<'_> {
         }
         let (event_id, sender) = (parsed.event_id.to_owned(), parsed.sender.to_owned());
         let of_event = key(&[room_id.as_bytes(), event_id.as_bytes()]);
-        self.tx.put(&of_event, &EventMessage(id))?;
-        self.tx.put(&at, &MessageEvent { event_id, sender })?;
+        self.tx.put(&of_event, &EventMessage(id));
+        self.tx.put(&at, &MessageEvent { event_id, sender });
         Ok(None)
     }
 
@@ -366,8 +366,9 @@ impl Work<'_> {
             return Ok(());
         }
         room.is_pinned = true;
-        self.unsaved(pins::ROOM, room_id.as_bytes())?;
-        self.tx.put(room_id.as_bytes(), &room)
+        self.unsaved(pins::ROOM, room_id.as_bytes());
+        self.tx.put(room_id.as_bytes(), &room);
+        Ok(())
     }
 
     fn show(
@@ -468,7 +469,7 @@ impl Work<'_> {
         let prefix = key(&[room_id.as_bytes(), &told.audience, &[]]);
         let number = u32::try_from(told.part.0).map_err(|_| Error::TooLong)?;
         let at = [prefix.as_slice(), &number.to_be_bytes()].concat();
-        self.tx.put(&at, &AudiencePart(json::write(content)?))?;
+        self.tx.put(&at, &AudiencePart(json::write(content)?));
         let parts = self.tx.scan::<AudiencePart>(&prefix)?;
         if parts.len() < told.part.1 {
             return Ok(());
@@ -485,7 +486,7 @@ impl Work<'_> {
             self.tx.delete::<AudiencePart>(at);
         }
         if let Ok(readers) = audience::assemble(base.as_deref(), &read, &told.audience) {
-            self.tx.put(&key(&[room_id.as_bytes(), &told.audience]), &AudienceRow(readers))?;
+            self.tx.put(&key(&[room_id.as_bytes(), &told.audience]), &AudienceRow(readers));
         }
         Ok(())
     }

@@ -74,7 +74,8 @@ impl Work<'_> {
         let path = path.replace("{}", &format!("{}.{id}.{fresh}", self.account.device_id));
         let (method, body, made_at) = (method.to_owned(), json::write(body)?, Some(self.now));
         let row = Request { method, path, body, purpose, made_at };
-        self.tx.put(&id.to_be_bytes(), &row)
+        self.tx.put(&id.to_be_bytes(), &row);
+        Ok(())
     }
 
     pub(super) fn mark_sent(&mut self, id: u64, answer: &Value) -> Result<(), Error> {

@@ -89,23 +89,23 @@ impl Work<'_> {
                 }
                 let since = event.get("origin_server_ts").and_then(Value::as_i64);
                 let member = Member { membership, since: since.unwrap_or(self.now) };
-                self.tx.put(&key(&[room_id.as_bytes(), user_id.as_bytes()]), &member)?;
+                self.tx.put(&key(&[room_id.as_bytes(), user_id.as_bytes()]), &member);
             }
             if is_whole {
                 let seen = sorted(seen.into_iter());
                 for (at, mut member) in self.members(room_id)? {
                     if seen.binary_search(&at.as_str()).is_err() && member.membership != "leave" {
                         (member.membership, member.since) = ("leave".to_owned(), self.now);
-                        self.tx.put(&key(&[room_id.as_bytes(), at.as_bytes()]), &member)?;
+                        self.tx.put(&key(&[room_id.as_bytes(), at.as_bytes()]), &member);
                     }
                 }
             }
         }
         if room.is_pinned && !was_pinned {
-            self.unsaved(pins::ROOM, room_id.as_bytes())?;
+            self.unsaved(pins::ROOM, room_id.as_bytes());
         }
         if room.is_pinned || room.algorithm.is_some() || was_pinned {
-            self.tx.put(room_id.as_bytes(), &room)?;
+            self.tx.put(room_id.as_bytes(), &room);
         }
         view(&self.tx, room_id)
     }
@@ -113,7 +113,8 @@ impl Work<'_> {
     pub(super) fn forget_members(&mut self, room_id: &str) -> Result<(), Error> {
         let Some(mut room) = self.tx.get::<Room>(room_id.as_bytes())? else { return Ok(()) };
         room.is_whole = false;
-        self.tx.put(room_id.as_bytes(), &room)
+        self.tx.put(room_id.as_bytes(), &room);
+        Ok(())
     }
 
     pub(super) fn room(&self, room_id: &str) -> Result<Room, Error> {

@@ -150,10 +150,10 @@ impl Work<'_> {
                 if let Ok(chain) = learnt {
                     // What is not proven stays out of the backup: it could hide an owner's key there.
                     if chain.provenance() == &Provenance::Owner {
-                        self.unsaved(b'c', &at)?;
+                        self.unsaved(b'c', &at);
                     }
                     self.keys_arrived(chain.room_id());
-                    self.tx.put(&at, &StoredChain { chain })?;
+                    self.tx.put(&at, &StoredChain { chain });
                     count += 1;
                 }
             }
@@ -168,10 +168,10 @@ impl Work<'_> {
                         row.provenance = provenance.clone();
                     }
                     if row.provenance == Provenance::Owner {
-                        self.unsaved(b'w', &id.0)?;
+                        self.unsaved(b'w', &id.0);
                     }
                     self.keys_arrived(&row.room_id);
-                    self.tx.put(&id.0, &row)?;
+                    self.tx.put(&id.0, &row);
                     count += 1;
                 }
             }

@@ -90,7 +90,7 @@ impl Work<'_> {
         }
         if let Some(chain) = chain {
             let row = OwnChainRow { chain, settings: room.settings };
-            self.tx.put(room_id.as_bytes(), &row)?;
+            self.tx.put(room_id.as_bytes(), &row);
         }
         let audience = to_base64(&recipients.audience);
         Ok(Sealed { events, left_out: recipients.left_out, not_reached, audience })
@@ -123,8 +123,8 @@ impl Work<'_> {
                 let chain = OwnChain::begin(&self.account.own(), room_id, self.now, self.rng);
                 let held = HeldChain::new(&chain.distribution(), Provenance::Owner);
                 let at = key(&[room_id.as_bytes(), &chain.id().0]);
-                self.tx.put(&at, &StoredChain { chain: held })?;
-                self.unsaved(b'c', &at)?;
+                self.tx.put(&at, &StoredChain { chain: held });
+                self.unsaved(b'c', &at);
                 let given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
                 (chain, given)
             }
@@ -154,7 +154,7 @@ impl Work<'_> {
             self.send_inside(user_id, device_id, &inside)?;
         }
         if !is_kept || given.to.len() > before {
-            self.tx.put(&chain.id().0, &given)?;
+            self.tx.put(&chain.id().0, &given);
         }
         Ok(chain)
     }
@@ -193,8 +193,8 @@ impl Work<'_> {
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
         };
-        self.tx.put(&wrap.id.0, &row)?;
-        self.unsaved(b'w', &wrap.id.0)?;
+        self.tx.put(&wrap.id.0, &row);
+        self.unsaved(b'w', &wrap.id.0);
         let mut given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
         let inside = Inside::Wrap(wrap.clone());
         let plaintext = inside.to_bytes()?;
@@ -232,7 +232,7 @@ impl Work<'_> {
                 of_user.insert(device_id.clone(), envelope.into());
             }
         }
-        self.tx.put(&wrap.id.0, &given)?;
+        self.tx.put(&wrap.id.0, &given);
         content.insert("wraps".to_owned(), wraps.into());
         Ok(SealedEvent { content: content.into(), message_id: to_base64(&wrap.id.0) })
     }
@@ -277,9 +277,9 @@ impl Work<'_> {
             object.insert("removals".to_owned(), removals.into());
         }
         let at = key(&[room_id.as_bytes(), &recipients.audience]);
-        self.tx.put(&at, &AudienceRow(recipients.readers.clone()))?;
+        self.tx.put(&at, &AudienceRow(recipients.readers.clone()));
         room.announced = Some(Bytes32(recipients.audience));
-        self.tx.put(room_id.as_bytes(), room)?;
+        self.tx.put(room_id.as_bytes(), room);
         let event = |content| json!({ "type": audience::EVENT_TYPE, "content": content });
         Ok(contents.into_iter().map(event).collect())
     }

@@ -64,7 +64,7 @@ impl Work<'_> {
             return Ok(());
         }
         user.is_tracked = true;
-        self.tx.put(user_id.as_bytes(), &user)?;
+        self.tx.put(user_id.as_bytes(), &user);
         self.outdate(user_id)
     }
 
@@ -77,8 +77,9 @@ impl Work<'_> {
         user.changed = user.changed.wrapping_add(1);
         user.is_outdated = true;
         user.ask_after = 0;
-        self.tx.put(user_id.as_bytes(), &Outdated(user.changed))?;
-        self.tx.put(user_id.as_bytes(), &user)
+        self.tx.put(user_id.as_bytes(), &Outdated(user.changed));
+        self.tx.put(user_id.as_bytes(), &user);
+        Ok(())
     }
 
     pub(super) fn push_device_lists(&mut self, lists: &Value) -> Result<(), Error> {
@@ -95,7 +96,7 @@ impl Work<'_> {
             {
                 user.is_tracked = false;
                 self.tx.delete::<Outdated>(user_id.as_bytes());
-                self.tx.put(user_id.as_bytes(), &user)?;
+                self.tx.put(user_id.as_bytes(), &user);
             }
         }
         Ok(())
@@ -142,20 +143,20 @@ impl Work<'_> {
             let mut user = self.user(user_id)?;
             if failed && part("device_keys").is_none() {
                 user.ask_after = self.now.saturating_add(AGAIN_AFTER_MS);
-                self.tx.put(user_id.as_bytes(), &user)?;
+                self.tx.put(user_id.as_bytes(), &user);
                 continue;
             }
             let before = (user.pinned, user.is_verified);
             self.take_identity(user_id, &mut user, &part)?;
             if before != (user.pinned, user.is_verified) {
-                self.unsaved(pins::USER, user_id.as_bytes())?;
+                self.unsaved(pins::USER, user_id.as_bytes());
             }
             self.take_devices(user_id, &mut user, part("device_keys"))?;
             if user.changed == *changed {
                 user.is_outdated = false;
                 self.tx.delete::<Outdated>(user_id.as_bytes());
             }
-            self.tx.put(user_id.as_bytes(), &user)?;
+            self.tx.put(user_id.as_bytes(), &user);
             self.open_held(user_id)?;
         }
         Ok(())

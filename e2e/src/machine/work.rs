@@ -63,7 +63,7 @@ impl Work<'_> {
     fn finish(mut self) -> Result<(Account, Flows, Changes), Error> {
         self.post_letters()?;
         if self.account_changed {
-            self.tx.put(&[], &self.account)?;
+            self.tx.put(&[], &self.account);
         }
         Ok((self.account, self.flows, self.tx.finish()))
     }
