@@ -1,9 +1,6 @@
 //! Attacks that are carried out and fail.
 
-use sealpost_e2e::{
-    Error,
-    machine::{Machine, Outcome},
-};
+use sealpost_e2e::{Error, machine::Outcome};
 use serde_json::{Value, json};
 
 use crate::world::{GROUP, ROOM, THREE, World, three};
@@ -299,8 +296,7 @@ fn a_rewound_store_writes_in_a_chain_that_nobody_else_was_given() {
     assert_eq!(world.text(&mut dora, &with_dora), "with dora");
     // Dora leaves, and Alice's store is set back to before she came.
     let before = world.server.sent.len();
-    alice.machine = Machine::open(copy.clone()).unwrap();
-    alice.written = copy;
+    alice.open(copy);
     world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol]);
     // The sync of then tells of her own messages since.
     for event in &with_dora {

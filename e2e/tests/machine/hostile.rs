@@ -113,8 +113,7 @@ fn no_answer_of_a_server_breaks_a_machine() {
     let now = world.now;
     for round in 0..inputs() {
         if round % 40 == 0 {
-            bob.written = before.0.clone();
-            bob.machine = Machine::open(before.0.clone()).unwrap();
+            bob.open(before.0.clone());
         }
         bob.run(now, |machine, now| machine.push_sync(&changed(&sync), now)).unwrap();
         for event in &events {
@@ -138,8 +137,7 @@ fn no_answer_of_a_server_breaks_a_machine() {
     }
     bob.restart();
     // What was there before the first hostile byte still reads what comes after the last.
-    bob.written = before.0;
-    bob.machine = Machine::open(bob.written.clone()).unwrap();
+    bob.open(before.0);
     bob.run(now, |machine, now| machine.push_sync(&sync, now)).unwrap();
     assert_eq!(world.text(bob, &events), "hello");
 }

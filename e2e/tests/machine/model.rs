@@ -20,10 +20,7 @@ use rand_chacha::{
     ChaCha20Rng,
     rand_core::{Rng as _, SeedableRng as _},
 };
-use sealpost_e2e::{
-    machine::{Machine, Outcome},
-    store::MemoryStore,
-};
+use sealpost_e2e::{machine::Outcome, store::MemoryStore};
 use serde_json::{Value, json};
 
 use crate::world::{Device, World, body};
@@ -180,8 +177,7 @@ impl Model {
         let peer = &mut self.peers[at];
         let (copy, before) = peer.copies[which].clone();
         peer.copies.truncate(which + 1);
-        peer.device.machine = Machine::open(copy.clone()).unwrap();
-        peer.device.written = copy;
+        peer.device.open(copy);
         let name = (peer.device.user.clone(), peer.device.device.clone());
         let everybody = PEOPLE.iter().take(self.people).map(|user| (*user).to_owned());
         self.world.server.changed.entry(name).or_default().extend(everybody);

@@ -25,8 +25,7 @@ fn a_store_of_version_1_reads_and_writes_on() {
     store.apply(&Changes::from_bytes(&rows).unwrap());
     let mut world = World::new();
     let mut bob = world.person("@bob:b.test");
-    bob.machine = Machine::open(store.clone()).unwrap();
-    bob.written = store;
+    bob.open(store);
     for event in fixture["events"].as_array().unwrap() {
         let Outcome::Read(read) = world.read(&mut bob, event) else { panic!("{event}") };
         assert_eq!(body(&read), "from version 1");

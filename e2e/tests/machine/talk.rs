@@ -113,8 +113,7 @@ fn a_device_that_lost_its_store_is_heard_again() {
         world.text(&mut alice, &events);
     }
     world.settle(&mut [&mut alice, &mut bob]);
-    bob.written = copy;
-    bob.machine = sealpost_e2e::machine::Machine::open(bob.written.clone()).unwrap();
+    bob.open(copy);
     let unread = world.send(&mut alice, "to a copy");
     world.read(&mut bob, &unread[0]);
     world.settle(&mut [&mut bob]);
@@ -150,8 +149,7 @@ fn relations_carry_the_message_they_mean() {
     world.text(&mut alice, &[swapped]);
     let Outcome::Read(read) = world.read(&mut alice, &event) else { panic!() };
     assert_eq!(read.relation, Relation::Wrong);
-    alice.written = written;
-    alice.machine = sealpost_e2e::machine::Machine::open(alice.written.clone()).unwrap();
+    alice.open(written);
     world.text(&mut alice, &[hello]);
     let Outcome::Read(read) = world.read(&mut alice, &event) else { panic!() };
     assert_eq!((body(&read).as_str(), read.relation), ("m.reaction", Relation::Checked));

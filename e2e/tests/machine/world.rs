@@ -237,7 +237,13 @@ impl Device {
     /// Opens the machine again from what was written.
     pub fn restart(&mut self) {
         assert!(self.written.rows() == self.machine.store().rows());
-        self.machine = Machine::open(self.written.clone()).unwrap();
+        self.open(self.written.clone());
+    }
+
+    /// Goes on with another store, such as an earlier one of its own.
+    pub fn open(&mut self, store: MemoryStore) {
+        self.machine = Machine::open(store.clone()).unwrap();
+        self.written = store;
     }
 }
 
