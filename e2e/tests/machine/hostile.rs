@@ -18,7 +18,7 @@ use sealpost_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{ROOM, World};
+use crate::world::{ROOM, World, three};
 
 /// How many inputs are tried; `SEALPOST_INPUTS` more.
 fn inputs() -> u32 {
@@ -90,12 +90,7 @@ impl Mutator {
 #[test]
 fn no_answer_of_a_server_breaks_a_machine() {
     let mut world = World::new();
-    let mut people =
-        ["@alice:a.test", "@bob:b.test", "@carol:c.test"].map(|user| world.person(user));
-    let [alice, bob, carol] = &mut people;
-    let members = ["@alice:a.test", "@bob:b.test", "@carol:c.test"].map(|user| (user, "join"));
-    world.room("org.sealpost.sender_key.v1", &members, &mut [alice, bob, carol]);
-    world.settle(&mut [alice, bob, carol]);
+    let (alice, bob, _) = &mut three(&mut world);
     let events = world.send(alice, "hello");
     let sync = world.server.sync("@bob:b.test", "ONE");
     let query = json!({ "device_keys": { "@alice:a.test": [], "@carol:c.test": [] } });

@@ -3,7 +3,7 @@
 use sealpost_e2e::{Error, machine::VerificationView, qr::QrCode};
 use serde_json::json;
 
-use crate::world::{Device, World, pair};
+use crate::world::{Device, World, agreed, pair};
 
 fn view(device: &Device, id: &str) -> VerificationView {
     device.machine.verification(id).unwrap()
@@ -24,13 +24,7 @@ fn confirm(world: &World, device: &mut Device, id: &str) -> Result<(), Error> {
 /// A verification of two devices that are both ready; the second one has a camera.
 fn ready(world: &mut World, one: &mut Device, two: &mut Device) -> String {
     two.machine.set_can_scan(true);
-    let (user, device) = (two.user.clone(), two.device.clone());
-    let id = one
-        .run(world.now, |machine, now| machine.request_verification(&user, Some(&device), now))
-        .unwrap();
-    world.settle(&mut [one, two]);
-    two.run(world.now, |machine, now| machine.accept_verification(&id, now)).unwrap();
-    world.settle(&mut [two, one]);
+    let id = agreed(world, one, two);
     let (one, two) = (view(one, &id), view(two, &id));
     assert_eq!((one.state, one.may_show_qr, one.may_scan_qr), ("ready", true, false));
     assert_eq!((two.state, two.may_show_qr, two.may_scan_qr), ("ready", false, true));

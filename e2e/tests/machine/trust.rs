@@ -8,17 +8,11 @@ use sealpost_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Device, GROUP, ROOM, World, body, pair};
+use crate::world::{Device, GROUP, ROOM, THREE, World, agreed, body, pair, three};
 
 /// Two devices go through a verification; answers what both saw.
 fn compare(world: &mut World, one: &mut Device, two: &mut Device) -> String {
-    let (user, device) = (two.user.clone(), two.device.clone());
-    let id = one
-        .run(world.now, |machine, now| machine.request_verification(&user, Some(&device), now))
-        .unwrap();
-    world.settle(&mut [one, two]);
-    two.run(world.now, |machine, now| machine.accept_verification(&id, now)).unwrap();
-    world.settle(&mut [two, one]);
+    let id = agreed(world, one, two);
     two.run(world.now, |machine, now| machine.start_sas(&id, now)).unwrap();
     world.settle(&mut [two, one]);
     let seen = [&*one, &*two].map(|side| side.machine.verification(&id).unwrap());
@@ -148,8 +142,7 @@ fn the_recovery_key_brings_everything_back() {
     let direct = world.send(&mut bob, "in the direct chat");
     world.text(&mut alice, &direct);
     let mut carol = world.person("@carol:c.test");
-    let members = ["@alice:a.test", "@bob:b.test", "@carol:c.test"].map(|user| (user, "join"));
-    world.room(GROUP, &members, &mut [&mut alice, &mut bob, &mut carol]);
+    world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol]);
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     let group = world.send(&mut carol, "in the group");
     world.settle(&mut [&mut carol, &mut alice]);
@@ -192,16 +185,11 @@ fn the_recovery_key_brings_everything_back() {
 #[test]
 fn shared_history_reads_but_proves_no_author() {
     let mut world = World::new();
-    let mut people =
-        ["@alice:a.test", "@bob:b.test", "@carol:c.test"].map(|user| world.person(user));
-    let [alice, bob, carol] = &mut people;
-    let members = ["@alice:a.test", "@bob:b.test", "@carol:c.test"].map(|user| (user, "join"));
-    world.room(GROUP, &members, &mut [alice, bob, carol]);
-    world.settle(&mut [alice, bob, carol]);
+    let (alice, bob, carol) = &mut three(&mut world);
     let events = world.send(alice, "before dora came");
     world.settle(&mut [alice, bob, carol]);
     let mut dora = world.person("@dora:d.test");
-    let members = [members[0], members[1], members[2], ("@dora:d.test", "join")];
+    let members = [THREE[0], THREE[1], THREE[2], ("@dora:d.test", "join")];
     world.room(GROUP, &members, &mut [alice, bob, carol, &mut dora]);
     world.settle(&mut [alice, bob, carol, &mut dora]);
     assert_eq!(world.read(&mut dora, &events[1]), Outcome::MissingKey);

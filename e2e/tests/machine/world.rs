@@ -35,6 +35,18 @@ pub fn three(world: &mut World) -> (Device, Device, Device) {
     (alice, bob, carol)
 }
 
+/// A verification that one device asked another for, which agreed: both are ready. Answers its id.
+pub fn agreed(world: &mut World, one: &mut Device, two: &mut Device) -> String {
+    let (user, device) = (two.user.clone(), two.device.clone());
+    let id = one
+        .run(world.now, |machine, now| machine.request_verification(&user, Some(&device), now))
+        .unwrap();
+    world.settle(&mut [one, two]);
+    two.run(world.now, |machine, now| machine.accept_verification(&id, now)).unwrap();
+    world.settle(&mut [two, one]);
+    id
+}
+
 type Of = BTreeMap<(String, String), Vec<Value>>;
 
 /// What a server knows.
