@@ -2,23 +2,22 @@
 
 use qrcodegen::{QrCode, QrCodeEcc};
 use sealpost_e2e::{
-    Error, export, json,
+    Error, export,
     passphrase::{self, Cost},
 };
 use wasm_bindgen::prelude::*;
 
-use crate::{error, random};
+use crate::{error, parse, random, write};
 
 /// See `extra.ts`, as for all that follow. JSON.
 #[wasm_bindgen(js_name = describePassphrase)]
 pub fn describe_passphrase() -> Result<String, JsValue> {
-    json::write(&passphrase::describe(&mut random())).map_err(error)
+    write(&passphrase::describe(&mut random()))
 }
 
 #[wasm_bindgen(js_name = derivePassphrase)]
 pub fn derive_passphrase(passphrase: &str, description: &str) -> Result<Vec<u8>, JsValue> {
-    let description = json::read(description.as_bytes()).map_err(error)?;
-    passphrase::derive(passphrase, &description).map(|key| key.to_vec()).map_err(error)
+    passphrase::derive(passphrase, &parse(description)?).map(|key| key.to_vec()).map_err(error)
 }
 
 #[wasm_bindgen(js_name = sealExport)]

@@ -16,11 +16,22 @@ mod safety_number;
 
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
+use sealpost_e2e::json;
+use serde::Serialize;
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 /// The platform's randomness. A platform without any is left.
 fn random() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
+}
+
+fn write(value: &impl Serialize) -> Result<String, JsValue> {
+    json::write(value).map_err(error)
+}
+
+fn parse(text: &str) -> Result<Value, JsValue> {
+    json::read(text.as_bytes()).map_err(error)
 }
 
 /// An error with a name that code can tell apart, and a text for people who read logs.

@@ -3,7 +3,6 @@
 use js_sys::{Array, Uint8Array};
 use sealpost_e2e::{
     changes::{Change, Changes, Table},
-    json,
     machine::{self, Now},
     store::{MemoryStore, Store as _},
 };
@@ -11,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
-use crate::{error, random};
+use crate::{error, parse, random, write};
 
 pub fn key(bytes: &[u8]) -> Result<&[u8; 32], JsError> {
     bytes.try_into().map_err(|_| JsError::new("a key is 32 bytes long"))
@@ -431,14 +430,6 @@ fn step<T: Serialize>(step: machine::Step<T>) -> Result<Step, JsValue> {
 fn secret<T>(step: machine::Step<T>, bytes: impl Fn(&T) -> Vec<u8>) -> Result<Step, JsValue> {
     let (result, changes) = step.map_err(error)?;
     Ok(Step { json: "null".to_owned(), bytes: bytes(&result), changes })
-}
-
-pub fn write(value: &impl Serialize) -> Result<String, JsValue> {
-    json::write(value).map_err(error)
-}
-
-pub fn parse(text: &str) -> Result<Value, JsValue> {
-    json::read(text.as_bytes()).map_err(error)
 }
 
 fn wrong() -> JsValue {

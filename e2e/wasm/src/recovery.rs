@@ -3,11 +3,7 @@
 use sealpost_e2e::secret_storage;
 use wasm_bindgen::prelude::*;
 
-use crate::{
-    error,
-    machine::{key, parse, write},
-    random,
-};
+use crate::{error, machine::key, parse, random, write};
 
 /// The key that unlocks everything else.
 #[wasm_bindgen]
