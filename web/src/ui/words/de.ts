@@ -5,7 +5,6 @@ import type { Words } from "./en";
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const de: Words = {
-  language: "Deutsch",
   close: "Schließen",
   cancel: "Abbrechen",
   back: "Zurück",
@@ -66,12 +65,10 @@ export const de: Words = {
   useHere: "Hier benutzen",
   startFailed: "Sealpost konnte nicht starten",
   startFailedMore: "Vielleicht darf dieser Browser nichts aufbewahren: So ist es in privaten Fenstern und bei voller Festplatte.",
-  online: "Online",
   offline: (waiting) =>
     waiting === 0
       ? "Du bist offline. Was du schreibst, wird gesendet, sobald die Verbindung zurück ist."
       : `Du bist offline. ${plural(waiting, "Nachricht wartet", "Nachrichten warten")} und ${waiting === 1 ? "wird" : "werden"} gesendet, sobald die Verbindung zurück ist.`,
-  connecting: "Verbindet …",
   home: "Alle Räume",
   add: "Neuer Raum oder Chat",
   settings: "Einstellungen",
@@ -80,7 +77,6 @@ export const de: Words = {
   conversation: "Gespräch",
   favourites: "Favoriten",
   rooms: "Räume",
-  people: "Menschen",
   invitations: "Einladungen",
   lowPriority: "Weniger wichtig",
   unread: (count) => plural(count, "ungelesene Nachricht", "ungelesene Nachrichten"),
@@ -165,7 +161,6 @@ export const de: Words = {
       : names.length === 2
         ? `${names[0]} und ${names[1]} schreiben …`
         : "Mehrere schreiben …",
-  readBy: (names) => `Gelesen von ${names}`,
   download: "Herunterladen",
   fileFailed: "Die Datei konnte nicht geöffnet werden.",
   sealedFile: "versiegelt",
@@ -174,7 +169,6 @@ export const de: Words = {
   writeTo: (room) => `Nachricht an ${room}`,
   send: "Senden",
   attach: "Datei anhängen",
-  emoji: "Emoji",
   editing: "Ändern",
   replyingTo: (who) => `Antwort an ${who}`,
   mayNotWrite: "Du darfst hier nicht schreiben.",
@@ -197,7 +191,6 @@ export const de: Words = {
   sealItMore: "Das lässt sich nicht zurücknehmen. Wer einen Server betreibt, kann nicht mitlesen.",
   unsealedWarning: "Wer hier einen Server betreibt, wird alles lesen können.",
   create: "Anlegen",
-  write: "Schreiben",
   address: "Adresse des Raums",
   addressHint: "Etwa #garten:garten.example",
   addressWrong: "Das ist keine Adresse eines Raums. Sie beginnt mit # oder !.",
@@ -283,7 +276,6 @@ export const de: Words = {
   removeDeviceMore: "Es bekommt ab jetzt keine Schlüssel und wird abgemeldet.",
   approved: "Bestätigt",
   notApproved: "Nicht bestätigt",
-  security: "Sicherheit",
   about: "Über",
   aboutMore: (version) => `Sealpost ${version}, ein Programm für Matrix. Anrufe gibt es noch nicht.`,
   logOut: "Abmelden",
@@ -293,7 +285,6 @@ export const de: Words = {
   logOutLose: "Abmelden und Nachrichten verlieren",
   confirmPassword: "Dein Passwort",
   confirmPasswordMore: "Der Server möchte sicher sein, dass du es bist.",
-  confirm: "Bestätigen",
   keyboard: "Tastatur",
   keys: [
     ["Strg K", "Zu einem Raum springen"],

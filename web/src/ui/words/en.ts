@@ -3,7 +3,6 @@
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const en = {
-  language: "English",
   // Everywhere
   close: "Close",
   cancel: "Cancel",
@@ -67,12 +66,10 @@ export const en = {
   startFailed: "Sealpost could not start",
   startFailedMore: "This browser may keep nothing: private windows and full disks do that.",
   // Shell
-  online: "Online",
   offline: (waiting: number) =>
     waiting === 0
       ? "You’re offline. What you write is sent when the connection is back."
       : `You’re offline. ${plural(waiting, "message waits", "messages wait")} and will be sent when the connection is back.`,
-  connecting: "Connecting…",
   home: "All rooms",
   add: "New room or chat",
   settings: "Settings",
@@ -82,7 +79,6 @@ export const en = {
   // Room list
   favourites: "Favourites",
   rooms: "Rooms",
-  people: "People",
   invitations: "Invitations",
   lowPriority: "Low priority",
   unread: (count: number) => plural(count, "unread message", "unread messages"),
@@ -169,7 +165,6 @@ export const en = {
       : names.length === 2
         ? `${names[0]} and ${names[1]} are writing…`
         : "Several people are writing…",
-  readBy: (names: string) => `Read by ${names}`,
   download: "Download",
   fileFailed: "The file could not be opened.",
   sealedFile: "sealed",
@@ -179,7 +174,6 @@ export const en = {
   writeTo: (room: string) => `Message ${room}`,
   send: "Send",
   attach: "Add a file",
-  emoji: "Emoji",
   editing: "Editing",
   replyingTo: (who: string) => `Reply to ${who}`,
   mayNotWrite: "You may not write here.",
@@ -203,7 +197,6 @@ export const en = {
   sealItMore: "This can’t be undone. Nobody who runs a server can read along.",
   unsealedWarning: "Whoever runs a server here will be able to read everything.",
   create: "Create",
-  write: "Write",
   address: "Address of the room",
   addressHint: "Such as #garden:garden.example",
   addressWrong: "That is no address of a room. It begins with # or !.",
@@ -292,7 +285,6 @@ export const en = {
   removeDeviceMore: "It gets no keys from now on, and is logged out.",
   approved: "Approved",
   notApproved: "Not approved",
-  security: "Security",
   about: "About",
   aboutMore: (version: string) => `Sealpost ${version}, a Matrix client. Calls are not there yet.`,
   logOut: "Log out",
@@ -302,7 +294,6 @@ export const en = {
   logOutLose: "Log out and lose my messages",
   confirmPassword: "Your password",
   confirmPasswordMore: "The server wants to be sure that it is you.",
-  confirm: "Confirm",
   keyboard: "Keyboard",
   keys: [
     ["Ctrl K", "Jump to a room"],
