@@ -28,7 +28,7 @@ const policy = trustedTypes?.createPolicy("sealpost", {
   },
 });
 
-export function trusted(url: string): string {
+function trusted(url: string): string {
   return (policy?.createScriptURL(url) ?? url) as string;
 }
 

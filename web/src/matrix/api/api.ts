@@ -30,7 +30,6 @@ export interface DeviceInfo {
   deviceId: string;
   name: string | undefined;
   lastSeen: number | undefined;
-  lastAddress: string | undefined;
 }
 
 export interface FoundUser {
@@ -59,10 +58,6 @@ export class Api {
     await this.http.call("PUT", V3 + at, { body: {} });
   }
 
-  async setState(roomId: string, type: string, content: JsonObject, key = ""): Promise<void> {
-    await this.http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content });
-  }
-
   /** Events before a token, newest first. */
   async messages(roomId: string, from: string, limit: number): Promise<Page> {
     const filter = JSON.stringify({ lazy_load_members: true });
@@ -77,10 +72,6 @@ export class Api {
   async tokenBefore(roomId: string, eventId: string): Promise<string | undefined> {
     const at = path`/rooms/${roomId}/context/${eventId}`;
     return text((await this.http.call("GET", V3 + at, { query: { limit: 0 } }))["start"]);
-  }
-
-  async event(roomId: string, eventId: string): Promise<RoomEvent | undefined> {
-    return roomEvent(await this.http.call("GET", V3 + path`/rooms/${roomId}/event/${eventId}`));
   }
 
   async members(roomId: string): Promise<StateEvent[]> {
@@ -185,12 +176,7 @@ export class Api {
       deviceId: text(device["device_id"]) ?? "",
       name: text(device["display_name"]),
       lastSeen: number(device["last_seen_ts"]),
-      lastAddress: text(device["last_seen_ip"]),
     }));
-  }
-
-  async renameDevice(deviceId: string, name: string): Promise<void> {
-    await this.http.call("PUT", V3 + path`/devices/${deviceId}`, { body: { display_name: name } });
   }
 
   async deleteDevice(deviceId: string, auth: JsonObject | undefined): Promise<void> {
@@ -210,15 +196,9 @@ export class Api {
   }
 
   /** The content behind `mxc://server/id`. */
-  async download(uri: string, signal?: AbortSignal): Promise<Response> {
-    const options = { timeoutMs: 600_000, ...(signal && { signal }) };
-    return this.http.send(`/_matrix/client/v1/media/download/${mediaPath(uri)}`, { method: "GET" }, options);
-  }
-
-  async thumbnail(uri: string, size: number): Promise<Response> {
-    const query = { width: size, height: size, method: "crop" };
-    const at = `/_matrix/client/v1/media/thumbnail/${mediaPath(uri)}`;
-    return this.http.send(at, { method: "GET" }, { query });
+  async download(uri: string): Promise<Response> {
+    const at = `/_matrix/client/v1/media/download/${mediaPath(uri)}`;
+    return this.http.send(at, { method: "GET" }, { timeoutMs: 600_000 });
   }
 }
 

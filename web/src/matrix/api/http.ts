@@ -45,10 +45,6 @@ export class Http {
     this.#sleep = sleep;
   }
 
-  set tokens(tokens: Tokens) {
-    this.#tokens = tokens;
-  }
-
   /** A request with JSON both ways. */
   async call<T = JsonObject>(method: string, path: string, options: Options = {}): Promise<T> {
     const headers: Record<string, string> = {};

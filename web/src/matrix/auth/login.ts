@@ -7,7 +7,6 @@ import { sessionOf, type Session } from "../session";
 /** How a server lets people in. */
 export interface LoginFlows {
   password: boolean;
-  token: boolean;
   /** Providers of single sign-on; one without a name if the server lists none. */
   sso: { id: string | undefined; name: string | undefined }[];
 }
@@ -15,16 +14,15 @@ export interface LoginFlows {
 export async function loginFlows(http: Http): Promise<LoginFlows> {
   const answer = await http.call("GET", "/_matrix/client/v3/login", { anonymous: true });
   const flows = list(answer["flows"]).map(object);
-  const has = (type: string) => flows.some((flow) => flow?.["type"] === type);
-  const sso = flows.find((flow) => flow?.["type"] === "m.login.sso");
+  const flowOf = (type: string) => flows.find((flow) => flow?.["type"] === type);
+  const sso = flowOf("m.login.sso");
   const providers = list(sso?.["identity_providers"]).map((provider) => ({
     id: text(object(provider)?.["id"]),
     name: text(object(provider)?.["name"]),
   }));
   const unnamed = [{ id: undefined, name: undefined }];
   return {
-    password: has("m.login.password"),
-    token: has("m.login.token"),
+    password: flowOf("m.login.password") !== undefined,
     sso: sso ? (providers.length > 0 ? providers : unnamed) : [],
   };
 }

@@ -2,13 +2,13 @@
 
 import { MatrixError } from "../api/error";
 import { Http } from "../api/http";
-import { list, object, text } from "../json";
+import { object, text } from "../json";
 import { sessionOf, type Session } from "../session";
 import { DEVICE_NAME } from "./login";
 import { authenticate, type Answer, type Stage } from "./uia";
 
 /** Stages that this client can finish by itself or by asking the person. */
-export const STAGES = ["m.login.dummy", "m.login.registration_token", "m.login.terms"] as const;
+const STAGES = ["m.login.dummy", "m.login.registration_token", "m.login.terms"] as const;
 
 export interface Policy {
   name: string;
@@ -73,19 +73,4 @@ export function policies(stage: Stage, languages: readonly string[]): Policy[] {
     const url = text(chosen?.["url"]);
     return url?.startsWith("https://") ? [{ name: text(chosen?.["name"]) ?? url, url }] : [];
   });
-}
-
-/** Whether the server takes new accounts at all. */
-export async function isOpen(http: Http): Promise<boolean> {
-  try {
-    await http.call("POST", "/_matrix/client/v3/register", {
-      body: {},
-      anonymous: true,
-      impatient: true,
-    });
-    return true;
-  } catch (error) {
-    if (!(error instanceof MatrixError)) throw error;
-    return error.status === 401 && list(error.body["flows"]).length > 0;
-  }
 }

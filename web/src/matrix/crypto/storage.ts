@@ -124,10 +124,6 @@ export class CryptoStorage {
     await transaction.done;
     this.#generation = generation + 1;
   }
-
-  close(): void {
-    this.#database.close();
-  }
 }
 
 type Put = [store: "rows" | Values, name: string, value: Uint8Array | undefined];

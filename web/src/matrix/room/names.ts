@@ -50,9 +50,3 @@ export function partner(room: Room, me: string): string | undefined {
   const people = others(room, me);
   return room.joined + room.invited <= 2 && people.length === 1 ? people[0] : undefined;
 }
-
-export function roomAvatar(room: Room, me: string): string | undefined {
-  const own = text(room.known("m.room.avatar")?.content["url"]);
-  const person = partner(room, me);
-  return own ?? (person ? profile(room, person).avatarUrl : undefined);
-}

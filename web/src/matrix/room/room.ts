@@ -182,13 +182,10 @@ export class Room {
     return this.level(userId) >= wanted;
   }
 
-  maySend(userId: string, type: string, isStateEvent = false): boolean {
+  maySend(userId: string, type: string): boolean {
     const levels = this.state("m.room.power_levels")?.content;
     const named = number(object(levels?.["events"])?.[type]);
-    const other = isStateEvent
-      ? (number(levels?.["state_default"]) ?? 50)
-      : (number(levels?.["events_default"]) ?? 0);
-    return this.level(userId) >= (named ?? other);
+    return this.level(userId) >= (named ?? number(levels?.["events_default"]) ?? 0);
   }
 
   #stripped(type: string, key = ""): StrippedEvent | undefined {

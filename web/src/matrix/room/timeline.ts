@@ -27,8 +27,7 @@ export class Timeline {
   }
 
   get last(): RoomEvent | undefined {
-    const last = this.#entries.findLast((entry) => entry.kind === "event");
-    return last?.kind === "event" ? last.event : undefined;
+    return this.#entries.findLast((entry) => entry.kind === "event")?.event;
   }
 
   find(eventId: string): RoomEvent | undefined {
@@ -49,12 +48,6 @@ export class Timeline {
     }
     this.#put([...this.#entries, ...added]);
     return fresh;
-  }
-
-  /** The gap that is nearest to the end, or before an event. */
-  gapBefore(index: number): Gap | undefined {
-    const gap = this.#entries.slice(0, index + 1).findLast((entry) => entry.kind === "gap");
-    return gap?.kind === "gap" ? gap : undefined;
   }
 
   /** The event that follows a gap. */

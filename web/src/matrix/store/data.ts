@@ -17,7 +17,7 @@ interface Schema extends DBSchema {
 
 const VERSION = 1;
 
-export function dataName(userId: string): string {
+function dataName(userId: string): string {
   return `sealpost data ${userId}`;
 }
 
