@@ -16,7 +16,6 @@ interface Cached<T> {
 export interface RoomSummary {
   name: string;
   partner: string | undefined;
-  isDirect: boolean;
   unread: Unread;
   preview: ReturnType<typeof preview>;
   ts: number;
@@ -80,7 +79,6 @@ export class Live {
       return {
         name: roomName(room, me).name,
         partner: partner(room, me),
-        isDirect: this.client.isDirect(room),
         unread: unread(room, me, myName),
         preview: last,
         ts: last?.event.origin_server_ts ?? room.timeline.last?.origin_server_ts ?? 0,

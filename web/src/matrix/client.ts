@@ -164,11 +164,6 @@ export class Client {
     return rooms.find((room) => room.membership === "join");
   }
 
-  isDirect(room: Room): boolean {
-    const all = Object.values(this.accountData.get("m.direct") ?? {});
-    return all.some((ids) => list(ids).includes(room.id));
-  }
-
   async join(room: Room): Promise<void> {
     const invite = room.inviteState.find(({ type, state_key }) => type === "m.room.member" && state_key === this.me);
     await this.api.join(room.id);

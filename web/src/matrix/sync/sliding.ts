@@ -176,7 +176,6 @@ export class SlidingSync implements SyncSource {
     set("notifications", number(room["notification_count"]));
     set("highlights", number(room["highlight_count"]));
     set("order", number(room["bump_stamp"]));
-    if (typeof room["is_dm"] === "boolean") update.isDirect = room["is_dm"];
     if (room["heroes"] !== undefined) update.heroes = objects(room["heroes"]).map(hero);
     if (inviteState !== undefined) {
       update.inviteState = objects(inviteState).flatMap((event) => strippedEvent(event) ?? []);

@@ -33,7 +33,6 @@ export interface RoomUpdate {
   invited?: number;
   notifications?: number;
   highlights?: number;
-  isDirect?: boolean;
   accountData?: AccountDataEvent[];
   /** Content of `m.receipt`. */
   receipts?: JsonObject;
