@@ -76,9 +76,10 @@ export class Live {
       const { me } = this.client;
       const last = preview(room);
       const myName = profile(room, me).name;
+      const { name, people } = roomName(room, me);
       return {
-        name: roomName(room, me).name,
-        partner: partner(room, me),
+        name,
+        partner: partner(room, people),
         unread: unread(room, me, myName),
         preview: last,
         ts: last?.event.origin_server_ts ?? room.timeline.last?.origin_server_ts ?? 0,

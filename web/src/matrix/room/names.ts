@@ -44,9 +44,8 @@ export function roomName(room: Room, me: string): RoomName {
   return { name: people.map((userId) => profile(room, userId).name).join(", "), people };
 }
 
-/** Whom a chat of two is with: a room without a name of its own. */
-export function partner(room: Room, me: string): string | undefined {
+/** Whom a chat of two is with: a room without a name of its own. `people` as `roomName` answers them. */
+export function partner(room: Room, people: string[]): string | undefined {
   if (text(room.known("m.room.name")?.content["name"])?.trim()) return undefined;
-  const people = others(room, me);
   return room.joined + room.invited <= 2 && people.length === 1 ? people[0] : undefined;
 }
