@@ -155,19 +155,18 @@ export class Room {
   }
 
   get isSpace(): boolean {
-    const create = this.state("m.room.create") ?? this.#stripped("m.room.create");
-    return create?.content["type"] === "m.space";
+    return this.known("m.room.create")?.content["type"] === "m.space";
   }
 
   get topic(): string | undefined {
     return text(this.state("m.room.topic")?.content["topic"]);
   }
 
-  /** Whether the user may do something that wants this level. */
+  /** A user's power level; without end for a creator where the room's version has it so. */
   level(userId: string): number {
     const levels = this.state("m.room.power_levels")?.content;
     const create = this.state("m.room.create");
-    if (create && ["12"].includes(text(create.content["room_version"]) ?? "")) {
+    if (create?.content["room_version"] === "12") {
       const more = create.content["additional_creators"];
       if (create.sender === userId || (Array.isArray(more) && more.includes(userId))) return Infinity;
     }
@@ -188,13 +187,10 @@ export class Room {
     return this.level(userId) >= (named ?? number(levels?.["events_default"]) ?? 0);
   }
 
-  #stripped(type: string, key = ""): StrippedEvent | undefined {
-    return this.inviteState.find((event) => event.type === type && event.state_key === key);
-  }
-
   /** State, or what is known of it from an invitation. */
-  known(type: string, key = ""): { content: JsonObject; sender: string } | undefined {
-    return this.state(type, key) ?? this.#stripped(type, key);
+  known(type: string, key = ""): StrippedEvent | undefined {
+    const isIt = (event: StrippedEvent) => event.type === type && event.state_key === key;
+    return this.state(type, key) ?? this.inviteState.find(isIt);
   }
 
   #setState(event: StateEvent): void {
