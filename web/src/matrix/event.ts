@@ -1,6 +1,6 @@
 // Events as a client gets them.
 
-import { number, object, text, type Json, type JsonObject } from "./json";
+import { number, object, objects, text, type JsonObject } from "./json";
 
 export interface RoomEvent {
   event_id: string;
@@ -23,33 +23,19 @@ export interface StrippedEvent {
   content: JsonObject;
 }
 
-/** An event, if it is one. */
-export function roomEvent(value: Json | undefined): RoomEvent | undefined {
-  const event = object(value);
-  const [event_id, type, sender] = ["event_id", "type", "sender"].map((key) => text(event?.[key]));
-  const content = object(event?.["content"]);
-  if (!event || !event_id || type === undefined || !sender || !content) return undefined;
-  const state_key = text(event["state_key"]);
-  const redacts = text(event["redacts"]) ?? text(content["redacts"]);
-  const unsigned = object(event["unsigned"]);
-  return {
-    event_id,
-    type,
-    sender,
-    content,
-    origin_server_ts: number(event["origin_server_ts"]) ?? 0,
-    ...(state_key !== undefined && { state_key }),
-    ...(redacts !== undefined && { redacts }),
-    ...(unsigned && { unsigned }),
-  };
+/** Those of a list that are events. */
+export function roomEvents(value: unknown): RoomEvent[] {
+  return objects(value).flatMap((event) => roomEvent(event) ?? []);
 }
 
-export function strippedEvent(value: Json | undefined): StrippedEvent | undefined {
-  const event = object(value);
-  const [type, sender, state_key] = ["type", "sender", "state_key"].map((key) => text(event?.[key]));
-  const content = object(event?.["content"]);
-  if (!type || !sender || state_key === undefined || !content) return undefined;
-  return { type, sender, state_key, content };
+/** Those of a list that are events of state. */
+export function stateEvents(value: unknown): StateEvent[] {
+  return roomEvents(value).filter(isState);
+}
+
+/** Those of a list that are state without ids and times. */
+export function strippedEvents(value: unknown): StrippedEvent[] {
+  return objects(value).flatMap((event) => strippedEvent(event) ?? []);
 }
 
 export function isState(event: RoomEvent): event is StateEvent {
@@ -73,4 +59,31 @@ export function relationOf(content: JsonObject): Relation | undefined {
 /** The event that a content is a reply to. */
 export function replyTo(content: JsonObject): string | undefined {
   return text(object(object(content["m.relates_to"])?.["m.in_reply_to"])?.["event_id"]);
+}
+
+/** An event, if it is one. */
+function roomEvent(event: JsonObject): RoomEvent | undefined {
+  const [event_id, type, sender] = ["event_id", "type", "sender"].map((key) => text(event[key]));
+  const content = object(event["content"]);
+  if (!event_id || type === undefined || !sender || !content) return undefined;
+  const state_key = text(event["state_key"]);
+  const redacts = text(event["redacts"]) ?? text(content["redacts"]);
+  const unsigned = object(event["unsigned"]);
+  return {
+    event_id,
+    type,
+    sender,
+    content,
+    origin_server_ts: number(event["origin_server_ts"]) ?? 0,
+    ...(state_key !== undefined && { state_key }),
+    ...(redacts !== undefined && { redacts }),
+    ...(unsigned && { unsigned }),
+  };
+}
+
+function strippedEvent(event: JsonObject): StrippedEvent | undefined {
+  const [type, sender, state_key] = ["type", "sender", "state_key"].map((key) => text(event[key]));
+  const content = object(event["content"]);
+  if (!type || !sender || state_key === undefined || !content) return undefined;
+  return { type, sender, state_key, content };
 }

@@ -20,3 +20,13 @@ export function number(value: unknown): number | undefined {
 export function list(value: unknown): Json[] {
   return Array.isArray(value) ? (value as Json[]) : [];
 }
+
+/** Those of a list that are objects. */
+export function objects(value: unknown): JsonObject[] {
+  return list(value).map(object).filter((entry) => entry !== undefined);
+}
+
+/** Those of a list that are strings. */
+export function strings(value: unknown): string[] {
+  return list(value).filter((entry) => typeof entry === "string");
+}

@@ -1,10 +1,8 @@
 // The endpoints that the client uses, one method each.
 
-import { isState, roomEvent, type RoomEvent, type StateEvent } from "../event";
-import { list, number, object, text, type JsonObject } from "../json";
-import { objects } from "../sync/update";
-import type { Http } from "./http";
-import { path } from "./http";
+import { roomEvents, stateEvents, type RoomEvent, type StateEvent } from "../event";
+import { list, number, object, objects, text, type JsonObject } from "../json";
+import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
 
@@ -63,9 +61,8 @@ export class Api {
     const filter = JSON.stringify({ lazy_load_members: true });
     const query = { dir: "b", from, limit, filter };
     const answer = await this.http.call("GET", V3 + path`/rooms/${roomId}/messages`, { query });
-    const events = objects(answer["chunk"]).flatMap((event) => roomEvent(event) ?? []);
-    const state = objects(answer["state"]).flatMap((event) => roomEvent(event) ?? []).filter(isState);
-    return { events, state, end: text(answer["end"]) };
+    const { chunk, state, end } = answer;
+    return { events: roomEvents(chunk), state: stateEvents(state), end: text(end) };
   }
 
   /** A token for what is before an event. */
@@ -76,7 +73,7 @@ export class Api {
 
   async members(roomId: string): Promise<StateEvent[]> {
     const answer = await this.http.call("GET", V3 + path`/rooms/${roomId}/members`);
-    return objects(answer["chunk"]).flatMap((event) => roomEvent(event) ?? []).filter(isState);
+    return stateEvents(answer["chunk"]);
   }
 
   async createRoom(room: CreateRoom): Promise<string> {

@@ -1,7 +1,7 @@
 // User-interactive authentication: stages, one after the other, until the server is content.
 
 import { MatrixError } from "../api/error";
-import { list, object, text, type JsonObject } from "../json";
+import { list, object, strings, text, type JsonObject } from "../json";
 
 /** What the server wants next. */
 export interface Stage {
@@ -44,9 +44,7 @@ export async function authenticate<T>(
 
 function nextStage(refusal: MatrixError, supported: readonly string[]): Stage | undefined {
   if (refusal.status !== 401) return undefined;
-  const flows = list(refusal.body["flows"]).map((flow) =>
-    list(object(flow)?.["stages"]).filter((stage) => typeof stage === "string"),
-  );
+  const flows = list(refusal.body["flows"]).map((flow) => strings(object(flow)?.["stages"]));
   const session = text(refusal.body["session"]) ?? "";
   const completed = new Set(list(refusal.body["completed"]));
   const left = flows.map((stages) => stages.filter((stage) => !completed.has(stage)));

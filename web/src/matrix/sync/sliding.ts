@@ -2,13 +2,11 @@
 
 import { MatrixError } from "../api/error";
 import type { Http } from "../api/http";
-import { isState, roomEvent, strippedEvent } from "../event";
-import { number, object, text, type Json, type JsonObject } from "../json";
+import { roomEvents, stateEvents, strippedEvents, type RoomEvent, type StrippedEvent } from "../event";
+import { number, object, objects, strings, text, type JsonObject } from "../json";
 import {
   accountDataEvents,
   e2eeOf,
-  objects,
-  strings,
   type Hero,
   type Membership,
   type RoomUpdate,
@@ -151,11 +149,10 @@ export class SlidingSync implements SyncSource {
   }
 
   #room(id: string, room: JsonObject): RoomUpdate {
-    const timeline = objects(room["timeline"]).flatMap((event) => roomEvent(event) ?? []);
-    const state = objects(room["required_state"])
-      .flatMap((event) => roomEvent(event) ?? [])
-      .filter(isState);
-    const inviteState = room["invite_state"] ?? room["stripped_state"];
+    const timeline = roomEvents(room["timeline"]);
+    const state = stateEvents(room["required_state"]);
+    const stripped = room["invite_state"] ?? room["stripped_state"];
+    const inviteState = stripped === undefined ? undefined : strippedEvents(stripped);
     const isExpanded = room["unstable_expanded_timeline"] === true;
     const isInitial = room["initial"] === true || isExpanded || !this.#known.has(id);
     this.#known.add(id);
@@ -177,20 +174,15 @@ export class SlidingSync implements SyncSource {
     set("highlights", number(room["highlight_count"]));
     set("order", number(room["bump_stamp"]));
     if (room["heroes"] !== undefined) update.heroes = objects(room["heroes"]).map(hero);
-    if (inviteState !== undefined) {
-      update.inviteState = objects(inviteState).flatMap((event) => strippedEvent(event) ?? []);
-    }
+    set("inviteState", inviteState);
     return update;
   }
 
   /** Our own membership, where the answer shows it. */
-  #membership(events: { type: string; state_key?: string; content: JsonObject }[], invite?: Json) {
-    const own = (event: { type: string; state_key?: string }) =>
+  #membership(events: RoomEvent[], inviteState: StrippedEvent[] = []): Membership | undefined {
+    const own = (event: StrippedEvent | RoomEvent) =>
       event.type === "m.room.member" && event.state_key === this.#userId;
-    const found =
-      objects(invite)
-        .flatMap((event) => strippedEvent(event) ?? [])
-        .findLast(own) ?? events.findLast(own);
+    const found = inviteState.findLast(own) ?? events.findLast(own);
     return text(found?.content["membership"]) as Membership | undefined;
   }
 }

@@ -1,7 +1,7 @@
 // What a sync brings, whichever of the two kinds it is.
 
 import type { RoomEvent, StateEvent, StrippedEvent } from "../event";
-import { list, number, object, text, type Json, type JsonObject } from "../json";
+import { number, object, objects, strings, text, type Json, type JsonObject } from "../json";
 
 export type Membership = "join" | "invite" | "knock" | "leave" | "ban";
 
@@ -66,22 +66,11 @@ export interface SyncSource {
 }
 
 export function accountDataEvents(value: Json | undefined): AccountDataEvent[] {
-  return list(value).flatMap((entry) => {
-    const type = text(object(entry)?.["type"]);
-    const content = object(object(entry)?.["content"]);
+  return objects(value).flatMap((event) => {
+    const type = text(event["type"]);
+    const content = object(event["content"]);
     return type && content ? [{ type, content }] : [];
   });
-}
-
-export function objects(value: Json | undefined): JsonObject[] {
-  return list(value).flatMap((entry): JsonObject[] => {
-    const found = object(entry);
-    return found ? [found] : [];
-  });
-}
-
-export function strings(value: Json | undefined): string[] {
-  return list(value).filter((entry) => typeof entry === "string");
 }
 
 export function e2eeOf(value: JsonObject | undefined): E2ee {

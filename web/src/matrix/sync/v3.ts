@@ -1,13 +1,11 @@
 // `GET /_matrix/client/v3/sync`, for servers without sliding sync.
 
 import type { Http } from "../api/http";
-import { isState, roomEvent, strippedEvent } from "../event";
-import { number, object, text, type JsonObject } from "../json";
+import { isState, roomEvents, strippedEvents } from "../event";
+import { number, object, objects, strings, text, type JsonObject } from "../json";
 import {
   accountDataEvents,
   e2eeOf,
-  objects,
-  strings,
   type Membership,
   type RoomUpdate,
   type SyncSource,
@@ -64,8 +62,7 @@ function read(answer: JsonObject, isFirst: boolean): SyncUpdate {
   }
   for (const [kind, part] of [["invite", "invite_state"], ["knock", "knock_state"]] as const) {
     for (const [id, room] of each(kind)) {
-      const events = objects(object(room[part])?.["events"]);
-      const inviteState = events.flatMap((event) => strippedEvent(event) ?? []);
+      const inviteState = strippedEvents(object(room[part])?.["events"]);
       rooms.set(id, { membership: kind, inviteState });
     }
   }
@@ -79,8 +76,8 @@ function read(answer: JsonObject, isFirst: boolean): SyncUpdate {
 
 function seen(room: JsonObject, membership: Membership, isInitial: boolean): RoomUpdate {
   const timeline = object(room["timeline"]) ?? {};
-  const events = objects(timeline["events"]).flatMap((event) => roomEvent(event) ?? []);
-  const state = objects(object(room["state"])?.["events"]).flatMap((event) => roomEvent(event) ?? []);
+  const events = roomEvents(timeline["events"]);
+  const state = roomEvents(object(room["state"])?.["events"]);
   const update: RoomUpdate = {
     membership,
     isInitial,
