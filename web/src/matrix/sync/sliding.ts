@@ -156,26 +156,22 @@ export class SlidingSync implements SyncSource {
     const isExpanded = room["unstable_expanded_timeline"] === true;
     const isInitial = room["initial"] === true || isExpanded || !this.#known.has(id);
     this.#known.add(id);
-    const update: RoomUpdate = {
+    const membership = this.#membership([...state, ...timeline], inviteState) ?? "join";
+    return {
       state,
       timeline,
       isInitial,
       isLimited: room["limited"] === true,
-      membership: this.#membership([...state, ...timeline], inviteState) ?? "join",
+      membership: membership === "join" && !isInitial ? undefined : membership,
+      inviteState,
+      before: text(room["prev_batch"]),
+      joined: number(room["joined_count"]),
+      invited: number(room["invited_count"]),
+      notifications: number(room["notification_count"]),
+      highlights: number(room["highlight_count"]),
+      order: number(room["bump_stamp"]),
+      heroes: room["heroes"] === undefined ? undefined : objects(room["heroes"]).map(hero),
     };
-    if (update.membership === "join" && !isInitial) delete update.membership;
-    const set = <K extends keyof RoomUpdate>(key: K, value: RoomUpdate[K] | undefined) => {
-      if (value !== undefined) update[key] = value;
-    };
-    set("before", text(room["prev_batch"]));
-    set("joined", number(room["joined_count"]));
-    set("invited", number(room["invited_count"]));
-    set("notifications", number(room["notification_count"]));
-    set("highlights", number(room["highlight_count"]));
-    set("order", number(room["bump_stamp"]));
-    if (room["heroes"] !== undefined) update.heroes = objects(room["heroes"]).map(hero);
-    set("inviteState", inviteState);
-    return update;
   }
 
   /** Our own membership, where the answer shows it. */

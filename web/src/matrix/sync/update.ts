@@ -16,9 +16,9 @@ export interface Hero {
   avatarUrl: string | undefined;
 }
 
-/** News of a room; what is absent says nothing. */
+/** News of a room; what is absent or `undefined` says nothing. */
 export interface RoomUpdate {
-  membership?: Membership;
+  membership?: Membership | undefined;
   /** All state that there is for us: what was known before does not count any more. */
   isInitial?: boolean;
   state?: StateEvent[];
@@ -26,19 +26,19 @@ export interface RoomUpdate {
   /** Events are missing between what was known and this timeline. */
   isLimited?: boolean;
   /** Where events from before this timeline are found. */
-  before?: string;
-  inviteState?: StrippedEvent[];
-  heroes?: Hero[];
-  joined?: number;
-  invited?: number;
-  notifications?: number;
-  highlights?: number;
+  before?: string | undefined;
+  inviteState?: StrippedEvent[] | undefined;
+  heroes?: Hero[] | undefined;
+  joined?: number | undefined;
+  invited?: number | undefined;
+  notifications?: number | undefined;
+  highlights?: number | undefined;
   accountData?: AccountDataEvent[];
   /** Content of `m.receipt`. */
   receipts?: JsonObject;
   typing?: string[];
   /** The higher, the more recently something was said. */
-  order?: number;
+  order?: number | undefined;
 }
 
 export interface SyncUpdate {

@@ -6,6 +6,7 @@ import { number, object, objects, strings, text, type JsonObject } from "../json
 import {
   accountDataEvents,
   e2eeOf,
+  type Hero,
   type Membership,
   type RoomUpdate,
   type SyncSource,
@@ -78,6 +79,9 @@ function seen(room: JsonObject, membership: Membership, isInitial: boolean): Roo
   const timeline = object(room["timeline"]) ?? {};
   const events = roomEvents(timeline["events"]);
   const state = roomEvents(object(room["state"])?.["events"]);
+  const summary = object(room["summary"]) ?? {};
+  const heroes = summary["m.heroes"];
+  const counts = object(room["unread_notifications"]) ?? {};
   const update: RoomUpdate = {
     membership,
     isInitial,
@@ -85,28 +89,22 @@ function seen(room: JsonObject, membership: Membership, isInitial: boolean): Roo
     timeline: events,
     state: [...state, ...events].filter(isState),
     accountData: accountDataEvents(object(room["account_data"])?.["events"]),
+    before: text(timeline["prev_batch"]),
+    joined: number(summary["m.joined_member_count"]),
+    invited: number(summary["m.invited_member_count"]),
+    notifications: number(counts["notification_count"]),
+    highlights: number(counts["highlight_count"]),
+    order: events.at(-1)?.origin_server_ts,
+    heroes: heroes === undefined ? undefined : strings(heroes).map(hero),
   };
-  const set = <K extends keyof RoomUpdate>(key: K, value: RoomUpdate[K] | undefined) => {
-    if (value !== undefined) update[key] = value;
-  };
-  set("before", text(timeline["prev_batch"]));
-  const summary = object(room["summary"]) ?? {};
-  set("joined", number(summary["m.joined_member_count"]));
-  set("invited", number(summary["m.invited_member_count"]));
-  if (summary["m.heroes"] !== undefined) {
-    update.heroes = strings(summary["m.heroes"]).map((userId) => {
-      return { userId, displayName: undefined, avatarUrl: undefined };
-    });
-  }
-  const counts = object(room["unread_notifications"]) ?? {};
-  set("notifications", number(counts["notification_count"]));
-  set("highlights", number(counts["highlight_count"]));
-  const last = events.at(-1)?.origin_server_ts;
-  set("order", last);
   for (const event of objects(object(room["ephemeral"])?.["events"])) {
     const content = object(event["content"]) ?? {};
     if (event["type"] === "m.receipt") update.receipts = content;
     if (event["type"] === "m.typing") update.typing = strings(content["user_ids"]);
   }
   return update;
+}
+
+function hero(userId: string): Hero {
+  return { userId, displayName: undefined, avatarUrl: undefined };
 }
