@@ -273,10 +273,10 @@ export class Client {
       // Offline: as it was in the last visit.
       if (!(error instanceof Unreachable || error instanceof MatrixError)) throw error;
     }
+    if (speaks === false) return new V3Sync(http);
     const since = (await this.#store.meta("since")) as string | undefined;
     const keep = (since: string) => void this.#store.setMeta("since", since);
-    if (speaks !== false) return new SlidingSync(http, this.me, since, keep);
-    return new V3Sync(http);
+    return new SlidingSync(http, this.me, since, keep);
   }
 
   /** Takes in a sync. Answers whether its messages to the device are kept. */

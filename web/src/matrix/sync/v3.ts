@@ -21,14 +21,11 @@ const FILTER = JSON.stringify({
 
 export class V3Sync implements SyncSource {
   readonly #http: Http;
-  readonly #onSince: (since: string) => void;
   #since: string | undefined;
   #next: string | undefined;
 
-  constructor(http: Http, since?: string, onSince: (since: string) => void = () => {}) {
+  constructor(http: Http) {
     this.#http = http;
-    this.#since = since;
-    this.#onSince = onSince;
   }
 
   look(): void {}
@@ -47,7 +44,6 @@ export class V3Sync implements SyncSource {
     // Asked for the next part, the server would delete the messages.
     if (this.#next === undefined || !messages) return;
     this.#since = this.#next;
-    this.#onSince(this.#since);
   }
 }
 
