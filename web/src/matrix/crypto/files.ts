@@ -2,6 +2,8 @@
 
 import { FileOpener, FileSealer, FileSegments } from "sealpost-e2e";
 
+import { fromBase64, toBase64 } from "../base64";
+
 const CHUNK = 16 * 1024;
 const TAG = 16;
 const HEADER = 56;
@@ -15,14 +17,12 @@ export interface SealedFile {
 }
 
 const context = (roomId: string) => new TextEncoder().encode(`org.sealpost.file.v1 ${roomId}`);
-const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
-const fromBase64 = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 
 export class Files {
   async seal(file: Blob, roomId: string): Promise<SealedFile> {
     const sealer = new FileSealer(context(roomId));
     const segments = new FileSegments();
-    const key = base64(sealer.key());
+    const key = toBase64(sealer.key());
     const parts: Uint8Array<ArrayBuffer>[] = [];
     const add = (bytes: Uint8Array) => {
       segments.update(bytes);
@@ -33,7 +33,7 @@ export class Files {
     for (; file.size - at >= CHUNK; at += CHUNK) add(sealer.chunk(await slice(file, at, at + CHUNK)));
     add(sealer.last(await slice(file, at, file.size)));
     sealer.free();
-    const hash = base64(segments.finish().subarray(0, 32));
+    const hash = toBase64(segments.finish().subarray(0, 32));
     return { bytes: new Blob(parts), key, hash };
   }
 
@@ -55,7 +55,7 @@ export class Files {
     segments.update(rest);
     parts.push(opener.last(rest).slice());
     opener.free();
-    if (base64(segments.finish().subarray(0, 32)) !== hash) {
+    if (toBase64(segments.finish().subarray(0, 32)) !== hash) {
       throw Object.assign(new Error("another file"), { name: "Authentication" });
     }
     return new Blob(parts);

@@ -11,6 +11,7 @@ import {
   type VerificationView,
 } from "@e2e/machine";
 
+import { fromBase64 } from "../base64";
 import { object, text } from "../json";
 import type { Device } from "./device";
 
@@ -197,10 +198,6 @@ export class KeyManager {
   verification(id: string): Promise<VerificationView | null> {
     return this.#device.read((machine) => machine.verification(id));
   }
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 
 function named(name: string, message: string): Error {

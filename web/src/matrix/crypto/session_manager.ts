@@ -3,6 +3,7 @@
 
 import type { JsonObject, Outcome, RoomView, Sealed } from "@e2e/machine";
 
+import { fromBase64 } from "../base64";
 import type { RoomEvent } from "../event";
 import { isPending, type Opened } from "../room/opened";
 import type { Device } from "./device";
@@ -81,8 +82,7 @@ export class SessionManager {
   }
 
   #maySendAgain(roomId: string, audience: string): Promise<boolean> {
-    const bytes = Uint8Array.from(atob(audience), (char) => char.charCodeAt(0));
-    return this.#device.run((machine) => machine.maySendAgain(roomId, bytes));
+    return this.#device.run((machine) => machine.maySendAgain(roomId, fromBase64(audience)));
   }
 }
 

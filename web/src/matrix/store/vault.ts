@@ -1,5 +1,7 @@
 // What is written to this device's disk is sealed under keys that WebCrypto keeps and gives to nobody.
 
+import { toBase64 } from "../base64";
+
 const NONCE = 12;
 
 export interface VaultKeys {
@@ -52,7 +54,7 @@ export class Vault {
   /** A name under which something is found again, and that tells nothing. */
   async name(what: string): Promise<string> {
     const mac = await crypto.subtle.sign("HMAC", this.#keys.name, new TextEncoder().encode(what));
-    return btoa(String.fromCharCode(...new Uint8Array(mac).subarray(0, 24)));
+    return toBase64(new Uint8Array(mac).subarray(0, 24));
   }
 }
 
