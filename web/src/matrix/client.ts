@@ -47,7 +47,7 @@ export class Client {
     this.session = session;
     this.api = new Api(http, session.userId);
     this.#store = store;
-    this.crypto = new Crypto(http, session.userId, session.deviceId, makeWorker);
+    this.crypto = new Crypto(this.api, session, makeWorker);
     this.queue = new SendQueue(store, (pending) => this.#deliver(pending));
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;

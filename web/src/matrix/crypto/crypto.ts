@@ -2,10 +2,11 @@
 
 import type { SyncInput, Synced } from "@e2e/machine";
 
+import type { Api } from "../api/api";
 import { MatrixError, Unreachable } from "../api/error";
-import type { Http } from "../api/http";
 import { authenticate, type Answer, type Stage } from "../auth/uia";
 import type { JsonObject } from "../json";
+import type { Session } from "../session";
 import { Topic } from "../topic";
 import type { Files } from "./files";
 import type { KeyManager } from "./key_manager";
@@ -27,7 +28,7 @@ export class Crypto {
   /** Asks for a stage of user-interactive authentication, when a new identity is published. */
   askStage: (stage: Stage, error: string | undefined) => Promise<Answer> = async () => undefined;
 
-  readonly #http: Http;
+  readonly #api: Api;
   readonly #userId: string;
   readonly #deviceId: string;
   readonly #makeWorker: () => Worker;
@@ -37,8 +38,8 @@ export class Crypto {
   #flushing: Promise<void> | undefined;
   #again = false;
 
-  constructor(http: Http, userId: string, deviceId: string, makeWorker: () => Worker) {
-    this.#http = http;
+  constructor(api: Api, { userId, deviceId }: Session, makeWorker: () => Worker) {
+    this.#api = api;
     this.#userId = userId;
     this.#deviceId = deviceId;
     this.#makeWorker = makeWorker;
@@ -116,13 +117,8 @@ export class Crypto {
 
   async #storeAccountData(): Promise<void> {
     const wanted = await this.keys.accountData();
-    for (const [type, body] of wanted) await this.#put(type, body);
+    for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
     if (wanted.length > 0) await this.keys.accountDataStored();
-  }
-
-  async #put(type: string, body: JsonObject): Promise<void> {
-    const of = `/_matrix/client/v3/user/${encodeURIComponent(this.#userId)}`;
-    await this.#http.call("PUT", `${of}/account_data/${encodeURIComponent(type)}`, { body });
   }
 
   async #flush(): Promise<void> {
@@ -144,7 +140,7 @@ export class Crypto {
   }): Promise<boolean> {
     const { id, method, path, body } = request;
     const send = (auth?: JsonObject) =>
-      this.#http.call(method, path, {
+      this.#api.http.call(method, path, {
         ...(method !== "GET" && { body: { ...body, ...(auth && { auth }) } }),
       });
     try {
