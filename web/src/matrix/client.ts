@@ -187,41 +187,10 @@ export class Client {
 
   /** The recovery key gives this device the identity, and the history that is backed up. Answers how many keys came. */
   async recover(typed: string): Promise<number> {
-    const types = ["m.secret_storage.default_key", "m.cross_signing.master", "m.cross_signing.self_signing",
-      "m.cross_signing.user_signing", "org.sealpost.backup.v1.private", "org.sealpost.backup.v1.mac"];
-    const found: Record<string, JsonObject> = {};
-    const fetchInto = async (type: string) => {
-      const content = await this.api.accountData(type).catch((error: unknown) => {
-        if (error instanceof MatrixError && error.status === 404) return undefined;
-        throw error;
-      });
-      if (content) found[type] = content;
-    };
-    await Promise.all(types.map(fetchInto));
-    const id = text(found["m.secret_storage.default_key"]?.["key"]);
-    if (id) await fetchInto(`m.secret_storage.key.${id}`);
-    const backup = await this.crypto.keys.recover(typed, found);
-    await this.crypto.flush();
-    await this.crypto.settle();
-    const count = backup ? await this.#restore(backup) : 0;
+    const count = await this.crypto.recover(typed);
     this.queue.resume();
     await this.#openAgain([...this.rooms.keys()]);
     return count;
-  }
-
-  async #restore(privateKeys: Uint8Array): Promise<number> {
-    const { http } = this.api;
-    try {
-      const version = await http.call("GET", "/_matrix/client/v3/room_keys/version");
-      await this.crypto.keys.useBackup(version);
-      const keys = await http.call("GET", "/_matrix/client/v3/room_keys/keys", {
-        query: { version: text(version["version"]) },
-      });
-      return await this.crypto.keys.restore(privateKeys, keys);
-    } catch (error) {
-      if (error instanceof MatrixError && error.status === 404) return 0;
-      throw error;
-    }
   }
 
   #load(): void {

@@ -1,16 +1,17 @@
 // Encryption as the client uses it: the worker, and the requests that its machine wants sent.
 
-import type { SyncInput, Synced } from "@e2e/machine";
+import type { OutgoingRequest, SyncInput, Synced } from "@e2e/machine";
 
 import type { Api } from "../api/api";
 import { MatrixError, Unreachable } from "../api/error";
 import { authenticate, type Answer, type Stage } from "../auth/uia";
-import type { JsonObject } from "../json";
+import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
 import { Topic } from "../topic";
 import type { Files } from "./files";
 import type { KeyManager } from "./key_manager";
 import { Caller, type Remote } from "./remote";
+import { DEFAULT_KEY, keyType, STORED_TYPES } from "./secrets";
 import type { SessionManager } from "./session_manager";
 import type { Host } from "./worker";
 
@@ -115,6 +116,39 @@ export class Crypto {
     this.#become(isReady ? "ready" : "unapproved");
   }
 
+  /** As the recovery key that a person typed allows. Answers how many keys of the backup came. */
+  async recover(typed: string): Promise<number> {
+    const stored = await this.#storedSecrets();
+    const backup = await this.keys.recover(typed, stored);
+    await this.flush();
+    await this.settle();
+    return backup ? this.#restore(backup) : 0;
+  }
+
+  /** What is stored at the server of the secrets, by type. */
+  async #storedSecrets(): Promise<Record<string, JsonObject>> {
+    const found: Record<string, JsonObject> = {};
+    const fetchInto = async (type: string) => {
+      const content = await ifThere(this.#api.accountData(type));
+      if (content) found[type] = content;
+    };
+    await Promise.all(STORED_TYPES.map(fetchInto));
+    const id = text(found[DEFAULT_KEY]?.["key"]);
+    if (id) await fetchInto(keyType(id));
+    return found;
+  }
+
+  /** Takes over the keys of the backup; none, if there is no backup. */
+  async #restore(privateKeys: Uint8Array): Promise<number> {
+    const { http } = this.#api;
+    const version = await ifThere(http.call("GET", "/_matrix/client/v3/room_keys/version"));
+    if (!version) return 0;
+    await this.keys.useBackup(version);
+    const query = { version: text(version["version"]) };
+    const keys = await ifThere(http.call("GET", "/_matrix/client/v3/room_keys/keys", { query }));
+    return keys ? this.keys.restore(privateKeys, keys) : 0;
+  }
+
   async #storeAccountData(): Promise<void> {
     const wanted = await this.keys.accountData();
     for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
@@ -135,21 +169,18 @@ export class Crypto {
   }
 
   /** Whether the request was answered for good. */
-  async #send(request: {
-    id: number; kind: string; method: string; path: string; body: JsonObject;
-  }): Promise<boolean> {
-    const { id, method, path, body } = request;
+  async #send({ id, kind, method, path, body }: OutgoingRequest): Promise<boolean> {
     const send = (auth?: JsonObject) =>
       this.#api.http.call(method, path, {
         ...(method !== "GET" && { body: { ...body, ...(auth && { auth }) } }),
       });
     try {
-      const isGuarded = request.kind === "signing_keys_upload";
+      const isGuarded = kind === "signing_keys_upload";
       const answer = isGuarded
         ? await authenticate(send, (stage, error) => this.askStage(stage, error), ["m.login.password", "m.login.dummy"])
         : await send();
       this.#tell(await this.keys.markSent(id, answer));
-      if (request.kind === "keys_query") this.devicesCame.emit();
+      if (kind === "keys_query") this.devicesCame.emit();
       return true;
     } catch (error) {
       if (error instanceof MatrixError && !error.isTemporary && error.status !== 401) {
@@ -175,5 +206,15 @@ export class Crypto {
     if (this.#standing === standing) return;
     this.#standing = standing;
     this.changed.emit();
+  }
+}
+
+/** What was asked for; `undefined` when the server does not have it. */
+async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof MatrixError && error.status === 404) return undefined;
+    throw error;
   }
 }

@@ -14,12 +14,10 @@ import {
 import { fromBase64 } from "../base64";
 import { object, text } from "../json";
 import type { Device } from "./device";
+import { DEFAULT_KEY, keyType } from "./secrets";
 
 /** Account data that is to be stored at the server. */
 export type AccountData = [type: string, content: JsonObject];
-
-const DEFAULT_KEY = "m.secret_storage.default_key";
-const key = (id: string) => `m.secret_storage.key.${id}`;
 
 type SafetyNumber = (...people: [string, Uint8Array, string, Uint8Array]) => string;
 
@@ -78,7 +76,7 @@ export class KeyManager {
       const sealed = secrets.map(([name, secret]): AccountData => {
         return [name, JSON.parse(recovery.encrypt(id, name, secret)) as JsonObject];
       });
-      const accountData: AccountData[] = [[key(id), content], ...sealed, [DEFAULT_KEY, { key: id }]];
+      const accountData: AccountData[] = [[keyType(id), content], ...sealed, [DEFAULT_KEY, { key: id }]];
       return {
         result: undefined,
         values: [
@@ -114,7 +112,7 @@ export class KeyManager {
   async recover(typed: string, accountData: Record<string, JsonObject>): Promise<Uint8Array | undefined> {
     const recovery = this.#device.module.RecoveryKey.parse(typed);
     const id = text(accountData[DEFAULT_KEY]?.["key"]) ?? "";
-    const description = accountData[key(id)];
+    const description = accountData[keyType(id)];
     if (!description) throw named("Unknown", "no secrets are stored");
     if (!recovery.check(JSON.stringify(description))) throw named("Authentication", "another key");
     const secret = (name: string) => {
