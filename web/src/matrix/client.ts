@@ -198,6 +198,11 @@ export class Client {
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
 
+  /** Waits for the encryption module; `false` if it could not be loaded. */
+  #hasModule(): Promise<boolean> {
+    return this.#loaded.then(() => true, () => false);
+  }
+
   /** The module is there: goes on with what waited for it. */
   async #begin(): Promise<void> {
     const settle = async () => {
@@ -276,11 +281,7 @@ export class Client {
   }
 
   async #takeKeys(update: SyncUpdate): Promise<boolean> {
-    try {
-      await this.#loaded;
-    } catch {
-      return false;
-    }
+    if (!(await this.#hasModule())) return false;
     await this.crypto.pushSync({ ...update.e2ee, to_device: { events: update.toDevice } });
     return true;
   }
@@ -308,12 +309,7 @@ export class Client {
         !event.unsigned?.["redacted_because"] &&
         (!room.opened.has(event.event_id) || isPending(room.opened.get(event.event_id))),
     );
-    if (sealed.length === 0) return false;
-    try {
-      await this.#loaded;
-    } catch {
-      return false;
-    }
+    if (sealed.length === 0 || !(await this.#hasModule())) return false;
     const before = this.#keyNews;
     const opened = await this.crypto.sessions.open(room.id, sealed);
     sealed.forEach((event, at) => {
@@ -365,8 +361,7 @@ export class Client {
 
   /** Whether the machine knows a room as sealed, whatever its state says. */
   async #isPinned(roomId: string): Promise<boolean> {
-    const isThere = await this.#loaded.then(() => true, () => false);
-    return isThere && (await this.crypto.sessions.room(roomId)).is_encrypted;
+    return (await this.#hasModule()) && (await this.crypto.sessions.room(roomId)).is_encrypted;
   }
 
   async #seal(roomId: string, txnId: string, type: string, content: JsonObject) {
