@@ -28,6 +28,7 @@ const STATE_OF_MACHINE = new Set(["m.room.encryption", "m.room.history_visibilit
 export class Client {
   /** Something in these rooms changed; of all, when none is named. */
   readonly changed = new Topic<ReadonlySet<string>>();
+  readonly syncChanged = new Topic();
   readonly session: Session;
   readonly api: Api;
   readonly crypto: Crypto;
@@ -41,7 +42,6 @@ export class Client {
   #looked: string | undefined;
   /** Counts news of keys and devices. */
   #keyNews = 0;
-  readonly #engineChanged = new Topic();
 
   constructor(session: Session, http: Http, store: DataStore, makeWorker: () => Worker) {
     this.session = session;
@@ -69,23 +69,20 @@ export class Client {
     return this.#engine?.state ?? "behind";
   }
 
-  get syncChanged(): Topic {
-    return this.#engineChanged;
-  }
-
   /** Shows what is stored; then goes on with the server. */
   async start(): Promise<void> {
     for (const room of await this.#store.rooms()) this.rooms.set(room.id, room);
     this.accountData = await this.#store.accountData();
     this.changed.emit(new Set());
-    this.#load();
+    this.loadCrypto();
     await this.queue.restore();
     void this.#sync();
   }
 
   /** Loads the encryption module, again if it failed. */
-  reloadCrypto(): void {
-    this.#load();
+  loadCrypto(): void {
+    this.#loaded = this.crypto.load();
+    this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
 
   stop(): void {
@@ -193,11 +190,6 @@ export class Client {
     return count;
   }
 
-  #load(): void {
-    this.#loaded = this.crypto.load();
-    this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
-  }
-
   /** Waits for the encryption module; `false` if it could not be loaded. */
   #hasModule(): Promise<boolean> {
     return this.#loaded.then(() => true, () => false);
@@ -227,8 +219,8 @@ export class Client {
       const source = await this.#source();
       source.look(this.#looked);
       this.#engine = new SyncEngine(source, (update) => this.#take(update));
-      this.#engine.changed.subscribe(() => this.#engineChanged.emit());
       this.#engine.changed.subscribe(() => {
+        this.syncChanged.emit();
         if (this.syncState === "live") this.queue.resume();
       });
       await this.#engine.run();
