@@ -4,7 +4,7 @@
 //   queue ──► crypto (seal) ──► server ──► sync
 
 import { Api, type CreateRoom } from "./api/api";
-import { MatrixError, Unreachable } from "./api/error";
+import { isOutside } from "./api/error";
 import type { Http } from "./api/http";
 import { Crypto } from "./crypto/crypto";
 import type { RoomEvent, StateEvent } from "./event";
@@ -199,7 +199,7 @@ export class Client {
   async #begin(): Promise<void> {
     const settle = async () => {
       await this.crypto.settle().catch((error: unknown) => {
-        if (!(error instanceof Unreachable || error instanceof MatrixError)) throw error;
+        if (!isOutside(error)) throw error;
       });
       if (this.crypto.standing === "ready") this.queue.resume();
     };
@@ -237,7 +237,7 @@ export class Client {
       await this.#store.setMeta("sliding", speaks);
     } catch (error) {
       // Offline: as it was in the last visit.
-      if (!(error instanceof Unreachable || error instanceof MatrixError)) throw error;
+      if (!isOutside(error)) throw error;
     }
     if (speaks === false) return new V3Sync(http);
     const since = (await this.#store.meta("since")) as string | undefined;
@@ -424,7 +424,7 @@ export class Client {
 
 /** What an error of sealing means for the message. */
 function heldBy(error: unknown): unknown {
-  if (error instanceof Held || error instanceof MatrixError || error instanceof Unreachable) return error;
+  if (error instanceof Held || isOutside(error)) return error;
   const name = error instanceof Error ? error.name : "";
   if (name === "Identity") return new Held("identity", error);
   if (name === "NotReady") return new Held("keys", error);

@@ -39,6 +39,11 @@ export class Unreachable extends Error {
   }
 }
 
+/** A failure that is not this client's: a server that refused, or none that answered. */
+export function isOutside(error: unknown): error is MatrixError | Unreachable {
+  return error instanceof MatrixError || error instanceof Unreachable;
+}
+
 /** What an answer with an error status says; anything but a Matrix error becomes one without a code. */
 export async function errorOf(response: Response): Promise<MatrixError> {
   const body = object(await response.json().catch(() => undefined)) ?? {};

@@ -3,7 +3,7 @@
 import type { OutgoingRequest, SyncInput, Synced } from "@e2e/machine";
 
 import type { Api } from "../api/api";
-import { MatrixError, Unreachable } from "../api/error";
+import { isOutside, MatrixError } from "../api/error";
 import { authenticate, type Answer, type Stage } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
@@ -187,7 +187,7 @@ export class Crypto {
         await this.keys.markRefused(id, error.status);
         return true;
       }
-      if (error instanceof MatrixError || error instanceof Unreachable) return false;
+      if (isOutside(error)) return false;
       throw error;
     }
   }

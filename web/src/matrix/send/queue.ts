@@ -5,7 +5,7 @@
 //              │          ├──► held       a reason that a person or a key resolves: again on `resume`
 //              └──────────┴──► failed     the server refused: `retry` or `cancel`
 
-import { MatrixError, Unreachable } from "../api/error";
+import { isOutside, MatrixError } from "../api/error";
 import { wait } from "../api/http";
 import type { JsonObject } from "../json";
 import { Topic } from "../topic";
@@ -178,7 +178,7 @@ export class SendQueue {
         this.#set(echo, { state: "failed", why: error.message });
         return true;
       }
-      if (!(error instanceof Unreachable || error instanceof MatrixError)) console.error(error);
+      if (!isOutside(error)) console.error(error);
       this.#set(echo, { state: "queued" });
       return false;
     }

@@ -1,6 +1,6 @@
 // Asks for news without end: at once after an answer, later and later after failures.
 
-import { MatrixError } from "../api/error";
+import { isOutside, MatrixError } from "../api/error";
 import { wait } from "../api/http";
 import { Topic } from "../topic";
 import type { SyncSource, SyncUpdate } from "./update";
@@ -48,9 +48,7 @@ export class SyncEngine {
         if (this.#stop.signal.aborted) break;
         if (signal.aborted) continue;
         if (error instanceof MatrixError && error.errcode === "M_UNKNOWN_TOKEN") break;
-        if (!(error instanceof Error && /^(Unreachable|MatrixError)$/.test(error.name))) {
-          console.error(error);
-        }
+        if (!isOutside(error)) console.error(error);
         failures += 1;
         this.#become("offline");
         await this.#rest(Math.min(1000 * 2 ** (failures - 1), LONGEST_PAUSE_MS));

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { Unreachable } from "../api/error";
 import { Http } from "../api/http";
 import { SyncEngine } from "./engine";
 import { SlidingSync } from "./sliding";
@@ -107,7 +108,7 @@ test("after failures the engine waits longer each time, and is live again by its
   const source = {
     async next(): Promise<SyncUpdate> {
       asked += 1;
-      if (asked <= 3) throw Object.assign(new Error("down"), { name: "Unreachable" });
+      if (asked <= 3) throw new Unreachable("down");
       return { rooms: new Map(), accountData: [], toDevice: [], e2ee: {} };
     },
     done: () => {},
