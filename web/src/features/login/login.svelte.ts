@@ -3,8 +3,8 @@
 import { MatrixError, Unreachable } from "../../matrix/api/error";
 import { Http } from "../../matrix/api/http";
 import { logInWithPassword, loginFlows, logInWithToken, type LoginFlows } from "../../matrix/auth/login";
-import { isAvailable, register, type AskStage } from "../../matrix/auth/register";
-import { Cancelled, type Answer, type Stage } from "../../matrix/auth/uia";
+import { isAvailable, register } from "../../matrix/auth/register";
+import { Cancelled, type Answer, type AskStage, type Stage } from "../../matrix/auth/uia";
 import { discover, find, type Discovery, type Fetch } from "../../matrix/discovery";
 import type { Session } from "../../matrix/session";
 import { t } from "../../ui/words.svelte";
@@ -85,12 +85,9 @@ export class Login {
 
   async register(name: string, password: string): Promise<boolean> {
     const ask: AskStage = (stage, error) =>
-      new Promise((resolve) => {
+      new Promise<Answer>((resolve) => {
         this.asked = { stage, error, answer: resolve };
-      }).then((answer) => {
-        this.asked = undefined;
-        return answer as Answer;
-      });
+      }).finally(() => (this.asked = undefined));
     return this.#run(async () => {
       const session = await register(this.#http(), name.trim().toLowerCase(), password, ask);
       await this.#done(session, password);

@@ -5,7 +5,7 @@ import { Http } from "../api/http";
 import { object, text } from "../json";
 import { sessionOf, type Session } from "../session";
 import { DEVICE_NAME } from "./login";
-import { authenticate, type Answer, type Stage } from "./uia";
+import { authenticate, type AskStage, type Stage } from "./uia";
 
 /** Stages that this client can finish by itself or by asking the person. */
 const STAGES = ["m.login.dummy", "m.login.registration_token", "m.login.terms"] as const;
@@ -15,9 +15,7 @@ export interface Policy {
   url: string;
 }
 
-/** Asks for a stage other than `m.login.dummy`; for an unknown one, after the fallback page, `{}` is the answer. */
-export type AskStage = (stage: Stage, error: string | undefined) => Promise<Answer>;
-
+/** `ask` is asked for stages other than `m.login.dummy`; for an unknown one, after the fallback page, it answers `{}`. */
 export function register(
   http: Http,
   username: string,

@@ -13,6 +13,9 @@ export interface Stage {
 /** What somebody gave for a stage; `undefined`: they gave up. */
 export type Answer = JsonObject | undefined;
 
+/** Asks somebody for a stage: again, with what was wrong, when the server did not take the answer. */
+export type AskStage = (stage: Stage, error: string | undefined) => Promise<Answer>;
+
 /** The person gave up a stage. */
 export class Cancelled extends Error {}
 
@@ -22,7 +25,7 @@ export class Cancelled extends Error {}
  */
 export async function authenticate<T>(
   send: (auth: JsonObject | undefined) => Promise<T>,
-  ask: (stage: Stage, error: string | undefined) => Promise<Answer>,
+  ask: AskStage,
   supported: readonly string[],
 ): Promise<T> {
   let auth: JsonObject | undefined;

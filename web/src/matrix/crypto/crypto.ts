@@ -4,7 +4,7 @@ import type { OutgoingRequest, SyncInput, Synced } from "@e2e/machine";
 
 import type { Api } from "../api/api";
 import { isOutside, MatrixError } from "../api/error";
-import { authenticate, type Answer, type Stage } from "../auth/uia";
+import { authenticate, type AskStage } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
 import { Topic } from "../topic";
@@ -27,7 +27,7 @@ export class Crypto {
   /** Verifications that went on. */
   readonly verifications = new Topic<string[]>();
   /** Asks for a stage of user-interactive authentication, when a new identity is published. */
-  askStage: (stage: Stage, error: string | undefined) => Promise<Answer> = async () => undefined;
+  askStage: AskStage = async () => undefined;
 
   readonly #api: Api;
   readonly #userId: string;
