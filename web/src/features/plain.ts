@@ -1,11 +1,11 @@
 // A message in a few words, for places with one line.
 
 import { text, type JsonObject } from "../matrix/json";
-import type { Seal } from "../matrix/room/messages";
+import { isReadable, type Seal } from "../matrix/room/messages";
 import { t } from "../ui/words.svelte";
 
 export function plainText(type: string, content: JsonObject, seal: Seal): string {
-  if (seal !== "none" && seal !== "clear" && seal !== "sealed") return t.sealedWords;
+  if (!isReadable(seal)) return t.sealedWords;
   if (type === "m.sticker") return t.sticker;
   const body = withoutQuote(text(content["body"]) ?? "", content);
   switch (content["msgtype"]) {

@@ -16,6 +16,11 @@ export interface Reaction {
 /** How far a message may be trusted, and why it can't be read. */
 export type Seal = "none" | "sealed" | "clear" | Exclude<Opened["status"], "read">;
 
+/** Whether the words are there to be read. */
+export function isReadable(seal: Seal): boolean {
+  return seal === "none" || seal === "clear" || seal === "sealed";
+}
+
 export interface Message {
   kind: "message";
   id: string;
@@ -106,8 +111,7 @@ function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | un
       return undefined;
     }
   }
-  const isUnread = seal !== "none" && seal !== "clear" && seal !== "sealed";
-  if (seal === "duplicate" || !(SPOKEN.has(type) || isUnread)) return undefined;
+  if (seal === "duplicate" || !(SPOKEN.has(type) || !isReadable(seal))) return undefined;
   return {
     ...{ kind: "message", id, event, sender, ts, type, content, seal, opened, isRedacted },
     isEdited: false,
