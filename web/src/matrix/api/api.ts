@@ -51,8 +51,8 @@ export class Api {
     return text(answer["event_id"]) ?? "";
   }
 
-  async redact(roomId: string, eventId: string, txnId: string): Promise<void> {
-    const at = path`/rooms/${roomId}/redact/${eventId}/${txnId}`;
+  async redact(roomId: string, eventId: string): Promise<void> {
+    const at = path`/rooms/${roomId}/redact/${eventId}/r${crypto.randomUUID()}`;
     await this.http.call("PUT", V3 + at, { body: {} });
   }
 
