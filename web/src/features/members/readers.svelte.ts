@@ -7,7 +7,6 @@ import type { Live } from "../live.svelte";
 
 export interface Reader {
   userId: string;
-  membership: "join" | "invite";
   view: UserView | undefined;
 }
 
@@ -44,16 +43,11 @@ export class Readers {
       if (fetch) await client.loadMembers(this.#room);
       const isThere = !["loading", "unavailable"].includes(client.crypto.standing);
       const isSealed = this.#room.sealing === "ours" && isThere;
-      const members = this.#room.states("m.room.member").flatMap(({ state_key, content }) => {
-        const { membership } = content;
-        return membership === "join" || membership === "invite" ? [{ userId: state_key, membership } as const] : [];
+      const members = this.#room.states("m.room.member").flatMap(({ state_key, content: { membership } }) => {
+        return membership === "join" || membership === "invite" ? state_key : [];
       });
-      const all = await Promise.all(
-        members.map(async ({ userId, membership }): Promise<Reader> => {
-          const view = isSealed ? await client.crypto.keys.user(userId) : undefined;
-          return { userId, membership, view };
-        }),
-      );
+      const views = isSealed ? await client.crypto.keys.users(members) : [];
+      const all = members.map((userId, at): Reader => ({ userId, view: views[at] }));
       if (load !== this.#loads) return;
       const rank = (one: Reader) => (one.userId === client.me ? 0 : one.view?.has_changed ? 1 : 2);
       this.all = all.toSorted((a, b) => rank(a) - rank(b) || a.userId.localeCompare(b.userId));

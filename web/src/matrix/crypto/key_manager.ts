@@ -54,6 +54,11 @@ export class KeyManager {
     return this.#device.read((machine) => machine.user(userId));
   }
 
+  /** Several at once, in their order. */
+  users(userIds: string[]): Promise<UserView[]> {
+    return this.#device.read((machine) => userIds.map((userId) => machine.user(userId)));
+  }
+
   /**
    * Makes this user's identity, a key backup and a recovery key. The identity's master key is kept nowhere but in what
    * is answered by `accountData` until it is stored at the server.
