@@ -1,8 +1,7 @@
 // What happened in a room, in words.
 
-import { text } from "../../matrix/json";
 import type { RoomEvent } from "../../matrix/event";
-import { object } from "../../matrix/json";
+import { object, text } from "../../matrix/json";
 import { t } from "../../ui/words.svelte";
 
 /** `undefined`: nothing that is worth a line. */

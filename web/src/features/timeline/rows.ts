@@ -1,7 +1,7 @@
 // What stands below what: days, groups, the line of the unread.
 
-import type { Happening, Message } from "../../matrix/room/messages";
-import type { Item } from "../../matrix/room/messages";
+import { relationOf, replyTo } from "../../matrix/event";
+import type { Happening, Item, Message } from "../../matrix/room/messages";
 import type { Echo } from "../../matrix/send/queue";
 
 export type Row =
@@ -27,11 +27,11 @@ export function rows(
   let day: string | undefined;
   let last: { sender: string; ts: number } | undefined;
   const begin = (ts: number) => {
-    if (dayKey(ts) !== day) {
-      found.push({ kind: "day", id: `day ${dayKey(ts)} ${found.length}`, ts });
-      last = undefined;
-    }
-    day = dayKey(ts);
+    const key = dayKey(ts);
+    if (key === day) return;
+    found.push({ kind: "day", id: `day ${key} ${found.length}`, ts });
+    last = undefined;
+    day = key;
   };
   if (items.length > 0 && items[0]?.kind !== "gap") found.push({ kind: "begin", id: "begin" });
   for (const item of items) {
@@ -70,14 +70,12 @@ function isTogether(last: { sender: string; ts: number } | undefined, next: Mess
 
 /** A message that has not come back yet; edits and reactions are not shown as messages. */
 function shownEcho(echo: Echo, me: string): Message | undefined {
-  const relation = echo.content["m.relates_to"] as { rel_type?: unknown } | undefined;
-  if (echo.type !== "m.room.message" || relation?.rel_type === "m.replace") return undefined;
-  const reply = echo.content["m.relates_to"] as { "m.in_reply_to"?: { event_id?: string } } | undefined;
   const { txnId: id, type, content, createdAt: ts } = echo;
+  if (type !== "m.room.message" || relationOf(content)?.type === "m.replace") return undefined;
   return {
     ...{ kind: "message", id, sender: me, ts, type, content, opened: undefined },
     event: { event_id: id, type, sender: me, origin_server_ts: ts, content },
     ...{ seal: "none", isEdited: false, isRedacted: false, reactions: [] },
-    replyTo: reply?.["m.in_reply_to"]?.event_id,
+    replyTo: replyTo(content),
   };
 }
