@@ -41,10 +41,12 @@ export async function speak(language: Language): Promise<void> {
 const formats: Record<string, Intl.DateTimeFormat> = {};
 
 function format(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${speech.language} ${JSON.stringify(options)}`;
-  // A region that the person prefers writes times in its own way.
-  const locale = navigator.languages.find((tag) => tag.startsWith(speech.language));
-  return (formats[key] ??= new Intl.DateTimeFormat(locale ?? speech.language, options));
+  return (formats[`${speech.language} ${JSON.stringify(options)}`] ??= new Intl.DateTimeFormat(locale(), options));
+}
+
+/** A region that the person prefers writes times in its own way. */
+function locale(): string {
+  return navigator.languages.find((tag) => tag.startsWith(speech.language)) ?? speech.language;
 }
 
 export function timeOf(ts: number): string {
