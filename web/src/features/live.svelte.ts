@@ -61,6 +61,12 @@ export class Live {
     return this.client.rooms.get(id);
   }
 
+  /** The same room; what is read of it is read again when something in it changes. */
+  now(room: Room): Room {
+    this.#follow(room.id);
+    return room;
+  }
+
   items(room: Room): Item[] {
     this.#follow(room.id);
     return this.#cached(this.#items, room, () => items(room, this.client.me));
