@@ -91,11 +91,7 @@ export class Shell {
       this.phase = "elsewhere";
     });
     const store = await DataStore.open(session.userId);
-    const { accessToken, refreshToken } = session;
-    const http = new Http(session.baseUrl, browserFetch, {
-      accessToken,
-      ...(refreshToken && { refreshToken }),
-    });
+    const http = new Http(session.baseUrl, browserFetch, session);
     http.onTokens = (tokens) => this.#sessions.save({ ...session, ...tokens });
     const client = new Client(session, http, store, makeWorker);
     http.onLoggedOut = (isSoft) => void this.#end(session, isSoft);
