@@ -1,8 +1,5 @@
 // Every main screen: without barriers, and not wider than the window.
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
@@ -13,7 +10,7 @@ let server, lena;
 
 before(async () => {
   await openBrowser();
-  server = await Server.alone(mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), "screens-")));
+  server = await Server.alone("screens");
 });
 
 after(async () => {

@@ -1,6 +1,5 @@
 // Every main screen, light and dark, wide and narrow, into the folder that SCREENSHOTS names.
-import { mkdirSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
@@ -31,7 +30,7 @@ async function takeOne(page, name) {
 }
 
 await openBrowser();
-const servers = await twoServers(mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), "pictures-")));
+const servers = await twoServers("pictures");
 try {
   const visitor = await Person.open(servers[0]);
   await visitor.page.getByRole("heading", { name: "Welcome back" }).waitFor();

@@ -1,8 +1,5 @@
 // Two people on two servers talk, and nobody in between can read it.
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
@@ -13,7 +10,7 @@ let servers, lena, jonas;
 
 before(async () => {
   await openBrowser();
-  servers = await twoServers(mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), "talk-")));
+  servers = await twoServers("talk");
   [lena, jonas] = await Promise.all([
     Person.register(servers[0], "lena"),
     Person.register(servers[1], "jonas"),

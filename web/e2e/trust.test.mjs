@@ -1,8 +1,5 @@
 // Whom one talks to, with which devices, and what happens when the connection goes.
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
@@ -13,7 +10,7 @@ let servers, lena, jonas, key;
 
 before(async () => {
   await openBrowser();
-  servers = await twoServers(mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), "trust-")));
+  servers = await twoServers("trust");
   [lena, jonas] = await Promise.all([
     Person.register(servers[0], "lena"),
     Person.register(servers[1], "jonas"),

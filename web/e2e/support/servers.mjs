@@ -1,7 +1,8 @@
 // Two Sealposts that federate on loopback, each behind a proxy that writes down what passes.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, openSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { Proxy } from "./proxy.mjs";
@@ -61,12 +62,17 @@ function certificates(folder) {
     "-days", "1", "-extfile", "names");
 }
 
+/** A new folder for what is tried, with certificates. */
+function newFolder(what) {
+  const folder = mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), `${what}-`));
+  certificates(folder);
+  return folder;
+}
+
 export class Server {
   /** One that nobody else has to know. */
-  static async alone(folder) {
-    mkdirSync(folder, { recursive: true });
-    certificates(folder);
-    return Server.start(folder, "one");
+  static async alone(what) {
+    return Server.start(newFolder(what), "one");
   }
 
   /** Starts a server in a folder of its own below `folder`. */
@@ -122,8 +128,7 @@ export class Server {
 }
 
 /** Two that know each other. */
-export async function twoServers(folder) {
-  mkdirSync(folder, { recursive: true });
-  certificates(folder);
+export async function twoServers(what) {
+  const folder = newFolder(what);
   return Promise.all(["one", "two"].map((name) => Server.start(folder, name)));
 }
