@@ -14,6 +14,7 @@ export default defineConfig({
   resolve: {
     alias: {
       "@e2e": at("../e2e/wasm/face"),
+      "sealpost-e2e-extra": at("generated/sealpost_e2e_extra.js"),
       "sealpost-e2e": at("generated/sealpost_e2e.js"),
     },
   },

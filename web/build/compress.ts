@@ -82,7 +82,7 @@ export function compress(): Plugin {
         if (names.length === 0) this.error(`${what}: no chunk was found`);
         if (size > kib * KIB) this.error(`${what}: ${(size / KIB).toFixed(1)} KiB`);
       }
-      const module = [...sizes].find(([name]) => name.endsWith(".wasm"));
+      const module = [...sizes].find(([name]) => /sealpost_e2e_bg.*\.wasm$/.test(name));
       if (module) console.log(`encryption module: ${(module[1] / KIB).toFixed(1)} KiB`);
     },
   };

@@ -21,7 +21,7 @@ export interface ExtraModule {
 }
 
 /** A QR code as an SVG path in units of modules, four of quiet zone around it included. */
-export function qrPath(module: ExtraModule, bytes: Uint8Array): { size: number; path: string } {
+export function qrPath(module: Pick<ExtraModule, "qrModules">, bytes: Uint8Array): { size: number; path: string } {
   const modules = module.qrModules(bytes);
   const side = Math.sqrt(modules.length);
   let path = "";

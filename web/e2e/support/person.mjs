@@ -37,7 +37,8 @@ export class Person {
     return person;
   }
 
-  static async register(server, name, options) {
+  /** Makes an account, up to the recovery key. */
+  static async fillRegistration(server, name, options) {
     const person = await Person.open(server, options);
     const { page } = person;
     person.name = name;
@@ -49,7 +50,14 @@ export class Person {
     await page.getByLabel("Password again").fill(person.password);
     await page.getByRole("button", { name: "Create an account" }).click();
     await page.getByRole("button", { name: "Search or jump to" }).waitFor();
+    return person;
+  }
+
+  static async register(server, name, options) {
+    const person = await Person.fillRegistration(server, name, options);
+    const { page } = person;
     // The identity is made and published.
+    await page.getByRole("dialog").getByRole("button", { name: "Later" }).click();
     await page.getByText("Your recovery key is not saved yet.").waitFor();
     return person;
   }

@@ -1,8 +1,9 @@
 // Who is logged in, and what of the client is shown.
 
+import extraUrl from "../matrix/crypto/extra_worker?worker&url";
 import workerUrl from "../matrix/crypto/worker?worker&url";
 import { Http } from "../matrix/api/http";
-import { Client } from "../matrix/client";
+import { Client, type Workers } from "../matrix/client";
 import { CryptoStorage } from "../matrix/crypto/storage";
 import { own, type Ownership } from "../matrix/owner";
 import type { Session } from "../matrix/session";
@@ -32,7 +33,10 @@ function trusted(url: string): string {
   return (policy?.createScriptURL(url) ?? url) as string;
 }
 
-const makeWorker = () => new Worker(trusted(workerUrl), { type: "module", name: "encryption" });
+const workers: Workers = {
+  machine: () => new Worker(trusted(workerUrl), { type: "module", name: "encryption" }),
+  extra: () => new Worker(trusted(extraUrl), { type: "module", name: "passphrases" }),
+};
 const browserFetch = (input: string, init?: RequestInit) => fetch(input, init);
 
 export class Shell {
@@ -40,6 +44,8 @@ export class Shell {
   client = $state.raw<Client>();
   /** The session that wants a new login, with the same device. */
   expired = $state.raw<Session>();
+  /** The account was made in this visit. */
+  isNew = false;
 
   readonly #sessions = new SessionStore();
   #ownership: Ownership | undefined;
@@ -57,7 +63,8 @@ export class Shell {
   }
 
   /** Somebody logged in. The password is held until the identity is published, which may want it. */
-  async loggedIn(session: Session, password: string | undefined): Promise<void> {
+  async loggedIn(session: Session, password: string | undefined, isNew = false): Promise<void> {
+    this.isNew = isNew;
     this.expired = undefined;
     await this.#sessions.save(session);
     await this.#open(session, false, password);
@@ -93,7 +100,7 @@ export class Shell {
     const store = await DataStore.open(session.userId);
     const http = new Http(session.baseUrl, browserFetch, session);
     http.onTokens = (tokens) => this.#sessions.save({ ...session, ...tokens });
-    const client = new Client(session, http, store, makeWorker);
+    const client = new Client(session, http, store, workers);
     http.onLoggedOut = (isSoft) => void this.#end(session, isSoft);
     if (password !== undefined) {
       client.crypto.askStage = async ({ type }) =>

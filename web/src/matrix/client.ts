@@ -7,6 +7,7 @@ import { Api, type CreateRoom } from "./api/api";
 import { isOutside } from "./api/error";
 import type { Http } from "./api/http";
 import { Crypto } from "./crypto/crypto";
+import { Extra } from "./crypto/extra";
 import type { RoomEvent, StateEvent } from "./event";
 import { list, object, text, type JsonObject } from "./json";
 import { profile } from "./room/names";
@@ -25,6 +26,12 @@ import { Topic } from "./topic";
 const PAGE = 40;
 const STATE_OF_MACHINE = new Set(["m.room.encryption", "m.room.history_visibility", "m.room.member"]);
 
+/** Makes the workers in which the two encryption modules run. */
+export interface Workers {
+  machine: () => Worker;
+  extra: () => Worker;
+}
+
 export class Client {
   /** Something in these rooms changed; of all, when none is named. */
   readonly changed = new Topic<ReadonlySet<string>>();
@@ -32,6 +39,7 @@ export class Client {
   readonly session: Session;
   readonly api: Api;
   readonly crypto: Crypto;
+  readonly extra: Extra;
   readonly queue: SendQueue;
   readonly rooms = new Map<string, Room>();
   accountData = new Map<string, JsonObject>();
@@ -43,11 +51,12 @@ export class Client {
   /** Counts news of keys and devices. */
   #keyNews = 0;
 
-  constructor(session: Session, http: Http, store: DataStore, makeWorker: () => Worker) {
+  constructor(session: Session, http: Http, store: DataStore, workers: Workers) {
     this.session = session;
     this.api = new Api(http, session.userId);
     this.#store = store;
-    this.crypto = new Crypto(this.api, session, makeWorker);
+    this.crypto = new Crypto(this.api, session, workers.machine);
+    this.extra = new Extra(workers.extra);
     this.queue = new SendQueue(store, (pending) => this.#deliver(pending));
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
@@ -186,6 +195,14 @@ export class Client {
   async recover(typed: string): Promise<number> {
     const count = await this.crypto.recover(typed);
     this.queue.resume();
+    await this.#openAgain([...this.rooms.keys()]);
+    return count;
+  }
+
+  /** Takes in keys that were saved to a file. Answers how many were new. */
+  async importKeys(keys: Uint8Array): Promise<number> {
+    const count = await this.crypto.keys.importKeys(keys);
+    await this.crypto.flush();
     await this.#openAgain([...this.rooms.keys()]);
     return count;
   }

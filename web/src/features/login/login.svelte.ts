@@ -9,6 +9,9 @@ import { discover, find, type Discovery, type Fetch } from "../../matrix/discove
 import type { Session } from "../../matrix/session";
 import { t } from "../../ui/words.svelte";
 
+/** Takes over when somebody is in. `isNew`: the account was made just now. */
+type Done = (session: Session, password: string | undefined, isNew?: boolean) => Promise<void>;
+
 const PATIENCE_MS = 10_000;
 
 export interface AskedStage {
@@ -30,13 +33,9 @@ export class Login {
 
   readonly #origin: string;
   readonly #fetch: Fetch;
-  readonly #done: (session: Session, password: string | undefined) => Promise<void>;
+  readonly #done: Done;
 
-  constructor(
-    origin: string,
-    fetch: Fetch,
-    done: (session: Session, password: string | undefined) => Promise<void>,
-  ) {
+  constructor(origin: string, fetch: Fetch, done: Done) {
     this.#origin = origin;
     this.#fetch = fetch;
     this.#done = done;
@@ -90,7 +89,7 @@ export class Login {
       }).finally(() => (this.asked = undefined));
     return this.#run(async () => {
       const session = await register(this.#http(), name.trim().toLowerCase(), password, ask);
-      await this.#done(session, password);
+      await this.#done(session, password, true);
     });
   }
 

@@ -148,6 +148,16 @@ export class KeyManager {
     });
   }
 
+  /** All keys that are here, for a file. */
+  exportKeys(): Promise<Uint8Array> {
+    return this.#device.run((machine) => machine.exportKeys());
+  }
+
+  /** Takes in the keys of a file; answers how many were new. */
+  importKeys(keys: Uint8Array): Promise<number> {
+    return this.#device.run((machine) => machine.importKeys(keys));
+  }
+
   acceptIdentity(userId: string): Promise<null> {
     return this.#device.run((machine) => machine.acceptIdentity(userId));
   }

@@ -1,4 +1,4 @@
-// The encryption library's wasm module, which `cargo xtask` builds into `web/generated`.
+// The encryption library's wasm modules, which `cargo xtask` builds into `web/generated`.
 declare module "sealpost-e2e" {
   import type { Module } from "@e2e/machine";
 
@@ -12,4 +12,17 @@ declare module "sealpost-e2e" {
   export const FileSealer: Module["FileSealer"];
   export const FileOpener: Module["FileOpener"];
   export const FileSegments: Module["FileSegments"];
+}
+
+declare module "sealpost-e2e-extra" {
+  import type { ExtraModule } from "@e2e/extra";
+
+  const init: (options?: { module_or_path: unknown }) => Promise<unknown>;
+  export default init;
+  export function initSync(options: { module: BufferSource }): unknown;
+  export const describePassphrase: ExtraModule["describePassphrase"];
+  export const derivePassphrase: ExtraModule["derivePassphrase"];
+  export const sealExport: ExtraModule["sealExport"];
+  export const openExport: ExtraModule["openExport"];
+  export const qrModules: ExtraModule["qrModules"];
 }

@@ -1,8 +1,11 @@
 // What the client says, in English. Plain and short; no cryptography.
 
+import { en as around } from "./around/en";
+
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const en = {
+  ...around,
   // Everywhere
   close: "Close",
   cancel: "Cancel",
