@@ -6,11 +6,20 @@ import ts from "typescript-eslint";
 import svelteConfig from "./svelte.config.js";
 
 // main → app → features → { matrix, ui }: what each folder must not import.
+const message = "main → app → features → { matrix, ui }";
+const not = (...group) => [{ group, message }];
+/** `../timeline/rows` in a file `depth` folders below `features/`. */
+const otherFeature = (depth) => ({
+  regex: `^(\\.\\./){${depth}}(?!\\.\\./)[^/]+/`,
+  message: "A feature imports no other feature: what two share goes to ui or matrix.",
+});
 const layers = {
-  "src/app": ["**/main"],
-  "src/features": ["**/main", "**/app/**"],
-  "src/matrix": ["**/main", "**/app/**", "**/features/**", "**/ui/**", "svelte", "svelte/*"],
-  "src/ui": ["**/main", "**/app/**", "**/features/**", "**/matrix/**"],
+  "src/app/**": not("**/main"),
+  "src/features/*": not("**/main", "**/app/**"),
+  "src/features/*/*": [...not("**/main", "**/app/**"), otherFeature(1)],
+  "src/features/*/*/*": [...not("**/main", "**/app/**"), otherFeature(2)],
+  "src/matrix/**": not("**/main", "**/app/**", "**/features/**", "**/ui/**", "svelte", "svelte/*"),
+  "src/ui/**": not("**/main", "**/app/**", "**/features/**", "**/matrix/**"),
 };
 
 export default ts.config(
@@ -25,13 +34,8 @@ export default ts.config(
       parserOptions: { extraFileExtensions: [".svelte"], parser: ts.parser, svelteConfig },
     },
   },
-  ...Object.entries(layers).map(([folder, group]) => ({
-    files: [`${folder}/**`],
-    rules: {
-      "no-restricted-imports": [
-        "error",
-        { patterns: [{ group, message: "main → app → features → { matrix, ui }" }] },
-      ],
-    },
+  ...Object.entries(layers).map(([files, patterns]) => ({
+    files: [files],
+    rules: { "no-restricted-imports": ["error", { patterns }] },
   })),
 );

@@ -88,6 +88,50 @@ test("what opens above a room", async () => {
   await page.getByRole("dialog").waitFor({ state: "detached" });
 });
 
+test("under a finger, what can be pressed in a room is 44 pixels high", async () => {
+  const phone = await lena.secondDevice({ hasTouch: true, isMobile: true, viewport: { width: 360, height: 720 } });
+  const { page } = phone;
+  await page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "Garden house" }).click();
+  await page.getByRole("button", { name: "Who can read this" }).click();
+  await page.getByRole("complementary").getByText("This browser").waitFor();
+  const low = await page.locator("button:visible").evaluateAll((all) =>
+    all.flatMap((one) => (one.getBoundingClientRect().height < 44 ? one.getAttribute("aria-label") ?? one.innerText : [])),
+  );
+  assert.deepEqual(low, []);
+  await phone.close();
+});
+
+test("a profile that comes late does not replace what was typed, and is saved once", async () => {
+  const { page } = lena;
+  let saved = 0;
+  const asked = [];
+  let came = () => {};
+  await page.route(/\/profile\//, (route) => {
+    if (route.request().method() === "PUT") saved += 1;
+    asked.push(route);
+    came();
+  });
+  const question = async () => {
+    while (asked.length === 0) await new Promise((resolve) => (came = resolve));
+    return asked.shift();
+  };
+  await page.getByRole("button", { name: "Settings" }).click();
+  const field = page.getByLabel("Name that others see");
+  await field.fill("Lena Vogt");
+  const late = page.waitForResponse(/\/profile\//);
+  await (await question()).continue();
+  await (await late).finished();
+  assert.equal(await field.inputValue(), "Lena Vogt");
+  await field.press("Enter");
+  await page.locator("button[aria-busy]").waitFor();
+  await field.press("Enter");
+  await (await question()).continue();
+  await page.getByRole("button", { name: "Saved" }).waitFor();
+  assert.equal(saved, 1);
+  await page.unroute(/\/profile\//);
+  await page.getByRole("button", { name: "Back" }).click();
+});
+
 test("settings, in two languages", async () => {
   const { page } = lena;
   await page.getByRole("button", { name: "Settings" }).click();

@@ -81,8 +81,8 @@ export class Person {
   }
 
   /** Logs in once more, in another browser. */
-  async secondDevice() {
-    const other = await Person.open(this.server);
+  async secondDevice(options) {
+    const other = await Person.open(this.server, options);
     Object.assign(other, { name: this.name, id: this.id, password: this.password });
     const { page } = other;
     await page.getByLabel("Name").fill(this.name);

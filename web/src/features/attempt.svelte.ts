@@ -9,8 +9,9 @@ export class Attempt {
   /** Why it did not work. */
   error = $state<string>();
 
-  /** `words` are those for a failure. */
+  /** `words` are those for a failure. While one is under way, no second begins. */
   async run(operation: () => Promise<void>, words = saidBy): Promise<void> {
+    if (this.busy) return;
     this.busy = true;
     this.error = undefined;
     try {

@@ -267,9 +267,11 @@ export class Client {
     const hasKeys = await this.#takeKeys(update);
     const changed = new Set<string>();
     const news: [Room, RoomEvent[]][] = [];
+    const kept: Room[] = [];
     for (const [id, roomUpdate] of update.rooms) {
       const room = this.#room(id);
       const isApart = this.#isApart(room, roomUpdate);
+      if (room.isKept(roomUpdate)) kept.push(room);
       const fresh = room.update(roomUpdate);
       news.push([room, fresh]);
       changed.add(id);
@@ -283,8 +285,9 @@ export class Client {
       void this.crypto.flush().catch((error: unknown) => console.error(error));
       for (const [room, fresh] of news) await this.#open(room, fresh);
     }
-    const rooms = news.map(([room]) => room);
-    await this.#store.write(rooms, update.accountData.map(({ type, content }) => [type, content]));
+    if (kept.length + update.accountData.length > 0) {
+      await this.#store.write(kept, update.accountData.map(({ type, content }) => [type, content]));
+    }
     if (changed.size > 0 || update.accountData.length > 0) this.changed.emit(changed);
     return hasKeys;
   }
@@ -305,7 +308,9 @@ export class Client {
     if (room.sealing !== "ours") return;
     if (isApart) await this.crypto.sessions.forgetMembers(room.id);
     const members = isApart ? room.states("m.room.member") : [];
-    const state = [...members, ...(update.state ?? []), ...fresh.filter((event) => event.state_key !== undefined)];
+    const isCurrent = (event: RoomEvent) =>
+      event.state_key !== undefined && room.state(event.type, event.state_key)?.event_id === event.event_id;
+    const state = [...members, ...(update.state ?? []), ...fresh.filter(isCurrent)];
     const told = state.filter(({ type }) => STATE_OF_MACHINE.has(type));
     if (told.length > 0) await this.crypto.sessions.pushState(room.id, told, false);
   }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { discover, DiscoveryError, range, type Fetch } from "./discovery";
+import { discover, DiscoveryError, find, range, type Fetch } from "./discovery";
 
 const origin = "https://matrix.garden.example";
 const signal = new AbortController().signal;
@@ -50,6 +50,18 @@ test("a well-known document that is not JSON is passed over", async () => {
     signal,
   );
   expect(found.baseUrl).toBe(origin);
+});
+
+test("a server that is named is asked for its well-known document once", async () => {
+  const asked: string[] = [];
+  const answers = answering({ ...versions, "/.well-known/matrix/client": { "m.homeserver": { base_url: origin } } });
+  const fetch: Fetch = (input, init) => {
+    asked.push(input);
+    return answers(input, init);
+  };
+  const found = await find("@lena:matrix.garden.example", fetch, signal);
+  expect(found).toMatchObject({ serverName: "matrix.garden.example", baseUrl: origin });
+  expect(asked).toEqual([`${origin}/.well-known/matrix/client`, `${origin}/_matrix/client/versions`]);
 });
 
 test("an answer that no homeserver gives is an error", async () => {

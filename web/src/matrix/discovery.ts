@@ -20,19 +20,33 @@ type Json = Record<string, unknown>;
 
 /** Asks the server at `origin`; fails when it does not answer as a homeserver. */
 export async function discover(origin: string, fetch: Fetch, signal: AbortSignal): Promise<Discovery> {
-  const [versions, wellKnown] = await Promise.all([
-    json(await fetch(`${origin}/_matrix/client/versions`, { signal })),
-    fetch(`${origin}/.well-known/matrix/client`, { signal }).then(json, () => undefined),
+  const [specification, wellKnown] = await Promise.all([
+    versions(origin, fetch, signal),
+    document(origin, fetch, signal),
   ]);
-  const listed = versions?.["versions"];
+  return described(origin, specification, wellKnown);
+}
+
+function document(origin: string, fetch: Fetch, signal: AbortSignal): Promise<Json | undefined> {
+  return fetch(`${origin}/.well-known/matrix/client`, { signal }).then(json, () => undefined);
+}
+
+async function versions(origin: string, fetch: Fetch, signal: AbortSignal): Promise<string[]> {
+  const answer = await json(await fetch(`${origin}/_matrix/client/versions`, { signal }));
+  const listed = answer?.["versions"];
   if (!Array.isArray(listed)) throw new DiscoveryError("no list of versions");
+  return listed.filter((version) => typeof version === "string");
+}
+
+/** A server at `origin`, as its well-known document tells of it. */
+function described(origin: string, specification: string[], wellKnown: Json | undefined): Discovery {
   const about = object(wellKnown?.["org.sealpost.server"]);
   const baseUrl = text(object(wellKnown?.["m.homeserver"])?.["base_url"])?.replace(/\/+$/, "");
   return {
     serverName: text(about?.["name"]) ?? new URL(baseUrl ?? origin).host,
     baseUrl: baseUrl ?? origin,
     software: text(about?.["version"]),
-    specification: listed.filter((version) => typeof version === "string"),
+    specification,
   };
 }
 
@@ -62,9 +76,9 @@ export async function find(named: string, fetch: Fetch, signal: AbortSignal): Pr
   const trimmed = named.trim().replace(/^@[^:]*:/, "");
   const isAddress = /^https?:\/\//.test(trimmed);
   const origin = new URL(isAddress ? trimmed : `https://${trimmed}`).origin;
-  const wellKnown = await fetch(`${origin}/.well-known/matrix/client`, { signal }).then(json, () => undefined);
+  const wellKnown = await document(origin, fetch, signal);
   const told = text(object(wellKnown?.["m.homeserver"])?.["base_url"]);
   const baseUrl = told ? new URL(told).href.replace(/\/+$/, "") : origin;
-  const found = await discover(baseUrl, fetch, signal);
+  const found = described(baseUrl, await versions(baseUrl, fetch, signal), wellKnown);
   return { ...found, serverName: isAddress ? found.serverName : new URL(origin).host, baseUrl };
 }

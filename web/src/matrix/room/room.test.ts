@@ -40,6 +40,43 @@ test("events that are known already come in no second time and leave no gap", ()
   expect(ids(room)).toEqual(["$1", "$2", "$3"]);
 });
 
+test("older events of a timeline that grew come before those that were known, and change no state", () => {
+  const room = new Room("!a");
+  const member = (id: string, membership: string) =>
+    event(id, { membership }, { type: "m.room.member", state_key: lena });
+  room.update({ isInitial: true, timeline: [say("$3"), member("$4", "leave")], before: "t3" });
+  const grown = [say("$1"), member("$2", "join"), say("$3"), say("$4"), say("$5")];
+  const fresh = room.update({ isInitial: true, isLimited: true, timeline: grown, before: "t1" });
+  expect(fresh.map(({ event_id }) => event_id)).toEqual(["$1", "$2", "$5"]);
+  expect(ids(room)).toEqual(["gap t1", "$1", "$2", "$3", "$4", "$5"]);
+  expect(room.state("m.room.member", lena)?.event_id).toBe("$4");
+});
+
+test("who is writing is not kept, what was said is", () => {
+  const room = new Room("!a");
+  room.update({ isInitial: true, membership: "join", joined: 2, timeline: [say("$1")] });
+  expect(room.isKept({ membership: "join", joined: 2, timeline: [], state: [], typing: [lena] })).toBe(false);
+  expect(room.isKept({ joined: 3 })).toBe(true);
+  expect(room.isKept({ timeline: [say("$2")] })).toBe(true);
+});
+
+test("who may write is said by the levels, and those who made a room of version 12 always may", () => {
+  const room = new Room("!a");
+  const state = (type: string, content: JsonObject, sender = lena) =>
+    ({ ...event(`$${type}`, content, { type, sender }), state_key: "" });
+  room.update({ state: [state("m.room.create", { room_version: "9", creator: lena })] });
+  expect([room.level(lena), room.level(me), room.maySend(me, "m.room.message")]).toEqual([100, 0, true]);
+  room.update({ state: [state("m.room.power_levels", { events_default: "50", events: { "m.reaction": 0 } })] });
+  expect([room.maySend(me, "m.room.message"), room.maySend(me, "m.reaction")]).toEqual([false, true]);
+  room.update({ state: [state("m.room.power_levels", { events_default: 50, users_default: 50 })] });
+  expect(room.maySend(me, "m.room.message")).toBe(true);
+  room.update({ state: [state("m.room.power_levels", { events_default: 50, users: { "@eve:a": 40 } })] });
+  expect(room.maySend("@eve:a", "m.room.message")).toBe(false);
+  const twelfth = { room_version: "12", additional_creators: [me] };
+  room.update({ state: [state("m.room.create", twelfth)] });
+  expect([me, lena].map((one) => room.maySend(one, "m.room.message"))).toEqual([true, true]);
+});
+
 test("edits, reactions and redactions are applied to what they are about", () => {
   const room = new Room("!a");
   const edit = (id: string, body: string, sender = lena) =>

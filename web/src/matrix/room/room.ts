@@ -1,7 +1,7 @@
 // A room as this client knows it.
 
 import { isState, type RoomEvent, type StateEvent, type StrippedEvent } from "../event";
-import { number, object, text, type JsonObject } from "../json";
+import { number, object, text, type Json, type JsonObject } from "../json";
 import type { Hero, Membership, RoomUpdate } from "../sync/update";
 import type { Opened } from "./opened";
 import { Timeline, type Entry } from "./timeline";
@@ -37,6 +37,9 @@ export interface Snapshot {
 }
 
 const KEPT_ENTRIES = 60;
+
+/** Versions of rooms in which those who made one stand above all levels. */
+const CREATORS_ABOVE = new Set<unknown>(["12", "org.matrix.hydra.11"]);
 
 export class Room {
   readonly id: string;
@@ -111,12 +114,26 @@ export class Room {
       this.#receipts(eventId, object(kinds) ?? {});
     }
     const isApart = update.isLimited === true || update.isInitial === true;
-    const fresh = this.timeline.receive(update.timeline ?? [], isApart, update.before);
-    for (const event of fresh) {
-      if (isState(event)) this.#setState(event);
-      if (event.type === "m.room.redaction") this.#redact(event);
-    }
+    const timeline = update.timeline ?? [];
+    // What stands before something known is older than the state that is known.
+    const newest = timeline.slice(timeline.findLastIndex((event) => this.timeline.find(event.event_id)) + 1);
+    const fresh = this.timeline.receive(timeline, isApart, update.before);
+    for (const event of newest) if (isState(event)) this.#setState(event);
+    for (const event of fresh) if (event.type === "m.room.redaction") this.#redact(event);
     return fresh;
+  }
+
+  /** Whether an update holds anything that is kept between visits. */
+  isKept(update: RoomUpdate): boolean {
+    const counts = ["joined", "invited", "notifications", "highlights", "membership"] as const;
+    const lists = [update.state, update.timeline, update.accountData, Object.keys(update.receipts ?? {})];
+    return (
+      lists.some((one) => one !== undefined && one.length > 0) ||
+      update.inviteState !== undefined ||
+      update.heroes !== undefined ||
+      (update.order ?? 0) > this.order ||
+      counts.some((name) => update[name] !== undefined && update[name] !== this[name])
+    );
   }
 
   /** Takes in older events; answers those that are new. */
@@ -166,25 +183,24 @@ export class Room {
   level(userId: string): number {
     const levels = this.state("m.room.power_levels")?.content;
     const create = this.state("m.room.create");
-    if (create?.content["room_version"] === "12") {
+    if (create && CREATORS_ABOVE.has(create.content["room_version"])) {
       const more = create.content["additional_creators"];
       if (create.sender === userId || (Array.isArray(more) && more.includes(userId))) return Infinity;
     }
-    if (!levels) return create?.sender === userId ? 100 : 0;
-    const own = number(object(levels["users"])?.[userId]);
-    return own ?? number(levels["users_default"]) ?? 0;
+    if (!levels) return create && (text(create.content["creator"]) ?? create.sender) === userId ? 100 : 0;
+    return level(object(levels["users"])?.[userId]) ?? level(levels["users_default"]) ?? 0;
   }
 
   may(userId: string, action: "invite" | "kick" | "ban" | "redact"): boolean {
     const levels = this.state("m.room.power_levels")?.content;
-    const wanted = number(levels?.[action]) ?? (action === "invite" ? 0 : 50);
+    const wanted = level(levels?.[action]) ?? (action === "invite" ? 0 : 50);
     return this.level(userId) >= wanted;
   }
 
   maySend(userId: string, type: string): boolean {
     const levels = this.state("m.room.power_levels")?.content;
-    const named = number(object(levels?.["events"])?.[type]);
-    return this.level(userId) >= (named ?? number(levels?.["events_default"]) ?? 0);
+    const named = level(object(levels?.["events"])?.[type]);
+    return this.level(userId) >= (named ?? level(levels?.["events_default"]) ?? 0);
   }
 
   /** State, or what is known of it from an invitation. */
@@ -220,4 +236,10 @@ export class Room {
 function tagsOf(content: JsonObject): Record<string, number> {
   const tags = Object.entries(object(content["tags"]) ?? {});
   return Object.fromEntries(tags.map(([tag, value]) => [tag, number(object(value)?.["order"]) ?? 1]));
+}
+
+/** A power level: before version 10 of rooms, in a string too. */
+function level(value: Json | undefined): number | undefined {
+  const digits = typeof value === "string" ? /^\s*([+-]?\d+)\s*$/.exec(value)?.[1] : undefined;
+  return digits === undefined ? number(value) : Number(digits);
 }

@@ -39,15 +39,36 @@ export class Timeline {
    * unless the events overlap with what is known, a gap comes first.
    */
   receive(events: RoomEvent[], isApart: boolean, before: string | undefined): RoomEvent[] {
-    const overlaps = events.some((event) => this.#byId.has(event.event_id));
     const fresh = events.filter((event) => !this.#byId.has(event.event_id));
-    const added: Entry[] = fresh.map((event) => ({ kind: "event", event }));
-    if (isApart && !overlaps && before !== undefined) {
+    if (fresh.length < events.length) this.#merge(events, before);
+    else {
+      const added = fresh.map(entryOf);
       const isEmpty = added.length === 0 && this.#entries.length > 0;
-      if (!isEmpty) added.unshift({ kind: "gap", token: before });
+      if (isApart && before !== undefined && !isEmpty) added.unshift({ kind: "gap", token: before });
+      this.#put([...this.#entries, ...added]);
     }
-    this.#put([...this.#entries, ...added]);
     return fresh;
+  }
+
+  /** Takes in events of which some are known: each new one has its place before the next that is known. */
+  #merge(events: RoomEvent[], before: string | undefined): void {
+    const entries = [...this.#entries];
+    let waiting: Entry[] = [];
+    let isFirst = true;
+    for (const event of events) {
+      if (!this.#byId.has(event.event_id)) {
+        waiting.push(entryOf(event));
+        continue;
+      }
+      const at = entries.findIndex((entry) => entry.kind === "event" && entry.event.event_id === event.event_id);
+      // What is older than all that was known comes out of the gap there, which is now before it.
+      const isGap = isFirst && waiting.length > 0 && entries[at - 1]?.kind === "gap";
+      if (isGap) entries.splice(at - 1, 1, { kind: "gap", token: before ?? "" }, ...waiting);
+      else entries.splice(at, 0, ...waiting);
+      waiting = [];
+      isFirst = false;
+    }
+    this.#put([...entries, ...waiting]);
   }
 
   /** The event that follows a gap. */
@@ -62,7 +83,7 @@ export class Timeline {
     if (at === -1) return [];
     const known = backwards.findIndex((event) => this.#byId.has(event.event_id));
     const fresh = (known === -1 ? backwards : backwards.slice(0, known)).toReversed();
-    const found: Entry[] = fresh.map((event) => ({ kind: "event", event }));
+    const found = fresh.map(entryOf);
     const isClosed = known !== -1 || end === undefined || backwards.length === 0;
     if (!isClosed) found.unshift({ kind: "gap", token: end });
     this.#put([...this.#entries.slice(0, at), ...found, ...this.#entries.slice(at + 1)]);
@@ -96,4 +117,8 @@ export class Timeline {
       if (entry.kind === "event") this.#byId.set(entry.event.event_id, entry.event);
     }
   }
+}
+
+function entryOf(event: RoomEvent): Entry {
+  return { kind: "event", event };
 }
