@@ -21,14 +21,15 @@ use std::ops::Deref;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-/// 32 secret bytes, erased when dropped.
+/// 32 secret bytes, erased when dropped. In a place of their own: what holds them may be moved, as by a list that
+/// grows, and no copy stays behind.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<[u8; 32]>);
+pub struct Secret(Box<Zeroizing<[u8; 32]>>);
 
 impl Secret {
     /// Takes secret bytes over.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Box::new(Zeroizing::new(bytes)))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {

@@ -42,9 +42,9 @@ impl PublicKey {
     }
 }
 
-/// A private key, erased when dropped.
+/// A private key, erased when dropped; moved without a copy, like [`Secret`].
 #[derive(Clone)]
-pub struct PrivateKey(ed25519_dalek::SigningKey);
+pub struct PrivateKey(Box<ed25519_dalek::SigningKey>);
 
 impl PrivateKey {
     /// A fresh key.
@@ -54,7 +54,7 @@ impl PrivateKey {
 
     /// A stored seed.
     pub fn from_bytes(seed: &[u8; 32]) -> Self {
-        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+        Self(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)))
     }
 
     /// The seed of 32 bytes to store.

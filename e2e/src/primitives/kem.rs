@@ -72,17 +72,17 @@ impl Ciphertext {
 
 /// A private key as the seed of 64 bytes that it comes from (`d ‖ z`), erased when dropped.
 #[derive(Clone)]
-pub struct PrivateKey(Zeroizing<[u8; 64]>);
+pub struct PrivateKey(Box<Zeroizing<[u8; 64]>>);
 
 impl PrivateKey {
     /// A fresh key.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        Self(Zeroizing::new(random(rng)))
+        Self(Box::new(Zeroizing::new(random(rng))))
     }
 
     /// A stored seed.
     pub fn from_bytes(seed: &[u8; 64]) -> Self {
-        Self(Zeroizing::new(*seed))
+        Self(Box::new(Zeroizing::new(*seed)))
     }
 
     /// The seed to store.
@@ -105,7 +105,7 @@ impl PrivateKey {
     }
 
     fn pair(&self) -> MlKem768KeyPair {
-        generate_key_pair(*self.0)
+        generate_key_pair(**self.0)
     }
 }
 

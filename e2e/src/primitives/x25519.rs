@@ -25,9 +25,9 @@ impl PublicKey {
     }
 }
 
-/// A private key, erased when dropped.
+/// A private key, erased when dropped; moved without a copy, like [`Secret`].
 #[derive(Clone)]
-pub struct PrivateKey(StaticSecret);
+pub struct PrivateKey(Box<StaticSecret>);
 
 impl PrivateKey {
     /// A fresh key.
@@ -37,7 +37,7 @@ impl PrivateKey {
 
     /// A stored key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(StaticSecret::from(*bytes))
+        Self(Box::new(StaticSecret::from(*bytes)))
     }
 
     /// The 32 bytes to store.
@@ -51,7 +51,7 @@ impl PrivateKey {
 
     /// The key that others are told.
     pub fn public(&self) -> PublicKey {
-        PublicKey(x25519_dalek::PublicKey::from(&self.0).to_bytes())
+        PublicKey(x25519_dalek::PublicKey::from(&*self.0).to_bytes())
     }
 
     /// The secret shared with the owner of `their` key.

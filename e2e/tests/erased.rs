@@ -1,0 +1,183 @@
+//! No key bytes remain in memory that was given back.
+//!
+//! The allocator of this program looks at each block when it is freed. Two people talk twice, the same way: after the
+//! first time their stores tell what is secret, and the second time no freed block may hold any of it.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(unsafe_code, reason = "an allocator cannot be written without")]
+#![cfg(not(target_family = "wasm"))]
+
+#[path = "machine/world.rs"]
+#[expect(dead_code, reason = "of the people of the tests, a part is wanted here")]
+mod world;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::{Cell, RefCell},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use sealpost_e2e::{
+    changes::Table,
+    store::{MemoryStore, Store as _},
+};
+use world::{Device, GROUP, THREE, World, pair};
+
+/// The first half of each secret, so that a block is looked through in one pass for each.
+type Secret = [u8; 16];
+const SECRETS_MAX: usize = 512;
+
+/// The secrets, and by the first two bytes of a place whether one may begin there.
+struct Wanted {
+    secrets: [Secret; SECRETS_MAX],
+    count: usize,
+    begins: [bool; 1 << 16],
+}
+
+thread_local! {
+    static WANTED: RefCell<Wanted> = const {
+        RefCell::new(Wanted { secrets: [[0; 16]; SECRETS_MAX], count: 0, begins: [false; 1 << 16] })
+    };
+    static LOOKS: Cell<bool> = const { Cell::new(false) };
+}
+static FOUND: AtomicUsize = AtomicUsize::new(0);
+static BLOCKS: AtomicUsize = AtomicUsize::new(0);
+
+struct Watchful;
+
+#[global_allocator]
+static ALLOCATOR: Watchful = Watchful;
+
+// SAFETY: all is the system's; a block is read, while it is still allocated, before it is given back.
+unsafe impl GlobalAlloc for Watchful {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises. Zeroed, so that all of a block may be read.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if LOOKS.try_with(Cell::get).unwrap_or(false) {
+            // SAFETY: the block is of this layout, and was initialised when it was allocated.
+            look(unsafe { std::slice::from_raw_parts(block, layout.size()) });
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+fn look(block: &[u8]) {
+    BLOCKS.fetch_add(1, Ordering::Relaxed);
+    if block.len() < 16 {
+        return;
+    }
+    LOOKS.with(|looks| looks.set(false));
+    let is_here = WANTED.with_borrow(|wanted| {
+        block.windows(16).any(|place| {
+            wanted.begins[first_two(place)]
+                && wanted.secrets[..wanted.count].iter().any(|secret| place == secret)
+        })
+    });
+    if is_here && FOUND.fetch_add(1, Ordering::Relaxed) < 12 {
+        eprintln!("a secret in a freed block of {} bytes", block.len());
+        if std::env::var_os("SEALPOST_TRACE").is_some() {
+            eprintln!("{}", std::backtrace::Backtrace::force_capture());
+        }
+    }
+    LOOKS.with(|looks| looks.set(true));
+}
+
+fn first_two(place: &[u8]) -> usize {
+    usize::from(place[0]) << 8 | usize::from(place[1])
+}
+
+fn keep(secret: &[u8]) {
+    WANTED.with_borrow_mut(|wanted| {
+        let secret: Secret = secret[..16].try_into().unwrap();
+        if !wanted.secrets[..wanted.count].contains(&secret) {
+            assert!(wanted.count < SECRETS_MAX, "too many secrets");
+            wanted.secrets[wanted.count] = secret;
+            wanted.count += 1;
+            wanted.begins[first_two(&secret)] = true;
+        }
+    });
+}
+
+/// Byte strings of a length in the encoding of a row that stand behind what precedes them.
+fn strings<'b>(row: &'b [u8], before: &[u8], length: u8) -> Vec<&'b [u8]> {
+    let head = [before, &[0x58, length]].concat();
+    let places = row.windows(head.len()).enumerate().filter(|(_, window)| *window == head);
+    places.map(|(at, _)| &row[at + head.len()..at + head.len() + usize::from(length)]).collect()
+}
+
+/// What is secret in a store: private keys, keys of chains and of content, secrets.
+fn secrets_of(store: &MemoryStore) {
+    for (_, row) in store.scan(Table::Account, b"") {
+        strings(&row, &[], 32).into_iter().take(2).for_each(keep);
+    }
+    for (_, row) in store.scan(Table::Prekeys, b"").into_iter().take(12) {
+        strings(&row, &[], 32).into_iter().take(1).for_each(keep);
+        strings(&row, &[], 64).into_iter().for_each(keep);
+    }
+    for (_, row) in store.scan(Table::Sessions, b"") {
+        // A chain is [key, number]; an open one begins with its private key.
+        strings(&row, &[0x82], 32).into_iter().for_each(keep);
+        strings(&row, &[0x82, 0x01, 0x81, 0x85], 32).into_iter().for_each(keep);
+    }
+    for table in [Table::Chains, Table::OwnChains] {
+        for (_, row) in store.scan(table, b"") {
+            // A place in a chain is [iteration, key].
+            (0..8).flat_map(|at| strings(&row, &[0x82, at], 32)).for_each(keep);
+        }
+    }
+    for (_, row) in store.scan(Table::Wraps, b"") {
+        strings(&row, &[], 64).into_iter().for_each(keep);
+    }
+    for (_, row) in store.scan(Table::Secrets, b"") {
+        strings(&row, &[], 32).into_iter().for_each(keep);
+    }
+}
+
+/// Two people write to each other, alone and in a group, restart, and are back up.
+fn talk() -> [Device; 2] {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    for round in 0..2 {
+        let events = world.send(&mut alice, "to bob");
+        world.settle(&mut [&mut alice, &mut bob]);
+        world.text(&mut bob, &events);
+        let events = world.send(&mut bob, "to alice");
+        world.settle(&mut [&mut alice, &mut bob]);
+        world.text(&mut alice, &events);
+        if round == 0 {
+            world.room(GROUP, &THREE, &mut [&mut alice, &mut bob]);
+        }
+    }
+    for device in [&mut alice, &mut bob] {
+        device.restart();
+        device.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+        device.run(world.now, |machine, now| machine.requests(now)).unwrap();
+        let now = world.now;
+        device.run(now, |machine, now| machine.history(world::ROOM, now)).unwrap();
+    }
+    [alice, bob]
+}
+
+#[test]
+fn no_key_is_left_in_freed_memory() {
+    let people = talk();
+    people.iter().for_each(|device| secrets_of(&device.written));
+    let count = WANTED.with_borrow(|wanted| wanted.count);
+    assert!(count > 40, "{count}");
+    drop(people);
+    // The watch itself: a copy that is not erased is found.
+    LOOKS.with(|looks| looks.set(true));
+    let copy = WANTED.with_borrow(|wanted| wanted.secrets[0]).to_vec();
+    drop(copy);
+    LOOKS.with(|looks| looks.set(false));
+    assert_eq!(FOUND.swap(0, Ordering::Relaxed), 1);
+
+    LOOKS.with(|looks| looks.set(true));
+    drop(talk());
+    LOOKS.with(|looks| looks.set(false));
+    assert!(BLOCKS.load(Ordering::Relaxed) > 10_000);
+    assert_eq!(FOUND.load(Ordering::Relaxed), 0, "keys in freed memory");
+}
