@@ -17,6 +17,8 @@ mod scanned;
 mod stored;
 #[path = "machine/talk.rs"]
 mod talk;
+#[path = "machine/theft.rs"]
+mod theft;
 #[path = "machine/trust.rs"]
 mod trust;
 #[path = "machine/world.rs"]

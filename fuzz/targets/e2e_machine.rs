@@ -15,16 +15,14 @@ use libfuzzer_sys::fuzz_target;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use sealpost_e2e::{
     audience::EVENT_TYPE,
-    changes::{Change, Changes, Table},
     inside::Inside,
     machine::{Machine, Outcome},
     sender_key::OwnChain,
-    session::Sessions,
     signed_json::to_base64,
     store::{MemoryStore, Store as _},
 };
 use serde_json::{Value, json};
-use world::{Device, GROUP, ROOM, Server, THREE, World};
+use world::{Device, GROUP, ROOM, Server, THREE, World, letter};
 
 const MINUTE: i64 = 60 * 1_000;
 const STEPS: usize = 24;
@@ -224,7 +222,7 @@ impl Hostile {
             // What a member may put inside a letter.
             4 | 5 => {
                 let inside = input.bytes(&before.insides);
-                if let Some(event) = letter(carol, bob, now, &inside) {
+                if let Some(event) = letter(carol, bob, &inside, now) {
                     self.push(bob, now, &json!({ "to_device": { "events": [event] } }));
                 }
             }
@@ -326,18 +324,4 @@ impl Hostile {
                 .expect("nothing is an error");
         }
     }
-}
-
-/// Seals whatever a member wants in the session that its device has with another.
-fn letter(from: &mut Device, to: &Device, now: i64, inside: &[u8]) -> Option<Value> {
-    let at = [to.user.as_bytes(), to.device.as_bytes()].join(&0);
-    let sessions = Sessions::from_bytes(&from.written.get(Table::Sessions, &at)?).ok()?;
-    let (envelope, next) = sessions.encrypt(inside, now, &mut from.rng).ok()?;
-    let value = Some(next.to_bytes());
-    let changes = Changes(vec![Change { table: Table::Sessions, key: at, value }]);
-    from.written.apply(&changes);
-    from.machine = Machine::open(from.written.clone()).ok()?;
-    let content = json!({ "algorithm": "org.sealpost.ratchet.v1", "device_id": from.device,
-        "ciphertext": to_base64(&envelope) });
-    Some(json!({ "type": "m.room.encrypted", "sender": from.user, "content": content }))
 }

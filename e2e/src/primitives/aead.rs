@@ -108,4 +108,67 @@ mod tests {
             assert_eq!(open("test", &[b"secret", b"salt"], b"aad", short), refused, "{at}");
         }
     }
+
+    /// GCM alone: a ciphertext of two blocks whose second is chosen so that one tag is right under two keys.
+    #[test]
+    fn one_ciphertext_does_not_read_two_ways() {
+        use aes_gcm::aes::{Aes256, cipher::BlockCipherEncrypt as _};
+
+        fn multiply(one: u128, mut other: u128) -> u128 {
+            let mut product = 0;
+            for bit in (0..128).rev() {
+                product ^= if (one >> bit) & 1 == 1 { other } else { 0 };
+                other = (other >> 1) ^ if other & 1 == 1 { 0xe1 << 120 } else { 0 };
+            }
+            product
+        }
+        fn inverse(one: u128) -> u128 {
+            // To the power of 2^128 − 2.
+            let (mut result, mut square) = (1 << 127, one);
+            for _ in 1..128 {
+                square = multiply(square, square);
+                result = multiply(result, square);
+            }
+            result
+        }
+        let secrets: [&[u8]; 2] = [b"one", b"two"];
+        let [one, two] = secrets.map(|secret| {
+            let bytes = derive::<76>(&[0; 32], &[secret], "test", &[]);
+            let cipher = Aes256::new(&part::<0, 32, 76>(&bytes).into());
+            let encrypt = |block: [u8; 16]| {
+                let mut block = block.into();
+                cipher.encrypt_block(&mut block);
+                u128::from_be_bytes(block.into())
+            };
+            let mut counter = [0; 16];
+            counter[..12].copy_from_slice(&bytes[32..44]);
+            counter[15] = 1;
+            (encrypt([0; 16]), encrypt(counter))
+        });
+        let powers = |hash: u128| {
+            let square = multiply(hash, hash);
+            (hash, square, multiply(square, hash))
+        };
+        let ((h1, h1_2, h1_3), (h2, h2_2, h2_3)) = (powers(one.0), powers(two.0));
+        let (first, lengths) = (7_u128, 256_u128);
+        let rest = multiply(first, h1_3 ^ h2_3) ^ multiply(lengths, h1 ^ h2) ^ one.1 ^ two.1;
+        let second = multiply(rest, inverse(h1_2 ^ h2_2));
+        let tag = multiply(first, h1_3) ^ multiply(second, h1_2) ^ multiply(lengths, h1) ^ one.1;
+        let body = [first.to_be_bytes(), second.to_be_bytes()].concat();
+        let tag = tag.to_be_bytes();
+        for secret in secrets {
+            let keys = Keys::derive("test", &[secret]);
+            let mut opened = body.clone();
+            let raw = keys.cipher.decrypt_inout_detached(
+                &keys.nonce,
+                &[],
+                opened.as_mut_slice().into(),
+                &tag.into(),
+            );
+            assert!(raw.is_ok(), "without a commitment it opens under both");
+            let sealed = [&keys.commitment[..], &body, &tag].concat();
+            let read = secrets.map(|secret| open("test", &[secret], &[], &sealed).is_ok());
+            assert_eq!(read.iter().filter(|is_read| **is_read).count(), 1);
+        }
+    }
 }

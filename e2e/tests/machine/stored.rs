@@ -12,14 +12,15 @@ use serde_json::{Value, json};
 
 use crate::world::{World, body};
 
-const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/machine/store_1.json");
+const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/machine/store_1.json");
+const FIXTURE: &str = include_str!("store_1.json");
 
 #[test]
 fn a_store_of_version_1_reads_and_writes_on() {
     if std::env::var_os("SEALPOST_WRITE_FIXTURE").is_some() {
-        std::fs::write(FIXTURE, written().to_string()).unwrap();
+        std::fs::write(PLACE, written().to_string()).unwrap();
     }
-    let fixture: Value = serde_json::from_slice(&std::fs::read(FIXTURE).unwrap()).unwrap();
+    let fixture: Value = serde_json::from_str(FIXTURE).unwrap();
     let rows = from_base64(fixture["rows"].as_str().unwrap()).unwrap();
     let mut store = MemoryStore::default();
     store.apply(&Changes::from_bytes(&rows).unwrap());

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use sealpost_e2e::{
-    changes::Changes,
+    changes::{Change, Changes, Table},
     machine::{Decrypted, Machine, Now, Outcome, Sealed, Synced},
     primitives::Secret,
+    session::Sessions,
+    signed_json::{from_base64, to_base64},
     store::{MemoryStore, Store as _},
 };
 use serde_json::{Map, Value, json};
@@ -65,10 +67,21 @@ pub struct Server {
     pub lose: bool,
     /// Transactions that were sent: one that comes again says nothing new.
     pub sent: BTreeSet<(String, String, String)>,
+    /// Every body that it was sent.
+    pub log: Vec<String>,
 }
 
 impl Server {
+    /// All that is base64 in what it was sent, decoded.
+    pub fn bytes_seen(&self) -> Vec<u8> {
+        let events = self.events.iter().map(ToString::to_string);
+        let texts: Vec<String> = self.log.iter().cloned().chain(events).collect();
+        let words = texts.iter().flat_map(|text| text.split('"'));
+        words.filter_map(|word| from_base64(word).ok()).flatten().collect()
+    }
+
     pub fn answer(&mut self, from: (&str, &str), kind: &str, path: &str, body: &Value) -> Value {
+        self.log.push(body.to_string());
         match kind {
             "keys_upload" => self.upload(from, body),
             "keys_query" => {
@@ -405,4 +418,18 @@ impl World {
 
 pub fn body(read: &Decrypted) -> String {
     read.content["body"].as_str().unwrap_or(&read.event_type).to_owned()
+}
+
+/// Seals whatever a member wants in the session that its device has with another: a to-device event.
+pub fn letter(from: &mut Device, to: &Device, inside: &[u8], now: i64) -> Option<Value> {
+    let key = [to.user.as_bytes(), to.device.as_bytes()].join(&0);
+    let sessions = Sessions::from_bytes(&from.written.get(Table::Sessions, &key)?).ok()?;
+    let (envelope, next) = sessions.encrypt(inside, now, &mut from.rng).ok()?;
+    let value = Some(next.to_bytes());
+    from.written.apply(&Changes(vec![Change { table: Table::Sessions, key, value }]));
+    from.machine = Machine::open(from.written.clone()).ok()?;
+    let content = json!({
+        "algorithm": DIRECT, "device_id": from.device, "ciphertext": to_base64(&envelope),
+    });
+    Some(json!({ "type": "m.room.encrypted", "sender": from.user, "content": content }))
 }
