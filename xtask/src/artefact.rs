@@ -6,7 +6,7 @@ use crate::command::{cargo, command, run};
 use crate::{Result, place, provision};
 
 /// Curve arithmetic on 64-bit limbs is faster also where pointers have 32 bits, and SIMD is in every browser.
-const WASM_FLAGS: &str = "-Ctarget-feature=+simd128 --cfg=curve25519_dalek_bits=\"64\"";
+pub const WASM_FLAGS: &str = "-Ctarget-feature=+simd128 --cfg=curve25519_dalek_bits=\"64\"";
 
 /// The wasm crate as two Node modules; the JavaScript file of the first, beside which the second is.
 pub fn wasm_for_node() -> Result<PathBuf> {

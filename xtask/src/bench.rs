@@ -10,7 +10,7 @@ use std::process::Stdio;
 use crate::clients::nio_python;
 use crate::command::{cargo, command, run};
 use crate::server::{Running, configure, free_port, fresh_folder};
-use crate::{Result, artefact, place, synapse};
+use crate::{Result, artefact, place, portable, synapse};
 
 /// Scenario, and the aim in milliseconds of processor time for one operation.
 const TABLE: [(&str, f64); 16] = [
@@ -106,9 +106,13 @@ fn federation(arguments: &[String]) -> Result<()> {
     run(driver.arg(fresh_folder("bench/federation")?).arg(scale))
 }
 
-/// What encryption costs, in time and bytes, on one thread.
+/// What encryption costs, in time and bytes, on one thread, beside vodozemac; then the same as wasm in Node.
 fn e2e() -> Result<()> {
-    run(&mut cargo(&["run", "--release", "--package=sealpost-e2e", "--example=cost"]))
+    let example = ["run", "--release", "--package=sealpost-e2e-oracle", "--example=cost"];
+    run(&mut cargo(&example))?;
+    portable::provide()?;
+    println!("\nas wasm:");
+    run(portable::for_wasm(&mut cargo(&example)))
 }
 
 /// What the store and a large room cost, without HTTP around them.

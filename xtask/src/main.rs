@@ -11,6 +11,7 @@
 //! | `bench` | [`bench`]: Sealpost and Synapse under the same load, in one table |
 //! | `soak` | [`soak`]: sixteen clients for ten minutes, then everything they were told is checked; random faults between servers |
 //! | `fuzz` | [`fuzz`]: hostile bytes for every parser of a peer's |
+//! | `mutants` | [`mutants`]: changes that no test of a module of the encryption library notices |
 //! | `sytest` | [`sytest`]: a peer suite, compared with what passed before |
 //!
 //! To add a step to `test` or `lint`: write a function that returns [`Counts`] and name it in the
@@ -24,8 +25,10 @@ mod counts;
 mod differential;
 mod fuzz;
 mod lint;
+mod mutants;
 mod peer;
 mod place;
+mod portable;
 mod provision;
 mod run;
 mod server;
@@ -44,7 +47,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   run              build, then start a homeserver on this machine (loopback only, open registration)
   web              build the web client, which the server embeds when it is built afterwards
   screenshots      pictures of the web client's screens, light and dark, wide and narrow
-  test [STEP…]     every test; or some of: web wasm rust interop browser clients
+  test [STEP…]     every test; or some of: web wasm portable rust interop browser clients
                    differential peer soak fuzz
   lint [STEP…]     every check; or some of: fmt clippy wasm licences web
   check            lint, then test
@@ -57,6 +60,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   soak e2e         10,000 random steps of the encryption library, against a model
   soak federation  200 random schedules of faults between servers, and a join of a room of 10,000 members
   fuzz [TARGET…]   hostile bytes for what reads a peer's, ten minutes each; --seconds N
+  mutants MODULE   changes of a module of e2e that its own tests do not notice
   sytest CHECKOUT GROUP…
                    groups of the peer suite matrix-org/sytest; --accept writes the lists of what passes";
 
@@ -88,6 +92,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<()> {
         "bench" => bench::bench(rest),
         "soak" => soak::soak(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "mutants" => mutants::mutants(rest),
         "sytest" => sytest::sytest(rest),
         "check" => lint::lint(&[]).and_then(|()| test::test(&[])),
         _ => Err(USAGE.to_owned()),

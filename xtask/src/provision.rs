@@ -8,15 +8,19 @@ use crate::{Result, place};
 
 /// The standard library for wasm.
 pub fn wasm_target() -> Result<()> {
+    rust_target("wasm32-unknown-unknown")
+}
+
+/// The standard library of a target.
+pub fn rust_target(name: &str) -> Result<()> {
     let root = place::root();
     let mut ask = command("rustc", &root);
-    ask.args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]);
+    ask.args(["--print", "target-libdir", "--target", name]);
     if output(&mut ask).is_some_and(|folder| Path::new(&folder).is_dir()) {
         return Ok(());
     }
-    run(command("rustup", &root).args(["target", "add", "wasm32-unknown-unknown"])).map_err(|_| {
-        "the Rust target wasm32-unknown-unknown is missing and rustup could not add it".to_owned()
-    })
+    run(command("rustup", &root).args(["target", "add", name]))
+        .map_err(|_| format!("the Rust target {name} is missing and rustup could not add it"))
 }
 
 /// The packages of a folder's `package-lock.json`, reinstalled only when that file has changed.
@@ -57,6 +61,19 @@ pub fn cargo_fuzz() -> Result<PathBuf> {
     }
     let mut install =
         cargo(&["install", "--locked", "--debug", "cargo-fuzz", "--version", "^0.13"]);
+    run(install.arg("--root").arg(place::tools()))?;
+    Ok(own)
+}
+
+/// `cargo-mutants`, likewise.
+pub fn cargo_mutants() -> Result<PathBuf> {
+    let own = place::tools().join("bin/cargo-mutants");
+    if let Some(found) =
+        place::on_path("cargo-mutants").or_else(|| own.is_file().then(|| own.clone()))
+    {
+        return Ok(found);
+    }
+    let mut install = cargo(&["install", "--locked", "--debug", "cargo-mutants"]);
     run(install.arg("--root").arg(place::tools()))?;
     Ok(own)
 }

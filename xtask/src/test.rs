@@ -5,12 +5,15 @@ use std::process::Command;
 use crate::command::{cargo, command, run, run_counted};
 use crate::server::fresh_folder;
 use crate::summary::{Step, run_steps};
-use crate::{Counts, Result, artefact, clients, differential, fuzz, peer, place, provision, soak};
+use crate::{
+    Counts, Result, artefact, clients, differential, fuzz, peer, place, portable, provision, soak,
+};
 
 /// In this order: the server embeds the page that `web` builds.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("web", web),
     ("wasm", wasm),
+    ("portable", portable::portable),
     ("rust", rust),
     ("interop", interop),
     ("browser", browser),

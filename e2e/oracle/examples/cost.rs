@@ -1,4 +1,5 @@
-//! What encryption costs here: `cargo xtask bench e2e`. One thread, messages of 1 KiB.
+//! What encryption costs, here and in vodozemac: `cargo xtask bench e2e`, natively and as wasm in Node. One thread,
+//! messages of 1 KiB.
 
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use sealpost_e2e::{
     Error, content,
     envelope::Envelope,
     identity::OwnDevice,
+    inside::Inside,
     prekeys::{ClaimedPrekey, Kind, Prekey},
     primitives::{ed25519, x25519},
     room_message::Context,
@@ -111,7 +113,96 @@ fn main() -> Result<(), Error> {
     })?;
     println!("{:<32} {:>9} bytes", "session, stored", two.to_bytes().len());
     println!("{:<32} {:>9} bytes", "chain, stored", held.to_bytes()?.len());
+    distribute(&alice, rng)?;
+    vodozemac();
     Ok(())
+}
+
+/// A chain of keys for a thousand devices, with each of which there is a session.
+fn distribute(alice: &OwnDevice, rng: &mut ChaCha20Rng) -> Result<(), Error> {
+    let chain = OwnChain::begin(alice, "!room:a.test", 0, rng);
+    let inside = Inside::Distribution(Box::new(chain.distribution())).to_bytes()?;
+    let bob = OwnDevice { user_id: "@bob:b.test".to_owned(), ..alice.clone() };
+    let mut sessions = Vec::new();
+    for _ in 0..1_000 {
+        let (prekey, object) = Prekey::generate(&bob, Kind::OneTime, rng)?;
+        let claimed = ClaimedPrekey::verify(&bob.identity(), &prekey.id.name(), &object)?;
+        sessions.push(Sessions::default().begin(alice, &bob.identity(), &claimed, 0, rng)?);
+    }
+    let (begun, mut bytes) = (Instant::now(), 0);
+    for session in &mut sessions {
+        let (envelope, next) = session.encrypt(&inside, 0, rng)?;
+        *session = next;
+        bytes += envelope.len();
+    }
+    let time = begun.elapsed().as_secs_f64() * 1e3;
+    println!("{:<32} {time:>9.1} ms, {bytes} bytes", "distribution to 1,000 devices");
+    Ok(())
+}
+
+/// The same of vodozemac: Megolm, and Olm with its handshake, which is not post-quantum.
+fn vodozemac() {
+    let config = vodozemac::megolm::SessionConfig::version_1();
+    let mut group = vodozemac::megolm::GroupSession::new(config);
+    let mut held = vodozemac::megolm::InboundGroupSession::new(&group.session_key(), config);
+    let mut messages = Vec::new();
+    time("vodozemac: group, encrypt", || messages.push(group.encrypt(MESSAGE)));
+    let bytes = messages.last().map_or(0, |message| message.to_bytes().len());
+    println!("{:<32} {:>9} bytes more than the content", "vodozemac: group", bytes - MESSAGE.len());
+    let mut arrived = messages.iter();
+    time("vodozemac: group, decrypt", || {
+        arrived.next().is_some_and(|message| held.decrypt(message).is_ok())
+    });
+    let config = vodozemac::olm::SessionConfig::version_1();
+    let (alice, mut bob) = (vodozemac::olm::Account::new(), vodozemac::olm::Account::new());
+    let mut begun = Vec::new();
+    bob.generate_one_time_keys(50);
+    let keys: Vec<_> = bob.one_time_keys().into_values().collect();
+    let mut left = keys.iter().cycle();
+    time("vodozemac: session, begin", || {
+        let session = left
+            .next()
+            .and_then(|key| alice.create_outbound_session(config, bob.curve25519_key(), *key).ok());
+        if let Some(mut session) = session {
+            let first = session.encrypt(MESSAGE);
+            begun.push((session, first));
+        }
+    });
+    let mut accepted = Vec::new();
+    let mut arrived = begun.iter();
+    let mut count = 0;
+    time_of("vodozemac: session, accept", 50, || {
+        if let Some((_, Ok(vodozemac::olm::OlmMessage::PreKey(message)))) = arrived.next()
+            && let Ok(created) = bob.create_inbound_session(config, alice.curve25519_key(), message)
+        {
+            accepted.push(created.session);
+            count += 1;
+        }
+    });
+    if let (Some(mut two), Some((mut one, _))) = (accepted.pop(), begun.into_iter().nth(count - 1))
+    {
+        if let Ok(answer) = two.encrypt("") {
+            let _ = one.decrypt(&answer);
+        }
+        let mut envelopes = Vec::new();
+        time("vodozemac: direct, encrypt", || envelopes.extend(one.encrypt(MESSAGE)));
+        let mut arrived = envelopes.iter();
+        time("vodozemac: direct, decrypt", || arrived.next().map(|one| two.decrypt(one).is_ok()));
+        let stored = serde_json::to_string(&two.pickle()).map_or(0, |text| text.len());
+        println!("{:<32} {stored:>9} bytes of JSON", "vodozemac: session, stored");
+    }
+}
+
+fn time<T>(what: &str, run: impl FnMut() -> T) {
+    time_of(what, ROUNDS, run);
+}
+
+fn time_of<T>(what: &str, rounds: u32, mut run: impl FnMut() -> T) {
+    let done = measure(what, rounds, || {
+        run();
+        Ok(())
+    });
+    debug_assert!(done.is_ok());
 }
 
 fn overhead(messages: &[Vec<u8>], content: &[u8]) -> usize {
