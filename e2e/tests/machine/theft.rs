@@ -100,7 +100,7 @@ fn a_stolen_state_reads_neither_what_was_before_nor_what_comes_after_healing() {
     let mut talk = Talk::new();
     let before = talk.from_alice("before the theft");
     talk.to_bob(&before).unwrap();
-    let stolen = Sessions::from_bytes(&talk.of_bob.to_bytes().unwrap()).unwrap();
+    let stolen = Sessions::from_bytes(&talk.of_bob.to_bytes()).unwrap();
     assert!(read(&stolen, &before).is_err());
     // Until Bob turns, the thief reads as Bob does: that is what healing is for.
     let now = talk.from_alice("while the thief is in");
@@ -116,7 +116,7 @@ fn a_stolen_state_reads_neither_what_was_before_nor_what_comes_after_healing() {
 #[test]
 fn a_thief_who_sends_in_an_old_session_does_not_lead_anybody_back_to_it() {
     let mut talk = Talk::new();
-    let stolen = Sessions::from_bytes(&talk.of_bob.to_bytes().unwrap()).unwrap();
+    let stolen = Sessions::from_bytes(&talk.of_bob.to_bytes()).unwrap();
     talk.begin();
     let current = talk.of_alice.current_id();
     let (forged, stolen) =

@@ -427,7 +427,7 @@ pub fn letter(from: &mut Device, to: &Device, inside: &[u8], now: i64) -> Option
     let (envelope, next) = sessions.encrypt(inside, now, &mut from.rng).ok()?;
     let value = Some(next.to_bytes());
     from.written.apply(&Changes(vec![Change { table: Table::Sessions, key, value }]));
-    from.machine = Machine::open(from.written.clone()).ok()?;
+    from.open(from.written.clone());
     let content = json!({
         "algorithm": DIRECT, "device_id": from.device, "ciphertext": to_base64(&envelope),
     });
