@@ -61,29 +61,29 @@ impl Talk {
         let (alice, first) = (self.alice.identity(), (&header, message.as_slice()));
         let (read, _) = self.of_bob.accept(&self.bob, &alice, &prekey, &[], first, 0).unwrap();
         (self.of_alice, self.of_bob) = (begun, read.sessions);
-        let answer = self.from_bob("answer");
-        self.to_alice(&answer).unwrap();
+        let answer = self.bob_writes("answer");
+        self.alice_reads(&answer).unwrap();
     }
 
-    fn from_alice(&mut self, text: &str) -> Vec<u8> {
+    fn alice_writes(&mut self, text: &str) -> Vec<u8> {
         let (envelope, next) = self.of_alice.encrypt(text.as_bytes(), 1, &mut self.rng).unwrap();
         self.of_alice = next;
         envelope
     }
 
-    fn from_bob(&mut self, text: &str) -> Vec<u8> {
+    fn bob_writes(&mut self, text: &str) -> Vec<u8> {
         let (envelope, next) = self.of_bob.encrypt(text.as_bytes(), 1, &mut self.rng).unwrap();
         self.of_bob = next;
         envelope
     }
 
-    fn to_alice(&mut self, envelope: &[u8]) -> Result<Vec<u8>, Error> {
+    fn alice_reads(&mut self, envelope: &[u8]) -> Result<Vec<u8>, Error> {
         let (text, next) = read(&self.of_alice, envelope)?;
         self.of_alice = next;
         Ok(text)
     }
 
-    fn to_bob(&mut self, envelope: &[u8]) -> Result<Vec<u8>, Error> {
+    fn bob_reads(&mut self, envelope: &[u8]) -> Result<Vec<u8>, Error> {
         let (text, next) = read(&self.of_bob, envelope)?;
         self.of_bob = next;
         Ok(text)
@@ -98,19 +98,19 @@ fn read(sessions: &Sessions, envelope: &[u8]) -> Result<(Vec<u8>, Sessions), Err
 #[test]
 fn a_stolen_state_reads_neither_what_was_before_nor_what_comes_after_healing() {
     let mut talk = Talk::new();
-    let before = talk.from_alice("before the theft");
-    talk.to_bob(&before).unwrap();
+    let before = talk.alice_writes("before the theft");
+    talk.bob_reads(&before).unwrap();
     let stolen = Sessions::from_bytes(&talk.of_bob.to_bytes()).unwrap();
     assert!(read(&stolen, &before).is_err());
     // Until Bob turns, the thief reads as Bob does: that is what healing is for.
-    let now = talk.from_alice("while the thief is in");
+    let now = talk.alice_writes("while the thief is in");
     assert!(read(&stolen, &now).is_ok());
-    talk.to_bob(&now).unwrap();
-    let turn = talk.from_bob("with a key that the thief has not seen");
-    talk.to_alice(&turn).unwrap();
-    let healed = talk.from_alice("after healing");
+    talk.bob_reads(&now).unwrap();
+    let turn = talk.bob_writes("with a key that the thief has not seen");
+    talk.alice_reads(&turn).unwrap();
+    let healed = talk.alice_writes("after healing");
     assert!(read(&stolen, &healed).is_err());
-    assert_eq!(talk.to_bob(&healed).unwrap(), b"after healing");
+    assert_eq!(talk.bob_reads(&healed).unwrap(), b"after healing");
 }
 
 #[test]
@@ -121,11 +121,11 @@ fn a_thief_who_sends_in_an_old_session_does_not_lead_anybody_back_to_it() {
     let current = talk.of_alice.current_id();
     let (forged, stolen) =
         stolen.encrypt(b"come back", 2, &mut ChaCha20Rng::seed_from_u64(9)).unwrap();
-    talk.to_alice(&forged).unwrap();
+    talk.alice_reads(&forged).unwrap();
     assert_eq!(talk.of_alice.current_id(), current);
-    let next = talk.from_alice("in the new session");
+    let next = talk.alice_writes("in the new session");
     assert!(read(&stolen, &next).is_err());
-    assert_eq!(talk.to_bob(&next).unwrap(), b"in the new session");
+    assert_eq!(talk.bob_reads(&next).unwrap(), b"in the new session");
 }
 
 #[test]

@@ -1,15 +1,31 @@
 // `node run.mjs PROGRAM.wasm ARGUMENT…`: runs a program for wasm32-wasip1, such as Cargo builds of tests, in Node; with
-// CHROMIUM, the path of one, in a worker of that browser.
+// CHROMIUM, the path of one, at the same time in a worker of that browser too.
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { run } from "./wasi.mjs";
 
 const [program, ...rest] = process.argv.slice(2);
 const args = [basename(program), ...rest];
-const chromium = process.env.CHROMIUM;
-process.exitCode = chromium ? await inBrowser() : await run(new WebAssembly.Module(readFileSync(program)), args, console.log);
+const { CHROMIUM: chromium, ...env } = process.env;
+process.exitCode = chromium
+  ? Math.max(...(await Promise.all([inBrowser(), inNode()])))
+  : await run(new WebAssembly.Module(readFileSync(program)), args, console.log);
+
+// In a process of its own, whose lines come when it has ended: those of the browser are not among them.
+function inNode() {
+  const script = fileURLToPath(import.meta.url);
+  const options = { env, maxBuffer: 64 * 1024 * 1024 };
+  return new Promise((end) =>
+    execFile(process.execPath, [script, program, ...rest], options, (error, out, errors) => {
+      console.log(`in Node:\n${out}${errors}`);
+      end(error ? 1 : 0);
+    }),
+  );
+}
 
 async function inBrowser() {
   const files = {
