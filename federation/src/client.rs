@@ -349,7 +349,7 @@ impl Client {
             .map_err(|error| Error::Request(error.to_string()))?;
         // In a URL `127.1` and `2130706433` are addresses too, which no resolver is asked about.
         self.0.reach.check_url(request.url())?;
-        let response = http.execute(request).await.map_err(from_reqwest)?;
+        let response = execute(http, request).await?;
         if let Some(hear) = &self.0.heard.0
             && response.status().is_success()
         {
@@ -357,6 +357,24 @@ impl Client {
         }
         Ok(response)
     }
+}
+
+/// A server may close a connection that was kept just when a request goes out on it (RFC 9112 §9.5). What servers ask of
+/// each other can be repeated, so what was cut off before its answer is asked once more.
+async fn execute(
+    http: &reqwest::Client,
+    request: reqwest::Request,
+) -> Result<reqwest::Response, Error> {
+    let again = request.try_clone();
+    let outcome = match (http.execute(request).await, again) {
+        (Err(error), Some(again)) if is_cut_off(&error) => http.execute(again).await,
+        (outcome, _) => outcome,
+    };
+    outcome.map_err(from_reqwest)
+}
+
+fn is_cut_off(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
 /// A new file that is gone from its folder already.
@@ -489,7 +507,8 @@ pub(crate) fn http_client(
         .https_only(true)
         .user_agent(concat!("Sealpost/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(5))
-        .pool_idle_timeout(Duration::from_secs(60))
+        // Below the minute after which other servers close a connection.
+        .pool_idle_timeout(Duration::from_secs(45))
         .pool_max_idle_per_host(4)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(10))

@@ -441,6 +441,42 @@ async fn a_server_that_is_not_there_is_an_outage() {
     assert!(error.is_outage(), "{error}");
 }
 
+/// Answers the first request of all and closes the connection at the next one on it; each later connection has one answer.
+async fn serve_until_asked_again(acceptor: TlsAcceptor) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let (_, kept) = version();
+    let kept = kept.replace("connection: close\r\n", "");
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+            let mut buffer = [0; 4096];
+            while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                if count.fetch_add(1, Ordering::Relaxed) == 1 {
+                    break;
+                }
+                stream.write_all(kept.as_bytes()).await.unwrap();
+            }
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_request_on_a_connection_that_closes_is_made_again() {
+    let authority = Authority::new();
+    let (address, asked) = serve_until_asked_again(authority.acceptor(&["a.test"])).await;
+    let names = Names { addresses: [("a.test".to_owned(), address)].into(), ..Names::default() };
+    let client = client(&authority, names, true);
+    let server: OwnedServerName = format!("a.test:{}", address.port()).try_into().unwrap();
+    for answered in [1, 3] {
+        assert_eq!(name_of(&client, &server).await.unwrap(), "peer");
+        assert_eq!(asked.load(Ordering::Relaxed), answered);
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_given_up() {
     let authority = Authority::new();
