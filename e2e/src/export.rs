@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    attachment::{FileKey, HEADER_LENGTH, Opener},
+    attachment::{CHUNK_LENGTH, FileKey, HEADER_LENGTH, Opener, SEALED_CHUNK_LENGTH},
     passphrase::Cost,
     primitives::random,
 };
@@ -22,6 +22,12 @@ const MAGIC: &[u8; 22] = b"org.sealpost.export.v1";
 const HEAD_LENGTH: usize = 22 + 12 + 16;
 /// How long the keys in a file may be.
 const LENGTH_MAX: usize = 256 * 1024 * 1024;
+
+/// How long the file of so many bytes of keys is.
+const fn file_length(keys: usize) -> usize {
+    let tags = (keys / CHUNK_LENGTH + 1) * (SEALED_CHUNK_LENGTH - CHUNK_LENGTH);
+    HEAD_LENGTH + HEADER_LENGTH + keys + tags
+}
 
 /// Seals keys ([`crate::machine::Machine::export_keys`]) as a file.
 ///
@@ -58,7 +64,7 @@ pub fn seal(
 pub fn open(passphrase: &str, file: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let (head, rest) = file.split_first_chunk::<HEAD_LENGTH>().ok_or(Error::Encoding)?;
     let fields = head.strip_prefix(MAGIC).ok_or(Error::Encoding)?;
-    if file.len() > LENGTH_MAX + LENGTH_MAX / 1024 {
+    if file.len() > file_length(LENGTH_MAX) {
         return Err(Error::TooLong);
     }
     let (memory, fields) = number(fields)?;
@@ -95,6 +101,8 @@ mod tests {
         for length in [0, 5, 16 * 1024, 40_000] {
             let keys: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
             let file = seal("correct horse", CHEAP, &keys, &mut rng(1)).unwrap();
+            // So the file of the longest keys that are sealed is opened again.
+            assert_eq!(file.len(), file_length(keys.len()));
             assert!(*open("correct horse", &file).unwrap() == keys);
             assert_eq!(open("correct  horse", &file).err(), Some(Error::Authentication));
             let again = seal("correct horse", CHEAP, &keys, &mut rng(2)).unwrap();

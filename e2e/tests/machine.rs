@@ -5,6 +5,8 @@
 mod attacks;
 #[path = "machine/hostile.rs"]
 mod hostile;
+#[path = "machine/kept.rs"]
+mod kept;
 #[path = "machine/model.rs"]
 mod model;
 #[path = "machine/pins.rs"]

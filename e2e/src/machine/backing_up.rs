@@ -86,15 +86,20 @@ impl Work<'_> {
         let Some(mac_key) = self.secret(MAC_SECRET)? else { return Ok(()) };
         let mut rows: Vec<(String, String, u32, Saved)> = Vec::new();
         let mut saved = Vec::new();
-        for (at, _) in self.tx.scan::<Unsaved>(b"c")?.into_iter().take(ROWS_MAX) {
-            let chain_at = at.get(1..).unwrap_or_default();
-            if let Some(StoredChain { chain }) = self.tx.get(chain_at)?
-                && chain.provenance() == &Provenance::Owner
-            {
-                let room_id = chain.room_id().to_owned();
-                let (name, first) = (chain_name(&chain), chain.earliest());
-                rows.push((room_id, name, first, Saved::Chain(Box::new(chain))));
+        for (at, _) in self.tx.scan::<Unsaved>(b"c")? {
+            if rows.len() == ROWS_MAX {
+                break;
             }
+            let chain: Option<StoredChain> = self.tx.get(at.get(1..).unwrap_or_default())?;
+            let chain = chain.map(|row| row.chain);
+            let Some(chain) = chain.filter(|chain| chain.provenance() == &Provenance::Owner) else {
+                // Never to be written: it takes no place of one that is.
+                self.tx.delete::<Unsaved>(&at);
+                continue;
+            };
+            let room_id = chain.room_id().to_owned();
+            let (name, first) = (chain_name(&chain), chain.earliest());
+            rows.push((room_id, name, first, Saved::Chain(Box::new(chain))));
             saved.push(at);
         }
         let mut pins = Vec::new();
@@ -110,20 +115,26 @@ impl Work<'_> {
         let waiting = self.tx.scan::<Unsaved>(b"w")?;
         if self.is_batch(&waiting) {
             let mut rooms: Vec<(String, Vec<SavedWrap>)> = Vec::new();
-            for (at, _) in waiting.into_iter().take(WRAPS_MAX) {
+            let mut count = 0;
+            for (at, _) in waiting {
+                if count == WRAPS_MAX {
+                    break;
+                }
                 let id = at.get(1..).and_then(|id| id.try_into().ok());
                 let id = MessageId(id.ok_or(Error::Store)?);
-                if let Some(row) = self.tx.get::<StoredWrap>(&id.0)?
-                    && !row.room_id.is_empty()
-                    && row.provenance == Provenance::Owner
-                {
-                    let room_id = row.room_id.clone();
-                    let wrap = SavedWrap { id, row };
-                    match rooms.iter_mut().find(|(room, _)| *room == room_id) {
-                        Some((_, wraps)) => wraps.push(wrap),
-                        None => rooms.push((room_id, vec![wrap])),
-                    }
+                let row = self.tx.get::<StoredWrap>(&id.0)?;
+                let Some(row) = row.filter(StoredWrap::is_for_backup) else {
+                    // One whose room is not known yet is noted again when its message is read.
+                    self.tx.delete::<Unsaved>(&at);
+                    continue;
+                };
+                let room_id = row.room_id.clone();
+                let wrap = SavedWrap { id, row };
+                match rooms.iter_mut().find(|(room, _)| *room == room_id) {
+                    Some((_, wraps)) => wraps.push(wrap),
+                    None => rooms.push((room_id, vec![wrap])),
                 }
+                count += 1;
                 saved.push(at);
             }
             for (room_id, wraps) in rooms {
@@ -165,10 +176,19 @@ impl Work<'_> {
         format!("!org.sealpost.pins:{server}")
     }
 
-    pub(super) fn backup_written(&mut self, saved: &[SecretBytes]) {
+    /// What a request of then brought there. What was noted again since is not in it.
+    pub(super) fn backup_written(
+        &mut self,
+        saved: &[SecretBytes],
+        made_at: Option<i64>,
+    ) -> Result<(), Error> {
         for at in saved {
-            self.tx.delete::<Unsaved>(&at.0);
+            let noted = self.tx.get::<Unsaved>(&at.0)?;
+            if noted.is_some_and(|noted| made_at.is_none_or(|made_at| noted.0 <= made_at)) {
+                self.tx.delete::<Unsaved>(&at.0);
+            }
         }
+        Ok(())
     }
 
     /// The version is gone or another one: nothing more is written until it was looked at.

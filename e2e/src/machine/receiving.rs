@@ -260,6 +260,9 @@ impl Work<'_> {
                 if row.room_id.is_empty() {
                     row.room_id = room_id.to_owned();
                     self.tx.put(&id.0, &row);
+                    if row.is_for_backup() {
+                        self.unsaved(b'w', &id.0);
+                    }
                 }
                 let (owner, provenance) = (row.from.clone(), row.provenance.clone());
                 Ok(Ok(Opened { padded, id, owner, provenance }))
@@ -389,7 +392,7 @@ impl Work<'_> {
             return Ok(Outcome::Refused);
         };
         if event_type == audience::EVENT_TYPE {
-            self.take_list(room_id, &content)?;
+            self.take_list(room_id, parsed, &content)?;
         }
         let relates_to = match relates_to.transpose() {
             Ok(id) => id.map(MessageId),
@@ -455,8 +458,14 @@ impl Work<'_> {
         Ok(self.tx.get::<AudienceRow>(&at)?.map(|row| row.0))
     }
 
-    /// Takes in a list, or a part of one until it is complete.
-    fn take_list(&mut self, room_id: &str, content: &Value) -> Result<(), Error> {
+    /// Takes in a list, or a part of one until it is complete: parts of the same device only, and only those of the list
+    /// that it told of last, so nobody fills the store or spoils what another tells.
+    fn take_list(
+        &mut self,
+        room_id: &str,
+        parsed: &Parsed<'_>,
+        content: &Value,
+    ) -> Result<(), Error> {
         if let Some(removals) = text(content, "removals").and_then(|text| from_base64(text).ok())
             && let Ok(removals) = encoding::decode::<Vec<Removal>>(&removals, 24 * 1024)
         {
@@ -466,11 +475,19 @@ impl Work<'_> {
         if self.readers(room_id, &told.audience)?.is_some() {
             return Ok(());
         }
-        let prefix = key(&[room_id.as_bytes(), &told.audience, &[]]);
+        let device = [room_id, parsed.sender, parsed.device_id, ""].map(str::as_bytes);
+        let of_device = key(&device);
+        let of_list = [of_device.as_slice(), &told.audience].concat();
         let number = u32::try_from(told.part.0).map_err(|_| Error::TooLong)?;
-        let at = [prefix.as_slice(), &number.to_be_bytes()].concat();
+        let at = [of_list.as_slice(), &number.to_be_bytes()].concat();
         self.tx.put(&at, &AudiencePart(json::write(content)?));
-        let parts = self.tx.scan::<AudiencePart>(&prefix)?;
+        let mut parts = Vec::new();
+        for (at, row) in self.tx.scan::<AudiencePart>(&of_device)? {
+            match at.starts_with(&of_list) {
+                true => parts.push((at, row)),
+                false => self.tx.delete::<AudiencePart>(&at),
+            }
+        }
         if parts.len() < told.part.1 {
             return Ok(());
         }

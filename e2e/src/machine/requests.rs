@@ -92,10 +92,7 @@ impl Work<'_> {
             }
             Purpose::ToDevice | Purpose::AccountData => Ok(()),
             Purpose::BackupVersion => self.backup_created(answer),
-            Purpose::BackupKeys(saved) => {
-                self.backup_written(&saved);
-                Ok(())
-            }
+            Purpose::BackupKeys(saved) => self.backup_written(&saved, request.made_at),
         }
     }
 

@@ -309,6 +309,11 @@ impl StoredWrap {
         let bytes = self.wrap.as_slice().try_into().map_err(|_| crate::Error::Store)?;
         Ok(Wrap::from_bytes(bytes))
     }
+
+    /// Its room is known, and who wrote the message is proven.
+    pub fn is_for_backup(&self) -> bool {
+        !self.room_id.is_empty() && self.provenance == Provenance::Owner
+    }
 }
 
 impl Drop for StoredWrap {
@@ -363,7 +368,7 @@ pub struct AudienceRow(pub Vec<crate::audience::Reader>);
 
 coded!(AudienceRow = 0);
 
-/// A part of a list that is not complete yet, by room, hash and number: JSON.
+/// A part of a list that is not complete yet, by room, who tells it, hash and number: JSON.
 #[derive(Clone)]
 pub struct AudiencePart(pub String);
 

@@ -1,0 +1,142 @@
+//! What is kept, here and in the backup, whatever others put among it.
+
+use sealpost_e2e::{
+    audience::{self, EVENT_TYPE, Reader},
+    changes::Table,
+    direct,
+    encoding::encode,
+    identity::OwnDevice,
+    inside::Inside,
+    machine::Outcome,
+    primitives::{ed25519, x25519},
+    room_message::Context,
+    sender_key::{HeldChain, OwnChain, Provenance},
+    signed_json::to_base64,
+    store::Store as _,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    trust::backed_up,
+    world::{DIRECT, Device, ROOM, World, letter, pair, three},
+};
+
+/// One operation of a device's that writes any event.
+fn event(world: &mut World, device: &mut Device, kind: &str, content: &Value) -> Value {
+    let now = world.now;
+    let sealed =
+        device.run(now, |machine, now| machine.encrypt(ROOM, kind, content, None, now)).unwrap();
+    let events = sealed.events.iter();
+    let user = &device.user;
+    events.map(|event| world.server.send(user, &event.content, now)).last().unwrap()
+}
+
+#[test]
+fn chains_that_others_shared_do_not_hold_up_the_backup_of_proven_ones() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    world.send(&mut alice, "hello");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    // More than one request takes, of a room that comes before all others.
+    let (earlier, count) = ("!a:a.test", 150);
+    let mut history = vec![1, 0x98, count];
+    for seed in 0..count {
+        let own = OwnDevice {
+            user_id: "@carol:c.test".to_owned(),
+            device_id: "OLD".to_owned(),
+            ed25519: ed25519::PrivateKey::from_bytes(&[seed; 32]),
+            x25519: x25519::PrivateKey::from_bytes(&[seed; 32]),
+        };
+        let chain = OwnChain::begin(&own, earlier, 0, &mut carol.rng);
+        let held = HeldChain::new(&chain.distribution(), Provenance::Owner);
+        history.extend([&[0x82, 0, 0x81][..], &encode(&held)].concat());
+    }
+    let taken = alice.run(world.now, |machine, now| {
+        machine.take_history("@carol:c.test", earlier, &history, now)
+    });
+    assert_eq!(taken, Ok(count.into()));
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    let mut of_kind = |kind: &str| {
+        let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+        let request = requests.into_iter().find(|request| request.kind == kind).unwrap();
+        let answer = json!({ "version": "1" });
+        alice.run(world.now, |machine, now| machine.mark_sent(request.id, &answer, now)).unwrap();
+        request.body
+    };
+    of_kind("backup_version");
+    let rows = of_kind("backup_keys");
+    assert!(rows["rooms"].get(ROOM).is_some(), "a proven chain is in the backup");
+    assert!(rows["rooms"].get(earlier).is_none(), "and no other");
+    assert!(alice.written.scan(Table::Unsaved, b"c").is_empty());
+}
+
+#[test]
+fn a_message_that_is_read_long_after_its_key_came_is_in_the_backup() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    world.send(&mut alice, "hello");
+    world.settle(&mut [&mut alice, &mut bob]);
+    let audience = [5; 32];
+    let context =
+        Context { room_id: ROOM, sender: &alice.user, device_id: "ONE", audience: &audience };
+    let padded = sealpost_e2e::content::pad(br#"{"type":"m.room.message","content":{}}"#).unwrap();
+    let (message, wrap) = direct::seal(&context, &padded, &mut alice.rng).unwrap();
+    let inside = Inside::Wrap(wrap).to_bytes().unwrap();
+    let came = letter(&mut alice, &bob, &inside, world.now).unwrap();
+    let sync = json!({ "to_device": { "events": [came] } });
+    bob.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    bob.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    let before = backed_up(&mut world, &mut bob);
+    assert!(before["rooms"].get(ROOM).is_none(), "nobody knows its room yet");
+    let content = json!({ "algorithm": DIRECT, "device_id": "ONE",
+        "audience": to_base64(&audience), "ciphertext": to_base64(&message) });
+    let event = world.server.send("@alice:a.test", &content, world.now);
+    assert!(matches!(world.read(&mut bob, &event), Outcome::Read(_)));
+    let after = backed_up(&mut world, &mut bob);
+    assert!(after["rooms"].get(ROOM).is_some());
+}
+
+#[test]
+fn a_hostile_member_neither_fills_a_store_with_lists_nor_spoils_another_s() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    for device in [&mut alice, &mut carol] {
+        let event = event(&mut world, device, "m.room.message", &json!({ "body": "hello" }));
+        world.settle(&mut [&mut *device, &mut bob]);
+        world.read(&mut bob, &event);
+    }
+    let one = alice.machine.identity();
+    let mut readers: Vec<Reader> = (0..100)
+        .map(|at| Reader {
+            user_id: "@many:a.test".to_owned(),
+            master: one.ed25519.into(),
+            device_id: format!("D{at:03}"),
+            ed25519: one.ed25519.into(),
+            x25519: one.x25519,
+        })
+        .collect();
+    audience::sort(&mut readers);
+    let told = audience::tell(&readers, None);
+    let mut tell = |device: &mut Device, content: &Value| {
+        let event = event(&mut world, device, EVENT_TYPE, content);
+        assert!(matches!(world.read(&mut bob, &event), Outcome::Read(_)));
+        bob.written.scan(Table::Parts, b"").len()
+    };
+    assert_eq!(tell(&mut alice, &told[0]), 1);
+    // Carol begins lists that she never ends, and gives out other parts for Alice's list.
+    let mut begun = told[0].clone();
+    for at in 0..20 {
+        begun["audience"] = json!(to_base64(&[at; 32]));
+        assert_eq!(tell(&mut carol, &begun), 2);
+    }
+    let mut spoilt = told[0].clone();
+    spoilt["readers"] = json!([]);
+    assert_eq!(tell(&mut carol, &spoilt), 2);
+    spoilt["parts"] = json!(1);
+    tell(&mut carol, &spoilt);
+    // Alice's own is complete in two parts.
+    tell(&mut alice, &told[1]);
+    let rows = bob.written.scan(Table::Audiences, b"");
+    let hash = audience::hash(&readers);
+    assert!(rows.iter().any(|(at, _)| at.ends_with(&hash)), "her list is known");
+}
