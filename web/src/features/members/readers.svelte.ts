@@ -1,6 +1,6 @@
 // Who can read the next message of a room: as the machine knows people and devices.
 
-import type { UserView } from "@e2e/machine";
+import type { DeviceView, UserView } from "@e2e/machine";
 
 import type { Room } from "../../matrix/room/room";
 import type { Live } from "../live.svelte";
@@ -8,6 +8,16 @@ import type { Live } from "../live.svelte";
 export interface Reader {
   userId: string;
   view: UserView | undefined;
+}
+
+/** Devices with which somebody reads, or would. */
+export function devicesOf(view: UserView | undefined): DeviceView[] {
+  return view?.devices.filter((one) => one.is_ours && one.gone_at === null && !one.is_removed) ?? [];
+}
+
+/** Those of them that their owner did not approve. */
+export function ghostsOf(view: UserView | undefined): DeviceView[] {
+  return devicesOf(view).filter((one) => !one.is_vouched_for);
 }
 
 export class Readers {

@@ -1,0 +1,154 @@
+// Endpoints with which a room is looked after, and found: one function each.
+
+import { list, number, object, objects, strings, text, type JsonObject } from "../json";
+import { path, type Http } from "./http";
+
+const V3 = "/_matrix/client/v3";
+
+export async function setState(http: Http, roomId: string, type: string, content: JsonObject, key = ""): Promise<void> {
+  await http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content });
+}
+
+export async function actOn(
+  http: Http,
+  roomId: string,
+  action: "invite" | "kick" | "ban" | "unban",
+  userId: string,
+  reason: string,
+): Promise<void> {
+  const body = { user_id: userId, ...(reason && { reason }) };
+  await http.call("POST", V3 + path`/rooms/${roomId}/${action}`, { body });
+}
+
+export async function reportUser(http: Http, userId: string, reason: string): Promise<void> {
+  await http.call("POST", V3 + path`/users/${userId}/report`, { body: { reason } });
+}
+
+export async function reportRoom(http: Http, roomId: string, reason: string): Promise<void> {
+  await http.call("POST", V3 + path`/rooms/${roomId}/report`, { body: { reason } });
+}
+
+export async function forget(http: Http, roomId: string): Promise<void> {
+  await http.call("POST", V3 + path`/rooms/${roomId}/forget`, { body: {} });
+}
+
+export async function knock(http: Http, idOrAlias: string, via: string[], reason: string): Promise<string> {
+  const query = via.map((server) => `via=${encodeURIComponent(server)}`).join("&");
+  const at = V3 + path`/knock/${idOrAlias}` + (query && `?${query}`);
+  return text((await http.call("POST", at, { body: reason ? { reason } : {} }))["room_id"]) ?? "";
+}
+
+/** Replaces a room by a new one; answers the new one's id. */
+export async function upgrade(http: Http, roomId: string, version: string): Promise<string> {
+  const answer = await http.call("POST", V3 + path`/rooms/${roomId}/upgrade`, { body: { new_version: version } });
+  return text(answer["replacement_room"]) ?? "";
+}
+
+/** Versions of rooms that the server makes; the usual one first. */
+export async function roomVersions(http: Http): Promise<{ usual: string; stable: string[] }> {
+  const capabilities = object((await http.call("GET", `${V3}/capabilities`))["capabilities"]);
+  const versions = object(capabilities?.["m.room_versions"]);
+  const available = Object.entries(object(versions?.["available"]) ?? {});
+  return {
+    usual: text(versions?.["default"]) ?? "11",
+    stable: available.filter(([, standing]) => standing === "stable").map(([version]) => version),
+  };
+}
+
+export async function aliases(http: Http, roomId: string): Promise<string[]> {
+  return strings((await http.call("GET", V3 + path`/rooms/${roomId}/aliases`))["aliases"]);
+}
+
+export async function addAlias(http: Http, roomId: string, alias: string): Promise<void> {
+  await http.call("PUT", V3 + path`/directory/room/${alias}`, { body: { room_id: roomId } });
+}
+
+export async function removeAlias(http: Http, alias: string): Promise<void> {
+  await http.call("DELETE", V3 + path`/directory/room/${alias}`);
+}
+
+export async function isListed(http: Http, roomId: string): Promise<boolean> {
+  return (await http.call("GET", V3 + path`/directory/list/room/${roomId}`))["visibility"] === "public";
+}
+
+export async function setListed(http: Http, roomId: string, isPublic: boolean): Promise<void> {
+  const body = { visibility: isPublic ? "public" : "private" };
+  await http.call("PUT", V3 + path`/directory/list/room/${roomId}`, { body });
+}
+
+/** A room as a directory or a space shows it to those who are not in it. */
+export interface Found {
+  roomId: string;
+  name: string | undefined;
+  topic: string | undefined;
+  alias: string | undefined;
+  avatarUrl: string | undefined;
+  members: number;
+  joinRule: string;
+  isSpace: boolean;
+}
+
+function found(room: JsonObject): Found[] {
+  const roomId = text(room["room_id"]);
+  if (!roomId) return [];
+  return [{
+    roomId,
+    name: text(room["name"]),
+    topic: text(room["topic"]),
+    alias: text(room["canonical_alias"]),
+    avatarUrl: text(room["avatar_url"]),
+    members: number(room["num_joined_members"]) ?? 0,
+    joinRule: text(room["join_rule"]) ?? "public",
+    isSpace: room["room_type"] === "m.space",
+  }];
+}
+
+/** A page of a server's directory; of this user's server, when none is named. */
+export async function publicRooms(
+  http: Http,
+  { server, term, since }: { server: string; term: string; since?: string | undefined },
+): Promise<{ rooms: Found[]; next: string | undefined }> {
+  const body = {
+    limit: 30,
+    ...(term && { filter: { generic_search_term: term } }),
+    ...(since && { since }),
+  };
+  const query = server ? { server } : {};
+  const answer = await http.call("POST", `${V3}/publicRooms`, { query, body });
+  return { rooms: objects(answer["chunk"]).flatMap(found), next: text(answer["next_batch"]) };
+}
+
+/** A room of a space, and which rooms it has below it, in the order in which they are to be shown. */
+export interface Branch extends Found {
+  children: { roomId: string; via: string[]; isSuggested: boolean }[];
+}
+
+/** A page of what is in a space. */
+export async function hierarchy(
+  http: Http,
+  roomId: string,
+  from?: string,
+): Promise<{ rooms: Branch[]; next: string | undefined }> {
+  const query = { limit: 50, max_depth: 3, ...(from && { from }) };
+  const answer = await http.call("GET", `/_matrix/client/v1${path`/rooms/${roomId}/hierarchy`}`, { query });
+  const rooms = objects(answer["rooms"]).flatMap((room) => {
+    return found(room).map((one): Branch => ({ ...one, children: childrenOf(list(room["children_state"])) }));
+  });
+  return { rooms, next: text(answer["next_batch"]) };
+}
+
+/** The rooms of a space, by its state. Those without a server to join by were taken out. */
+export function childrenOf(events: unknown): Branch["children"] {
+  const children = objects(events).flatMap((event) => {
+    const [roomId, content] = [text(event["state_key"]), object(event["content"])];
+    const via = strings(content?.["via"]);
+    if (event["type"] !== "m.space.child" || !roomId || via.length === 0) return [];
+    const order = text(content?.["order"]);
+    // An order that is too long or has other letters counts as none.
+    const isOrder = order !== undefined && /^[\x20-\x7e]{1,50}$/.test(order);
+    const ts = number(event["origin_server_ts"]) ?? 0;
+    return [{ roomId, via, isSuggested: content?.["suggested"] === true, order: isOrder ? order : "\x7f", ts }];
+  });
+  children.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : a.ts - b.ts || (a.roomId < b.roomId ? -1 : 1)));
+  return children.map(({ roomId, via, isSuggested }) => ({ roomId, via, isSuggested }));
+}

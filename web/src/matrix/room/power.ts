@@ -1,0 +1,72 @@
+// Who may do what in a room: levels, and the roles that people know them by.
+
+import { number, object, type JsonObject } from "../json";
+import type { Room } from "./room";
+
+export type Role = "founder" | "admin" | "moderator" | "member" | "reader";
+
+/** Levels that roles stand for. A founder's has no end, and is given to nobody. */
+export const LEVELS: Record<Exclude<Role, "founder">, number> = { admin: 100, moderator: 50, member: 0, reader: -1 };
+
+export function roleOf(level: number): Role {
+  if (level === Infinity) return "founder";
+  if (level >= 100) return "admin";
+  if (level >= 50) return "moderator";
+  return level >= 0 ? "member" : "reader";
+}
+
+function levels(room: Room): JsonObject | undefined {
+  return room.state("m.room.power_levels")?.content;
+}
+
+/** The level that state of a type wants. */
+export function levelForState(room: Room, type: string): number {
+  const content = levels(room);
+  if (!content) return 0;
+  return number(object(content["events"])?.[type]) ?? number(content["state_default"]) ?? 50;
+}
+
+export function mayState(room: Room, userId: string, type: string): boolean {
+  return room.membership === "join" && room.level(userId) >= levelForState(room, type);
+}
+
+/** Roles that `me` may give to somebody; none, where nothing may be changed. */
+export function rolesToGive(room: Room, me: string, userId: string): Exclude<Role, "founder">[] {
+  const [mine, theirs] = [room.level(me), room.level(userId)];
+  if (!mayState(room, me, "m.room.power_levels") || theirs === Infinity) return [];
+  if (userId !== me && theirs >= mine) return [];
+  const all = Object.keys(LEVELS) as Exclude<Role, "founder">[];
+  return all.filter((role) => LEVELS[role] <= mine);
+}
+
+/** Power levels in which somebody has a role. */
+export function withRole(room: Room, userId: string, role: Exclude<Role, "founder">): JsonObject {
+  const content = levels(room) ?? {};
+  const level = LEVELS[role];
+  const others = Object.entries(object(content["users"]) ?? {}).filter(([id]) => id !== userId);
+  const isUsual = level === (number(content["users_default"]) ?? 0);
+  return { ...content, users: Object.fromEntries(isUsual ? others : [...others, [userId, level]]) };
+}
+
+/** What can be allowed to some roles only: an action of its own, or an event. */
+export type Permission =
+  | { kind: "action"; name: "invite" | "kick" | "ban" | "redact" | "events_default" | "state_default" }
+  | { kind: "event"; name: string };
+
+const DEFAULTS: Record<string, number> = { invite: 0, kick: 50, ban: 50, redact: 50, events_default: 0, state_default: 50 };
+
+export function permission(room: Room, { kind, name }: Permission): number {
+  if (kind === "event") return levelForState(room, name);
+  return number(levels(room)?.[name]) ?? DEFAULTS[name] ?? 0;
+}
+
+/** Power levels with some permissions changed. */
+export function withPermissions(room: Room, changes: [Permission, number][]): JsonObject {
+  const content: JsonObject = { ...levels(room) };
+  const events = { ...object(content["events"]) };
+  for (const [{ kind, name }, level] of changes) {
+    if (kind === "event") events[name] = level;
+    else content[name] = level;
+  }
+  return { ...content, events };
+}
