@@ -120,6 +120,31 @@ export class Server {
     }
   }
 
+  /** A request past the client. */
+  async call(token, method, path, body) {
+    const answer = await fetch(`http://127.0.0.1:${this.clientPort}/_matrix/client/v3${path}`, {
+      method, headers: { authorization: `Bearer ${token}` }, ...(body && { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
+    return answer.json();
+  }
+
+  /** Logs somebody in past the client; answers the token. */
+  async logIn({ name, password }) {
+    const body = { type: "m.login.password", identifier: { type: "m.id.user", user: name }, password };
+    return (await this.call("", "POST", "/login", body)).access_token;
+  }
+
+  /** Sends contents into a room, one after the other; answers their ids. */
+  async fill(token, roomId, contents) {
+    const ids = [];
+    for (const [at, content] of contents.entries()) {
+      const path = `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/f${at}`;
+      ids.push((await this.call(token, "PUT", path, content)).event_id);
+    }
+    return ids;
+  }
+
   async stop() {
     this.process.kill("SIGTERM");
     await this.ended;

@@ -117,17 +117,31 @@ export class Client {
     if (room) void this.#open(room, room.timeline.events).then(() => this.#tell(room));
   }
 
-  /** Fetches what is before a gap's end. */
-  async fill(room: Room, gap: Gap): Promise<void> {
+  /** Fetches what is before a gap's end; or, where that can be, what is after its beginning. */
+  async fill(room: Room, gap: Gap, direction: "back" | "onward" = "back"): Promise<void> {
+    if (direction === "onward" && gap.onward !== undefined) {
+      const { events, state, end } = await this.api.messages(room.id, gap.onward, PAGE, "f");
+      return this.#takeOld(room, state, () => room.fillOnward(gap, events, end));
+    }
     let { token } = gap;
     const after = room.timeline.after(gap);
     if (!token && after) token = (await this.api.tokenBefore(room.id, after.event_id)) ?? "";
     if (!token) return;
-    const page = await this.api.messages(room.id, token, PAGE);
-    const known = page.state.filter((event) => !room.state(event.type, event.state_key));
-    room.learnMembers(known);
-    const fresh = room.fill(gap, page.events, page.end);
-    await this.#open(room, fresh);
+    const { events, state, end } = await this.api.messages(room.id, token, PAGE);
+    await this.#takeOld(room, state, () => room.fill(gap, events, end));
+  }
+
+  /** Has an event in the timeline, with what is around it. Answers whether it is there. */
+  async reach(room: Room, eventId: string): Promise<boolean> {
+    if (room.timeline.find(eventId)) return true;
+    const { events, state, start, end } = await this.api.context(room.id, eventId, PAGE);
+    await this.#takeOld(room, state, () => room.insert(events, start, end));
+    return room.timeline.find(eventId) !== undefined;
+  }
+
+  async #takeOld(room: Room, state: StateEvent[], take: () => RoomEvent[]): Promise<void> {
+    room.learnMembers(state.filter((event) => !room.state(event.type, event.state_key)));
+    await this.#open(room, take());
     await this.#store.write([room], []);
     this.#tell(room);
   }

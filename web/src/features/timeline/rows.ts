@@ -26,10 +26,11 @@ export function rows(
   const known = new Set(items.map(({ id }) => id));
   let day: string | undefined;
   let last: { sender: string; ts: number } | undefined;
-  const begin = (ts: number) => {
+  const begin = (ts: number, before: string) => {
     const key = dayKey(ts);
     if (key === day) return;
-    found.push({ kind: "day", id: `day ${key} ${found.length}`, ts });
+    // Its name is the same when older messages come above.
+    found.push({ kind: "day", id: `day ${before}`, ts });
     last = undefined;
     day = key;
   };
@@ -40,7 +41,7 @@ export function rows(
       last = undefined;
       continue;
     }
-    begin(item.ts);
+    begin(item.ts, item.id);
     if (item.id === firstUnread) {
       found.push({ kind: "new", id: "new" });
       last = undefined;
@@ -57,11 +58,21 @@ export function rows(
   for (const echo of echoes) {
     const shown = shownEcho(echo, me);
     if (!shown || (echo.progress.state === "sent" && known.has(echo.progress.eventId))) continue;
-    begin(shown.ts);
+    begin(shown.ts, shown.id);
     found.push({ kind: "message", id: shown.id, item: shown, isFirst: !isTogether(last, shown), echo });
     last = shown;
   }
   return found;
+}
+
+/** About how high a row is, until it is seen. */
+export function guessedHeight(row: Row): number {
+  if (row.kind !== "message") return row.kind === "gap" ? 60 : row.kind === "happening" ? 24 : 40;
+  const { content } = row.item;
+  const isLarge = content["msgtype"] === "m.image" || content["msgtype"] === "m.video";
+  const length = typeof content["body"] === "string" ? content["body"].length : 0;
+  const lines = isLarge ? 11 : Math.min(Math.ceil(length / 90) || 1, 30);
+  return lines * 22 + (row.isFirst ? 40 : 4) + (row.item.replyTo ? 28 : 0) + (row.item.reactions.length > 0 ? 32 : 0);
 }
 
 function isTogether(last: { sender: string; ts: number } | undefined, next: Message): boolean {

@@ -56,13 +56,29 @@ export class Api {
     await this.http.call("PUT", V3 + at, { body: {} });
   }
 
-  /** Events before a token, newest first. */
-  async messages(roomId: string, from: string, limit: number): Promise<Page> {
+  /** Events before a token, newest first; or after it, oldest first. */
+  async messages(roomId: string, from: string, limit: number, dir: "b" | "f" = "b"): Promise<Page> {
     const filter = JSON.stringify({ lazy_load_members: true });
-    const query = { dir: "b", from, limit, filter };
+    const query = { dir, from, limit, filter };
     const answer = await this.http.call("GET", V3 + path`/rooms/${roomId}/messages`, { query });
     const { chunk, state, end } = answer;
     return { events: roomEvents(chunk), state: stateEvents(state), end: text(end) };
+  }
+
+  /** An event with those around it, oldest first. */
+  async context(roomId: string, eventId: string, limit: number): Promise<Page & { start: string | undefined }> {
+    const at = path`/rooms/${roomId}/context/${eventId}`;
+    const filter = JSON.stringify({ lazy_load_members: true });
+    const answer = await this.http.call("GET", V3 + at, { query: { limit, filter } });
+    const { event, events_before, events_after, state, start, end } = answer;
+    const events = [...roomEvents(events_before).toReversed(), ...roomEvents([event]), ...roomEvents(events_after)];
+    return { events, state: stateEvents(state), start: text(start), end: text(end) };
+  }
+
+  /** The first event from a time on. */
+  async eventAt(roomId: string, ts: number): Promise<string | undefined> {
+    const at = path`/_matrix/client/v1/rooms/${roomId}/timestamp_to_event`;
+    return text((await this.http.call("GET", at, { query: { ts, dir: "f" } }))["event_id"]);
   }
 
   /** A token for what is before an event. */

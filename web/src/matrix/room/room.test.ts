@@ -149,3 +149,22 @@ test("a room is called by its name, its alias, or the people in it", () => {
   expect(roomName(room, me).name).toBe("Garden house");
   expect(preview(room)).toBeUndefined();
 });
+
+test("what is looked up out of order stands in the gap where it belongs, and grows together with the rest", () => {
+  const room = new Room("!a");
+  const at = (id: string) => say(id, { origin_server_ts: Number(id.slice(1)) });
+  const gap = (index: number) => {
+    const entry = room.timeline.entries[index];
+    return entry?.kind === "gap" ? entry : { kind: "gap" as const, token: "none" };
+  };
+  room.update({ isInitial: true, timeline: [at("$8"), at("$9")], before: "t8" });
+  room.insert([at("$3"), at("$4")], "t3", "u4");
+  expect(ids(room)).toEqual(["gap t3", "$3", "$4", "gap t8", "$8", "$9"]);
+  room.fillOnward(gap(3), [at("$5")], "u5");
+  room.fill(gap(4), [at("$7")], "t7");
+  expect(ids(room)).toEqual(["gap t3", "$3", "$4", "$5", "gap t7", "$7", "$8", "$9"]);
+  expect(gap(4)).toMatchObject({ onward: "u5" });
+  room.fillOnward(gap(4), [at("$6"), at("$7")], "u7");
+  room.insert([at("$2"), at("$3")], undefined, "u3");
+  expect(ids(room)).toEqual(["$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9"]);
+});

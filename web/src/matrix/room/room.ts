@@ -142,6 +142,18 @@ export class Room {
     return this.timeline.fill(gap, events, end);
   }
 
+  /** As `fill`, from the gap's beginning. */
+  fillOnward(...[gap, events, end]: Parameters<Timeline["fillOnward"]>): RoomEvent[] {
+    this.version += 1;
+    return this.timeline.fillOnward(gap, events, end);
+  }
+
+  /** Takes in events that were looked up; answers those that are new. */
+  insert(...[events, before, onward]: Parameters<Timeline["insert"]>): RoomEvent[] {
+    this.version += 1;
+    return this.timeline.insert(events, before, onward);
+  }
+
   /** Takes in members that were fetched. */
   learnMembers(events: StateEvent[]): void {
     this.version += 1;

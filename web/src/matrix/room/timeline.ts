@@ -6,6 +6,8 @@ export interface Gap {
   kind: "gap";
   /** Where events from before the gap's end are found; empty: to be asked by the event after the gap. */
   token: string;
+  /** Where events from after the gap's beginning are found, if what is before it was looked up out of order. */
+  onward?: string;
 }
 
 export type Entry = { kind: "event"; event: RoomEvent } | Gap;
@@ -62,8 +64,8 @@ export class Timeline {
       }
       const at = entries.findIndex((entry) => entry.kind === "event" && entry.event.event_id === event.event_id);
       // What is older than all that was known comes out of the gap there, which is now before it.
-      const isGap = isFirst && waiting.length > 0 && entries[at - 1]?.kind === "gap";
-      if (isGap) entries.splice(at - 1, 1, { kind: "gap", token: before ?? "" }, ...waiting);
+      const gap = isFirst && waiting.length > 0 ? entries[at - 1] : undefined;
+      if (gap?.kind === "gap") entries.splice(at - 1, 1, { ...gap, token: before ?? "" }, ...waiting);
       else entries.splice(at, 0, ...waiting);
       waiting = [];
       isFirst = false;
@@ -85,9 +87,54 @@ export class Timeline {
     const fresh = (known === -1 ? backwards : backwards.slice(0, known)).toReversed();
     const found = fresh.map(entryOf);
     const isClosed = known !== -1 || end === undefined || backwards.length === 0;
-    if (!isClosed) found.unshift({ kind: "gap", token: end });
+    if (!isClosed) found.unshift({ ...gap, kind: "gap", token: end });
     this.#put([...this.#entries.slice(0, at), ...found, ...this.#entries.slice(at + 1)]);
     return fresh;
+  }
+
+  /** Fills a gap from its beginning, with what `/messages` answered forwards: oldest first. */
+  fillOnward(gap: Gap, onwards: RoomEvent[], end: string | undefined): RoomEvent[] {
+    const at = this.#indexOf(gap);
+    if (at === -1) return [];
+    const known = onwards.findIndex((event) => this.#byId.has(event.event_id));
+    const fresh = known === -1 ? onwards : onwards.slice(0, known);
+    const found: Entry[] = fresh.map((event) => ({ kind: "event", event }));
+    const isClosed = known !== -1 || end === undefined || onwards.length === 0;
+    if (!isClosed) found.push({ ...gap, kind: "gap", onward: end });
+    this.#put([...this.#entries.slice(0, at), ...found, ...this.#entries.slice(at + 1)]);
+    return fresh;
+  }
+
+  /**
+   * Takes in events that were looked up out of order, oldest first, into the gap where they belong: what is before them
+   * is found by `before`, what is after them by `onward`.
+   */
+  insert(events: RoomEvent[], before: string | undefined, onward: string | undefined): RoomEvent[] {
+    const fresh = events.filter((event) => !this.#byId.has(event.event_id));
+    const [first, last] = [fresh[0], fresh.at(-1)];
+    if (!first || !last) return [];
+    const added: Entry[] = fresh.map((event) => ({ kind: "event", event }));
+    const next = events[events.indexOf(last) + 1];
+    const previous = events[events.indexOf(first) - 1];
+    const at = this.#gapFor(first.origin_server_ts, previous, next);
+    const gap = this.#entries[at];
+    if (gap?.kind !== "gap") return [];
+    if (!previous && before !== undefined) added.unshift({ kind: "gap", token: before });
+    if (!next) added.push({ ...gap, ...(onward !== undefined && { onward }) });
+    this.#put([...this.#entries.slice(0, at), ...added, ...this.#entries.slice(at + 1)]);
+    return fresh;
+  }
+
+  /** The gap beside an event that is known, or else the first after which things are younger. */
+  #gapFor(ts: number, previous: RoomEvent | undefined, next: RoomEvent | undefined): number {
+    const indexOf = (event: RoomEvent) =>
+      this.#entries.findIndex((entry) => entry.kind === "event" && entry.event.event_id === event.event_id);
+    if (next) return indexOf(next) - 1;
+    if (previous) return indexOf(previous) + 1;
+    return this.#entries.findIndex((entry, at) => {
+      const after = this.#entries[at + 1];
+      return entry.kind === "gap" && (after?.kind !== "event" || after.event.origin_server_ts >= ts);
+    });
   }
 
   /** Replaces an event, as a redaction does. */
@@ -106,7 +153,7 @@ export class Timeline {
     return kept[0]?.kind === "gap" ? kept : [{ kind: "gap", token: "" }, ...kept];
   }
 
-  /** By its token: what is shown is a copy. */
+  /** By its token: what is shown is a copy, with a name besides. */
   #indexOf(gap: Gap): number {
     return this.#entries.findIndex((entry) => entry.kind === "gap" && entry.token === gap.token);
   }

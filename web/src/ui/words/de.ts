@@ -1,12 +1,14 @@
 // Was das Programm sagt, auf Deutsch.
 
 import { de as around } from "./around/de";
+import { de as talk } from "./talk/de";
 import type { Words } from "./en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const de: Words = {
   ...around,
+  ...talk,
   close: "Schließen",
   cancel: "Abbrechen",
   back: "Zurück",

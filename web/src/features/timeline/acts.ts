@@ -1,0 +1,12 @@
+// What can be done with a message beyond its place in the timeline: the view of the room does it.
+
+import type { Message } from "../../matrix/room/messages";
+
+export interface Acts {
+  reply(message: Message): void;
+  edit(message: Message): void;
+  /** Looks at whose key stops a message. */
+  look(): void;
+  /** Brings an event into view, wherever it is. */
+  jump(eventId: string): void;
+}

@@ -1,0 +1,79 @@
+// Where rows of a long list stand: as high as they were measured, or as they are guessed to be until then.
+
+export interface Row {
+  id: string;
+}
+
+export class Heights<R extends Row> {
+  readonly #guess: (row: R) => number;
+  readonly #measured = new Map<string, number>();
+  #rows: readonly R[] = [];
+  #places = new Map<string, number>();
+  #heights = new Float64Array(0);
+  /** The top of each row, and of what would come after the last; right up to `#sure`. */
+  #tops = new Float64Array(1);
+  #sure = 0;
+
+  constructor(guess: (row: R) => number) {
+    this.#guess = guess;
+  }
+
+  set(rows: readonly R[]): void {
+    if (rows === this.#rows) return;
+    this.#rows = rows;
+    this.#places = new Map(rows.map(({ id }, at) => [id, at]));
+    this.#heights = Float64Array.from(rows, (row) => this.#measured.get(row.id) ?? this.#guess(row));
+    this.#tops = new Float64Array(rows.length + 1);
+    this.#sure = 0;
+  }
+
+  /** Answers whether that was news. */
+  measure(id: string, height: number): boolean {
+    if (Math.abs((this.#measured.get(id) ?? -1) - height) < 0.5) return false;
+    this.#measured.set(id, height);
+    const place = this.#places.get(id);
+    if (place === undefined) return false;
+    this.#heights[place] = height;
+    this.#sure = Math.min(this.#sure, place);
+    return true;
+  }
+
+  isMeasured(id: string): boolean {
+    return this.#measured.has(id);
+  }
+
+  /** All rows have another width now. */
+  forget(): void {
+    this.#measured.clear();
+    const rows = this.#rows;
+    this.#rows = [];
+    this.set(rows);
+  }
+
+  placeOf(id: string): number | undefined {
+    return this.#places.get(id);
+  }
+
+  get total(): number {
+    return this.top(this.#rows.length);
+  }
+
+  top(place: number): number {
+    const until = Math.min(Math.max(place, 0), this.#rows.length);
+    for (; this.#sure < until; this.#sure += 1) {
+      this.#tops[this.#sure + 1] = (this.#tops[this.#sure] ?? 0) + (this.#heights[this.#sure] ?? 0);
+    }
+    return this.#tops[until] ?? 0;
+  }
+
+  /** The row that is at a height; the first or the last, above or below all. */
+  at(y: number): number {
+    let [low, high] = [0, Math.max(this.#rows.length - 1, 0)];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.top(middle) <= y) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+}
