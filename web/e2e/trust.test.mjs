@@ -118,13 +118,3 @@ test("a file arrives as it was, and neither its name nor what is in it is anywhe
   const secrets = ["plan-of-the-garden", "the-plan-of-the-garden", "written in a tunnel", "to both of you", key];
   for (const server of servers) assert.deepEqual(foundAt(secrets, server), []);
 });
-
-test("a tab that is opened beside does not touch the keys, and can take over", async () => {
-  const beside = await jonas.context.newPage();
-  await beside.goto(jonas.server.url);
-  await beside.getByRole("heading", { name: "Sealpost is open in another tab" }).waitFor();
-  await beside.getByRole("button", { name: "Use it here" }).click();
-  await beside.getByRole("button", { name: "Search or jump to" }).waitFor();
-  await jonas.page.getByRole("heading", { name: "Sealpost is open in another tab" }).waitFor();
-  await beside.close();
-});

@@ -1,6 +1,8 @@
 // Somebody with a browser of their own, who does what people do.
 import { chromium } from "playwright-core";
 
+const PATIENCE_MS = 45_000;
+
 let browser;
 
 export async function openBrowser() {
@@ -27,14 +29,45 @@ export class Person {
       person.origins.add(new URL(route.request().url()).origin);
       return route.continue();
     });
-    person.page = await person.context.newPage();
-    person.page.setDefaultTimeout(30_000);
-    person.page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) person.complaints.push(message.text());
-    });
-    person.page.on("pageerror", (error) => person.complaints.push(String(error.stack ?? error)));
-    await person.page.goto(server.url);
+    await person.#openPage();
     return person;
+  }
+
+  async #openPage() {
+    this.page = await this.context.newPage();
+    this.page.setDefaultTimeout(PATIENCE_MS);
+    this.page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
+    });
+    this.page.on("pageerror", (error) => this.complaints.push(String(error.stack ?? error)));
+    await this.page.goto(this.server.url);
+  }
+
+  /** The same person in another tab of the same browser, at the same place. */
+  async tab() {
+    const tab = new Person();
+    const { server, context, name, id, password, complaints, origins } = this;
+    Object.assign(tab, { server, context, name, id, password, complaints, origins });
+    await tab.#openPage();
+    await tab.page.goto(this.page.url());
+    return tab;
+  }
+
+  /** The tab is gone without a word. */
+  async kill() {
+    await this.page.close({ runBeforeUnload: false });
+  }
+
+  /** The tab's process ends, and the person opens the page again. */
+  async crash() {
+    const crashed = this.page.waitForEvent("crash");
+    const url = this.page.url();
+    const session = await this.context.newCDPSession(this.page);
+    void session.send("Page.crash").catch(() => {});
+    await crashed;
+    await this.page.close();
+    await this.#openPage();
+    await this.page.goto(url);
   }
 
   /** Makes an account, up to the recovery key. */

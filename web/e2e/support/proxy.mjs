@@ -8,9 +8,22 @@ const FOLDER = process.env.SEALPOST_DIST;
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
   ".wasm": "application/wasm" };
 
+/** In place of an answer: the connection breaks. */
+export const DROP = Symbol("drop");
+
+async function whole(stream) {
+  const parts = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts);
+}
+
 export class Proxy {
   /** All bodies, both ways. */
   copies = [];
+  /** What was asked of the server: method, path, body. */
+  requests = [];
+  changes = new Set();
+  holds = [];
 
   static async start(port) {
     const proxy = new Proxy();
@@ -20,25 +33,70 @@ export class Proxy {
     return proxy;
   }
 
-  pass(port, incoming, outgoing) {
+  /**
+   * Changes what the client is told: `change` gets the request and the JSON of the answer, and answers what takes its
+   * place; nothing, if it stays; `DROP`, if the connection breaks. Answers what ends that.
+   */
+  tamper(change) {
+    this.changes.add(change);
+    return () => this.changes.delete(change);
+  }
+
+  /** Keeps the next request that `matches` from the server, until it is released. */
+  hold(matches) {
+    const hold = { matches };
+    hold.reached = new Promise((resolve) => (hold.reach = resolve));
+    hold.released = new Promise((resolve) => (hold.release = resolve));
+    this.holds.push(hold);
+    return hold;
+  }
+
+  async pass(port, incoming, outgoing) {
     const path = new URL(incoming.url, "http://localhost").pathname;
     if (FOLDER && !/^\/(_|\.well-known)/.test(path)) return file(path, outgoing);
+    const isOurs = path.startsWith("/_");
     const headers = { ...incoming.headers, "accept-encoding": "identity" };
-    if (!path.startsWith("/_")) headers["accept-encoding"] = incoming.headers["accept-encoding"] ?? "";
+    if (!isOurs) headers["accept-encoding"] = incoming.headers["accept-encoding"] ?? "";
+    this.copies.push(Buffer.from(`${incoming.method} ${decodeURIComponent(incoming.url)}\n`));
+    const body = await whole(incoming).catch(() => undefined);
+    if (!body) return outgoing.destroy();
+    this.copies.push(body);
+    const asked = { method: incoming.method, path, body: body.toString() };
+    if (isOurs) this.requests.push(asked);
+    const at = this.holds.findIndex(({ matches }) => matches(asked));
+    for (const hold of at === -1 ? [] : this.holds.splice(at, 1)) {
+      hold.reach();
+      await hold.released;
+      if (outgoing.destroyed) return;
+    }
     const onward = request(
       { host: "127.0.0.1", port, path: incoming.url, method: incoming.method, headers },
       (answer) => {
-        outgoing.writeHead(answer.statusCode, answer.headers);
-        answer.on("data", (part) => path.startsWith("/_") && this.copies.push(part));
         answer.on("error", () => outgoing.destroy());
+        answer.on("data", (part) => isOurs && this.copies.push(part));
+        const isJson = answer.headers["content-type"]?.startsWith("application/json");
+        if (isOurs && isJson && this.changes.size > 0) return this.#tampered(asked, answer, outgoing);
+        outgoing.writeHead(answer.statusCode, answer.headers);
         answer.pipe(outgoing);
       },
     );
     onward.on("error", () => outgoing.destroy());
     outgoing.on("close", () => onward.destroy());
-    this.copies.push(Buffer.from(`${incoming.method} ${decodeURIComponent(incoming.url)}\n`));
-    incoming.on("data", (part) => this.copies.push(part));
-    incoming.pipe(onward);
+    onward.end(body);
+  }
+
+  async #tampered(asked, answer, outgoing) {
+    const body = await whole(answer).catch(() => undefined);
+    if (!body) return outgoing.destroy();
+    let told = JSON.parse(body);
+    for (const change of this.changes) told = (await change(asked, told, answer.statusCode)) ?? told;
+    if (told === DROP) return outgoing.destroy();
+    const changed = typeof told === "string" ? told : JSON.stringify(told);
+    const headers = { ...answer.headers };
+    delete headers["content-length"];
+    delete headers["transfer-encoding"];
+    outgoing.writeHead(answer.statusCode, headers);
+    outgoing.end(changed);
   }
 
   get traffic() {

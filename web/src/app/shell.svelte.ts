@@ -5,10 +5,11 @@ import workerUrl from "../matrix/crypto/worker?worker&url";
 import { Http } from "../matrix/api/http";
 import { Client, type Workers } from "../matrix/client";
 import { CryptoStorage } from "../matrix/crypto/storage";
-import { own, type Ownership } from "../matrix/owner";
+import { alone, inherit, own, type Ownership } from "../matrix/owner";
 import type { Session } from "../matrix/session";
 import { DataStore } from "../matrix/store/data";
 import { SessionStore } from "../matrix/store/sessions";
+import { Tabs } from "../matrix/tabs";
 
 export type Phase = "starting" | "login" | "main" | "elsewhere" | "failed";
 
@@ -39,6 +40,9 @@ const workers: Workers = {
 };
 const browserFetch = (input: string, init?: RequestInit) => fetch(input, init);
 
+/** How long a tab that owns the keys may take to answer another one. */
+const PATIENCE_MS = 20_000;
+
 export class Shell {
   phase = $state<Phase>("starting");
   client = $state.raw<Client>();
@@ -49,6 +53,8 @@ export class Shell {
 
   readonly #sessions = new SessionStore();
   #ownership: Ownership | undefined;
+  #tabs: Tabs | undefined;
+  #waiting = new AbortController();
 
   /** Goes on with the last session, if there is one. */
   async start(): Promise<void> {
@@ -83,24 +89,32 @@ export class Shell {
     const client = this.client;
     if (!client) return;
     await client.api.logOut().catch(() => {});
+    this.#tabs?.tell({ news: "gone" });
     await this.#wipe(client.session);
   }
 
   async #open(session: Session, takeOver = false, password?: string): Promise<void> {
-    this.#ownership = await own(session.userId, takeOver);
-    if (!this.#ownership) {
+    const { userId } = session;
+    const ownership = await own(userId, takeOver);
+    const tabs = new Tabs(userId);
+    this.#tabs = tabs;
+    tabs.news.subscribe(({ news }) => {
+      if (news === "gone") void this.#wipe(session);
+    });
+    // Another tab has the keys: this one asks it, unless it hangs.
+    if (!ownership && !(await tabs.isAnswered(PATIENCE_MS))) {
+      tabs.close();
       this.phase = "elsewhere";
       return;
     }
-    void this.#ownership.lost.then(() => {
-      this.client?.stop();
-      this.client = undefined;
-      this.phase = "elsewhere";
-    });
-    const store = await DataStore.open(session.userId);
+    const store = await DataStore.open(userId);
     const http = new Http(session.baseUrl, browserFetch, session);
     http.onTokens = (tokens) => this.#sessions.save({ ...session, ...tokens });
-    const client = new Client(session, http, store, workers);
+    http.shared = {
+      alone: (operation) => alone(userId, "tokens", operation),
+      load: () => this.#sessions.load(),
+    };
+    const client = new Client(session, http, store, workers, tabs);
     http.onLoggedOut = (isSoft) => void this.#end(session, isSoft);
     if (password !== undefined) {
       client.crypto.askStage = async ({ type }) =>
@@ -108,9 +122,30 @@ export class Shell {
           ? { identifier: { type: "m.id.user", user: session.userId }, password }
           : {};
     }
-    await client.start();
+    await client.start(!ownership);
     this.client = client;
     this.phase = "main";
+    if (ownership) this.#hold(ownership);
+    else void this.#inherit(client);
+  }
+
+  #hold(ownership: Ownership): void {
+    this.#ownership = ownership;
+    void ownership.lost.then(() => {
+      this.client?.stop();
+      this.client = undefined;
+      this.phase = "elsewhere";
+    });
+  }
+
+  /** Waits for the tab that owns the keys to go, and goes on in its place. */
+  async #inherit(client: Client): Promise<void> {
+    this.#waiting = new AbortController();
+    const ownership = await inherit(client.me, this.#waiting.signal);
+    if (!ownership) return;
+    if (this.client !== client) return ownership.release();
+    this.#hold(ownership);
+    await client.inherit();
   }
 
   async #end(session: Session, isSoft: boolean): Promise<void> {
@@ -131,6 +166,8 @@ export class Shell {
   #leave(): void {
     this.client?.stop();
     this.client = undefined;
+    this.#waiting.abort();
     this.#ownership?.release();
+    this.#ownership = undefined;
   }
 }

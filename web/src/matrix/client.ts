@@ -5,9 +5,10 @@
 
 import { Api, type CreateRoom } from "./api/api";
 import { isOutside } from "./api/error";
-import type { Http } from "./api/http";
+import { wait, type Http } from "./api/http";
 import { Crypto } from "./crypto/crypto";
 import { Extra } from "./crypto/extra";
+import { expose } from "./crypto/remote";
 import type { RoomEvent, StateEvent } from "./event";
 import { list, object, text, type JsonObject } from "./json";
 import { profile } from "./room/names";
@@ -21,6 +22,7 @@ import { SyncEngine } from "./sync/engine";
 import { SlidingSync, speaksSliding } from "./sync/sliding";
 import type { RoomUpdate, SyncSource, SyncUpdate } from "./sync/update";
 import { V3Sync } from "./sync/v3";
+import type { Desk, News, Tabs } from "./tabs";
 import { Topic } from "./topic";
 
 const PAGE = 40;
@@ -45,19 +47,25 @@ export class Client {
   accountData = new Map<string, JsonObject>();
 
   readonly #store: DataStore;
+  readonly #tabs: Tabs | undefined;
+  /** Another tab owns the keys, and sends. */
+  #isGuest = false;
   #engine: SyncEngine | undefined;
   #loaded: Promise<void> = Promise.resolve();
   #looked: string | undefined;
   /** Counts news of keys and devices. */
   #keyNews = 0;
 
-  constructor(session: Session, http: Http, store: DataStore, workers: Workers) {
+  /** `tabs`: who else of this account is open in this browser. */
+  constructor(session: Session, http: Http, store: DataStore, workers: Workers, tabs?: Tabs) {
     this.session = session;
     this.api = new Api(http, session.userId);
     this.#store = store;
-    this.crypto = new Crypto(this.api, session, workers.machine);
+    this.crypto = new Crypto(this.api, session, workers.machine, tabs);
     this.extra = new Extra(workers.extra);
-    this.queue = new SendQueue(store, (pending) => this.#deliver(pending));
+    this.#tabs = tabs;
+    const isSealed = (roomId: string) => this.rooms.get(roomId)?.sealing === "ours";
+    this.queue = new SendQueue(store, (pending) => this.#deliver(pending), wait, isSealed);
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
       void this.#openAgain(rooms);
@@ -66,7 +74,11 @@ export class Client {
       this.#keyNews += 1;
       void this.#openAgain(this.#withPending());
     });
-    this.queue.changed.subscribe((roomId) => this.changed.emit(new Set([roomId])));
+    this.queue.changed.subscribe((roomId) => {
+      this.changed.emit(new Set([roomId]));
+      if (!this.#isGuest) this.#tabs?.tell({ news: "queue", roomId, echoes: this.queue.of(roomId) });
+    });
+    tabs?.news.subscribe((news) => this.#hear(news));
   }
 
   get me(): string {
@@ -78,11 +90,23 @@ export class Client {
     return this.#engine?.state ?? "behind";
   }
 
-  /** Shows what is stored; then goes on with the server. */
-  async start(): Promise<void> {
+  /** Shows what is stored; then goes on with the server. A guest leaves keys and sending to another tab. */
+  async start(isGuest = false): Promise<void> {
+    this.#isGuest = isGuest;
+    if (!isGuest) this.#serve();
     for (const room of await this.#store.rooms()) this.rooms.set(room.id, room);
     this.accountData = await this.#store.accountData();
     this.changed.emit(new Set());
+    this.loadCrypto();
+    if (!isGuest) await this.queue.restore();
+    void this.#sync();
+  }
+
+  /** The tab that owned the keys is gone: they are this one's now. */
+  async inherit(): Promise<void> {
+    this.#isGuest = false;
+    this.#engine?.stop();
+    this.#serve();
     this.loadCrypto();
     await this.queue.restore();
     void this.#sync();
@@ -90,7 +114,7 @@ export class Client {
 
   /** Loads the encryption module, again if it failed. */
   loadCrypto(): void {
-    this.#loaded = this.crypto.load();
+    this.#loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.crypto.load();
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
 
@@ -98,7 +122,43 @@ export class Client {
     this.#engine?.stop();
     this.queue.stop();
     this.crypto.stop();
+    this.#tabs?.close();
     this.#store.close();
+  }
+
+  /** Does for other tabs what only the owner of the keys may. */
+  #serve(): void {
+    const tabs = this.#tabs;
+    if (!tabs) return;
+    const { crypto, queue } = this;
+    const desk: Desk = {
+      ping: () => true,
+      open: () => this.#loaded.then(() => crypto.standing),
+      standing: () => crypto.standing,
+      pushSync: (sync) => crypto.pushSync(sync),
+      flush: () => crypto.flush(),
+      recover: (typed) => this.recover(typed),
+      loadMembers: (roomId) => this.loadMembers(this.#room(roomId)),
+      echoes: () => queue.all,
+      take: (pending) => queue.take(pending),
+      retry: (txnId) => queue.retry(txnId),
+      cancel: (txnId) => queue.cancel(txnId),
+      resume: () => queue.resume(),
+    };
+    expose(tabs.channel, async (part) => (part === "desk" ? desk : crypto.part(part)));
+    tabs.tell({ news: "owner" });
+  }
+
+  async #join(tabs: Tabs): Promise<void> {
+    await this.crypto.join(tabs);
+    this.queue.follow(this.crypto.desk, await this.crypto.desk.echoes());
+  }
+
+  #hear(news: News): void {
+    if (!this.#isGuest) return;
+    const isBack = news.news === "standing" && this.crypto.standing === "unavailable";
+    if (news.news === "owner" || isBack) this.loadCrypto();
+    else if (news.news === "queue") this.queue.hear(news.roomId, news.echoes);
   }
 
   /** The network came or went, as the browser says. */
@@ -150,7 +210,8 @@ export class Client {
   async loadMembers(room: Room): Promise<void> {
     const members = await this.api.members(room.id);
     room.learnMembers(members);
-    if (room.sealing === "ours") {
+    if (this.#isGuest) await this.crypto.desk.loadMembers(room.id);
+    else if (room.sealing === "ours") {
       await this.#loaded.then(() => this.crypto.sessions.pushState(room.id, members, true));
     }
     this.#tell(room);
@@ -207,7 +268,7 @@ export class Client {
 
   /** The recovery key gives this device the identity, and the history that is backed up. Answers how many keys came. */
   async recover(typed: string): Promise<number> {
-    const count = await this.crypto.recover(typed);
+    const count = await (this.#isGuest ? this.crypto.desk.recover(typed) : this.crypto.recover(typed));
     this.queue.resume();
     await this.#openAgain([...this.rooms.keys()]);
     return count;
@@ -271,6 +332,7 @@ export class Client {
       if (!isOutside(error)) throw error;
     }
     if (speaks === false) return new V3Sync(http);
+    if (this.#isGuest) return new SlidingSync(http, this.me, undefined, undefined, `tab ${crypto.randomUUID()}`);
     const since = (await this.#store.meta("since")) as string | undefined;
     const keep = (since: string) => void this.#store.setMeta("since", since);
     return new SlidingSync(http, this.me, since, keep);
@@ -285,11 +347,12 @@ export class Client {
     for (const [id, roomUpdate] of update.rooms) {
       const room = this.#room(id);
       const isApart = this.#isApart(room, roomUpdate);
-      if (room.isKept(roomUpdate)) kept.push(room);
+      if (!this.#isGuest && room.isKept(roomUpdate)) kept.push(room);
       const fresh = room.update(roomUpdate);
       news.push([room, fresh]);
       changed.add(id);
-      if (hasKeys) await this.#pushState(room, roomUpdate, fresh, isApart);
+      // A guest may be behind the owner: what it knows of members is not the last.
+      if (hasKeys && !this.#isGuest) await this.#pushState(room, roomUpdate, fresh, isApart);
       for (const event of fresh) {
         this.queue.arrived(text(event.unsigned?.["transaction_id"]), event.event_id);
       }
@@ -307,6 +370,8 @@ export class Client {
   }
 
   async #takeKeys(update: SyncUpdate): Promise<boolean> {
+    const isNothing = update.toDevice.length === 0 && Object.keys(update.e2ee).length === 0;
+    if (this.#isGuest && isNothing) return true;
     if (!(await this.#hasModule())) return false;
     await this.crypto.pushSync({ ...update.e2ee, to_device: { events: update.toDevice } });
     return true;
@@ -368,7 +433,8 @@ export class Client {
 
   /** Sends a message; sealed, in a room that is. There is no other way out. */
   async #deliver(pending: Pending): Promise<string> {
-    const { roomId, txnId, type, content } = pending;
+    const { roomId, txnId, type, content, isSealed } = pending;
+    if (isSealed) this.#room(roomId).pinSealed();
     const room = this.rooms.get(roomId);
     if (!room) throw new Held("keys");
     if (room.sealing === "foreign") throw new Held("foreign");

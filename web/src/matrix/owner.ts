@@ -1,4 +1,4 @@
-// One tab at a time owns an account's keys.
+// One tab at a time owns an account's keys. What it does for others: `tabs.ts`.
 
 export interface Ownership {
   /** Resolves when another tab took over. */
@@ -6,15 +6,34 @@ export interface Ownership {
   release(): void;
 }
 
+function nameOf(userId: string): string {
+  return `sealpost ${userId}`;
+}
+
 /** Owns the account in this tab; `undefined` if another tab does. With `takeOver`, that one loses it. */
 export async function own(userId: string, takeOver = false): Promise<Ownership | undefined> {
-  const name = `sealpost ${userId}`;
+  return hold(nameOf(userId), takeOver ? { steal: true } : { ifAvailable: true });
+}
+
+/** Owns the account when the tab that does is gone; `undefined` if that is waited for no longer. */
+export async function inherit(userId: string, signal: AbortSignal): Promise<Ownership | undefined> {
+  return hold(nameOf(userId), { signal }).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
+}
+
+/** One tab at a time does this. */
+export function alone<T>(userId: string, what: string, operation: () => Promise<T>): Promise<T> {
+  return navigator.locks.request(`${nameOf(userId)} ${what}`, operation) as Promise<T>;
+}
+
+function hold(name: string, options: LockOptions): Promise<Ownership | undefined> {
   return new Promise((resolve, reject) => {
     let isHeld = false;
     let release: () => void = () => {};
     let lose: () => void = () => {};
     const lost = new Promise<void>((resolve) => (lose = resolve));
-    const options = takeOver ? { steal: true } : { ifAvailable: true };
     const ended = navigator.locks.request(name, options, (lock) => {
       if (!lock) return resolve(undefined);
       isHeld = true;

@@ -21,6 +21,11 @@ export interface Options {
   impatient?: boolean;
 }
 
+export interface SharedTokens {
+  alone(operation: () => Promise<boolean>): Promise<boolean>;
+  load(): Promise<Tokens | undefined>;
+}
+
 const TIMEOUT_MS = 60_000;
 /** How often a rate limit is waited out. */
 const PATIENCE = 5;
@@ -32,6 +37,9 @@ export class Http {
   onLoggedOut: (soft: boolean) => void = () => {};
   /** New tokens: to be kept before the old ones are used up. */
   onTokens: (tokens: Tokens) => Promise<void> | void = () => {};
+
+  /** Other tabs have the same tokens: one renews at a time, and looks first whether another did. */
+  shared: SharedTokens = { alone: (operation) => operation(), load: async () => undefined };
 
   readonly #fetch: Fetch;
   readonly #sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -100,8 +108,18 @@ export class Http {
 
   /** One renewal at a time, whoever wants it. */
   #refresh(): Promise<boolean> {
-    this.#refreshing ??= this.#renew().finally(() => (this.#refreshing = undefined));
+    this.#refreshing ??= this.shared
+      .alone(async () => (await this.#reload()) || (await this.#renew()))
+      .finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
+  }
+
+  /** Whether another tab has newer tokens. */
+  async #reload(): Promise<boolean> {
+    const stored = await this.shared.load();
+    if (!stored || !this.#tokens || stored.accessToken === this.#tokens.accessToken) return false;
+    this.#tokens = stored;
+    return true;
   }
 
   async #renew(): Promise<boolean> {

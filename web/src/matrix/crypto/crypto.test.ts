@@ -103,6 +103,13 @@ test("what was opened is there after a start, without the key, and an own messag
   expect(await lena.read(await jonas.say("t2", "back"), jonas.user)).toMatchObject({ content: { body: "back" } });
 });
 
+test("two tabs that open the same message at once both read it", async () => {
+  const [lena, jonas] = await two("tabs");
+  const contents = await lena.say("t1", "Hello");
+  const read = await Promise.all([jonas.read(contents, lena.user), jonas.read(contents, lena.user)]);
+  expect(read.map((one) => one?.status)).toEqual(["read", "read"]);
+});
+
 test("a message that was sealed before a crash goes out as the same bytes after it", async () => {
   const [lena] = await two("crash");
   const contents = await lena.say("t1", "once");

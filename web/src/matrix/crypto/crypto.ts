@@ -10,6 +10,7 @@ import type { Session } from "../session";
 import { Topic } from "../topic";
 import type { Files } from "./files";
 import type { KeyManager } from "./key_manager";
+import type { Desk, News, Tabs } from "../tabs";
 import { Caller, type Remote } from "./remote";
 import { DEFAULT_KEY, keyType, STORED_TYPES } from "./secrets";
 import type { SessionManager } from "./session_manager";
@@ -33,17 +34,40 @@ export class Crypto {
   readonly #userId: string;
   readonly #deviceId: string;
   readonly #makeWorker: () => Worker;
+  readonly #tabs: Tabs | undefined;
+  #isGuest = false;
   #worker: Worker | undefined;
   #caller: Caller | undefined;
   #standing: Standing = "loading";
   #flushing: Promise<void> | undefined;
   #again = false;
 
-  constructor(api: Api, { userId, deviceId }: Session, makeWorker: () => Worker) {
+  /** `tabs`: who else of this account is open in this browser. */
+  constructor(api: Api, { userId, deviceId }: Session, makeWorker: () => Worker, tabs?: Tabs) {
     this.#api = api;
     this.#userId = userId;
     this.#deviceId = deviceId;
     this.#makeWorker = makeWorker;
+    this.#tabs = tabs;
+    tabs?.news.subscribe((news) => this.#hear(news));
+  }
+
+  /** The tab that owns the keys. */
+  get desk(): Remote<Desk> {
+    return this.part<Desk>("desk");
+  }
+
+  /** Asks the tab that owns the keys instead of a worker. */
+  async join(tabs: Tabs): Promise<void> {
+    this.#isGuest = true;
+    this.#caller?.fail(new Error("another tab owns the keys now"));
+    this.#caller = new Caller(tabs.channel);
+    try {
+      this.#become(await this.desk.open());
+    } catch (error) {
+      this.#become("unavailable");
+      throw error;
+    }
   }
 
   get standing(): Standing {
@@ -51,20 +75,22 @@ export class Crypto {
   }
 
   get keys(): Remote<KeyManager> {
-    return this.#part("keys");
+    return this.part("keys");
   }
 
   get sessions(): Remote<SessionManager> {
-    return this.#part("sessions");
+    return this.part("sessions");
   }
 
   get files(): Remote<Files> {
-    return this.#part("files");
+    return this.part("files");
   }
 
   /** Loads the module; may be called again after it failed. */
   async load(): Promise<void> {
     this.#become("loading");
+    this.#isGuest = false;
+    this.#caller?.fail(new Error("loaded anew"));
     this.#worker?.terminate();
     try {
       const worker = this.#makeWorker();
@@ -89,11 +115,13 @@ export class Crypto {
   }
 
   async pushSync(sync: SyncInput): Promise<void> {
+    if (this.#isGuest) return this.desk.pushSync(sync);
     this.#tell(await this.keys.pushSync(sync));
   }
 
   /** Sends what the machine wants sent, until there is nothing left or the server can't be reached. */
   flush(): Promise<void> {
+    if (this.#isGuest) return this.desk.flush();
     this.#again = true;
     this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined));
     return this.#flushing;
@@ -101,6 +129,7 @@ export class Crypto {
 
   /** Finds out where this device stands; makes an identity where there is none. */
   async settle(): Promise<void> {
+    if (this.#isGuest) return this.#become(await this.desk.standing());
     await this.keys.track(this.#userId);
     await this.flush();
     let own = await this.keys.user(this.#userId);
@@ -180,7 +209,7 @@ export class Crypto {
         ? await authenticate(send, (stage, error) => this.askStage(stage, error), ["m.login.password", "m.login.dummy"])
         : await send();
       this.#tell(await this.keys.markSent(id, answer));
-      if (kind === "keys_query") this.devicesCame.emit();
+      if (kind === "keys_query") this.#announce({ news: "devices" });
       return true;
     } catch (error) {
       if (error instanceof MatrixError && !error.isTemporary && error.status !== 401) {
@@ -193,11 +222,25 @@ export class Crypto {
   }
 
   #tell(synced: Synced): void {
-    if (synced.rooms_with_keys.length > 0) this.keysCame.emit(synced.rooms_with_keys);
-    if (synced.verifications.length > 0) this.verifications.emit(synced.verifications);
+    if (synced.rooms_with_keys.length > 0) this.#announce({ news: "keys", rooms: synced.rooms_with_keys });
+    if (synced.verifications.length > 0) this.#announce({ news: "verifications", ids: synced.verifications });
   }
 
-  #part<T extends object>(part: string): Remote<T> {
+  /** Here and in other tabs. */
+  #announce(news: News): void {
+    this.#tabs?.tell(news);
+    this.#hear(news);
+  }
+
+  #hear(news: News): void {
+    if (news.news === "keys") this.keysCame.emit(news.rooms);
+    else if (news.news === "devices") this.devicesCame.emit();
+    else if (news.news === "verifications") this.verifications.emit(news.ids);
+    else if (news.news === "standing" && this.#isGuest) this.#become(news.standing);
+  }
+
+  /** A part of the worker, or of the tab that has one. */
+  part<T extends object>(part: string): Remote<T> {
     if (!this.#caller) throw new Error("the module is not loaded");
     return this.#caller.part<T>(part);
   }
@@ -205,6 +248,7 @@ export class Crypto {
   #become(standing: Standing): void {
     if (this.#standing === standing) return;
     this.#standing = standing;
+    if (!this.#isGuest) this.#tabs?.tell({ news: "standing", standing });
     this.changed.emit();
   }
 }

@@ -4,6 +4,11 @@ import { Machine, type Module, type Row, type Step } from "@e2e/machine";
 
 import { CryptoStorage, type Batch } from "./storage";
 
+interface Batched<T> {
+  result: T;
+  values?: Batch["values"];
+}
+
 export class Device {
   readonly userId: string;
   readonly deviceId: string;
@@ -48,7 +53,7 @@ export class Device {
     operate: (
       machine: Machine,
       write: <R>(step: Step<R>) => R,
-    ) => { result: T; values?: Batch["values"] },
+    ) => Batched<T> | Promise<Batched<T>>,
   ): Promise<T> {
     return this.#alone(async () => {
       const machine = await this.#ready();
@@ -59,7 +64,7 @@ export class Device {
         return step.result;
       };
       try {
-        const { result, values = [] } = operate(machine, write);
+        const { result, values = [] } = await operate(machine, write);
         await this.storage.write({ rows: [...rows.values()], values });
         return result;
       } catch (error) {

@@ -1,13 +1,13 @@
-// Calls across the border of a worker.
+// Calls across the border of a worker, or of a tab.
 
 interface Call {
-  id: number;
+  id: string;
   part: string;
   method: string;
   args: unknown[];
 }
 
-type Reply = { id: number; value: unknown } | { id: number; error: { name: string; message: string } };
+type Reply = { id: string; value: unknown } | { id: string; error: { name: string; message: string } };
 
 /** The methods of a class, as they are called from outside. */
 export type Remote<T> = {
@@ -18,7 +18,8 @@ export type Remote<T> = {
     : never;
 };
 
-interface Port {
+/** A worker, or a channel on which others talk too. */
+export interface Port {
   postMessage(message: unknown): void;
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
 }
@@ -27,6 +28,7 @@ interface Port {
 export function expose(port: Port, find: (part: string) => Promise<object>): void {
   port.addEventListener("message", ({ data }: MessageEvent<Call>) => {
     const { id, part, method, args } = data;
+    if (typeof method !== "string") return;
     const called = find(part).then((target) => {
       const found = (target as Record<string, unknown>)[method];
       if (typeof found !== "function") throw new Error(`no method ${part}.${method}`);
@@ -45,7 +47,9 @@ export function expose(port: Port, find: (part: string) => Promise<object>): voi
 /** Calls the other side. An error keeps its name. */
 export class Caller {
   readonly #port: Port;
-  readonly #open = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  readonly #open = new Map<string, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  /** Answers to others come by the same channel. */
+  readonly #self = crypto.randomUUID();
   #next = 0;
   #broken: Error | undefined;
 
@@ -53,9 +57,10 @@ export class Caller {
     this.#port = port;
     port.addEventListener("message", ({ data }: MessageEvent<Reply>) => {
       const call = this.#open.get(data.id);
+      if (!call) return;
       this.#open.delete(data.id);
-      if ("error" in data) call?.reject(Object.assign(new Error(data.error.message), data.error));
-      else call?.resolve(data.value);
+      if ("error" in data) call.reject(Object.assign(new Error(data.error.message), data.error));
+      else call.resolve(data.value);
     });
   }
 
@@ -68,15 +73,16 @@ export class Caller {
 
   part<T extends object>(part: string): Remote<T> {
     return new Proxy({} as Remote<T>, {
+      // What has a `then` would be taken for a promise.
       get: (_, method: string) =>
-        (...args: unknown[]) => this.#call(part, method, args),
+        method === "then" ? undefined : (...args: unknown[]) => this.#call(part, method, args),
     });
   }
 
   #call(part: string, method: string, args: unknown[]): Promise<unknown> {
     if (this.#broken) return Promise.reject(this.#broken);
     return new Promise((resolve, reject) => {
-      const id = this.#next++;
+      const id = `${this.#self} ${this.#next++}`;
       this.#open.set(id, { resolve, reject });
       this.#port.postMessage({ id, part, method, args } satisfies Call);
     });

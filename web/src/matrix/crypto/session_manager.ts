@@ -65,8 +65,9 @@ export class SessionManager {
   /** Opens events in their order. The plaintext is stored in the transaction in which the ratchet goes on. */
   async open(roomId: string, events: RoomEvent[]): Promise<Opened[]> {
     const keys = events.map((event) => `${roomId} ${event.event_id}`);
-    const stored = await this.#device.storage.getAll<Opened>("opened", keys);
-    return this.#device.batch((machine, write) => {
+    return this.#device.batch(async (machine, write) => {
+      // Here, as another tab may want the same events opened at the same time.
+      const stored = await this.#device.storage.getAll<Opened>("opened", keys);
       const values: ["opened", string, unknown][] = [];
       const result = events.map((event, at) => {
         const before = stored[at];

@@ -56,6 +56,7 @@ export class CryptoStorage {
   static async open(userId: string, deviceId: string): Promise<CryptoStorage> {
     const database = await openDB<Schema>(CryptoStorage.name(userId, deviceId), VERSION, {
       upgrade: (database) => STORES.forEach((name) => database.createObjectStore(name)),
+      blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
     });
     const made = await Vault.generate();
     const transaction = database.transaction("meta", "readwrite", { durability: "strict" });

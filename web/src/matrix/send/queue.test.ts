@@ -12,6 +12,9 @@ class MemoryStore implements QueueStore {
   async enqueue(id: string, value: Pending): Promise<void> {
     this.kept.set(id, value);
   }
+  async isQueued(id: string): Promise<boolean> {
+    return this.kept.has(id);
+  }
   async dequeue(id: string): Promise<void> {
     this.kept.delete(id);
   }
@@ -93,4 +96,61 @@ test("what was not sent in the last visit is sent in this one, under the same tr
   await queue.restore();
   await until(queue, "sent");
   expect(sent).toEqual([txnId]);
+});
+
+/** Two tabs over one store: the second follows the first. */
+function twoTabs(deliver: (pending: Pending) => Promise<string>) {
+  const store = new MemoryStore();
+  const owner = new SendQueue(store, deliver);
+  const guest = new SendQueue(store, deliver);
+  owner.changed.subscribe((roomId) => guest.hear(roomId, structuredClone(owner.of(roomId))));
+  const sender = {
+    take: (pending: Pending) => owner.take(structuredClone(pending)),
+    retry: async (txnId: string) => owner.retry(txnId),
+    cancel: (txnId: string) => owner.cancel(txnId),
+    resume: async () => owner.resume(),
+  };
+  guest.follow(sender, owner.all);
+  return { store, owner, guest, sender };
+}
+
+test("what two tabs write at once goes out once each, in the order of each tab", async () => {
+  const sent: string[] = [];
+  const { store, owner, guest } = twoTabs(async ({ content }) => {
+    sent.push(content["body"] as string);
+    return `$${sent.length}`;
+  });
+  const numbers = Array.from({ length: 10 }, (_, at) => at);
+  await Promise.all(numbers.flatMap((at) => [
+    owner.add("!a", "m.room.message", text(`o${at}`)),
+    guest.add("!a", "m.room.message", text(`g${at}`)),
+  ]));
+  while (sent.length < 20 || store.kept.size > 0) await new Promise((resolve) => setTimeout(resolve));
+  for (const tab of ["o", "g"]) {
+    expect(sent.filter((body) => body.startsWith(tab))).toEqual(numbers.map((at) => `${tab}${at}`));
+  }
+  expect(guest.of("!a").every(({ progress }) => progress.state === "sent")).toBe(true);
+});
+
+test("a tab that takes over sends what the other one left, and nothing twice", async () => {
+  let isGone = false;
+  const sent: string[] = [];
+  const { store, owner, guest, sender } = twoTabs(async ({ content, txnId }) => {
+    const body = content["body"] as string;
+    if (body === "two" && !isGone) return new Promise(() => {});
+    sent.push(body);
+    return txnId;
+  });
+  await owner.add("!a", "m.room.message", text("one"));
+  await until(owner, "sent");
+  await guest.add("!a", "m.room.message", text("two"));
+  await until(owner, "sent", "sending");
+  sender.take = () => new Promise(() => {});
+  await guest.add("!a", "m.room.message", text("three"));
+  isGone = true;
+  owner.stop();
+  await guest.restore();
+  await until(guest, "sent");
+  expect(sent).toEqual(["one", "two", "three"]);
+  expect(store.kept.size).toBe(0);
 });

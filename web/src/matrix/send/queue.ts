@@ -16,6 +16,8 @@ export interface Pending {
   type: string;
   content: JsonObject;
   createdAt: number;
+  /** The room was sealed when this was written: it goes out sealed or not at all. */
+  isSealed?: boolean | undefined;
 }
 
 export type Progress =
@@ -41,6 +43,15 @@ export interface QueueStore {
   queued<T>(): Promise<T[]>;
   enqueue(id: string, value: Pending): Promise<void>;
   dequeue(id: string): Promise<void>;
+  isQueued(id: string): Promise<boolean>;
+}
+
+/** The queue of the tab that sends, as others call it. */
+export interface Sender {
+  take(pending: Pending): Promise<void>;
+  retry(txnId: string): Promise<void>;
+  cancel(txnId: string): Promise<Pending | undefined>;
+  resume(): Promise<void>;
 }
 
 export type Echo = Pending & { progress: Progress };
@@ -53,25 +64,85 @@ export class SendQueue {
   readonly #store: QueueStore;
   readonly #deliver: (pending: Pending) => Promise<string>;
   readonly #sleep: typeof wait;
+  readonly #isSealed: (roomId: string) => boolean;
   readonly #echoes = new Map<string, Echo>();
   readonly #running = new Set<string>();
+  /** Written here, and not known yet by the tab that sends. */
+  readonly #untaken = new Set<string>();
+  /** Came back already, though the tab that sends still shows them. */
+  readonly #back = new Set<string>();
+  #sender: Sender | undefined;
+  #taking: Promise<void> = Promise.resolve();
   #pause = new AbortController();
   #stopped = false;
 
-  /** `deliver` answers the event's id; the same `txnId` twice sends one event. */
-  constructor(store: QueueStore, deliver: (pending: Pending) => Promise<string>, sleep = wait) {
+  /**
+   * `deliver` answers the event's id; the same `txnId` twice sends one event. `isSealed`: whether what is written in a
+   * room must be sealed.
+   */
+  constructor(
+    store: QueueStore,
+    deliver: (pending: Pending) => Promise<string>,
+    sleep = wait,
+    isSealed: (roomId: string) => boolean = () => false,
+  ) {
     this.#store = store;
     this.#deliver = deliver;
     this.#sleep = sleep;
+    this.#isSealed = isSealed;
   }
 
-  /** Takes up what an earlier visit left. */
+  /** Sends from here: what an earlier visit left, or another tab that is gone. */
   async restore(): Promise<void> {
     const left = await this.#store.queued<Pending>();
+    this.#sender = undefined;
+    this.#untaken.clear();
+    for (const [id, { progress }] of this.#echoes) if (progress.state !== "sent") this.#echoes.delete(id);
     for (const pending of left.toSorted((a, b) => a.createdAt - b.createdAt)) {
-      this.#echoes.set(pending.txnId, { ...pending, progress: { state: "queued" } });
+      if (!this.#echoes.has(pending.txnId)) this.#set(pending, { state: "queued" });
     }
     this.resume();
+  }
+
+  /** Another tab sends; this one shows what it tells. `echoes`: all that it has. */
+  follow(sender: Sender, echoes: Echo[]): void {
+    this.#sender = sender;
+    for (const echo of this.#echoes.values()) {
+      if (this.#untaken.has(echo.txnId)) void this.#hand(echo);
+    }
+    for (const roomId of new Set([...this.#echoes.values(), ...echoes].map((echo) => echo.roomId))) {
+      this.hear(roomId, echoes.filter((echo) => echo.roomId === roomId));
+    }
+  }
+
+  /** What the tab that sends has for a room. */
+  hear(roomId: string, echoes: Echo[]): void {
+    const isOld = ({ txnId, progress }: Echo) => progress.state === "sent" && this.#back.has(txnId);
+    // Shown until it is back here, whatever has reached the other tab.
+    const isMine = ({ txnId, progress }: Echo) =>
+      this.#untaken.has(txnId) || (progress.state === "sent" && !ids.has(txnId) && !this.#back.has(txnId));
+    const ids = new Set(echoes.map(({ txnId }) => txnId));
+    for (const id of ids) this.#untaken.delete(id);
+    const mine = this.of(roomId).filter(isMine);
+    for (const { txnId } of this.of(roomId)) this.#echoes.delete(txnId);
+    for (const echo of [...mine.filter(({ progress }) => progress.state === "sent"), ...echoes.filter((one) => !isOld(one)), ...mine]) this.#echoes.set(echo.txnId, echo);
+    this.changed.emit(roomId);
+  }
+
+  /** Takes over what another tab wrote; nothing, if it was sent already. */
+  take(pending: Pending): Promise<void> {
+    this.#taking = this.#taking.then(async () => {
+      const isKept = await this.#store.isQueued(pending.txnId);
+      if (!isKept || this.#echoes.has(pending.txnId)) return;
+      this.#set(pending, { state: "queued" });
+      void this.#run(pending.roomId);
+    });
+    return this.#taking;
+  }
+
+  /** What is on its way in all rooms. */
+  get all(): Echo[] {
+    return [...this.#echoes.values()];
   }
 
   /** What was written in a room and has not come back yet, oldest first. */
@@ -87,15 +158,19 @@ export class SendQueue {
   /** Shows it at once, and sends it when it is kept. */
   async add(roomId: string, type: string, content: JsonObject): Promise<string> {
     const createdAt = Math.max(Date.now(), ...this.of(roomId).map((echo) => echo.createdAt + 1));
-    const pending = { txnId: `s${crypto.randomUUID()}`, roomId, type, content, createdAt };
+    const isSealed = this.#isSealed(roomId);
+    const pending = { txnId: `s${crypto.randomUUID()}`, roomId, type, content, createdAt, isSealed };
+    this.#untaken.add(pending.txnId);
     this.#set(pending, { state: "queued" });
     await this.#store.enqueue(pending.txnId, pending);
-    void this.#run(roomId);
+    if (this.#sender) void this.#hand(pending);
+    else void this.#run(roomId);
     return pending.txnId;
   }
 
   /** Sends a message again that was refused. */
   retry(txnId: string): void {
+    if (this.#sender) return void this.#sender.retry(txnId).catch(() => {});
     const echo = this.#echoes.get(txnId);
     if (!echo || echo.progress.state === "sent") return;
     this.#set(echo, { state: "queued" });
@@ -104,6 +179,7 @@ export class SendQueue {
 
   /** Gives a message up that is not on its way. */
   async cancel(txnId: string): Promise<Pending | undefined> {
+    if (this.#sender) return this.#sender.cancel(txnId);
     const echo = this.#echoes.get(txnId);
     if (!echo || echo.progress.state === "sending" || echo.progress.state === "sent") return undefined;
     this.#echoes.delete(txnId);
@@ -114,6 +190,7 @@ export class SendQueue {
 
   /** Something may go now that could not before. */
   resume(): void {
+    if (this.#sender) return void this.#sender.resume().catch(() => {});
     this.#pause.abort();
     this.#pause = new AbortController();
     const rooms = new Set<string>();
@@ -126,6 +203,7 @@ export class SendQueue {
 
   /** The event came by sync: its echo is shown no longer. */
   arrived(txnId: string | undefined, eventId: string): void {
+    if (txnId && this.#sender) this.#back.add(txnId);
     for (const [id, echo] of this.#echoes) {
       const { progress } = echo;
       if (id === txnId || (progress.state === "sent" && progress.eventId === eventId)) {
@@ -138,6 +216,11 @@ export class SendQueue {
   stop(): void {
     this.#stopped = true;
     this.#pause.abort();
+  }
+
+  /** If the tab that sends goes meanwhile, the next one finds the message where it is kept. */
+  async #hand(pending: Pending): Promise<void> {
+    await this.#sender?.take(pending).catch(() => {});
   }
 
   /** One message of a room after the other. */
@@ -185,8 +268,8 @@ export class SendQueue {
   }
 
   #set(pending: Pending, progress: Progress): void {
-    const { txnId, roomId, type, content, createdAt } = pending;
-    this.#echoes.set(txnId, { txnId, roomId, type, content, createdAt, progress });
+    const { txnId, roomId, type, content, createdAt, isSealed } = pending;
+    this.#echoes.set(txnId, { txnId, roomId, type, content, createdAt, isSealed, progress });
     this.changed.emit(roomId);
   }
 }

@@ -37,6 +37,8 @@ export class DataStore {
           database.createObjectStore(name);
         }
       },
+      // Another tab logs out, or is of a newer version.
+      blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
     });
     let keys = (await database.get("meta", "vault")) as VaultKeys | undefined;
     if (!keys) {
@@ -115,6 +117,10 @@ export class DataStore {
   async enqueue(id: string, value: unknown): Promise<void> {
     const sealed = await this.#vault.sealJson(`queue ${id}`, value);
     await this.#database.put("queue", sealed, id);
+  }
+
+  async isQueued(id: string): Promise<boolean> {
+    return (await this.#database.getKey("queue", id)) !== undefined;
   }
 
   async dequeue(id: string): Promise<void> {

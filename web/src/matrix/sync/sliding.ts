@@ -45,6 +45,7 @@ export class SlidingSync implements SyncSource {
   readonly #http: Http;
   readonly #userId: string;
   readonly #onToDevice: (since: string) => void;
+  readonly #guest: string | undefined;
   #pos: string | undefined;
   #since: string | undefined;
   #until = FIRST - 1;
@@ -52,8 +53,18 @@ export class SlidingSync implements SyncSource {
   #known = new Set<string>();
   #next: { pos: string; since: string | undefined; count: number } | undefined;
 
-  /** `since`: where messages to the device were left; `onToDevice` is told when it moves. */
-  constructor(http: Http, userId: string, since?: string, onToDevice: (since: string) => void = () => {}) {
+  /**
+   * `since`: where messages to the device were left; `onToDevice` is told when it moves. `guest`: the name of a
+   * connection beside the first one, without keys, which are the first one's.
+   */
+  constructor(
+    http: Http,
+    userId: string,
+    since?: string,
+    onToDevice: (since: string) => void = () => {},
+    guest?: string,
+  ) {
+    this.#guest = guest;
     this.#http = http;
     this.#userId = userId;
     this.#since = since;
@@ -98,12 +109,14 @@ export class SlidingSync implements SyncSource {
       timeoutMs: TIMEOUT_MS + 30_000,
       signal,
       body: {
-        conn_id: "main",
+        conn_id: this.#guest ?? "main",
         lists: { all: { ...config, ranges: [[0, this.#until]], timeline_limit: 8 } },
         room_subscriptions: looked ? { [looked]: { ...config, timeline_limit: 40 } } : {},
         extensions: {
-          to_device: { enabled: true, limit: 100, ...(this.#since && { since: this.#since }) },
-          e2ee: { enabled: true },
+          ...(this.#guest === undefined && {
+            to_device: { enabled: true, limit: 100, ...(this.#since && { since: this.#since }) },
+            e2ee: { enabled: true },
+          }),
           account_data: { enabled: true },
           receipts: { enabled: true },
           typing: { enabled: true },
