@@ -32,6 +32,7 @@ const REQUIRED_STATE = [
   ["m.room.pinned_events", ""],
   ["m.room.tombstone", ""],
   ["m.space.child", "*"],
+  ["m.space.child", "*"],
   ["m.room.member", "$ME"],
   ["m.room.member", "$LAZY"],
 ];
