@@ -27,7 +27,7 @@ function withImports(bundle: Bundle, name: string, found = new Set<string>()): S
 
 function chunkOf(bundle: Bundle, module: string): string[] {
   const found = [...bundle].filter(
-    ([, chunk]) => chunk.facadeModuleId?.endsWith(module) === true,
+    ([, chunk]) => [chunk.facadeModuleId, ...chunk.moduleIds].some((id) => id?.endsWith(module)),
   );
   return found.flatMap(([name]) => [...withImports(bundle, name)]);
 }

@@ -2,14 +2,14 @@
 
 import type { Room } from "../../matrix/room/room";
 
-export type Section = "invitations" | "favourites" | "rooms" | "lowPriority";
+export type Section = "invitations" | "asking" | "favourites" | "rooms" | "lowPriority";
 
 export interface Listed<S> {
   room: Room;
   summary: S;
 }
 
-const ORDER: Section[] = ["invitations", "favourites", "rooms", "lowPriority"];
+const ORDER: Section[] = ["invitations", "asking", "favourites", "rooms", "lowPriority"];
 
 /** Rooms in their sections, the most active first. */
 export function sections<S extends { ts: number }>(
@@ -18,7 +18,7 @@ export function sections<S extends { ts: number }>(
 ): [Section, Listed<S>[]][] {
   const found = new Map<Section, Listed<S>[]>(ORDER.map((section) => [section, []]));
   for (const room of rooms) {
-    if (room.isSpace || !["join", "invite"].includes(room.membership)) continue;
+    if (room.isSpace || !["join", "invite", "knock"].includes(room.membership)) continue;
     found.get(sectionOf(room))?.push({ room, summary: summary(room) });
   }
   for (const listed of found.values()) listed.sort((a, b) => b.summary.ts - a.summary.ts);
@@ -27,6 +27,7 @@ export function sections<S extends { ts: number }>(
 
 function sectionOf(room: Room): Section {
   if (room.membership === "invite") return "invitations";
+  if (room.membership === "knock") return "asking";
   if ("m.favourite" in room.tags) return "favourites";
   return "m.lowpriority" in room.tags ? "lowPriority" : "rooms";
 }

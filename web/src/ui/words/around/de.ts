@@ -2,6 +2,8 @@
 
 import type { AroundWords } from "./en";
 
+const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+
 export const de: AroundWords = {
   // Schlüssel
   recoveryWhy: "Eins vorweg: Dieser Schlüssel öffnet deine Nachrichten, wenn du dieses Gerät verlierst.",
@@ -134,4 +136,38 @@ export const de: AroundWords = {
   forgetRoom: "Verlassen und vergessen",
   forgetMore: "Er verschwindet aus deiner Liste mit allem, was gesagt wurde. Für eine Rückkehr muss dich vielleicht jemand einladen.",
   reportRoom: "Diesen Raum melden",
+  // Hereinkommen
+  askToCome: "Um Einlass bitten",
+  askToComeMore: "Dieser Raum lässt herein, wer fragt. Sag in ein paar Worten, wer du bist.",
+  sayWho: "Sag, wer du bist",
+  asked: "Du hast um Einlass gebeten",
+  askedMore: "Sobald dich jemand einlässt, öffnet sich der Raum hier.",
+  takeBack: "Zurücknehmen",
+  asking: "Um Einlass gebeten",
+  directory: "Verzeichnis",
+  directoryServer: "Verzeichnis von",
+  directoryOwn: "diesem Server",
+  directoryOther: "Anderer Server",
+  searchRooms: "Räume suchen",
+  nothingListed: "Hier ist kein Raum verzeichnet.",
+  members: (count) => plural(count, "Person", "Personen"),
+  openRoom: "Öffnen",
+  moreRooms: "Mehr Räume",
+  // Spaces
+  space: "Space",
+  spaces: "Spaces",
+  newSpace: "Neuer Space",
+  spaceName: "Name des Space",
+  spaceMore: "Ein Space hält Räume zusammen, die zusammengehören. Geredet wird in den Räumen.",
+  spacePrivate: "Privat: für Leute, die eingeladen sind",
+  spacePublic: "Öffentlich: Alle können ihn sehen",
+  spaceHome: (name) => `Räume von ${name}`,
+  showSpace: "Alle Räume des Space",
+  addRooms: "Räume hinzufügen",
+  addRoomsMore: "Wähle unter den Räumen, in denen du bist.",
+  takeOut: "Aus dem Space nehmen",
+  suggested: "Empfohlen",
+  emptySpace: "Noch keine Räume hier",
+  emptySpaceMore: "Räume, die zum Space gehören, stehen hier und werden von allen gefunden, die darin sind.",
+  inviteToSpace: "In den Space einladen",
 };

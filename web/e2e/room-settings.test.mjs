@@ -1,0 +1,101 @@
+// What can be chosen about a room, and a room that takes the place of another.
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, page, dialog;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("room-settings");
+  lena = await Person.register(server, "lena");
+  ({ page } = lena);
+  dialog = page.getByRole("dialog", { name: "Room settings" });
+  await lena.startRoom("Garden house");
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+async function open(tab) {
+  await page.getByRole("main").getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Room settings" }).click();
+  await dialog.getByRole("tab", { name: tab, exact: true }).click();
+}
+
+async function close() {
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+}
+
+test("name and topic", async () => {
+  await open("Room");
+  await dialog.getByLabel("Name of the room").fill("Orangery");
+  await dialog.getByLabel("What it is about").fill("Lemons");
+  await assertAccessible(page, "room settings");
+  await dialog.getByRole("button", { name: "Save", exact: true }).click();
+  await dialog.getByRole("button", { name: "Saved" }).waitFor();
+  await close();
+  await page.getByRole("heading", { name: "Orangery" }).waitFor();
+});
+
+test("who comes in, and what others may do", async () => {
+  await open("Who comes in");
+  await dialog.getByText("Sealed. This can’t be undone.").waitFor();
+  await dialog.getByLabel("Who may come in").selectOption({ label: "Those who ask and are let in" });
+  await dialog.getByLabel("Who reads what was said before").selectOption({ label: "People from when they came in" });
+  await assertAccessible(page, "who comes in");
+  await dialog.getByRole("tab", { name: "Who may do what" }).click();
+  await dialog.getByLabel("Change the topic").selectOption({ label: "Everybody" });
+  await assertAccessible(page, "who may do what");
+  await close();
+  await open("Who comes in");
+  await dialog.getByLabel("Who may come in").getByRole("option", { name: "Those who ask", selected: true }).waitFor({ state: "attached" });
+  await close();
+});
+
+test("an address, which is the main one", async () => {
+  await open("Addresses");
+  await dialog.getByText("No address yet.").waitFor();
+  await dialog.getByLabel("New address").fill("orangery");
+  await dialog.getByRole("button", { name: "Add" }).click();
+  await dialog.getByText("Main address").waitFor();
+  await dialog.getByLabel("Show this room in the server").check();
+  await assertAccessible(page, "addresses");
+  await close();
+});
+
+test("somebody asks to come in by the address, and is let in", async () => {
+  const tomasz = await Person.register(server, "tomasz");
+  await tomasz.page.getByRole("button", { name: "New room or chat" }).first().click();
+  await tomasz.page.getByRole("tab", { name: "Join a room" }).click();
+  await tomasz.page.getByLabel("Address of the room").fill(`#orangery:${server.name}`);
+  await tomasz.page.getByRole("dialog").getByRole("button", { name: "Join", exact: true }).click();
+  await tomasz.page.getByLabel("Say who you are").fill("From next door");
+  await assertAccessible(tomasz.page, "knock");
+  await tomasz.page.getByRole("button", { name: "Ask to come in" }).click();
+  await tomasz.page.getByText("You asked to come in").first().waitFor();
+  await assertAccessible(tomasz.page, "asked");
+  await page.getByRole("button", { name: "Who can read this" }).click();
+  const panel = page.getByRole("complementary");
+  await panel.getByText("From next door").waitFor();
+  await assertAccessible(page, "somebody knocks");
+  await panel.getByRole("button", { name: "Let in" }).click();
+  await tomasz.page.getByRole("button", { name: "Accept" }).click();
+  await tomasz.field().waitFor();
+  await panel.getByRole("button", { name: "Close" }).click();
+  await tomasz.close();
+});
+
+test("leaving for good", async () => {
+  await open("More");
+  await assertAccessible(page, "more about a room");
+  await dialog.getByRole("button", { name: "Leave and forget" }).click();
+  await dialog.getByRole("button", { name: "Leave and forget" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.getByText("No rooms yet").waitFor();
+});
