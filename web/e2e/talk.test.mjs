@@ -56,7 +56,7 @@ test("the same search finds every word of a room that is not sealed", async () =
 
 test("nobody but the own server was asked for anything, and the browser had nothing to complain of", () => {
   for (const person of [lena, jonas]) {
-    assert.deepEqual([...person.origins], [new URL(person.server.url).origin]);
+    person.assertOwnOrigin();
     // Registration begins with a question that is answered by 401.
     const complaints = person.complaints.filter((complaint) => !/status of 401/.test(complaint));
     assert.deepEqual(complaints, []);

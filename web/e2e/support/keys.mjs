@@ -1,16 +1,19 @@
 // Which keys the messages of a room were sealed under, read from outside as docs/protocol.md has it.
 
-/** Deterministic CBOR of numbers, bytes, texts and arrays. */
-function decode(bytes) {
+/** Deterministic CBOR of numbers, bytes, texts, arrays and the simple values. */
+export function decode(bytes) {
   let at = 0;
   const value = () => {
     const first = bytes[at++];
     const [kind, small] = [first >> 5, first & 31];
     const size = small < 24 ? 0 : 1 << (small - 24);
-    const length = size === 0 ? small : bytes.readUIntBE(at, size);
+    const length = size === 0 ? small : size === 8 ? Number(bytes.readBigUInt64BE(at)) : bytes.readUIntBE(at, size);
     at += size;
     if (kind === 0) return length;
-    if (kind === 2 || kind === 3) return bytes.subarray(at, (at += length));
+    if (kind === 1) return -1 - length;
+    if (kind === 2) return bytes.subarray(at, (at += length));
+    if (kind === 3) return bytes.toString("utf8", at, (at += length));
+    if (kind === 7) return small;
     if (kind === 4) return Array.from({ length }, value);
     throw new Error(`CBOR of kind ${kind}`);
   };

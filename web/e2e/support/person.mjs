@@ -1,4 +1,6 @@
 // Somebody with a browser of their own, who does what people do.
+import assert from "node:assert/strict";
+
 import { chromium } from "playwright-core";
 
 const PATIENCE_MS = 45_000;
@@ -194,6 +196,34 @@ export class Person {
   async attach(name, buffer) {
     const mimeType = name.endsWith(".png") ? "image/png" : "application/pdf";
     await this.page.locator("input[type=file]").setInputFiles({ name, mimeType, buffer });
+  }
+
+  /** Saves a file of a message; what is in it. */
+  async download(name) {
+    const article = this.page.getByRole("article").filter({ hasText: name });
+    await article.waitFor();
+    const [download] = await Promise.all([
+      this.page.waitForEvent("download"),
+      article.getByRole("button", { name: "Download" }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), name);
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /** Leaves the room that is open. */
+  async leave() {
+    const { page } = this;
+    await page.getByRole("main").getByRole("button", { name: "More" }).first().click();
+    await page.getByRole("menuitem", { name: "Leave room" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Leave room" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }
+
+  /** Whatever the page asked for, it asked its own server. */
+  assertOwnOrigin() {
+    assert.deepEqual([...this.origins], [new URL(this.server.url).origin]);
   }
 
   field() {

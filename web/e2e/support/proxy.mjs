@@ -1,6 +1,7 @@
-// Between a browser and its server: passes everything on and keeps a copy.
+// Between a browser and its server, or between two servers: passes everything on and keeps a copy.
 import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { createServer, request } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { extname, join } from "node:path";
 
 // For work on the client alone: its files from a folder instead of from the server, with the server's headers.
@@ -25,11 +26,14 @@ export class Proxy {
   changes = new Set();
   holds = [];
 
-  static async start(port) {
+  /** Before the server that listens on `port`; `tls`: a certificate and its key, if the proxy is to speak it. */
+  static async start(port, tls) {
     const proxy = new Proxy();
-    proxy.server = createServer((incoming, outgoing) => proxy.pass(port, incoming, outgoing));
+    const pass = (incoming, outgoing) => void proxy.pass(port, incoming, outgoing);
+    proxy.server = tls ? createTlsServer(tls, pass) : createServer(pass);
     await new Promise((resolve) => proxy.server.listen(0, "127.0.0.1", resolve));
-    proxy.url = `http://localhost:${proxy.server.address().port}`;
+    proxy.port = proxy.server.address().port;
+    proxy.url = `http://localhost:${proxy.port}`;
     return proxy;
   }
 

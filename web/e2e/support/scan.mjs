@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 
+/** A word, or the bytes of a key. */
 function forms(word) {
   const bytes = Buffer.from(word);
   const shifted = [0, 1, 2].map((shift) => {
@@ -11,8 +12,10 @@ function forms(word) {
     return encoded.slice(shift === 0 ? 0 : shift + 1, -2);
   });
   const urlSafe = shifted.map((text) => text.replaceAll("+", "-").replaceAll("/", "_"));
-  const escaped = [...word].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
-  return [word, ...shifted, ...urlSafe, escaped, bytes.toString("hex")].map((form) => Buffer.from(form));
+  const escape = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  const escaped = typeof word === "string" ? [[...word].map(escape).join("")] : [];
+  const all = [...shifted, ...urlSafe, ...escaped, bytes.toString("hex")].map((form) => Buffer.from(form));
+  return [bytes, ...new Map(all.map((form) => [form.toString(), form])).values()];
 }
 
 /** The bytes, and what they are when decompressed, if they are compressed as a whole. */
@@ -30,8 +33,8 @@ function unpacked(bytes) {
 
 /** Which of the words are in the bytes. */
 export function found(words, bytes) {
-  const all = unpacked(bytes);
-  return words.filter((word) => forms(word).some((form) => all.some((one) => one.includes(form))));
+  const all = unpacked(bytes).map((one) => one.toString("latin1"));
+  return words.filter((word) => forms(word).some((form) => all.some((one) => one.includes(form.toString("latin1")))));
 }
 
 /** All files of a server: database, log, media. */
@@ -43,6 +46,7 @@ export function filesOf(folder) {
 
 /** Which of the words are in what a server has on its disk or what passed. */
 export function foundAt(words, server) {
-  const everywhere = [...filesOf(server.folder), server.proxy.traffic];
-  return words.filter((word) => everywhere.some((bytes) => found([word], bytes).length > 0));
+  const everywhere = [...filesOf(server.folder), server.proxy.traffic, server.federation.traffic];
+  const hits = new Set(everywhere.flatMap((bytes) => found(words, bytes)));
+  return words.filter((word) => hits.has(word));
 }

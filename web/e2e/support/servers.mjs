@@ -1,6 +1,6 @@
 // Two Sealposts that federate on loopback, each behind a proxy that writes down what passes.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { Proxy } from "./proxy.mjs";
 
 const PATIENCE_MS = 60_000;
 
-const configuration = ({ port, clientPort, url }) => `server_name = "localhost:${port}"
+const configuration = ({ port, clientPort, federationPort, url }) => `server_name = "localhost:${port}"
 public_base_url = "${url}"
 
 [[listeners]]
@@ -19,10 +19,7 @@ serves = ["client"]
 
 [[listeners]]
 bind = "127.0.0.1"
-port = ${port}
-tls = true
-cert_file = "../cert.pem"
-key_file = "../key.pem"
+port = ${federationPort}
 serves = ["federation"]
 
 [registration]
@@ -91,15 +88,18 @@ export class Server {
     const server = new Server();
     server.folder = join(folder, name);
     mkdirSync(server.folder, { recursive: true });
-    [server.port, server.clientPort] = [await freePort(), await freePort()];
+    [server.federationPort, server.clientPort] = [await freePort(), await freePort()];
     server.proxy = await Proxy.start(server.clientPort);
+    const [key, cert] = ["key.pem", "cert.pem"].map((file) => readFileSync(join(folder, file)));
+    server.federation = await Proxy.start(server.federationPort, { key, cert });
+    server.port = server.federation.port;
     server.url = server.proxy.url;
     server.name = `localhost:${server.port}`;
     writeFileSync(join(server.folder, "sealpost.toml"), configuration(server));
     try {
       await server.run();
     } catch (error) {
-      await server.proxy.stop();
+      await Promise.all([server.proxy.stop(), server.federation.stop()]);
       throw error;
     }
     return server;
@@ -148,7 +148,7 @@ export class Server {
   async stop() {
     this.process.kill("SIGTERM");
     await this.ended;
-    await this.proxy.stop();
+    await Promise.all([this.proxy.stop(), this.federation.stop()]);
   }
 }
 

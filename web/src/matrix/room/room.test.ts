@@ -168,3 +168,12 @@ test("what is looked up out of order stands in the gap where it belongs, and gro
   room.insert([at("$2"), at("$3")], undefined, "u3");
   expect(ids(room)).toEqual(["$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9"]);
 });
+
+test("an invitation that is told again with less keeps the room's name", () => {
+  const room = new Room("!a");
+  const stripped = (type: string, state_key: string, content: JsonObject) => ({ type, state_key, content, sender: lena });
+  const invite = stripped("m.room.member", me, { membership: "invite" });
+  room.update({ membership: "invite", inviteState: [stripped("m.room.name", "", { name: "Garden house" }), invite] });
+  room.update({ membership: "invite", inviteState: [invite] });
+  expect(roomName(room, me).name).toBe("Garden house");
+});

@@ -98,7 +98,7 @@ export class Room {
   update(update: RoomUpdate): RoomEvent[] {
     this.version += 1;
     if (update.membership) this.membership = update.membership;
-    if (update.inviteState) this.inviteState = update.inviteState;
+    if (update.inviteState) this.inviteState = told(this.inviteState, update.inviteState);
     if (update.heroes) this.heroes = update.heroes;
     this.joined = update.joined ?? this.joined;
     this.invited = update.invited ?? this.invited;
@@ -254,4 +254,11 @@ function tagsOf(content: JsonObject): Record<string, number> {
 function level(value: Json | undefined): number | undefined {
   const digits = typeof value === "string" ? /^\s*([+-]?\d+)\s*$/.exec(value)?.[1] : undefined;
   return digits === undefined ? number(value) : Number(digits);
+}
+
+/** What invitations tell of a room: a later one may tell less, and takes nothing back. */
+function told(before: StrippedEvent[], now: StrippedEvent[]): StrippedEvent[] {
+  const nameOf = (event: StrippedEvent) => `${event.type}\0${event.state_key}`;
+  const names = new Set(now.map(nameOf));
+  return [...before.filter((event) => !names.has(nameOf(event))), ...now];
 }
