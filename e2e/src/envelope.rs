@@ -9,7 +9,7 @@
 
 use crate::{
     Error,
-    encoding::{self, coded},
+    encoding::{self, Encode as _, coded},
     handshake::{Header, SessionId},
     ratchet,
 };
@@ -35,8 +35,14 @@ coded!(enum Envelope {
 impl Envelope {
     /// The bytes that travel.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Nothing in it is secret: it may grow.
-        encoding::encode_versioned(VERSION, self, 256).to_vec()
+        let length = match self {
+            Self::Prekey(_, message) => message.len() + 1_200,
+            Self::Message(_, message) => message.len() + 32,
+        };
+        let mut bytes = Vec::with_capacity(length);
+        bytes.push(VERSION);
+        self.encode(&mut bytes);
+        bytes
     }
 
     /// Reads what arrived.

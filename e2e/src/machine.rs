@@ -53,7 +53,11 @@ use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use self::{rows::Account, verification::Flows, work::Work};
+use self::{
+    rows::Account,
+    verification::Flows,
+    work::{LastChain, Work},
+};
 use crate::{
     Error,
     changes::Changes,
@@ -79,6 +83,7 @@ pub struct Machine<S> {
     store: S,
     account: Account,
     flows: Flows,
+    last_chain: LastChain,
     can_scan: bool,
 }
 
@@ -128,7 +133,7 @@ impl<S: Store> Machine<S> {
             upload_after: 0,
             pruned_at: None,
         };
-        let mut machine = Self { store, account, flows: Flows::default(), can_scan: false };
+        let mut machine = Self::with(store, account);
         let ((), changes) = machine.work(now, |work| {
             work.account_changed = true;
             work.begin()
@@ -142,7 +147,7 @@ impl<S: Store> Machine<S> {
     /// [`Error::Unknown`]: the store is empty. [`Error::Store`]: it was written by a later version, or is damaged.
     pub fn open(store: S) -> Result<Self, Error> {
         let account = Transaction::new(&store).get::<Account>(&[])?.ok_or(Error::Unknown)?;
-        Ok(Self { store, account, flows: Flows::default(), can_scan: false })
+        Ok(Self::with(store, account))
     }
 
     /// Takes in what a sync answered: `device_lists`, `device_one_time_keys_count`,

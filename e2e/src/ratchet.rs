@@ -199,10 +199,21 @@ impl Ratchet {
         rng: &mut dyn CryptoRng,
     ) -> Result<(Vec<u8>, Self), Error> {
         let mut state = self.clone();
-        let mut sending = match state.sending {
-            Sending::Open(sending) => sending,
-            Sending::Turn(previous) => state.turn(previous, now, rng)?,
-        };
+        let message = state.write(plaintext, now, rng)?;
+        Ok((message, state))
+    }
+
+    /// The same in place: after an error, what is here is of no use.
+    pub(crate) fn write(
+        &mut self,
+        plaintext: &[u8],
+        now: i64,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, Error> {
+        if let Sending::Turn(previous) = self.sending {
+            self.sending = Sending::Open(self.turn(previous, now, rng)?);
+        }
+        let Sending::Open(sending) = &mut self.sending else { return Err(Error::Order) };
         let (number, key) = sending.chain.advance()?;
         let header = Header {
             key: sending.public,
@@ -212,11 +223,10 @@ impl Ratchet {
             carries: sending.rekey.carried(),
         };
         let bytes = encoding::encode(&header);
-        let aad = [&state.ad, bytes.as_slice()].concat();
+        let aad = [&self.ad, bytes.as_slice()].concat();
         let sealed = aead::seal(MESSAGE, &[&*key, &header.random], &aad, plaintext)?;
-        state.sending = Sending::Open(sending);
-        state.rekeyed.messages = state.rekeyed.messages.saturating_add(1);
-        Ok((message::write(bytes, sealed)?, state))
+        self.rekeyed.messages = self.rekeyed.messages.saturating_add(1);
+        message::write(bytes, sealed)
     }
 
     /// Opens a message. The state that comes with it replaces this one.
@@ -227,34 +237,39 @@ impl Ratchet {
     /// and is one of the other errors. [`Error::Gap`]: too much is missing before it. [`Error::Order`]: a turn or
     /// a re-key that does not follow. [`Error::Key`]: a key in it forces the result.
     pub fn decrypt(&self, message: &[u8], now: i64) -> Result<(Zeroizing<Vec<u8>>, Self), Error> {
+        let mut state = self.clone();
+        let plaintext = state.read(message, now)?;
+        Ok((plaintext, state))
+    }
+
+    /// The same in place: after an error, what is here is of no use.
+    pub(crate) fn read(&mut self, message: &[u8], now: i64) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (header, bytes, sealed) = message::read(message)?;
+        let aad = [&self.ad, bytes.as_slice()].concat();
         let open = |key: &Secret| {
-            let aad = [&self.ad, bytes.as_slice()].concat();
             aead::open(MESSAGE, &[&**key, &header.random], &aad, &sealed).map(Zeroizing::new)
         };
         if let Some(key) = self.skipped.find(&header.key, header.number) {
             let plaintext = open(key)?;
-            let mut state = self.clone();
-            state.skipped = state.skipped.without(&header.key, header.number);
-            return Ok((plaintext, state));
+            self.skipped.remove(&header.key, header.number);
+            return Ok(plaintext);
         }
-        let mut state = self.clone();
-        let mut receiving = match state.receiving.take() {
+        let mut receiving = match self.receiving.take() {
             Some(receiving) if receiving.their == header.key => {
                 if receiving.carried != CarriedDigest::of(header.carries.as_ref()) {
                     return Err(Error::Order);
                 }
                 receiving
             }
-            before => state.follow(before, &header, now)?,
+            before => self.follow(before, &header, now)?,
         };
-        state.pass_over(&mut receiving, header.number, now)?;
+        self.pass_over(&mut receiving, header.number, now)?;
         let (_, key) = receiving.chain.advance()?;
         let plaintext = open(&key)?;
-        state.receiving = Some(receiving);
-        state.rekeyed.messages = state.rekeyed.messages.saturating_add(1);
-        state.skipped.bound();
-        Ok((plaintext, state))
+        self.receiving = Some(receiving);
+        self.rekeyed.messages = self.rekeyed.messages.saturating_add(1);
+        self.skipped.bound();
+        Ok(plaintext)
     }
 
     /// Without the keys of messages that were passed over before a time in milliseconds.
@@ -383,8 +398,8 @@ impl Chain {
     fn advance(&mut self) -> Result<(u32, Secret), Error> {
         let number = self.next;
         self.next = number.checked_add(1).ok_or(Error::TooLong)?;
-        let message = kdf::step(&self.key, 1);
-        self.key = kdf::step(&self.key, 2);
+        let (message, next) = kdf::steps(&self.key);
+        self.key = next;
         Ok((number, message))
     }
 }

@@ -95,6 +95,13 @@ impl ChainKey {
         kdf::step(&self.key, 1)
     }
 
+    /// The key of the message here, and one further.
+    fn advance(&self) -> Result<(Secret, Self), Error> {
+        let iteration = self.iteration.checked_add(1).ok_or(Error::TooLong)?;
+        let (message, key) = kdf::steps(&self.key);
+        Ok((message, Self { iteration, key }))
+    }
+
     /// One further.
     fn next(&self) -> Result<Self, Error> {
         let iteration = self.iteration.checked_add(1).ok_or(Error::TooLong)?;
@@ -224,12 +231,19 @@ impl OwnChain {
         };
         let aad = context.aad(&header.place());
         let header_bytes = encoding::encode(&header);
-        let key = self.chain.message_key();
+        let (key, chain) = self.chain.advance()?;
         let sealed = aead::seal(MESSAGE, &[&*key, &header.random], &aad, padded)?;
         let id = MessageId::of(&aad, &header_bytes, &sealed);
         let signature = self.signing.sign(&kdf::labelled(SIGNATURE, &[&id.0]));
         let message = write(&Message { header: header_bytes, sealed, signature }, MESSAGE_MAX)?;
-        let next = Self { chain: self.chain.next()?, ..self.clone() };
+        let next = Self {
+            id: self.id,
+            room_id: self.room_id.clone(),
+            owner: self.owner.clone(),
+            signing: self.signing.clone(),
+            chain,
+            begun_at: self.begun_at,
+        };
         Ok((message.to_vec(), id, next))
     }
 

@@ -165,8 +165,7 @@ impl Sessions {
         let id = self.current().ok_or(Error::NoKey)?.id;
         let mut sessions = self.clone();
         let session = sessions.get_mut(id)?;
-        let (message, ratchet) = session.ratchet.encrypt(plaintext, now, rng)?;
-        session.ratchet = ratchet;
+        let message = session.ratchet.write(plaintext, now, rng)?;
         session.read = 0;
         if session.unanswered == 0 {
             session.unanswered_since = now;
@@ -201,10 +200,11 @@ impl Sessions {
                 }
             }
         };
-        let (plaintext, ratchet) = session.ratchet.decrypt(message, now)?;
         let (id, is_outdated) = (session.id, session.generation < self.highest);
         let mut sessions = self.clone();
-        sessions.get_mut(id)?.was_read(ratchet, now);
+        let session = sessions.get_mut(id)?;
+        let plaintext = session.ratchet.read(message, now)?;
+        session.was_read(now);
         sessions.prune(now);
         let is_outdated = is_outdated && matches!(envelope, Envelope::Prekey(..));
         Ok(Some(Read { plaintext, sessions, is_outdated }))
@@ -232,9 +232,8 @@ impl Sessions {
         let (plaintext, ratchet) = Ratchet::accept(&handshake, message, now)?;
         let side = Side::Responder(HeaderHash::of(header));
         let generation = header.generation;
-        let mut session =
-            Session::new(handshake.session_id(), generation, side, ratchet.clone(), now);
-        session.was_read(ratchet, now);
+        let mut session = Session::new(handshake.session_id(), generation, side, ratchet, now);
+        session.was_read(now);
         let mut sessions = self.clone();
         let is_outdated = generation < sessions.highest;
         sessions.highest = sessions.highest.max(generation);
@@ -328,8 +327,7 @@ impl Session {
         }
     }
 
-    fn was_read(&mut self, ratchet: Ratchet, now: i64) {
-        self.ratchet = ratchet;
+    fn was_read(&mut self, now: i64) {
         self.read_at = Some(now);
         self.read = self.read.saturating_add(1);
         self.unanswered = 0;

@@ -116,6 +116,14 @@ impl<'s> Transaction<'s> {
         }
     }
 
+    /// A row as it is stored.
+    pub fn bytes<T: Row>(&self, key: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        match self.changed.get(&(T::TABLE, key.to_vec())) {
+            Some(value) => value.clone(),
+            None => self.store.get(T::TABLE, key),
+        }
+    }
+
     pub fn put<T: Row>(&mut self, key: &[u8], row: &T) {
         let value = encoding::encode_versioned(crate::changes::VERSION, row, T::CAPACITY);
         self.changed.insert((T::TABLE, key.to_vec()), Some(value));

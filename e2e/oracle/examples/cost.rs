@@ -1,6 +1,12 @@
 //! What encryption costs, here and in vodozemac: `cargo xtask bench e2e`, natively and as wasm in Node. One thread,
 //! messages of 1 KiB.
 
+#[path = "cost/machine.rs"]
+mod machine;
+#[path = "../../tests/machine/world.rs"]
+#[expect(dead_code, reason = "of the people of the tests, a part is wanted here")]
+mod world;
+
 use std::time::Instant;
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -114,6 +120,7 @@ fn main() -> Result<(), Error> {
     println!("{:<32} {:>9} bytes", "session, stored", two.to_bytes().len());
     println!("{:<32} {:>9} bytes", "chain, stored", held.to_bytes()?.len());
     distribute(&alice, rng)?;
+    machine::run();
     vodozemac();
     Ok(())
 }

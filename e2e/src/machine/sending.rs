@@ -8,6 +8,8 @@
 //!
 //! The first event for new readers comes after one that tells their list, and removals that concern them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -91,6 +93,7 @@ impl Work<'_> {
         if let Some(chain) = chain {
             let row = OwnChainRow { chain, settings: room.settings };
             self.tx.put(room_id.as_bytes(), &row);
+            self.last_chain = self.tx.bytes::<OwnChainRow>(room_id.as_bytes()).zip(Some(row));
         }
         let audience = to_base64(&recipients.audience);
         Ok(Sealed { events, left_out: recipients.left_out, not_reached, audience })
@@ -104,15 +107,15 @@ impl Work<'_> {
         recipients: &Recipients,
         not_reached: &mut Vec<(String, String)>,
     ) -> Result<OwnChain, Error> {
-        let present = self.tx.get::<OwnChainRow>(room_id.as_bytes())?;
+        let present = self.own_chain(room_id)?;
+        let readers: BTreeSet<Bytes32> =
+            recipients.readers.iter().map(|reader| reader.ed25519).collect();
         let mut kept = None;
         if let Some(row) =
             present.filter(|row| row.settings == room.settings && !row.chain.is_spent(self.now))
         {
             let given = self.tx.get::<Given>(&row.chain.id().0)?.unwrap_or_default();
-            let reads =
-                |to: &GivenTo| recipients.readers.iter().any(|reader| reader.ed25519 == to.ed25519);
-            if given.to.iter().all(reads) {
+            if given.to.iter().all(|to| readers.contains(&to.ed25519)) {
                 kept = Some((row.chain, given));
             }
         }
@@ -133,10 +136,10 @@ impl Work<'_> {
         let iteration = distribution.iteration();
         let inside = Inside::Distribution(Box::new(distribution));
         let before = given.to.len();
+        let have: BTreeSet<Bytes32> = given.to.iter().map(|to| to.ed25519).collect();
         for reader in &recipients.readers {
             let (user_id, device_id) = (&reader.user_id, &reader.device_id);
-            let has = given.to.iter().take(before).any(|to| to.ed25519 == reader.ed25519);
-            if has {
+            if have.contains(&reader.ed25519) {
                 continue;
             }
             given.to.push(GivenTo {
@@ -157,6 +160,16 @@ impl Work<'_> {
             self.tx.put(&chain.id().0, &given);
         }
         Ok(chain)
+    }
+
+    /// The chain of a room: the one that was last written with as it still is in memory, for its signing key is dear
+    /// to make from its seed.
+    fn own_chain(&mut self, room_id: &str) -> Result<Option<OwnChainRow>, Error> {
+        let stored = self.tx.bytes::<OwnChainRow>(room_id.as_bytes());
+        match (self.last_chain.take(), stored) {
+            (Some((bytes, row)), Some(stored)) if bytes == stored => Ok(Some(row)),
+            _ => self.tx.get(room_id.as_bytes()),
+        }
     }
 
     fn seal_group(

@@ -2,12 +2,22 @@
 
 use rand_core::CryptoRng;
 
-use super::{Machine, Synced, letters::Letter, rows::Account, verification::Flows};
+use zeroize::Zeroizing;
+
+use super::{
+    Machine, Synced,
+    letters::Letter,
+    rows::{Account, OwnChainRow},
+    verification::Flows,
+};
 use crate::{
     Error,
     changes::Changes,
     store::{Store, Transaction},
 };
+
+/// The chain that was last written with, and the bytes of its row: it is that row's as long as they are.
+pub(crate) type LastChain = Option<(Zeroizing<Vec<u8>>, OwnChainRow)>;
 
 /// An operation while it works.
 pub(crate) struct Work<'a> {
@@ -17,6 +27,7 @@ pub(crate) struct Work<'a> {
     pub letters: Vec<Letter>,
     pub synced: Synced,
     pub flows: Flows,
+    pub last_chain: LastChain,
     pub can_scan: bool,
     pub now: i64,
     pub rng: &'a mut dyn CryptoRng,
@@ -34,6 +45,10 @@ pub struct Now<'a> {
 pub type Step<T> = Result<(T, Changes), Error>;
 
 impl<S: Store> Machine<S> {
+    pub(super) fn with(store: S, account: Account) -> Self {
+        Self { store, account, flows: Flows::default(), last_chain: None, can_scan: false }
+    }
+
     /// Runs an operation. On an error nothing changed.
     pub(super) fn work<T>(
         &mut self,
@@ -47,14 +62,16 @@ impl<S: Store> Machine<S> {
             letters: Vec::new(),
             synced: Synced::default(),
             flows: self.flows.clone(),
+            last_chain: self.last_chain.take(),
             can_scan: self.can_scan,
             now: now.time,
             rng: now.rng,
         };
         let result = operation(&mut work)?;
+        let last_chain = work.last_chain.take();
         let (account, flows, changes) = work.finish()?;
         self.store.apply(&changes);
-        (self.account, self.flows) = (account, flows);
+        (self.account, self.flows, self.last_chain) = (account, flows, last_chain);
         Ok((result, changes))
     }
 }

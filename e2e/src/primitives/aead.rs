@@ -13,9 +13,9 @@ use aes_gcm::{
     aead::{AeadInOut as _, Nonce, Tag},
 };
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use super::{
-    Secret,
     kdf::{Label, derive},
     part,
 };
@@ -78,7 +78,7 @@ struct Keys {
 impl Keys {
     fn derive(label: Label, secret: &[&[u8]]) -> Self {
         let bytes = derive::<76>(&[0; 32], secret, label, &[]);
-        let key = Secret::part_of::<0, 76>(&bytes);
+        let key = Zeroizing::new(part::<0, 32, 76>(&bytes));
         Self {
             cipher: Aes256Gcm::new(&(*key).into()),
             nonce: part::<32, 12, 76>(&bytes).into(),

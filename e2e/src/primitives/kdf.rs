@@ -32,14 +32,26 @@ pub fn labelled(label: Label, fields: &[&[u8]]) -> Vec<u8> {
 
 /// HMAC-SHA-256 of one byte: a step of a chain of keys.
 pub fn step(key: &Secret, which: u8) -> Secret {
-    Secret::new(mac(&**key, &[which]))
+    Secret::new(finished(keyed(&**key), &[which]))
+}
+
+/// The steps of 1 and of 2: a message's key, and the chain's next.
+pub fn steps(key: &Secret) -> (Secret, Secret) {
+    let mac = keyed(&**key);
+    (Secret::new(finished(mac.clone(), &[1])), Secret::new(finished(mac, &[2])))
 }
 
 /// HMAC-SHA-256.
 pub fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    finished(keyed(key), message)
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
     // A key of any length is a key of HMAC.
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
+    Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))
+}
+
+fn finished(mut mac: Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
     mac.update(message);
     mac.finalize().into_bytes().into()
 }
@@ -74,6 +86,14 @@ fn for_each_part(label: Label, fields: &[&[u8]], mut part: impl FnMut(&[u8])) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_steps_are_those_of_one_each() {
+        let key = Secret::new([7; 32]);
+        let (message, next) = steps(&key);
+        assert!(message == step(&key, 1) && next == step(&key, 2) && message != next);
+        assert_eq!(*message, mac(&[7; 32], &[1]));
+    }
 
     #[test]
     fn fields_do_not_run_into_each_other() {

@@ -31,10 +31,9 @@ impl SkippedKeys {
         self.0.iter().find(of).map(|kept| &kept.key)
     }
 
-    /// Without the key of a message that was read.
-    pub fn without(mut self, chain: &x25519::PublicKey, number: u32) -> Self {
+    /// Forgets the key of a message that was read.
+    pub fn remove(&mut self, chain: &x25519::PublicKey, number: u32) {
         self.0.retain(|kept| kept.number != number || kept.chain != *chain);
-        self
     }
 
     /// With the key of a message that was passed over at `at`.

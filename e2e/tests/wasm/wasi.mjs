@@ -57,7 +57,7 @@ export async function run(module, args, print) {
       }
       const lines = line.split("\n");
       line = lines.pop();
-      lines.forEach(print);
+      lines.forEach((line) => print(line));
       view().setUint32(written, length, true);
       return 0;
     },
