@@ -1,32 +1,56 @@
 import { expect, test } from "vitest";
 
 import type { Message } from "../../matrix/room/messages";
-import { compose } from "./compose";
+import { compose as composed, type About, type Named } from "./compose";
 
-const message = { id: "$1" } as Message;
+const message = { id: "$1", sender: "@lena:a", content: { "m.mentions": { user_ids: ["@lena:a"] } } } as unknown as Message;
+const people: Named[] = [
+  { userId: "@lena:a", name: "Lena" },
+  { userId: "@lv:b", name: "Lena Vogt" },
+  { userId: "@me:a", name: "Me" },
+];
+const compose = (words: string, about?: About, more = {}) =>
+  composed({ kind: "say", words, ...more }, about, people, "@me:a");
 
 test("plain words stay plain; markup is formatted, and what looks like HTML is text", async () => {
-  expect(await compose("Good morning: 2 < 3", undefined)).toEqual({ msgtype: "m.text", body: "Good morning: 2 < 3" });
-  expect(await compose("**now** <b>x</b>", undefined)).toMatchObject({
+  const plain = { msgtype: "m.text", body: "Good morning: 2 < 3", "m.mentions": {} };
+  expect(await compose("Good morning: 2 < 3")).toEqual(plain);
+  expect(await compose("**now** <b>x</b>")).toMatchObject({
     body: "**now** <b>x</b>",
     formatted_body: "<p><strong>now</strong> &lt;b&gt;x&lt;/b&gt;</p>",
   });
+  expect(await compose("**now**", undefined, { isPlain: true })).not.toHaveProperty("formatted_body");
+  expect(await compose("the butler", undefined, { isSpoiler: true })).toMatchObject({
+    formatted_body: "<span data-mx-spoiler>the butler</span>",
+  });
 });
 
-test("replies and edits name what they are about", async () => {
+test("replies and edits name what they are about; a reply in a thread stays there", async () => {
   expect(await compose("yes", { kind: "reply", message })).toMatchObject({
     "m.relates_to": { "m.in_reply_to": { event_id: "$1" } },
+    "m.mentions": { user_ids: ["@lena:a"] },
+  });
+  expect(await compose("yes", { kind: "reply", message: { ...message, threadRoot: "$0" } })).toMatchObject({
+    "m.relates_to": { rel_type: "m.thread", event_id: "$0", "m.in_reply_to": { event_id: "$1" }, is_falling_back: false },
   });
   expect(await compose("better", { kind: "edit", message })).toEqual({
     msgtype: "m.text",
     body: "* better",
-    "m.new_content": { msgtype: "m.text", body: "better" },
+    "m.mentions": {},
+    "m.new_content": { msgtype: "m.text", body: "better", "m.mentions": {} },
     "m.relates_to": { rel_type: "m.replace", event_id: "$1" },
   });
 });
 
-test("who is named by address is mentioned", async () => {
-  expect(await compose("ask @lena:garden.example", undefined)).toMatchObject({
-    "m.mentions": { user_ids: ["@lena:garden.example"] },
+test("who is named is mentioned and linked; who was mentioned before is not told again by an edit", async () => {
+  expect(await compose("ask @jonas:garden.example")).toMatchObject({
+    "m.mentions": { user_ids: ["@jonas:garden.example"] },
+  });
+  const named = await compose("ask @Lena Vogt and @room");
+  expect(named["m.mentions"]).toEqual({ user_ids: ["@lv:b"], room: true });
+  expect(named["formatted_body"]).toBe('ask <a href="https://matrix.to/#/%40lv%3Ab">Lena Vogt</a> and @room');
+  expect(await compose("ask @Lena", { kind: "edit", message })).toMatchObject({
+    "m.mentions": {},
+    "m.new_content": { "m.mentions": { user_ids: ["@lena:a"] } },
   });
 });

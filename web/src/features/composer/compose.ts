@@ -1,49 +1,101 @@
 // Words on their way into an event.
 
-import type { JsonObject } from "../../matrix/json";
+import { object, strings, type JsonObject } from "../../matrix/json";
 import type { Message } from "../../matrix/room/messages";
+import type { Parsed } from "./commands";
 
 /** What the words are about. */
 export type About =
   | { kind: "reply"; message: Message }
   | { kind: "edit"; message: Message };
 
-const MARKUP = /[*_`~#>[\]|\\]|^\s*(\d+[.)]|[-+])\s|\n\s*\n/m;
-
-/** The content of a message. Formatted only where there is something to format. */
-export async function compose(written: string, about: About | undefined): Promise<JsonObject> {
-  const isEmote = written.startsWith("/me ");
-  const body = isEmote ? written.slice(4) : written;
-  const content: JsonObject = { msgtype: isEmote ? "m.emote" : "m.text", body };
-  if (MARKUP.test(body)) {
-    const formatted = await toHtml(body);
-    // Words alone in a paragraph are said better as plain text.
-    if (formatted !== undefined) {
-      content["format"] = "org.matrix.custom.html";
-      content["formatted_body"] = formatted;
-    }
-  }
-  const mentions = [...body.matchAll(/@[a-z0-9._=/+-]+:[a-z0-9.-]+(:\d+)?/gi)].map(([id]) => id);
-  if (mentions.length > 0) content["m.mentions"] = { user_ids: [...new Set(mentions)] };
-  if (about?.kind === "reply") {
-    content["m.relates_to"] = { "m.in_reply_to": { event_id: about.message.id } };
-  }
-  if (about?.kind === "edit") {
-    return {
-      ...content,
-      body: `* ${body}`,
-      "m.new_content": content,
-      "m.relates_to": { rel_type: "m.replace", event_id: about.message.id },
-    };
-  }
-  return content;
+/** Who may be meant by `@` and a name. */
+export interface Named {
+  userId: string;
+  name: string;
 }
 
-async function toHtml(body: string): Promise<string | undefined> {
-  const { marked } = await import("marked");
-  const html = (await marked.parse(escaped(body), { gfm: true, breaks: true })).trim();
-  const plain = `<p>${escaped(body)}</p>`;
+const MARKUP = /[*_`~#>[\]|\\]|^\s*(\d+[.)]|[-+])\s|\n\s*\n/m;
+const USER_ID = /@[a-z0-9._=/+-]+:[a-z0-9.-]+(:\d+)?/gi;
+const FORMAT = { format: "org.matrix.custom.html" };
+
+/** The content of a message. Formatted only where there is something to format. */
+export async function compose(
+  said: Extract<Parsed, { kind: "say" }>,
+  about: About | undefined,
+  people: readonly Named[],
+  me: string,
+): Promise<JsonObject> {
+  const { words: body, isPlain, isEmote, isSpoiler } = said;
+  const content: JsonObject = { msgtype: isEmote ? "m.emote" : "m.text", body };
+  const named = namedIn(body, people);
+  if (!isPlain) {
+    const formatted = await toHtml(body, named);
+    if (isSpoiler) Object.assign(content, FORMAT, { formatted_body: spoiler(formatted ?? escaped(body)) });
+    else if (formatted !== undefined) Object.assign(content, FORMAT, { formatted_body: formatted });
+  }
+  const mentioned = [...body.matchAll(USER_ID)].map(([id]) => id).concat(named.map(({ userId }) => userId));
+  if (about?.kind === "reply") mentioned.push(about.message.sender);
+  const ids = [...new Set(mentioned)].filter((id) => id !== me);
+  const isToAll = /(^|\s)@room\b/.test(body);
+  const mentions = { ...(ids.length > 0 && { user_ids: ids }), ...(isToAll && { room: true }) };
+  content["m.mentions"] = mentions;
+  if (about?.kind === "reply") content["m.relates_to"] = replyRelation(about.message);
+  return about?.kind === "edit" ? edit(content, about.message) : content;
+}
+
+/** Who is named, the longest names first: a name may begin another. */
+function namedIn(body: string, people: readonly Named[]): Named[] {
+  if (!body.includes("@")) return [];
+  let rest = body;
+  return people.toSorted((a, b) => b.name.length - a.name.length).filter(({ name }) => {
+    if (!name || !rest.includes(`@${name}`)) return false;
+    rest = rest.replaceAll(`@${name}`, "");
+    return true;
+  });
+}
+
+/** A reply in a thread stays in it. */
+function replyRelation(message: Message): JsonObject {
+  const inReplyTo = { "m.in_reply_to": { event_id: message.id } };
+  if (message.threadRoot === undefined) return inReplyTo;
+  return { ...inReplyTo, rel_type: "m.thread", event_id: message.threadRoot, is_falling_back: false };
+}
+
+/** Those who were mentioned before are not told again. */
+function edit(content: JsonObject, message: Message): JsonObject {
+  const before = strings(object(message.content["m.mentions"])?.["user_ids"]);
+  const after = strings(object(content["m.mentions"])?.["user_ids"]);
+  const fresh = after.filter((id) => !before.includes(id));
+  return {
+    ...content,
+    body: `* ${String(content["body"])}`,
+    "m.mentions": fresh.length > 0 ? { user_ids: fresh } : {},
+    "m.new_content": content,
+    "m.relates_to": { rel_type: "m.replace", event_id: message.id },
+  };
+}
+
+/** `undefined`: plain text says the same. */
+async function toHtml(body: string, named: readonly Named[]): Promise<string | undefined> {
+  const isMarked = MARKUP.test(body);
+  const plain = escaped(body);
+  let html = plain;
+  if (isMarked) {
+    const { marked } = await import("marked");
+    html = (await marked.parse(plain, { gfm: true, breaks: true })).trim();
+    // Words alone in a paragraph are said better as plain text.
+    if (html === `<p>${plain}</p>`) html = plain;
+  }
+  for (const { userId, name } of named) {
+    const link = `<a href="https://matrix.to/#/${encodeURIComponent(userId)}">${escaped(name)}</a>`;
+    html = html.replaceAll(`@${escaped(name)}`, () => link);
+  }
   return html === plain ? undefined : html;
+}
+
+function spoiler(html: string): string {
+  return `<span data-mx-spoiler>${html.replace(/^<p>([\s\S]*)<\/p>$/, (whole, inner: string) => (inner.includes("<p>") ? whole : inner))}</span>`;
 }
 
 /** Markup that somebody typed is text. A `>` stays: it begins a quotation. */

@@ -34,6 +34,8 @@ export interface Message {
   isEdited: boolean;
   isRedacted: boolean;
   replyTo: string | undefined;
+  /** The message that began the thread in which this was said. */
+  threadRoot: string | undefined;
   reactions: Reaction[];
 }
 
