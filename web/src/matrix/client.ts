@@ -18,6 +18,7 @@ import type { Gap } from "./room/timeline";
 import { Held, SendQueue, type Pending } from "./send/queue";
 import type { Session } from "./session";
 import type { DataStore } from "./store/data";
+import { Drafts } from "./store/drafts";
 import { SyncEngine } from "./sync/engine";
 import { SlidingSync, speaksSliding } from "./sync/sliding";
 import type { RoomUpdate, SyncSource, SyncUpdate } from "./sync/update";
@@ -43,6 +44,7 @@ export class Client {
   readonly crypto: Crypto;
   readonly extra: Extra;
   readonly queue: SendQueue;
+  readonly drafts: Drafts;
   readonly rooms = new Map<string, Room>();
   accountData = new Map<string, JsonObject>();
 
@@ -61,6 +63,7 @@ export class Client {
     this.session = session;
     this.api = new Api(http, session.userId);
     this.#store = store;
+    this.drafts = new Drafts(store);
     this.crypto = new Crypto(this.api, session, workers.machine, tabs);
     this.extra = new Extra(workers.extra);
     this.#tabs = tabs;
@@ -96,6 +99,7 @@ export class Client {
     if (!isGuest) this.#serve();
     for (const room of await this.#store.rooms()) this.rooms.set(room.id, room);
     this.accountData = await this.#store.accountData();
+    await this.drafts.restore();
     this.changed.emit(new Set());
     this.loadCrypto();
     if (!isGuest) await this.queue.restore();

@@ -31,8 +31,9 @@ export function found(among: readonly Emoji[], term: string, most: number): Emoj
     if (names.some((name) => name.includes(wanted)) || description.includes(wanted)) return 2;
     return 3;
   };
-  const ranks = Map.groupBy(among, rank);
-  return [0, 1, 2].flatMap((place) => ranks.get(place) ?? []).slice(0, most);
+  const ranks: Emoji[][] = [[], [], [], []];
+  for (const one of among) ranks[rank(one)]?.push(one);
+  return ranks.slice(0, 3).flat().slice(0, most);
 }
 
 /** Those that were used last on this device, newest first. */

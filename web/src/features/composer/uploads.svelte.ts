@@ -3,6 +3,7 @@
 import { MatrixError } from "../../matrix/api/error";
 import type { Client } from "../../matrix/client";
 import { uploadFile } from "../../matrix/files";
+import { withoutTraces } from "../../matrix/picture";
 import type { Room } from "../../matrix/room/room";
 import { t } from "../../ui/words.svelte";
 
@@ -34,7 +35,8 @@ export class Uploads {
     return this.all.filter((upload) => upload.roomId === roomId);
   }
 
-  async add(room: Room, file: File): Promise<void> {
+  async add(room: Room, chosen: File): Promise<void> {
+    const file = await withoutPlace(chosen);
     const upload = new Upload(room.id, file, room.sealing === "ours");
     this.all = [...this.all, upload];
     await this.#send(upload);
@@ -66,6 +68,13 @@ export class Uploads {
       upload.error = isLarge ? t.fileTooLarge : t.uploadFailed;
     }
   }
+}
+
+/** A picture without where it was taken; other files are sent as they are. */
+async function withoutPlace(file: File): Promise<File> {
+  if (!file.type.startsWith("image/")) return file;
+  const bytes = withoutTraces(new Uint8Array(await file.arrayBuffer()));
+  return new File([bytes.slice()], file.name, { type: file.type });
 }
 
 /** So that the place of a picture is known before it is there. */

@@ -87,6 +87,6 @@ function shownEcho(echo: Echo, me: string): Message | undefined {
     ...{ kind: "message", id, sender: me, ts, type, content, opened: undefined },
     event: { event_id: id, type, sender: me, origin_server_ts: ts, content },
     ...{ seal: "none", isEdited: false, isRedacted: false, reactions: [] },
-    replyTo: replyTo(content),
+    ...{ replyTo: replyTo(content), threadRoot: undefined },
   };
 }

@@ -118,8 +118,14 @@ function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | un
     ...{ kind: "message", id, event, sender, ts, type, content, seal, opened, isRedacted },
     isEdited: false,
     replyTo: isRedacted ? undefined : replyTo(content),
+    threadRoot: threadOf(content),
     reactions: [],
   };
+}
+
+function threadOf(content: JsonObject): string | undefined {
+  const relation = relationOf(content);
+  return relation?.type === "m.thread" ? relation.eventId : undefined;
 }
 
 /** Its relation is not the one that its author meant. */

@@ -82,6 +82,16 @@ export class DataStore {
     await this.#database.put("meta", value, key);
   }
 
+  /** As `meta`, of what somebody wrote. */
+  async sealedMeta<T>(key: string): Promise<T | undefined> {
+    const sealed = await this.meta(key);
+    return sealed instanceof Uint8Array ? this.#vault.openJson<T>(`meta ${key}`, sealed) : undefined;
+  }
+
+  async setSealedMeta(key: string, value: unknown): Promise<void> {
+    await this.setMeta(key, await this.#vault.sealJson(`meta ${key}`, value));
+  }
+
   /** Writes what a sync changed, whole or not at all. */
   async write(rooms: Room[], accountData: [string, JsonObject][]): Promise<void> {
     const snapshots = await Promise.all(rooms.map((room) => this.#snapshot(room)));

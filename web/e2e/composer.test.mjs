@@ -1,0 +1,106 @@
+// Writing: names and emoji are completed, commands done, drafts kept; a picture goes without where it was taken.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { foundAt } from "./support/scan.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, jonas;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("composer");
+  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  await lena.startRoom("Garden house");
+  await lena.invite(jonas);
+  await jonas.accept(/Garden house/);
+  await lena.page.getByText("jonas came in.").waitFor();
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+test("a name is completed, and who is named is told so; an emoji is completed by its short name", async () => {
+  const field = lena.field();
+  await field.pressSequentially("ask @jo");
+  await lena.page.getByRole("option", { name: /jonas/ }).waitFor();
+  await assertAccessible(lena.page, "completion");
+  await field.press("Tab");
+  await field.pressSequentially(":tad");
+  await lena.page.getByRole("option", { name: "tada" }).first().waitFor();
+  await field.press("Enter");
+  assert.equal(await field.inputValue(), "ask @jonas 🎉 ");
+  await field.press("Enter");
+  await jonas.page.getByRole("article").getByRole("link", { name: "jonas" }).waitFor();
+});
+
+test("the picker puts an emoji where the caret is", async () => {
+  await lena.field().fill("good  day");
+  await lena.field().evaluate((node) => node.setSelectionRange(5, 5));
+  await lena.page.getByRole("button", { name: "Emoji", exact: true }).click();
+  await lena.page.getByRole("dialog", { name: "Emoji" }).getByLabel("Search").fill("sunny");
+  await lena.page.getByRole("button", { name: "sun", exact: true }).waitFor();
+  await assertAccessible(lena.page, "emoji");
+  await lena.page.keyboard.press("Enter");
+  assert.match(await lena.field().inputValue(), /^good \p{Emoji}\S* day$/u);
+});
+
+test("a draft is there after a reload, and nowhere in clear on the disk of the browser", async () => {
+  await lena.field().fill("a draft about the gutters");
+  // It is kept when the page is left.
+  await lena.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await lena.page.waitForFunction(async () => {
+    const name = (await indexedDB.databases()).find(({ name }) => name.startsWith("sealpost data")).name;
+    const database = await new Promise((done) => (indexedDB.open(name).onsuccess = ({ target }) => done(target.result)));
+    const kept = await new Promise((done) => {
+      database.transaction("meta").objectStore("meta").get("drafts").onsuccess = ({ target }) => done(target.result);
+    });
+    database.close();
+    return kept instanceof Uint8Array && !new TextDecoder().decode(kept).includes("gutters");
+  });
+  await lena.page.reload();
+  await lena.field().waitFor();
+  assert.equal(await lena.field().inputValue(), "a draft about the gutters");
+  await lena.field().fill("");
+});
+
+test("a command is done, not said; one that is not known is neither", async () => {
+  await lena.say("/topic Roof and gutters");
+  await lena.page.getByText("changed the topic").waitFor();
+  await lena.say("/dance");
+  await lena.page.getByRole("alert").getByText("There is no command /dance").waitFor();
+  await assertAccessible(lena.page, "a command that is not known");
+  await lena.say("/spoiler the butler");
+  await jonas.page.locator("[data-mx-spoiler]").waitFor();
+});
+
+test("the last own message is edited with the arrow up", async () => {
+  await lena.sends("gutters come on Tuesday");
+  await lena.field().press("ArrowUp");
+  await lena.say("gutters come on Thursday");
+  await jonas.page.getByRole("article").filter({ hasText: "gutters come on Thursday" }).getByText("(edited)").waitFor();
+});
+
+test("a picture loses where it was taken before it leaves", async () => {
+  await lena.startRoom("Market square", "", { isSealed: false });
+  const place = "GPS 52.5200 N 13.4050 E";
+  const encoded = await lena.page.evaluate(() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
+    canvas.getContext("2d").fillRect(0, 0, 20, 30);
+    return canvas.toDataURL("image/jpeg").split(",")[1];
+  });
+  const bytes = Buffer.from(encoded, "base64");
+  const comment = Buffer.concat([Buffer.from([0xff, 0xfe, 0, place.length + 2]), Buffer.from(place)]);
+  const path = join(server.folder, "..", "roof.jpg");
+  writeFileSync(path, Buffer.concat([bytes.subarray(0, 2), comment, bytes.subarray(2)]));
+  await lena.page.locator("input[type=file]").setInputFiles(path);
+  await lena.page.getByRole("article").getByRole("img", { name: "roof.jpg" }).waitFor();
+  assert.deepEqual(foundAt([place], server), []);
+  assert.ok(server.proxy.traffic.includes(bytes.subarray(-60)));
+});
