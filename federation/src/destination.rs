@@ -10,7 +10,8 @@
 //!
 //! - In the first ten minutes of an outage the server is tried at least every five seconds, counted from
 //!   the start of each attempt; after that with exponential back-off, up to an hour.
-//! - Any sign of life from the server ends the wait at once.
+//! - Any sign of life from the server ends the wait at once. Of a server that did answer, with an error, it tells
+//!   nothing new: the wait is then [`SHORT_PAUSE_MS`] from the start of the last attempt.
 //! - After a short outage everything is sent, in order. After a long one (over an hour, or with more events
 //!   waiting than [`MAX_QUEUED_EVENTS`]) only the latest event of each room is: the server can fetch the
 //!   rest. What is not an event is sent as long as it is of worth, which is for whoever keeps it to say.
@@ -35,6 +36,15 @@ pub enum Next {
     Sleep(i64),
     /// Nothing to do until something is queued or the attempt in flight ends.
     Idle,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The server was not reached, or did not answer.
+    Silent,
+    /// The server answered with an error.
+    Answered,
 }
 
 /// Which of the waiting events to send.
@@ -63,6 +73,8 @@ pub struct Destination {
     heard_in_flight: bool,
     outage: Option<Outage>,
     retry_at: i64,
+    /// When the last attempt began, if the server answered it with an error.
+    answered: Option<i64>,
     /// The server came back after a long outage and the backlog is not sent yet.
     catching_up: bool,
 }
@@ -99,17 +111,19 @@ impl Destination {
     pub fn succeeded(&mut self, more: bool) {
         self.in_flight_since = None;
         self.outage = None;
+        self.answered = None;
         self.queued = more;
         self.catching_up &= more;
     }
 
     /// The attempt failed at `now`. `jitter`, from 0 to 1, spreads the long pauses of many servers.
-    pub fn failed(&mut self, now: i64, jitter: f64) {
+    pub fn failed(&mut self, now: i64, failure: Failure, jitter: f64) {
         let started = self.in_flight_since.take().unwrap_or(now);
+        self.answered = (failure == Failure::Answered).then_some(started);
         let outage = self.outage.get_or_insert(Outage { since: started, failures: 0 });
         outage.failures = outage.failures.saturating_add(1);
         let lasted = now.saturating_sub(outage.since);
-        self.retry_at = if self.heard_in_flight {
+        self.retry_at = if self.heard_in_flight && self.answered.is_none() {
             now
         } else if lasted < PATIENT_MS {
             let pause = 500_i64.checked_shl(outage.failures.min(16)).unwrap_or(SHORT_PAUSE_MS);
@@ -124,9 +138,11 @@ impl Destination {
         self.heard_in_flight = false;
     }
 
-    /// The server sent us something or answered something else: try again at once.
+    /// The server sent us something or answered something else: try again at once, unless it was there all the
+    /// time.
     pub fn heard_from(&mut self) {
-        self.retry_at = 0;
+        let soonest = self.answered.map_or(0, |started| started.saturating_add(SHORT_PAUSE_MS));
+        self.retry_at = self.retry_at.min(soonest);
         self.heard_in_flight = self.in_flight_since.is_some();
     }
 
@@ -154,7 +170,7 @@ mod tests {
     fn fail(destination: &mut Destination, now: i64) {
         assert_eq!(destination.next(now), Next::Send);
         destination.started(now);
-        destination.failed(now, 0.0);
+        destination.failed(now, Failure::Silent, 0.0);
     }
 
     #[test]
@@ -191,7 +207,7 @@ mod tests {
         let mut destination = Destination::default();
         destination.queued();
         destination.started(0);
-        destination.failed(6_000, 0.0);
+        destination.failed(6_000, Failure::Silent, 0.0);
         assert_eq!(destination.next(6_000), Next::Send);
     }
 
@@ -229,8 +245,30 @@ mod tests {
         destination.queued();
         destination.started(0);
         destination.heard_from();
-        destination.failed(100, 0.0);
+        destination.failed(100, Failure::Silent, 0.0);
         assert_eq!(destination.next(100), Next::Send);
+    }
+
+    #[test]
+    fn a_server_that_answers_with_errors_is_left_alone_although_it_is_heard_from() {
+        let mut destination = Destination::default();
+        destination.queued();
+        let mut now = 0;
+        for _ in 0..10_000 {
+            destination.started(now);
+            destination.heard_from();
+            destination.failed(now + 20, Failure::Answered, 0.0);
+            destination.heard_from();
+            let Next::Sleep(until) = destination.next(now + 20) else { panic!("no pause") };
+            let pause = until - now;
+            assert!((1_000..=SHORT_PAUSE_MS).contains(&pause), "{pause} at {now}");
+            now = until;
+        }
+        // Then it can't be reached, and is heard from again.
+        destination.started(now);
+        destination.failed(now, Failure::Silent, 0.0);
+        destination.heard_from();
+        assert_eq!(destination.next(now), Next::Send);
     }
 
     #[test]

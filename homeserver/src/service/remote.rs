@@ -12,6 +12,7 @@
 
 mod acl;
 mod backfill;
+mod beside_join;
 mod device_lists;
 mod device_updates;
 mod devices;
@@ -96,6 +97,8 @@ pub struct Remote {
     early_receipts: EarlyReceipts,
     /// One join of this server to a room at a time.
     joining: Locks<ruma::OwnedRoomId>,
+    /// Places for events of rooms that are being entered.
+    waiting_for_joins: Arc<Semaphore>,
     spaces: Spaces,
     /// The history of a room is fetched once at a time.
     backfilling: Locks<RoomNid>,
@@ -145,6 +148,7 @@ impl Remote {
             pending: Arc::default(),
             early_receipts: EarlyReceipts::default(),
             joining: Locks::default(),
+            waiting_for_joins: Arc::new(Semaphore::new(transaction::WAITING_FOR_JOINS_MAX)),
             spaces: Spaces::default(),
             backfilling: Locks::default(),
             backfill_failed: Cache::new(1_000),

@@ -29,7 +29,7 @@ use ruma::{OwnedEventId, OwnedRoomAliasId, events::room::policy::RoomPolicyEvent
 
 pub use self::{
     context::Context,
-    out_of_band::OutOfBand,
+    out_of_band::{OutOfBand, is_out_of_band},
     prepare::{Before, LocalEvent, RemoteEvent},
 };
 use self::{

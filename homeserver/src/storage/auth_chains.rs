@@ -98,6 +98,12 @@ pub fn place(conn: &mut Conn, nids: &Nids, room: RoomNid, event: EventNid) -> Re
     Ok(())
 }
 
+/// Whether an event has its place: a state event that was kept with what authorises it.
+pub fn is_placed(conn: &mut Conn, event: EventNid) -> Result<bool> {
+    let placed = event_chains::table.find(event);
+    Ok(diesel::select(diesel::dsl::exists(placed)).get_result(conn)?)
+}
+
 /// What state resolution of forks has to look at.
 ///
 /// `forks` has for each fork its events of the state keys on which the forks differ; `shared` gives the event

@@ -254,12 +254,17 @@ pub fn delete_forward_extremity(conn: &mut Conn, room: RoomNid, event: EventNid)
     Ok(())
 }
 
+/// Notes that an event names a prev_event that has no place here. Where an earlier event named it already, the gap is
+/// before that one: what is missing goes there.
 pub fn insert_backward_extremity(
     conn: &mut Conn,
     room: RoomNid,
     event: EventNid,
     prev: &EventId,
 ) -> Result<()> {
+    if is_followed(conn, room, prev)? {
+        return Ok(());
+    }
     diesel::insert_into(backward_extremities::table)
         .values((
             backward_extremities::room_nid.eq(room),
@@ -292,6 +297,19 @@ pub fn gaps(conn: &mut Conn, room: RoomNid) -> Result<Vec<Position>> {
         .order(events::position.desc())
         .limit(GAPS_MAX)
         .load(conn)?)
+}
+
+/// The depth of the first event that this server has of a room, where something is missing before it.
+pub fn depth_of_beginning(conn: &mut Conn, room: RoomNid) -> Result<Option<i64>> {
+    let everything = (Position(i64::MIN), Position(i64::MAX));
+    let first = timeline(conn, room, everything, Direction::Forward, 1)?;
+    let Some(&(first, _)) = first.first() else { return Ok(None) };
+    Ok(backward_extremities::table
+        .inner_join(events::table.on(events::event_nid.eq(backward_extremities::event_nid)))
+        .filter(backward_extremities::event_nid.eq(first))
+        .select(events::depth)
+        .first(conn)
+        .optional()?)
 }
 
 /// The prev_events without a place here of the event at `position`.

@@ -16,7 +16,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use ruma::{OwnedServerName, ServerName};
-use sealpost_federation::destination::{Destination, Next, PATIENT_MS};
+use sealpost_federation::{
+    Error as FederationError,
+    destination::{Destination, Failure, Next, PATIENT_MS},
+};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -195,7 +198,11 @@ impl FederationSender {
                     let fleeting = std::mem::take(&mut transaction.fleeting);
                     self.remote.others().give_back(destination, fleeting);
                 }
-                state.failed(now, rand::random());
+                let failure = match error {
+                    FederationError::Status { .. } => Failure::Answered,
+                    _ => Failure::Silent,
+                };
+                state.failed(now, failure, rand::random());
                 let Some(outage) = state.outage() else { return Ok(()) };
                 self.remote.not_sent(destination, outage).await?;
                 if error.is_refusal() {

@@ -9,6 +9,7 @@ mod entering;
 mod ephemeral;
 mod history;
 mod invites;
+mod joining;
 mod keys;
 mod large_join;
 mod malice;

@@ -33,6 +33,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    sync::Notify,
     task::AbortHandle,
 };
 use tokio_rustls::TlsAcceptor;
@@ -52,6 +53,8 @@ pub enum Reply {
     Slow,
     /// A body without end, as fast as it is taken.
     Endless,
+    /// Another, when told so.
+    Held(Arc<Notify>, Box<Reply>),
 }
 
 type Handler = Box<dyn Fn(&Asked) -> Option<Reply> + Send + Sync>;
@@ -376,7 +379,13 @@ impl Front {
             self.seen.lock().push(asked.path.clone());
             let scripted = self.script.0.lock().as_ref().and_then(|handler| handler(&asked));
             let none = json!({ "errcode": "M_UNRECOGNIZED", "error": "?" });
-            scripted.unwrap_or(Reply::Json(404, none))
+            match scripted.unwrap_or(Reply::Json(404, none)) {
+                Reply::Held(told, reply) => {
+                    told.notified().await;
+                    *reply
+                }
+                reply => reply,
+            }
         };
         let head = "content-type: application/json\r\nconnection: close\r\n";
         match reply {
@@ -388,6 +397,7 @@ impl Front {
                 stream.write_all(answer.as_bytes()).await?;
                 stream.shutdown().await
             }
+            Reply::Held(..) => Ok(()),
             Reply::Slow => {
                 stream.write_all(format!("HTTP/1.1 200 -\r\n{head}\r\n").as_bytes()).await?;
                 loop {

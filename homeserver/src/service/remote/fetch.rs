@@ -20,7 +20,7 @@ use super::{Remote, receive::blocking, refused};
 use crate::{
     error::{Error, Result},
     room::{dag, event::Pdu},
-    service::room_info::RoomInfo,
+    service::{room_info::RoomInfo, timeline::is_out_of_band},
     storage::{EventNid, events},
 };
 
@@ -36,26 +36,28 @@ const STATE_MAX: usize = 200_000;
 const OUTLIERS_AT_ONCE: usize = 100;
 
 impl Remote {
-    /// Events between what this server has and `pdu`, oldest first.
+    /// Events between what this server has and `pdu`, oldest first. `None`: `origin` has none of them, or keeps them
+    /// back.
+    ///
+    /// A way that leads around the event with which this server came into the room leads on into the time before:
+    /// that is history, which is [fetched](Remote::backfill) when somebody reads it, and no news.
     pub(super) async fn missing_events(
         &self,
         origin: &ServerName,
         info: &RoomInfo,
         pdu: &Pdu,
-    ) -> Result<Vec<Pdu>> {
+    ) -> Result<Option<Vec<Pdu>>> {
         let (context, room) = (self.context.clone(), info.nid);
         let read = self.context.store.read(move |conn| {
             let mut ids = Vec::new();
             for nid in events::forward_extremities(conn, room)? {
                 ids.push(context.events.get(conn, nid)?.pdu.event_id.clone());
             }
-            Ok(ids)
+            Ok((ids, events::depth_of_beginning(conn, room)?.unwrap_or(0)))
         });
-        let mut request = get_missing_events::v1::Request::new(
-            info.id.clone(),
-            read.await?,
-            vec![pdu.event_id.clone()],
-        );
+        let (have, begin) = read.await?;
+        let mut request =
+            get_missing_events::v1::Request::new(info.id.clone(), have, vec![pdu.event_id.clone()]);
         request.limit = UInt::from(MISSING_MAX);
         let answer = self
             .client
@@ -65,7 +67,12 @@ impl Remote {
         let mut found = answer.events;
         found.truncate(MISSING_MAX as usize);
         let found = self.check_fit(info, found).await?;
-        self.leading_to(&pdu.prev_events, found).await
+        let mut found = self.leading_to(&pdu.prev_events, found).await?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        found.retain(|event| event.depth >= begin);
+        Ok(Some(found))
     }
 
     /// Those of `ids` that have no place here.
@@ -190,6 +197,7 @@ impl Remote {
                 if let Some(event) = context.events.by_id(conn, id)?
                     && event.room_nid == room
                     && !event.rejected
+                    && !is_out_of_band(&context, conn, &event)?
                     && let Some(key) = event.state_key_nid
                 {
                     state.insert(key, event.nid);
@@ -252,8 +260,11 @@ impl Remote {
         let read = self.context.store.read(move |conn| {
             let mut unknown = BTreeSet::new();
             for id in ids {
-                if context.events.by_id(conn, &id)?.is_none() {
-                    unknown.insert(id);
+                match context.events.by_id(conn, &id)? {
+                    Some(event) if !is_out_of_band(&context, conn, &event)? => {}
+                    _ => {
+                        unknown.insert(id);
+                    }
                 }
             }
             Ok(unknown)

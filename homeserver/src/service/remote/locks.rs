@@ -21,6 +21,11 @@ impl<K> Default for Locks<K> {
 }
 
 impl<K: Clone + Eq + Hash> Locks<K> {
+    /// Whether somebody holds the lock of `name` or waits for it.
+    pub fn is_held(&self, name: &K) -> bool {
+        self.0.lock().get(name).is_some_and(|lock| lock.strong_count() > 0)
+    }
+
     /// Waits for the lock of `name`, in order of the calls.
     pub async fn lock(&self, name: &K) -> OwnedMutexGuard<()> {
         let lock = {
@@ -51,7 +56,9 @@ mod tests {
         let mut waiting = Box::pin(locks.lock(&"a"));
         assert!(futures_util::poll!(&mut waiting).is_pending());
         drop(held);
+        assert!(locks.is_held(&"a"));
         drop(waiting.await);
+        assert!(!locks.is_held(&"a"));
         let _again = locks.lock(&"c").await;
         assert_eq!(locks.0.lock().len(), 2, "b and c");
     }

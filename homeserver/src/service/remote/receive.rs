@@ -104,10 +104,8 @@ impl Remote {
         }
         let between = match self.missing_events(origin, info, &pdu).await {
             // It does not have them either, or keeps them back: no state is taken on its word alone.
-            Ok(between) if between.is_empty() => {
-                return self.append(origin, info, RemoteEvent::new(pdu)).await;
-            }
-            Ok(between) => between,
+            Ok(None) => return self.append(origin, info, RemoteEvent::new(pdu)).await,
+            Ok(Some(between)) => between,
             Err(error) => {
                 tracing::debug!(%origin, room = %info.id, %error, "missing events not fetched");
                 Vec::new()

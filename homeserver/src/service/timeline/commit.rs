@@ -195,12 +195,14 @@ fn write_event(
         }
     } else {
         events::insert(tx, &row)?;
-        if event.pdu.state_key.is_some() {
-            for &auth in &prepared.auth {
-                events::insert_auth(tx, event.nid, auth)?;
-            }
-            auth_chains::place(tx, context.store.nids(), room, event.nid)?;
+    }
+    // One that came to its user alone was kept without what authorises it.
+    if event.pdu.state_key.is_some() && !(prepared.known && auth_chains::is_placed(tx, event.nid)?)
+    {
+        for &auth in &prepared.auth {
+            events::insert_auth(tx, event.nid, auth)?;
         }
+        auth_chains::place(tx, context.store.nids(), room, event.nid)?;
     }
     for &prev in &prepared.prev {
         events::insert_edge(tx, event.nid, prev)?;

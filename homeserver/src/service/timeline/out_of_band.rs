@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use super::{Timeline, queue::ATTEMPTS_MAX};
+use ruma::{UserId, events::TimelineEventType};
+
+use super::{Timeline, context::Context, queue::ATTEMPTS_MAX};
 use crate::{
     error::{Error, Result},
     room::event::Pdu,
-    service::{notifier::Subject, room_info::RoomInfo},
+    service::{event::Event, notifier::Subject, room_info::RoomInfo},
     storage::{
-        UserNid,
+        Conn, UserNid, auth_chains,
         events::{self, EventRow},
         members::{self, MembershipRow},
         rooms::{self, RoomRow},
@@ -26,6 +28,19 @@ pub struct OutOfBand {
     pub membership: String,
     /// Of an invite: a JSON list, as clients get it.
     pub stripped_state: Option<String>,
+}
+
+/// Whether an event was kept so, and has not come with the room since: nothing that authorises it was looked at, and
+/// in the room it counts as unknown.
+pub fn is_out_of_band(context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
+    let own = |user: &UserId| user.server_name() == context.server_name;
+    let user = event.pdu.state_key.as_deref().and_then(|user| <&UserId>::try_from(user).ok());
+    // Of all outliers these are few.
+    let may_be = event.outlier
+        && event.is_committed()
+        && event.pdu.event_type == TimelineEventType::RoomMember
+        && user.is_some_and(own);
+    Ok(may_be && !auth_chains::is_placed(conn, event.nid)?)
 }
 
 impl Timeline {

@@ -32,6 +32,7 @@ use self::{
 use super::{
     Answer, Outcome,
     context::Context,
+    out_of_band::is_out_of_band,
     resolve,
     tip::{Extremity, Tip},
 };
@@ -410,8 +411,11 @@ pub(super) fn outlier(
     pdu: &Pdu,
 ) -> Result<Preparation> {
     check_text(&pdu.event_type, pdu.state_key.as_deref())?;
-    if let Some(event) = tip.event_by_id(context, conn, &pdu.event_id)? {
-        return Ok(Preparation::done(Outcome::Known(event)));
+    let existing = tip.event_by_id(context, conn, &pdu.event_id)?;
+    if let Some(event) = &existing
+        && (event.room_nid != tip.info.nid || !is_out_of_band(context, conn, event)?)
+    {
+        return Ok(Preparation::done(Outcome::Known(event.clone())));
     }
     let (auth_events, missing) = find_all(context, conn, tip, &pdu.auth_events)?;
     if !missing.is_empty() {
@@ -421,8 +425,9 @@ pub(super) fn outlier(
     let mut rows = Rows::default();
     let mut pdu = pdu.clone();
     pdu.rejected = rejected.is_some();
+    let nid = existing.as_ref().map_or_else(|| context.store.nids().event(), |event| event.nid);
     let parts = Parts {
-        nid: context.store.nids().event(),
+        nid,
         room_nid: tip.info.nid,
         sender_nid: rows.user(context, conn, &pdu.sender)?,
         state_key_nid: rows.state_key(context, conn, &pdu)?,
@@ -442,6 +447,7 @@ pub(super) fn outlier(
     let auth = if event.pdu.state_key.is_some() { nids(&auth_events) } else { Vec::new() };
     Ok(Preparation::Prepared(Box::new(Prepared {
         verdict: rejected.map_or(Verdict::Outlier, Verdict::Rejected),
+        known: existing.is_some(),
         auth,
         ..Prepared::bare(event, rows)
     })))
@@ -478,8 +484,8 @@ fn find_all(
     let (mut found, mut missing) = (Vec::with_capacity(ids.len()), Vec::new());
     for id in ids {
         match tip.event_by_id(context, conn, id)? {
-            Some(event) => found.push(event),
-            None => missing.push(id.clone()),
+            Some(event) if !is_out_of_band(context, conn, &event)? => found.push(event),
+            _ => missing.push(id.clone()),
         }
     }
     Ok((found, missing))

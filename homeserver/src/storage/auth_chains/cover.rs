@@ -46,6 +46,8 @@ type OnChain = (i64, EventNid, StateKeyNid);
 pub(super) struct Cover<'a> {
     conn: &'a mut Conn,
     pending: HashMap<EventNid, &'a Pending>,
+    /// Events without a place, with their state keys: each stands on a chain of its own, and on nothing else.
+    alone: HashMap<EventNid, StateKeyNid>,
     /// Links of pending events: from, to.
     pending_links: Vec<(Place, Place)>,
     places: HashMap<EventNid, Place>,
@@ -64,6 +66,7 @@ impl<'a> Cover<'a> {
         let mut cover = Self {
             conn,
             pending: HashMap::new(),
+            alone: HashMap::new(),
             pending_links: Vec::new(),
             places: HashMap::new(),
             down: HashMap::new(),
@@ -90,8 +93,22 @@ impl<'a> Cover<'a> {
         if self.pending.contains_key(&event) {
             return Ok((ChainNid(-event.0), 1));
         }
-        self.place_in_database(event)?
-            .ok_or_else(|| Error::internal(format!("event {event} is on no chain")))
+        match self.place_in_database(event)? {
+            Some(place) => Ok(place),
+            None => self.place_alone(event),
+        }
+    }
+
+    /// Memberships that had come to their users before the room did were once left without a place when the room
+    /// came: one of these must not keep the room from going on.
+    fn place_alone(&mut self, event: EventNid) -> Result<Place> {
+        let state_key: Option<Option<StateKeyNid>> =
+            events::table.find(event).select(events::state_key_nid).first(self.conn).optional()?;
+        let state_key = state_key
+            .flatten()
+            .ok_or_else(|| Error::internal(format!("event {event} is on no chain")))?;
+        self.alone.insert(event, state_key);
+        Ok((ChainNid(-event.0), 1))
     }
 
     fn place_in_database(&mut self, event: EventNid) -> Result<Option<Place>> {
@@ -306,12 +323,11 @@ impl<'a> Cover<'a> {
 
     /// The events of a chain in a range, both ends included, in order.
     pub fn events(&mut self, chain: ChainNid, from: i64, to: i64) -> Result<Vec<OnChain>> {
-        if let Some(pending) = self.pending.get(&EventNid(-chain.0)) {
+        let event = EventNid(-chain.0);
+        let pending = self.pending.get(&event).map(|pending| pending.state_key);
+        if let Some(state_key) = pending.or_else(|| self.alone.get(&event).copied()) {
             let inside = from <= 1 && 1 <= to;
-            return Ok(inside
-                .then_some((1, pending.event, pending.state_key))
-                .into_iter()
-                .collect());
+            return Ok(inside.then_some((1, event, state_key)).into_iter().collect());
         }
         if let Some(all) = self.on_chain.get(&chain) {
             return Ok(all.iter().filter(|&&(at, ..)| from <= at && at <= to).copied().collect());

@@ -20,7 +20,7 @@ use crate::{
 pub(in crate::service::timeline) struct Prepared {
     pub event: Arc<Event>,
     pub verdict: Verdict,
-    /// An outlier that gets its place: its row exists.
+    /// An outlier that gets its place, or one that came to its user alone: its row exists.
     pub known: bool,
     /// Of an event of the past: its place.
     pub past: Option<Position>,
