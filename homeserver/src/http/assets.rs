@@ -85,11 +85,21 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 
 fn takes_brotli(request: &HttpRequest) -> bool {
     let accepted = request.headers().get_all(header::ACCEPT_ENCODING);
-    accepted.filter_map(|value| value.to_str().ok()).any(|value| {
-        let mut codings =
-            value.split(',').map(|coding| coding.split(';').next().unwrap_or_default());
-        codings.any(|coding| coding.trim().eq_ignore_ascii_case("br"))
-    })
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(names_brotli)
+}
+
+/// Whether a coding of `accept-encoding` is brotli, and wanted: a weight of 0 says that it is not.
+fn names_brotli(coding: &str) -> bool {
+    let mut parts = coding.split(';').map(str::trim);
+    let weight = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().unwrap_or(0.0))
+    };
+    parts.next().is_some_and(|name| name.eq_ignore_ascii_case("br"))
+        && parts.find_map(weight).is_none_or(|weight| weight > 0.0)
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -105,5 +115,20 @@ fn content_type(name: &str) -> &'static str {
         Some("ico") => "image/x-icon",
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brotli_is_sent_to_those_who_want_it() {
+        for wanted in ["br", "gzip, br", "BR;q=0.1", "gzip;q=1.0, br ; Q=1", "br;level=3"] {
+            assert!(wanted.split(',').any(names_brotli), "{wanted}");
+        }
+        for refused in ["", "gzip", "br;q=0", "br; q=0.000, gzip", "br;q=x", "brr", "*"] {
+            assert!(!refused.split(',').any(names_brotli), "{refused}");
+        }
     }
 }

@@ -197,8 +197,11 @@ fn room_of(context: &Context, conn: &mut Conn, room_id: &RoomId, user: UserNid) 
 }
 
 /// What others deposited for devices of this server, by what the messages of an EDU are labelled with.
-pub(super) fn labelled(messages: &Messages) -> Vec<Labelled> {
+pub(super) fn labelled(event_type: &str, messages: &Messages) -> Vec<Labelled> {
     let mut found = Vec::new();
+    if event_type != EVENT_TYPE {
+        return found;
+    }
     for (user_id, devices) in messages {
         for (device, content) in devices {
             let DeviceIdOrAllDevices::DeviceId(device_id) = device else { continue };

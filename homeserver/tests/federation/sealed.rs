@@ -1,10 +1,14 @@
 //! Our own resources, between two servers that have them.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::{
     network::{Network, Server},
+    puppet::{Puppet, Reply},
     user::{User, encode},
 };
 
@@ -99,11 +103,14 @@ async fn bundles_and_deposits_cross_servers() {
     let left = ours(&b, &bob, Method::GET, &path, json!({})).await;
     assert_eq!(left["events"], json!([waiting["events"][1]]));
 
-    // What somebody labels who is not in the room is a message like others.
+    // What somebody labels who is not in the room is a message like others; so is what is of another type.
     let mallory = a.register("mallory").await;
-    let forged = json!({ "ciphertext": "forged", LABEL: { "room_id": room, "id": "forged" } });
-    let body = json!({ "messages": { &bob.id: { &bobs: forged } } });
-    mallory.call(Method::PUT, "sendToDevice/m.room.encrypted/1", body).await;
+    let labelled = |text: &str| {
+        let content = json!({ "ciphertext": text, LABEL: { "room_id": room, "id": text } });
+        json!({ "messages": { &bob.id: { &bobs: content } } })
+    };
+    alice.call(Method::PUT, "sendToDevice/m.other/1", labelled("other")).await;
+    mallory.call(Method::PUT, "sendToDevice/m.room.encrypted/1", labelled("forged")).await;
     loop {
         let events = come(&bob).await;
         if events.iter().any(|event| event["content"]["ciphertext"] == "forged") {
@@ -111,6 +118,38 @@ async fn bundles_and_deposits_cross_servers() {
         }
     }
     assert_eq!(ours(&b, &bob, Method::GET, &path, json!({})).await, left);
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_server_delays_the_bundles_of_its_own_users_only() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let slow = Puppet::start(&network, "slow.test").await;
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let go_on = Arc::new(Notify::new());
+    let told = go_on.clone();
+    slow.script.set(move |asked| {
+        let nothing = Reply::Json(200, json!({ "device_keys": {} }));
+        asked.path.contains("/keys/query").then(|| Reply::Held(told.clone(), Box::new(nothing)))
+    });
+    let of = async |user: &str| {
+        let path = format!("keys/{user}/bundle");
+        ours(&a, &alice, Method::POST, &path, json!({ "timeout": 30_000 })).await
+    };
+    let of_bob = async {
+        while slow.asked("/_matrix/federation/v1/user/keys/query") == 0 {
+            tokio::task::yield_now().await;
+        }
+        let bundle = of(&bob.id).await;
+        go_on.notify_one();
+        bundle
+    };
+    let (of_slow, of_bob) = tokio::join!(of("@mallory:slow.test"), of_bob);
+    assert_eq!(of_bob["failures"], json!({}), "{of_bob}");
+    // Its server answered, after bob's: had the one waited for the other, it had waited in vain.
+    assert_eq!(of_slow["failures"], json!({}), "{of_slow}");
     a.stop().await;
     b.stop().await;
 }

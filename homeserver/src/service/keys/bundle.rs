@@ -81,8 +81,9 @@ type Answered = Arc<(i64, BTreeMap<OwnedOneTimeKeyId, Raw<OneTimeKey>>)>;
 /// What was answered lately.
 pub(super) struct Bundles {
     answered: Cache<Key, Answered, Weight>,
-    /// A device's requests, one at a time: of two at once the second is given what the first was.
-    asking: Locks<(UserNid, OwnedDeviceId)>,
+    /// A device's requests for the keys of one user, one at a time: of two at once the second is given what the
+    /// first was. They may wait for that user's server.
+    asking: Locks<(UserNid, OwnedDeviceId, OwnedUserId)>,
 }
 
 #[derive(Clone)]
@@ -111,7 +112,8 @@ impl Keys {
             return Err(Error::invalid_param("The name of the algorithm is too long"));
         }
         let asker = (caller.user_nid, caller.device_id.clone());
-        let _turn = self.bundles.asking.lock(&asker).await;
+        let turn = (caller.user_nid, caller.device_id.clone(), user_id.clone());
+        let _turn = self.bundles.asking.lock(&turn).await;
         let wanted = Wanted::from([(user_id.clone(), devices)]);
         let (mut queried, mut failures) = self.query(caller, wanted, patience).await?;
         let mut devices: BTreeMap<OwnedDeviceId, OfDevice> = queried

@@ -36,8 +36,9 @@ impl Remote {
             }
             // We pass nothing on.
             messages.retain(|user_id, _| user_id.server_name() == here);
-            let labelled = sender_keys::labelled(&messages);
-            match Addressed::new(here, &sender, &ev_type.to_string(), messages, usize::MAX) {
+            let event_type = ev_type.to_string();
+            let labelled = sender_keys::labelled(&event_type, &messages);
+            match Addressed::new(here, &sender, &event_type, messages, usize::MAX) {
                 Ok(addressed) => taken.push((message_id, addressed, sender, labelled)),
                 Err(error) => tracing::info!(%origin, %error, "messages to devices not taken"),
             }
