@@ -19,6 +19,8 @@ export const closeBrowser = () => browser?.close();
 export class Person {
   /** What the browser complains about. */
   complaints = [];
+  /** Errors that nothing caught. */
+  crashes = [];
   /** Origins that were asked for anything. */
   origins = new Set();
 
@@ -41,15 +43,18 @@ export class Person {
     this.page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
     });
-    this.page.on("pageerror", (error) => this.complaints.push(String(error.stack ?? error)));
+    this.page.on("pageerror", (error) => {
+      this.complaints.push(String(error.stack ?? error));
+      this.crashes.push(String(error.stack ?? error));
+    });
     await this.page.goto(this.server.url);
   }
 
   /** The same person in another tab of the same browser, at the same place. */
   async tab() {
     const tab = new Person();
-    const { server, context, name, id, password, complaints, origins } = this;
-    Object.assign(tab, { server, context, name, id, password, complaints, origins });
+    const { server, context, name, id, password, complaints, crashes, origins } = this;
+    Object.assign(tab, { server, context, name, id, password, complaints, crashes, origins });
     await tab.#openPage();
     await tab.page.goto(this.page.url());
     return tab;

@@ -76,6 +76,8 @@ export class Client {
     this.crypto.devicesCame.subscribe(() => {
       this.#keyNews += 1;
       void this.#openAgain(this.#withPending());
+      // What waited for a person's keys may go.
+      if (!this.#isGuest) this.queue.resume();
     });
     this.queue.changed.subscribe((roomId) => {
       this.changed.emit(new Set([roomId]));

@@ -1,6 +1,6 @@
 // Simplified sliding sync (MSC4186): a window on the rooms, the most active first, which grows until all are in it.
 
-import { MatrixError } from "../api/error";
+import { MatrixError, Unreachable } from "../api/error";
 import type { Http } from "../api/http";
 import { roomEvents, stateEvents, strippedEvents, type RoomEvent, type StrippedEvent } from "../event";
 import { number, object, objects, strings, text, type JsonObject } from "../json";
@@ -127,6 +127,9 @@ export class SlidingSync implements SyncSource {
   }
 
   #read(answer: JsonObject): SyncUpdate {
+    const pos = text(answer["pos"]);
+    // Asked again at once, such a server would be asked without end.
+    if (!pos) throw new Unreachable("an answer without a position");
     const extensions = object(answer["extensions"]) ?? {};
     const part = (name: string) => object(extensions[name]) ?? {};
     const rooms = new Map<string, RoomUpdate>();
@@ -150,7 +153,7 @@ export class SlidingSync implements SyncSource {
     }
     const all = object(object(answer["lists"])?.["all"]);
     this.#next = {
-      pos: text(answer["pos"]) ?? "",
+      pos,
       since: text(part("to_device")["next_batch"]),
       count: number(all?.["count"]) ?? 0,
     };

@@ -1,5 +1,6 @@
 // `GET /_matrix/client/v3/sync`, for servers without sliding sync.
 
+import { Unreachable } from "../api/error";
 import type { Http } from "../api/http";
 import { isState, roomEvents, strippedEvents } from "../event";
 import { number, object, objects, strings, text, type JsonObject } from "../json";
@@ -37,6 +38,8 @@ export class V3Sync implements SyncSource {
       signal,
     });
     this.#next = text(answer["next_batch"]);
+    // Asked again at once, such a server would be asked without end.
+    if (!this.#next) throw new Unreachable("an answer without a position");
     return read(answer, this.#since === undefined);
   }
 
