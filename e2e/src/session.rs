@@ -516,6 +516,22 @@ mod tests {
     }
 
     #[test]
+    fn a_generation_that_nothing_follows_stops_nobody() {
+        let (mut alice, mut bob) = (Device::new("@alice:a.test"), Device::new("@bob:b.test"));
+        alice.sessions.highest = u32::MAX - 1;
+        alice.begin(&mut bob, 0);
+        let first = alice.write("the last of all generations", 1);
+        bob.read(&alice, &first, 1).unwrap();
+        let (prekey, object) = Prekey::generate(&alice.own, Kind::OneTime, &mut rng(9)).unwrap();
+        let identity = alice.own.identity();
+        let claimed = ClaimedPrekey::verify(&identity, &prekey.id.name(), &object).unwrap();
+        let refused = bob.sessions.begin(&bob.own, &identity, &claimed, 2, &mut rng(9));
+        assert_eq!(refused.map(|_| ()), Err(Error::TooLong));
+        let answer = bob.write("still in it", 3);
+        assert_eq!(alice.read(&bob, &answer, 3).map(|read| read.0), Ok("still in it".to_owned()));
+    }
+
+    #[test]
     fn a_session_without_an_answer_is_followed_by_a_new_one() {
         let (mut alice, mut bob) = (Device::new("@alice:a.test"), Device::new("@bob:b.test"));
         alice.begin(&mut bob, 0);

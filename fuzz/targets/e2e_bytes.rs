@@ -20,10 +20,13 @@ use sealpost_e2e::{
     changes::{Change, Changes, Table},
     content, direct,
     envelope::Envelope,
+    export,
     inside::Inside,
     machine::Machine,
+    passphrase::Cost,
     prekeys::{ClaimedPrekey, Kind, Prekey},
     primitives::{ed25519, kem},
+    qr::{Mode, QrCode},
     ratchet::Ratchet,
     room_message::Context,
     sender_key::{Distribution, HeldChain, OwnChain, Provenance, Received},
@@ -56,6 +59,7 @@ struct Genuine {
     history: Vec<u8>,
     backup: PrivateKeys,
     file: Vec<u8>,
+    exported: Vec<u8>,
 }
 
 static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
@@ -124,6 +128,8 @@ static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
     let mut file = header.to_vec();
     file.extend(sealer.chunk(&[3; CHUNK_LENGTH]).expect("a chunk"));
     file.extend(sealer.last(b"the end").expect("a chunk"));
+    let cost = Cost { memory: 8, passes: 1, lanes: 1 };
+    let exported = export::seal("a passphrase", cost, &history, rng).expect("a file");
     Genuine {
         envelopes: vec![first, answer, second],
         sessions,
@@ -141,6 +147,7 @@ static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
         history: history.to_vec(),
         backup: PrivateKeys::generate(rng),
         file,
+        exported,
     }
 });
 
@@ -150,7 +157,7 @@ fn rng(seed: u64) -> ChaCha20Rng {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
-    match input.byte() % 12 {
+    match input.byte() % 14 {
         0 => envelope(&mut input),
         1 => inside(&mut input),
         2 => distribution(&mut input),
@@ -161,7 +168,9 @@ fuzz_target!(|bytes: &[u8]| {
         7 => changes(&mut input),
         8 | 9 => row(&mut input),
         10 => file(&mut input),
-        _ => shared_keys(&mut input),
+        11 => shared_keys(&mut input),
+        12 => exported(&mut input),
+        _ => code(&mut input),
     }
 });
 
@@ -352,6 +361,38 @@ fn file(input: &mut Input<'_>) {
         rest = later;
     }
     let _ = opener.last(rest);
+}
+
+/// A file of exported keys opens as it was sealed or not at all.
+fn exported(input: &mut Input<'_>) {
+    let Genuine { exported, .. } = &*GENUINE;
+    let bytes = input.bytes(std::slice::from_ref(exported));
+    // What it costs stands behind the name: memory and passes. More than a little takes too long here; more than is
+    // allowed is refused before anything is derived.
+    let number = |at: usize| {
+        let number = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u64::from(u32::from_be_bytes(number)))
+    };
+    let work = number(22).zip(number(26)).map_or(0, |(memory, passes)| memory * passes);
+    if (1_024..=4 * 256 * 1_024).contains(&work) {
+        return;
+    }
+    let opened = export::open("a passphrase", &bytes);
+    assert!(opened.is_err() || bytes == *exported, "a forged file is opened");
+}
+
+/// What a camera saw.
+fn code(input: &mut Input<'_>) {
+    let code = QrCode {
+        mode: Mode::User,
+        transaction_id: "a transaction".to_owned(),
+        first: [1; 32],
+        second: [2; 32],
+        secret: vec![3; 16].into(),
+    };
+    let bytes = input.bytes(&[code.to_bytes().expect("a code")]);
+    let Ok(code) = QrCode::from_bytes(&bytes) else { return };
+    assert_eq!(code.to_bytes().as_deref(), Ok(bytes.as_slice()), "it has one form");
 }
 
 /// Keys of a history or a backup, from somebody who may write both.

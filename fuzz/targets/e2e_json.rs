@@ -17,13 +17,14 @@ use sealpost_e2e::{
     canonical_json::signed_form,
     handshake::Handshake,
     identity::OwnDevice,
+    passphrase,
     prekeys::{ClaimedPrekey, Kind, Prekey},
     primitives::{ed25519, x25519},
     sas::{self, Party, Sas},
     secret_storage::RecoveryKey,
     signed_json,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const MAC_KEY: [u8; 32] = [5; 32];
 const PLACE: Place<'_> = Place { room_id: "!r:a.test", session_id: "s", first_index: 3 };
@@ -85,7 +86,7 @@ fn rng() -> ChaCha20Rng {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
-    match input.byte() % 8 {
+    match input.byte() % 9 {
         0 => claimed(&mut input),
         1 => readers(&mut input),
         2 => backup(&mut input),
@@ -93,7 +94,8 @@ fuzz_target!(|bytes: &[u8]| {
         4 => verification(&mut input),
         5 => signed(&mut input),
         6 => recovery_key(&mut input),
-        _ => names(&mut input),
+        7 => names(&mut input),
+        _ => passphrase(&mut input),
     }
 });
 
@@ -206,6 +208,26 @@ fn recovery_key(input: &mut Input<'_>) {
     if let Ok(key) = RecoveryKey::parse(&text) {
         let plain: String = text.split_ascii_whitespace().collect();
         assert_eq!(key.encode().replace(' ', ""), plain, "a key is written in one way");
+    }
+}
+
+/// A description that a server keeps of how a passphrase becomes a key.
+fn passphrase(input: &mut Input<'_>) {
+    let own = json!({ "algorithm": passphrase::ARGON2ID, "salt": "AAAAAAAAAAAAAAAAAAAAAA",
+        "memory": 8, "passes": 1, "lanes": 1 });
+    let foreign = json!({ "algorithm": passphrase::PBKDF2, "salt": "salt", "iterations": 3,
+        "bits": 256 });
+    let description = input.json(&[own, foreign]);
+    let number = |key: &str| description[key].as_u64().unwrap_or(0);
+    // What is dear and allowed takes too long here.
+    let work = number("memory").saturating_mul(number("passes"));
+    let is_dear = (1_024..=4 * 256 * 1_024).contains(&work);
+    if is_dear || (1_000..=5_000_000).contains(&number("iterations")) {
+        return;
+    }
+    if let Ok(key) = passphrase::derive("a passphrase", &description) {
+        let again = passphrase::derive("another", &description).expect("a key");
+        assert!(key != again);
     }
 }
 

@@ -19,7 +19,7 @@ use sealpost_e2e::{
     machine::{Machine, Outcome},
     sender_key::OwnChain,
     signed_json::to_base64,
-    store::{MemoryStore, Store as _},
+    store::MemoryStore,
 };
 use serde_json::{Value, json};
 use world::{Device, GROUP, ROOM, Server, THREE, World, letter};

@@ -249,7 +249,10 @@ impl Work<'_> {
         if sessions.needs_session(self.now) || self.is_healing(user_id, device_id)? {
             return Ok(None);
         }
-        let (envelope, sessions) = sessions.encrypt(plaintext, self.now, self.rng)?;
+        // A session that cannot go on concerns its device, not everybody else who reads the message.
+        let Ok((envelope, sessions)) = sessions.encrypt(plaintext, self.now, self.rng) else {
+            return Ok(None);
+        };
         self.tx.put(&at, &sessions);
         Ok(Some(envelope))
     }

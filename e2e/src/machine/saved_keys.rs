@@ -161,7 +161,8 @@ impl Work<'_> {
             Saved::Wraps(wraps) => {
                 for SavedWrap { id, mut row } in wraps {
                     let is_known = self.tx.get::<StoredWrap>(&id.0)?.is_some();
-                    if is_known || !is_wanted(&row.room_id) || row.open()?.id != id {
+                    let is_right = row.open().is_ok_and(|wrap| wrap.id == id);
+                    if is_known || !is_wanted(&row.room_id) || !is_right {
                         continue;
                     }
                     if let Some(provenance) = provenance {

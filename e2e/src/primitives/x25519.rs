@@ -6,7 +6,31 @@ use x25519_dalek::StaticSecret;
 use super::{Secret, is_below_prime, random};
 use crate::Error;
 
-/// A public key: 32 bytes, the canonical form of a u-coordinate.
+/// The u-coordinates of all points whose order divides 8, on the curve and on its twist, in their canonical form.
+const LOW_ORDER: [[u8; 32]; 5] = [
+    [0; 32],
+    [
+        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0,
+    ],
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
+        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
+        0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
+        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
+        0x11, 0x57,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+];
+
+/// A public key: 32 bytes, the canonical form of a u-coordinate that is not of low order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
 
@@ -14,9 +38,19 @@ impl PublicKey {
     /// Takes a key as a peer sent it.
     ///
     /// # Errors
-    /// [`Error::Key`]: not the canonical form of a number below 2^255 − 19.
+    /// [`Error::Key`]: not the canonical form of a number below 2^255 − 19, or of low order: such a key forces the
+    /// result of every agreement, and one that waits in a state for its turn would be found out too late.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, Error> {
-        if is_below_prime(&bytes) { Ok(Self(bytes)) } else { Err(Error::Key) }
+        if is_below_prime(&bytes) && !LOW_ORDER.contains(&bytes) {
+            Ok(Self(bytes))
+        } else {
+            Err(Error::Key)
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unchecked(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The 32 bytes that others are sent.
@@ -102,7 +136,7 @@ mod tests {
         let mut prime = [0xff; 32];
         (prime[0], prime[31]) = (0xed, 0x7f);
         assert_eq!(PublicKey::from_bytes(prime), Err(Error::Key));
-        prime[0] = 0xec;
+        prime[0] = 0xeb;
         assert!(PublicKey::from_bytes(prime).is_ok());
         let mut high_bit = [9; 32];
         high_bit[31] = 0x80;
@@ -110,13 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_low_order_is_no_partner() {
+    fn a_key_of_low_order_is_no_key_and_no_partner() {
         let own = PrivateKey::from_bytes(&[7; 32]);
-        for low in [0, 1] {
-            let mut bytes = [0; 32];
-            bytes[0] = low;
-            let their = PublicKey::from_bytes(bytes).unwrap();
-            assert_eq!(own.agree(&their).unwrap_err(), Error::Key);
+        for bytes in LOW_ORDER {
+            assert!(!x25519_dalek::x25519([7; 32], bytes).iter().any(|byte| *byte != 0));
+            assert_eq!(PublicKey::from_bytes(bytes), Err(Error::Key));
+            assert_eq!(own.agree(&PublicKey::unchecked(bytes)).unwrap_err(), Error::Key);
         }
     }
 }

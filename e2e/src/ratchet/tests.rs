@@ -30,18 +30,24 @@ impl Party {
     }
 }
 
-/// Alice has written, Bob has read.
-fn pair() -> (Party, Party) {
+/// A handshake, as each of both comes out of it.
+fn handshakes() -> [Handshake; 2] {
     let (alice, bob) = (device("@alice:a.test", "LAPTOP"), device("@bob:b.test", "PHONE"));
     let (prekey, object) = Prekey::generate(&bob, Kind::OneTime, &mut rng(1)).unwrap();
     let claimed = ClaimedPrekey::verify(&bob.identity(), &prekey.id.name(), &object).unwrap();
     let (handshake, header): (_, handshake::Header) =
         Handshake::initiate(&alice, &bob.identity(), &claimed, 1, &mut rng(2)).unwrap();
+    let accepted = Handshake::accept(&bob, &alice.identity(), &prekey, &header).unwrap();
+    [handshake, accepted]
+}
+
+/// Alice has written, Bob has read.
+fn pair() -> (Party, Party) {
+    let [handshake, accepted] = handshakes();
     let mut rng_alice = rng(3);
     let state = Ratchet::initiate(&handshake, 0, &mut rng_alice);
     let mut sender = Party { state, rng: rng_alice };
     let first = sender.send("first", 0);
-    let accepted = Handshake::accept(&bob, &alice.identity(), &prekey, &header).unwrap();
     let (plaintext, state) = Ratchet::accept(&accepted, &first, 0).unwrap();
     assert_eq!(*plaintext, b"first");
     (sender, Party { state, rng: rng(4) })
@@ -82,6 +88,21 @@ fn what_is_forged_or_replayed_leaves_the_state_as_it_was() {
     let after = bob.state.to_bytes();
     assert_eq!(bob.read(&message, 1), Err(Error::NoKey));
     assert!(bob.state.to_bytes() == after);
+}
+
+/// It would be agreed with at the next turn only, when everybody waits for the message.
+#[test]
+fn a_first_chain_whose_key_is_of_low_order_is_refused() {
+    let ([handshake, accepted], mut rng) = (handshakes(), rng(3));
+    for key in [0, 1] {
+        let mut bytes = [0; 32];
+        bytes[0] = key;
+        let mut state = Ratchet::initiate(&handshake, 1, &mut rng);
+        let Sending::Open(sending) = &mut state.sending else { panic!() };
+        sending.public = x25519::PublicKey::unchecked(bytes);
+        let (message, _) = state.encrypt(b"hello", 1, &mut rng).unwrap();
+        assert!(Ratchet::accept(&accepted, &message, 1).is_err());
+    }
 }
 
 #[test]
