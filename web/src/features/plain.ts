@@ -2,11 +2,13 @@
 
 import { text, type JsonObject } from "../matrix/json";
 import { isReadable, type Seal } from "../matrix/room/messages";
+import { isPollStart, pollOf } from "../matrix/room/poll";
 import { t } from "../ui/words.svelte";
 
 export function plainText(type: string, content: JsonObject, seal: Seal): string {
   if (!isReadable(seal)) return t.sealedWords;
   if (type === "m.sticker") return t.sticker;
+  if (isPollStart(type)) return `${t.newPoll}: ${pollOf(content, "", [], [], () => false)?.question ?? ""}`;
   const body = withoutQuote(text(content["body"]) ?? "", content);
   switch (content["msgtype"]) {
     case "m.image":

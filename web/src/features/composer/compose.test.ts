@@ -33,6 +33,9 @@ test("replies and edits name what they are about; a reply in a thread stays ther
   expect(await compose("yes", { kind: "reply", message: { ...message, threadRoot: "$0" } })).toMatchObject({
     "m.relates_to": { rel_type: "m.thread", event_id: "$0", "m.in_reply_to": { event_id: "$1" }, is_falling_back: false },
   });
+  expect(await composed({ kind: "say", words: "x" }, undefined, [], "@me:a", { rootId: "$0", last: "$9" })).toMatchObject({
+    "m.relates_to": { rel_type: "m.thread", event_id: "$0", "m.in_reply_to": { event_id: "$9" }, is_falling_back: true },
+  });
   expect(await compose("better", { kind: "edit", message })).toEqual({
     msgtype: "m.text",
     body: "* better",

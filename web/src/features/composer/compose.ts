@@ -9,6 +9,12 @@ export type About =
   | { kind: "reply"; message: Message }
   | { kind: "edit"; message: Message };
 
+/** The thread in which something is said, and what was said last in it. */
+export interface InThread {
+  rootId: string;
+  last: string;
+}
+
 /** Who may be meant by `@` and a name. */
 export interface Named {
   userId: string;
@@ -25,6 +31,7 @@ export async function compose(
   about: About | undefined,
   people: readonly Named[],
   me: string,
+  thread?: InThread,
 ): Promise<JsonObject> {
   const { words: body, isPlain, isEmote, isSpoiler } = said;
   const content: JsonObject = { msgtype: isEmote ? "m.emote" : "m.text", body };
@@ -41,6 +48,7 @@ export async function compose(
   const mentions = { ...(ids.length > 0 && { user_ids: ids }), ...(isToAll && { room: true }) };
   content["m.mentions"] = mentions;
   if (about?.kind === "reply") content["m.relates_to"] = replyRelation(about.message);
+  else if (thread && !about) content["m.relates_to"] = threadRelation(thread);
   return about?.kind === "edit" ? edit(content, about.message) : content;
 }
 
@@ -53,6 +61,11 @@ function namedIn(body: string, people: readonly Named[]): Named[] {
     rest = rest.replaceAll(`@${name}`, "");
     return true;
   });
+}
+
+/** For clients without threads it answers what was said last. */
+function threadRelation({ rootId, last }: InThread): JsonObject {
+  return { rel_type: "m.thread", event_id: rootId, is_falling_back: true, "m.in_reply_to": { event_id: last } };
 }
 
 /** A reply in a thread stays in it. */

@@ -1,6 +1,7 @@
 // What can be done with a message beyond its place in the timeline: the view of the room does it.
 
 import type { Message } from "../../matrix/room/messages";
+import type { MatrixLink } from "../../matrix/uri";
 
 export interface Acts {
   reply(message: Message): void;
@@ -9,4 +10,10 @@ export interface Acts {
   look(): void;
   /** Brings an event into view, wherever it is. */
   jump(eventId: string): void;
+  /** Opens the thread that a message begins. */
+  thread(rootId: string): void;
+  /** Goes where a link leads: a room, a message, a person. */
+  follow(link: MatrixLink): void;
+  remove(message: Message): void;
+  history(message: Message): void;
 }

@@ -2,6 +2,8 @@
 
 import DOMPurify from "dompurify";
 
+import { pieces } from "./code";
+
 const TAGS = (
   "del h1 h2 h3 h4 h5 h6 blockquote p a ul ol sup sub li b i u strong em s code hr br div table thead tbody tr th " +
   "td caption pre span details summary"
@@ -26,11 +28,24 @@ export function sanitised(html: string): DocumentFragment {
   for (const node of fragment.querySelectorAll("[class]")) {
     if (!(node.tagName === "CODE" && /^language-[\w-]+$/.test(node.className))) node.removeAttribute("class");
   }
+  for (const code of fragment.querySelectorAll("pre > code, pre:not(:has(code))")) coloured(code);
   for (const spoiler of fragment.querySelectorAll<HTMLElement>("[data-mx-spoiler]")) {
     spoiler.tabIndex = 0;
     spoiler.setAttribute("role", "button");
   }
   return fragment;
+}
+
+function coloured(code: Element): void {
+  const language = /^language-([\w-]+)$/.exec(code.className)?.[1];
+  const spans = pieces(code.textContent ?? "", language).map(({ kind, text }) => {
+    if (kind === "plain") return document.createTextNode(text);
+    const span = document.createElement("span");
+    span.className = `code-${kind}`;
+    span.textContent = text;
+    return span;
+  });
+  code.replaceChildren(...spans);
 }
 
 const LINK = /\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]}]/g;

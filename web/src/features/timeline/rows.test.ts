@@ -11,7 +11,8 @@ function message(id: string, sender: string, ts: number): Message {
   const event = { event_id: id, type: "m.room.message", sender, origin_server_ts: ts, content: {} };
   return {
     ...{ kind: "message", id, event, sender, ts, type: "m.room.message", content: {}, seal: "none" },
-    ...{ opened: undefined, isEdited: false, isRedacted: false, replyTo: undefined, threadRoot: undefined, reactions: [] },
+    ...{ opened: undefined, before: [], editedAt: undefined, isRedacted: false, replyTo: undefined, threadRoot: undefined, reactions: [] },
+    ...{ thread: undefined, poll: undefined },
   } as Message;
 }
 

@@ -1,7 +1,8 @@
 // What stands below what: days, groups, the line of the unread.
 
 import { relationOf, replyTo } from "../../matrix/event";
-import type { Happening, Item, Message } from "../../matrix/room/messages";
+import { SPOKEN, threadOf, type Happening, type Item, type Message } from "../../matrix/room/messages";
+import { isPollStart, pollOf } from "../../matrix/room/poll";
 import type { Echo } from "../../matrix/send/queue";
 
 export type Row =
@@ -14,13 +15,17 @@ export type Row =
 
 const TOGETHER_MS = 5 * 60_000;
 
-/** Messages of one person within a few minutes stand together. `firstUnread` is below the line. */
+/**
+ * Messages of one person within a few minutes stand together. `firstUnread` is below the line; `within` is the beginning
+ * of the thread that is shown.
+ */
 export function rows(
   items: readonly Item[],
   echoes: readonly Echo[],
   me: string,
   firstUnread: string | undefined,
   dayKey: (ts: number) => string,
+  within?: string,
 ): Row[] {
   const found: Row[] = [];
   const known = new Set(items.map(({ id }) => id));
@@ -41,6 +46,8 @@ export function rows(
       last = undefined;
       continue;
     }
+    // What belongs to a thread stands there, where its beginning is known.
+    if (item.kind === "message" && item.threadRoot && item.threadRoot !== within && known.has(item.threadRoot)) continue;
     begin(item.ts, item.id);
     if (item.id === firstUnread) {
       found.push({ kind: "new", id: "new" });
@@ -57,7 +64,8 @@ export function rows(
   }
   for (const echo of echoes) {
     const shown = shownEcho(echo, me);
-    if (!shown || (echo.progress.state === "sent" && known.has(echo.progress.eventId))) continue;
+    if (!shown || (shown.threadRoot && shown.threadRoot !== within)) continue;
+    if (echo.progress.state === "sent" && known.has(echo.progress.eventId)) continue;
     begin(shown.ts, shown.id);
     found.push({ kind: "message", id: shown.id, item: shown, isFirst: !isTogether(last, shown), echo });
     last = shown;
@@ -82,11 +90,12 @@ function isTogether(last: { sender: string; ts: number } | undefined, next: Mess
 /** A message that has not come back yet; edits and reactions are not shown as messages. */
 function shownEcho(echo: Echo, me: string): Message | undefined {
   const { txnId: id, type, content, createdAt: ts } = echo;
-  if (type !== "m.room.message" || relationOf(content)?.type === "m.replace") return undefined;
+  if (!SPOKEN.has(type) || relationOf(content)?.type === "m.replace") return undefined;
+  const poll = isPollStart(type) ? pollOf(content, me, [], [], () => false) : undefined;
   return {
     ...{ kind: "message", id, sender: me, ts, type, content, opened: undefined },
     event: { event_id: id, type, sender: me, origin_server_ts: ts, content },
-    ...{ seal: "none", isEdited: false, isRedacted: false, reactions: [] },
-    ...{ replyTo: replyTo(content), threadRoot: undefined },
+    ...{ seal: "none", before: [], editedAt: undefined, isRedacted: false, reactions: [] },
+    ...{ replyTo: replyTo(content), threadRoot: threadOf(content), thread: undefined, poll },
   };
 }

@@ -3,6 +3,7 @@
 import { relationOf, replyTo, type RoomEvent } from "../event";
 import { object, text, type JsonObject } from "../json";
 import type { Opened } from "./opened";
+import { isPollEnd, isPollResponse, isPollStart, pollOf, POLL_START, type About, type Poll } from "./poll";
 import type { Room } from "./room";
 import type { Gap } from "./timeline";
 
@@ -31,12 +32,28 @@ export interface Message {
   content: JsonObject;
   seal: Seal;
   opened: Opened | undefined;
-  isEdited: boolean;
+  /** What it said before, the oldest first; without what it says now. */
+  before: Version[];
+  editedAt: number | undefined;
   isRedacted: boolean;
   replyTo: string | undefined;
   /** The message that began the thread in which this was said. */
   threadRoot: string | undefined;
+  /** What was said in the thread that it began. */
+  thread: Thread | undefined;
+  poll: Poll | undefined;
   reactions: Reaction[];
+}
+
+/** What a message said at a time. */
+export interface Version {
+  ts: number;
+  content: JsonObject;
+}
+
+export interface Thread {
+  count: number;
+  last: Message;
 }
 
 /** Something that happened in the room's state. */
@@ -49,7 +66,7 @@ export interface Happening {
 
 export type Item = Message | Happening | (Gap & { id: string });
 
-const SPOKEN = new Set(["m.room.message", "m.sticker"]);
+export const SPOKEN = new Set(["m.room.message", "m.sticker", POLL_START, "org.matrix.msc3381.poll.start"]);
 const HAPPENINGS = new Set([
   "m.room.member",
   "m.room.name",
@@ -73,13 +90,15 @@ export function inside(room: Room, event: RoomEvent): { type: string; content: J
 }
 
 interface Parts {
-  edits: Map<string, { event: RoomEvent; content: JsonObject }[]>;
+  edits: Map<string, About[]>;
   reactions: Map<string, Map<string, Reaction>>;
+  responses: Map<string, About[]>;
+  ends: Map<string, About[]>;
 }
 
 /** All that is shown of a room, oldest first. `me` marks own reactions. */
 export function items(room: Room, me: string): Item[] {
-  const parts: Parts = { edits: new Map(), reactions: new Map() };
+  const parts: Parts = { edits: new Map(), reactions: new Map(), responses: new Map(), ends: new Map() };
   const shown: Item[] = [];
   for (const entry of room.timeline.entries) {
     if (entry.kind === "gap") {
@@ -89,8 +108,18 @@ export function items(room: Room, me: string): Item[] {
     const item = read(room, entry.event, me, parts);
     if (item) shown.push(item);
   }
-  for (const item of shown) if (item.kind === "message") finish(item, parts);
+  for (const item of shown) if (item.kind === "message") finish(room, item, parts);
+  thread(shown);
   return shown;
+}
+
+/** Tells those that began a thread what was said in it. */
+function thread(shown: Item[]): void {
+  const messages = new Map(shown.map((item) => [item.id, item]));
+  for (const item of shown) {
+    const root = item.kind === "message" && item.threadRoot ? messages.get(item.threadRoot) : undefined;
+    if (item.kind === "message" && root?.kind === "message") root.thread = { count: (root.thread?.count ?? 0) + 1, last: item };
+  }
 }
 
 function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | undefined {
@@ -108,22 +137,38 @@ function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | un
       return undefined;
     }
     if (relation?.type === "m.replace" && type === "m.room.message") {
-      const edits = parts.edits.get(relation.eventId) ?? [];
-      parts.edits.set(relation.eventId, [...edits, { event, content }]);
+      add(parts.edits, relation.eventId, { event, content });
+      return undefined;
+    }
+    const kind = isPollResponse(type) ? parts.responses : isPollEnd(type) ? parts.ends : undefined;
+    if (kind && relation) {
+      add(kind, relation.eventId, { event, content });
       return undefined;
     }
   }
   if (seal === "duplicate" || !(SPOKEN.has(type) || !isReadable(seal))) return undefined;
   return {
     ...{ kind: "message", id, event, sender, ts, type, content, seal, opened, isRedacted },
-    isEdited: false,
-    replyTo: isRedacted ? undefined : replyTo(content),
-    threadRoot: threadOf(content),
+    ...{ before: [], editedAt: undefined },
+    ...{ replyTo: isRedacted ? undefined : replyOf(content), threadRoot: threadOf(content) },
+    ...{ thread: undefined, poll: undefined },
     reactions: [],
   };
 }
 
-function threadOf(content: JsonObject): string | undefined {
+function add(to: Map<string, About[]>, id: string, about: About): void {
+  const present = to.get(id);
+  if (present) present.push(about);
+  else to.set(id, [about]);
+}
+
+/** In a thread, what it answers for clients without threads is no answer. */
+function replyOf(content: JsonObject): string | undefined {
+  const isFallback = object(content["m.relates_to"])?.["is_falling_back"] === true;
+  return threadOf(content) !== undefined && isFallback ? undefined : replyTo(content);
+}
+
+export function threadOf(content: JsonObject): string | undefined {
   const relation = relationOf(content);
   return relation?.type === "m.thread" ? relation.eventId : undefined;
 }
@@ -142,20 +187,25 @@ function react(parts: Parts, to: string, key: string, event: RoomEvent, me: stri
   if (event.sender === me) reaction.own = event.event_id;
 }
 
-function finish(message: Message, { edits, reactions }: Parts): void {
+function finish(room: Room, message: Message, { edits, reactions, responses, ends }: Parts): void {
   if (message.isRedacted) return;
-  message.reactions = [...(reactions.get(message.id)?.values() ?? [])];
-  // A server could put words into a sealed message by an edit in clear.
-  const isSealed = message.seal === "sealed";
-  const edit = edits.get(message.id)?.findLast(
-    ({ event }) =>
-      event.sender === message.sender && (!isSealed || event.type === "m.room.encrypted"),
-  );
-  const content = object(edit?.content["m.new_content"]);
-  if (!content) return;
-  const relation = message.content["m.relates_to"];
-  message.content = { ...content, ...(relation !== undefined && { "m.relates_to": relation }) };
-  message.isEdited = true;
+  const { id, sender, type } = message;
+  message.reactions = [...(reactions.get(id)?.values() ?? [])];
+  // A server could put words into a sealed message, or votes into a sealed poll, by something in clear.
+  const isTrusted = ({ event }: About) => message.seal !== "sealed" || event.type === "m.room.encrypted";
+  const versions = edits.get(id)?.filter((about) => about.event.sender === sender && isTrusted(about)) ?? [];
+  for (const { event, content } of versions) {
+    const next = object(content["m.new_content"]);
+    if (!next) continue;
+    message.before.push({ ts: message.editedAt ?? message.ts, content: message.content });
+    const relation = message.content["m.relates_to"];
+    message.content = { ...next, ...(relation !== undefined && { "m.relates_to": relation }) };
+    message.editedAt = event.origin_server_ts;
+  }
+  if (!isPollStart(type)) return;
+  const about = (of: Map<string, About[]>) => of.get(id)?.filter(isTrusted) ?? [];
+  const mayEnd = (userId: string) => room.may(userId, "redact");
+  message.poll = pollOf(message.content, sender, about(responses), about(ends), mayEnd);
 }
 
 /** The last words of a room, for the list of rooms. */

@@ -4,6 +4,7 @@ import type { RoomEvent } from "../event";
 import type { JsonObject } from "../json";
 import { items, preview, unread, type Message } from "./messages";
 import { roomName } from "./names";
+import { seenBy } from "./receipts";
 import { Room } from "./room";
 
 const me = "@me:a";
@@ -91,11 +92,20 @@ test("edits, reactions and redactions are applied to what they are about", () =>
   room.update({ timeline: [say("$1"), say("$2"), edit("$3", "better"), edit("$4", "forged", "@eve:a"),
     reaction("$5", me), reaction("$6", lena)] });
   const [first, second] = messages(room);
-  expect(first).toMatchObject({ isEdited: true, content: { body: "better" } });
+  expect(first).toMatchObject({ before: [{ content: { body: "$1" } }], content: { body: "better" } });
   expect(first?.reactions).toEqual([{ key: "👍", senders: [me, lena], own: "$5" }]);
   expect(second?.isRedacted).toBe(false);
   room.update({ timeline: [event("$7", { redacts: "$2" }, { type: "m.room.redaction", redacts: "$2" })] });
   expect(messages(room)[1]).toMatchObject({ id: "$2", isRedacted: true, content: {} });
+});
+
+test("who begins a thread knows what was said in it; what it answers for older clients is no answer", () => {
+  const room = new Room("!a");
+  const inThread = { rel_type: "m.thread", event_id: "$1", is_falling_back: true, "m.in_reply_to": { event_id: "$1" } };
+  room.update({ timeline: [say("$1"), event("$2", { body: "x", "m.relates_to": inThread }), say("$3")] });
+  const [root, reply] = messages(room);
+  expect(root?.thread).toMatchObject({ count: 1, last: { id: "$2" } });
+  expect(reply).toMatchObject({ threadRoot: "$1", replyTo: undefined });
 });
 
 test("what a server puts in clear into a sealed room is marked, and changes no sealed message", () => {
@@ -176,4 +186,15 @@ test("an invitation that is told again with less keeps the room's name", () => {
   room.update({ membership: "invite", inviteState: [stripped("m.room.name", "", { name: "Garden house" }), invite] });
   room.update({ membership: "invite", inviteState: [invite] });
   expect(roomName(room, me).name).toBe("Garden house");
+});
+
+test("who has read how far is seen at the last message that they read, and not where they spoke later", () => {
+  const room = new Room("!a");
+  const reaction = event("$3", { "m.relates_to": { rel_type: "m.annotation", event_id: "$2", key: "x" } }, { type: "m.reaction", sender: me });
+  const read = (userId: string, ts: number) => ({ "m.read": { [userId]: { ts } } });
+  room.update({
+    timeline: [say("$1", { sender: "@jo:a" }), say("$2", { sender: me }), reaction, say("$4", { sender: me })],
+    receipts: { $3: read(lena, 1), $1: read("@jo:a", 1), $4: read(me, 1) },
+  });
+  expect([...seenBy(room, items(room, me), me)]).toEqual([["$2", [lena]]]);
 });

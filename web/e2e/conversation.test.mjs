@@ -1,0 +1,102 @@
+// What a sealed conversation wants besides words: threads, polls, pins, histories of edits, links, receipts.
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { foundAt } from "./support/scan.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, jonas;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("conversation");
+  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  await lena.startRoom("Garden house");
+  await lena.invite(jonas);
+  await jonas.accept(/Garden house/);
+  await lena.page.getByText("jonas came in.").waitFor();
+  await lena.sends("the roof is done");
+  await jonas.reads("the roof is done");
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+async function act(person, words, name) {
+  await person.message(words).hover();
+  await person.message(words).getByRole("button", { name: "More" }).click();
+  await person.page.getByRole("menuitem", { name }).click();
+}
+
+test("a thread stands beside the room, and its beginning says how long it is", async () => {
+  await act(jonas, "the roof is done", "Reply in a thread");
+  const panel = jonas.page.getByRole("complementary", { name: "Thread" });
+  await panel.getByRole("textbox").fill("and the gutters?");
+  await panel.getByRole("textbox").press("Enter");
+  await panel.getByText("and the gutters?").waitFor();
+  await assertAccessible(jonas.page, "thread");
+  await lena.page.getByRole("button", { name: "1 reply" }).click();
+  const beside = lena.page.getByRole("complementary", { name: "Thread" });
+  await beside.getByText("and the gutters?").waitFor();
+  assert.equal(await lena.page.getByRole("main").getByText("and the gutters?", { exact: true }).count(), 0);
+  for (const one of [panel, beside]) await one.getByRole("button", { name: "Close" }).click();
+});
+
+test("a poll is asked, answered and ended, and no server knows of what", async () => {
+  await lena.page.getByRole("button", { name: "Add", exact: true }).click();
+  await lena.page.getByRole("menuitem", { name: "Poll" }).click();
+  const dialog = lena.page.getByRole("dialog");
+  await dialog.getByLabel("Question").fill("which-colour-for-the-door");
+  await dialog.getByLabel("Answer 1").fill("green");
+  await dialog.getByLabel("Answer 2").fill("blue");
+  await assertAccessible(lena.page, "new poll");
+  await dialog.getByRole("button", { name: "Ask" }).click();
+  for (const person of [jonas, lena]) {
+    const poll = person.page.getByRole("group", { name: "which-colour-for-the-door" });
+    await poll.getByRole("button", { name: "green" }).click();
+  }
+  const poll = lena.page.getByRole("group", { name: "which-colour-for-the-door" });
+  await poll.getByText("2 votes").waitFor();
+  await assertAccessible(lena.page, "poll");
+  await poll.getByRole("button", { name: "End the poll" }).click();
+  await jonas.page.getByText("Ended, 2 votes").waitFor();
+  assert.deepEqual(foundAt(["which-colour-for-the-door"], server), []);
+});
+
+test("what is pinned stands above for all, and leads to where it was said", async () => {
+  await act(lena, "the roof is done", "Pin");
+  const pins = jonas.page.getByRole("region", { name: "Pinned" });
+  await pins.getByText("the roof is done").waitFor();
+  await assertAccessible(jonas.page, "pinned");
+  await pins.getByRole("button", { name: "the roof is done" }).click();
+  await lena.page.getByRole("region", { name: "Pinned" }).getByRole("button", { name: "Unpin" }).click();
+  await pins.waitFor({ state: "detached" });
+});
+
+test("an edit shows what was said before, and who has read so far is seen", async () => {
+  await lena.sends("paint on Monday");
+  await lena.field().press("ArrowUp");
+  await lena.say("paint on Tuesday");
+  await jonas.message("paint on Tuesday").getByRole("button", { name: "(edited)" }).click();
+  const dialog = jonas.page.getByRole("dialog", { name: "What it said" });
+  await dialog.getByText("paint on Monday").waitFor();
+  await assertAccessible(jonas.page, "history of an edit");
+  await jonas.page.keyboard.press("Escape");
+  await jonas.page.bringToFront();
+  await lena.page.getByText("Read by jonas").waitFor({ state: "attached" });
+});
+
+test("code is coloured, and a link to a message is followed within the client", async () => {
+  await lena.say('```js\nconst roof = "done";\n```');
+  await jonas.page.locator("pre .code-string").waitFor();
+  await assertAccessible(jonas.page, "code");
+  const id = await lena.message("the roof is done").getAttribute("data-id");
+  const roomId = decodeURIComponent(new URL(lena.page.url()).hash.split("/")[2]);
+  await lena.say(`see https://matrix.to/#/${encodeURIComponent(roomId)}/${encodeURIComponent(id)}`);
+  await jonas.page.getByRole("link", { name: /matrix\.to/ }).click();
+  await jonas.page.waitForFunction((id) => document.activeElement?.dataset["id"] === id, id);
+});
