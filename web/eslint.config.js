@@ -19,6 +19,7 @@ const layers = {
   "src/features/*/*": [...not("**/main", "**/app/**"), otherFeature(1)],
   "src/features/*/*/*": [...not("**/main", "**/app/**"), otherFeature(2)],
   "src/matrix/**": not("**/main", "**/app/**", "**/features/**", "**/ui/**", "svelte", "svelte/*"),
+  "src/service-worker/**": not("**/main", "**/app/**", "**/features/**", "**/ui/**", "svelte", "svelte/*"),
   "src/ui/**": not("**/main", "**/app/**", "**/features/**", "**/matrix/**"),
 };
 

@@ -28,7 +28,7 @@ export class Person {
   static async open(server, options = {}) {
     const person = new Person();
     person.server = server;
-    person.context = await browser.newContext({ locale: "en-GB", ...options });
+    person.context = await browser.newContext({ locale: "en-GB", serviceWorkers: "block", ...options });
     await person.context.route("**/*", (route) => {
       person.origins.add(new URL(route.request().url()).origin);
       return route.continue();

@@ -1,5 +1,5 @@
 // Between a browser and its server, or between two servers: passes everything on and keeps a copy.
-import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { extname, join } from "node:path";
@@ -7,7 +7,7 @@ import { extname, join } from "node:path";
 // For work on the client alone: its files from a folder instead of from the server, with the server's headers.
 const FOLDER = process.env.SEALPOST_DIST;
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
-  ".wasm": "application/wasm" };
+  ".png": "image/png", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm" };
 
 /** In place of an answer: the connection breaks. */
 export const DROP = Symbol("drop");
@@ -25,6 +25,8 @@ export class Proxy {
   requests = [];
   changes = new Set();
   holds = [];
+  /** What a file of the client is instead: from its path and what is in it. */
+  edit;
 
   /** Before the server that listens on `port`; `tls`: a certificate and its key, if the proxy is to speak it. */
   static async start(port, tls) {
@@ -57,10 +59,10 @@ export class Proxy {
 
   async pass(port, incoming, outgoing) {
     const path = new URL(incoming.url, "http://localhost").pathname;
-    if (FOLDER && !/^\/(_|\.well-known)/.test(path)) return file(path, outgoing);
+    if (FOLDER && !/^\/(_|\.well-known)/.test(path)) return file(path, outgoing, this.edit);
     const isOurs = path.startsWith("/_");
     const headers = { ...incoming.headers, "accept-encoding": "identity" };
-    if (!isOurs) headers["accept-encoding"] = incoming.headers["accept-encoding"] ?? "";
+    if (!isOurs && !this.edit) headers["accept-encoding"] = incoming.headers["accept-encoding"] ?? "";
     this.copies.push(Buffer.from(`${incoming.method} ${decodeURIComponent(incoming.url)}\n`));
     const body = await whole(incoming).catch(() => undefined);
     if (!body) return outgoing.destroy();
@@ -80,6 +82,7 @@ export class Proxy {
         answer.on("data", (part) => isOurs && this.copies.push(part));
         const isJson = answer.headers["content-type"]?.startsWith("application/json");
         if (isOurs && isJson && this.changes.size > 0) return this.#tampered(asked, answer, outgoing);
+        if (!isOurs && this.edit) return void this.#edited(path, answer, outgoing);
         outgoing.writeHead(answer.statusCode, answer.headers);
         answer.pipe(outgoing);
       },
@@ -87,6 +90,16 @@ export class Proxy {
     onward.on("error", () => outgoing.destroy());
     outgoing.on("close", () => onward.destroy());
     onward.end(body);
+  }
+
+  async #edited(path, answer, outgoing) {
+    const body = await whole(answer).catch(() => undefined);
+    if (!body) return outgoing.destroy();
+    const headers = { ...answer.headers };
+    delete headers["content-length"];
+    delete headers["transfer-encoding"];
+    outgoing.writeHead(answer.statusCode, headers);
+    outgoing.end(this.edit(path, body));
   }
 
   async #tampered(asked, answer, outgoing) {
@@ -118,12 +131,13 @@ function policy() {
   return /const POLICY: &str = "([^"]*)"/.exec(source)[1].replace(/\\\n\s*/g, "");
 }
 
-function file(path, outgoing) {
+function file(path, outgoing, edit = (_, bytes) => bytes) {
   const name = join(FOLDER, path === "/" ? "index.html" : path);
   if (!existsSync(name)) return outgoing.writeHead(404).end();
   outgoing.writeHead(200, {
     "content-type": TYPES[extname(name)] ?? "application/octet-stream",
     "content-security-policy": policy(),
+    "cache-control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
   });
-  createReadStream(name).pipe(outgoing);
+  outgoing.end(edit(path, readFileSync(name)));
 }

@@ -10,29 +10,9 @@ import type { Session } from "../matrix/session";
 import { DataStore } from "../matrix/store/data";
 import { SessionStore } from "../matrix/store/sessions";
 import { Tabs } from "../matrix/tabs";
+import { trusted } from "./trusted";
 
 export type Phase = "starting" | "login" | "main" | "elsewhere" | "failed";
-
-interface Policy {
-  createScriptURL(url: string): unknown;
-}
-
-interface TrustedTypes {
-  createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): Policy;
-}
-
-const trustedTypes = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
-const policy = trustedTypes?.createPolicy("sealpost", {
-  // Scripts of this page alone.
-  createScriptURL: (url) => {
-    if (new URL(url, location.href).origin !== location.origin) throw new TypeError("foreign script");
-    return url;
-  },
-});
-
-function trusted(url: string): string {
-  return (policy?.createScriptURL(url) ?? url) as string;
-}
 
 const workers: Workers = {
   machine: () => new Worker(trusted(workerUrl), { type: "module", name: "encryption" }),
@@ -82,6 +62,13 @@ export class Shell {
     const session = await this.#sessions.load();
     if (session) await this.#open(session, true);
     else this.phase = "login";
+  }
+
+  /** Whether the token is good, perhaps after it was renewed. */
+  async renew(): Promise<boolean> {
+    const client = this.client;
+    if (!client) return false;
+    return client.api.http.call("GET", "/_matrix/client/v3/account/whoami").then(() => true, () => false);
   }
 
   /** Logs out and wipes everything that is kept here. */

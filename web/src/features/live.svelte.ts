@@ -4,6 +4,7 @@ import { getContext, setContext } from "svelte";
 import { createSubscriber } from "svelte/reactivity";
 
 import type { Client } from "../matrix/client";
+import { text } from "../matrix/json";
 import { items, preview, unread, type Item, type Unread } from "../matrix/room/messages";
 import { profile, roomName, partner, type Profile } from "../matrix/room/names";
 import type { Room } from "../matrix/room/room";
@@ -16,6 +17,8 @@ interface Cached<T> {
 export interface RoomSummary {
   name: string;
   partner: string | undefined;
+  /** `mxc:` of the room's picture, or of the one whom it is with. */
+  avatarUrl: string | undefined;
   unread: Unread;
   preview: ReturnType<typeof preview>;
   ts: number;
@@ -83,9 +86,11 @@ export class Live {
       const last = preview(room);
       const myName = profile(room, me).name;
       const { name, people } = roomName(room, me);
+      const whom = partner(room, people);
       return {
         name,
-        partner: partner(room, people),
+        partner: whom,
+        avatarUrl: text(room.known("m.room.avatar")?.content["url"]) ?? (whom && profile(room, whom).avatarUrl),
         unread: unread(room, me, myName),
         preview: last,
         ts: last?.event.origin_server_ts ?? room.timeline.last?.origin_server_ts ?? 0,

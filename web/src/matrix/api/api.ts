@@ -2,6 +2,7 @@
 
 import { roomEvents, stateEvents, type RoomEvent, type StateEvent } from "../event";
 import { list, number, object, objects, text, type JsonObject } from "../json";
+import { mediaPath } from "../media";
 import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
@@ -216,9 +217,3 @@ export class Api {
 }
 
 const BINARY = "application/octet-stream";
-
-function mediaPath(uri: string): string {
-  const [, server, id] = /^mxc:\/\/([^/]+)\/([A-Za-z0-9_-]+)$/.exec(uri) ?? [];
-  if (!server || !id) throw new Error("no address of media");
-  return path`${server}/${id}`;
-}

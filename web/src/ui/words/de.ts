@@ -289,6 +289,8 @@ export const de: Words = {
   logOutLose: "Abmelden und Nachrichten verlieren",
   confirmPassword: "Dein Passwort",
   confirmPasswordMore: "Der Server möchte sicher sein, dass du es bist.",
+  newVersion: "Eine neue Version von Sealpost ist da.",
+  newVersionGo: "Wechseln",
   keyboard: "Tastatur",
   keys: [
     ["Strg K", "Zu einem Raum springen"],

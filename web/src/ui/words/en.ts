@@ -299,6 +299,8 @@ export const en = {
   logOutLose: "Log out and lose my messages",
   confirmPassword: "Your password",
   confirmPasswordMore: "The server wants to be sure that it is you.",
+  newVersion: "A new version of Sealpost is here.",
+  newVersionGo: "Change to it",
   keyboard: "Keyboard",
   keys: [
     ["Ctrl K", "Jump to a room"],

@@ -1,0 +1,137 @@
+// The service worker: the client starts without a network, shows pictures with the token, and changes when it is told to.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import test, { after, before } from "node:test";
+
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("installed");
+  lena = await Person.register(server, "lena", { serviceWorkers: "allow" });
+  await lena.startRoom("Garden house", "Roof");
+  await lena.sends("the-roof-is-done");
+  await lena.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+const current = () => lena.page.evaluate(async () => (await navigator.serviceWorker.ready).active.scriptURL);
+
+test("the client can be installed", async () => {
+  assert.equal(await current(), `${server.url}/sw.js`);
+  const session = await lena.context.newCDPSession(lena.page);
+  const { url, errors, data } = await session.send("Page.getAppManifest");
+  assert.equal(url, `${server.url}/sealpost.webmanifest`);
+  assert.deepEqual(errors, []);
+  for (const { src } of JSON.parse(data).icons) {
+    const size = await lena.page.evaluate(async (src) => {
+      const image = new Image();
+      image.src = src;
+      await image.decode();
+      return image.naturalWidth;
+    }, src);
+    assert.ok(size > 0, src);
+  }
+  const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+  // A window without traces is never installable; of anything else nothing is wrong.
+  assert.deepEqual(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== "in-incognito"), []);
+});
+
+test("a picture is shown through the worker, whose request alone has the token", async () => {
+  const { page } = lena;
+  await page.evaluate(async (userId) => {
+    const opened = indexedDB.open("sealpost");
+    await new Promise((resolve) => (opened.onsuccess = resolve));
+    const found = opened.result.transaction("sessions").objectStore("sessions").get("current");
+    await new Promise((resolve) => (found.onsuccess = resolve));
+    opened.result.close();
+    const headers = { authorization: `Bearer ${found.result.accessToken}` };
+    const canvas = new OffscreenCanvas(64, 64);
+    canvas.getContext("2d").fillRect(0, 0, 64, 64);
+    const body = await canvas.convertToBlob({ type: "image/png" });
+    const uploaded = await fetch("/_matrix/media/v3/upload", { method: "POST", headers, body });
+    const { content_uri } = await uploaded.json();
+    const at = `/_matrix/client/v3/profile/${encodeURIComponent(userId)}/avatar_url`;
+    await fetch(at, { method: "PUT", headers, body: JSON.stringify({ avatar_url: content_uri }) });
+  }, lena.id);
+  const picture = lena.message("the-roof-is-done").locator("img").first();
+  await lena.choose("Garden house");
+  await picture.waitFor();
+  await page.waitForFunction((image) => image.complete && image.naturalWidth > 0, await picture.elementHandle());
+  const address = await picture.getAttribute("src");
+  assert.match(address, /^\/_matrix\/client\/v1\/media\/thumbnail\//);
+  assert.doesNotMatch(address, /token/);
+  assert.doesNotMatch(server.proxy.requests.map(({ path }) => path).join("\n"), /access_token/);
+  // What a person opens as a page is not answered from media: there is no token in it.
+  const opened = await page.evaluate((src) => fetch(src).then(({ status }) => status), address);
+  assert.equal(opened, 401);
+});
+
+test("without a network the client starts, with its rooms and the last words", async () => {
+  const { page } = lena;
+  await lena.context.setOffline(true);
+  await page.reload();
+  await page.getByText("You’re offline.", { exact: false }).waitFor();
+  await lena.choose("Garden house");
+  await lena.reads("the-roof-is-done");
+  await lena.say("written-on-the-train");
+  await lena.context.setOffline(false);
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await page.getByText("You’re offline.", { exact: false }).waitFor({ state: "detached" });
+  await page.getByText("Waiting for the connection").waitFor({ state: "detached" });
+  await lena.reads("written-on-the-train");
+});
+
+test("half a version is not taken, and a whole one is offered and comes when it is wanted, in every tab", async () => {
+  const { page } = lena;
+  const beside = await lena.tab();
+  await beside.reads("written-on-the-train");
+  const look = () => page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready;
+    await registration.update().catch(() => {});
+    const worker = registration.installing ?? registration.waiting;
+    while (worker && !["installed", "redundant"].includes(worker.state)) {
+      await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
+    }
+    return worker?.state ?? "none";
+  });
+  const mark = '<meta name="edition" content="second" />';
+  const newer = (bytes) => Buffer.from(bytes.toString().replace("</head>", `${mark}</head>`));
+  const hash = (bytes) => createHash("sha256").update(bytes).digest("base64");
+  let pageBefore;
+  server.proxy.edit = (path, bytes) => {
+    if (path === "/") pageBefore = bytes;
+    return path === "/sw.js" ? Buffer.concat([bytes, Buffer.from("// first try\n")]) : path === "/" ? newer(bytes) : bytes;
+  };
+  // The worker tells of a page with another hash than the one that comes.
+  assert.equal(await look(), "redundant");
+  assert.equal(await page.getByText("A new version of Sealpost is here.").count(), 0);
+  server.proxy.edit = (path, bytes) => {
+    if (path === "/") return newer(bytes);
+    if (path !== "/sw.js") return bytes;
+    const code = bytes.toString().replace(hash(pageBefore), hash(newer(pageBefore)));
+    return Buffer.from(code.replace(/"version":"\w+"/, '"version":"second"'));
+  };
+  assert.equal(await look(), "installed");
+  await page.getByText("A new version of Sealpost is here.").waitFor();
+  await page.reload();
+  assert.equal(await page.locator('meta[name="edition"]').count(), 0);
+  await page.getByRole("button", { name: "Change to it" }).click();
+  for (const tab of [lena, beside]) {
+    await tab.page.locator('meta[name="edition"]').waitFor({ state: "attached" });
+    await tab.reads("written-on-the-train");
+  }
+  assert.deepEqual(await page.evaluate(() => caches.keys()), ["shell second"]);
+});
+
+test("nobody but the own server was asked for anything", () => {
+  lena.assertOwnOrigin();
+  assert.deepEqual(lena.crashes, []);
+});

@@ -1,0 +1,17 @@
+// Where a page shows media from: addresses of its own origin, which the service worker answers with the token.
+
+import { path } from "./api/http";
+
+/** The two parts of `mxc://server/id`. */
+export function mediaPath(uri: string): string {
+  const [, server, id] = /^mxc:\/\/([^/]+)\/([A-Za-z0-9_-]+)$/.exec(uri) ?? [];
+  if (!server || !id) throw new Error("no address of media");
+  return path`${server}/${id}`;
+}
+
+/** A small picture of `size` pixels a side, for screens of twice as many; `undefined` for what is no address. */
+export function thumbnail(uri: string | undefined, size: number): string | undefined {
+  if (!uri || !/^mxc:\/\/[^/]+\/[A-Za-z0-9_-]+$/.test(uri)) return undefined;
+  const query = new URLSearchParams({ width: String(2 * size), height: String(2 * size), method: "crop" });
+  return `/_matrix/client/v1/media/thumbnail/${mediaPath(uri)}?${query}`;
+}
