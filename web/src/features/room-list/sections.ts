@@ -11,14 +11,18 @@ export interface Listed<S> {
 
 const ORDER: Section[] = ["invitations", "asking", "favourites", "rooms", "lowPriority"];
 
-/** Rooms in their sections, the most active first. */
+/** Rooms in their sections, the most active first; `only`: those that one looks at. */
 export function sections<S extends { ts: number }>(
   rooms: Room[],
   summary: (room: Room) => S,
+  only?: ReadonlySet<string>,
 ): [Section, Listed<S>[]][] {
   const found = new Map<Section, Listed<S>[]>(ORDER.map((section) => [section, []]));
   for (const room of rooms) {
-    if (room.isSpace || !["join", "invite", "knock"].includes(room.membership)) continue;
+    // Invitations and what was asked for are shown wherever one is, also of spaces: else they are found by chance.
+    const isIn = room.membership === "join";
+    if (!isIn && !["invite", "knock"].includes(room.membership)) continue;
+    if (isIn && (room.isSpace || (only && !only.has(room.id)))) continue;
     found.get(sectionOf(room))?.push({ room, summary: summary(room) });
   }
   for (const listed of found.values()) listed.sort((a, b) => b.summary.ts - a.summary.ts);

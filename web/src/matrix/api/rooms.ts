@@ -152,3 +152,29 @@ export function childrenOf(events: unknown): Branch["children"] {
   children.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : a.ts - b.ts || (a.roomId < b.roomId ? -1 : 1)));
   return children.map(({ roomId, via, isSuggested }) => ({ roomId, via, isSuggested }));
 }
+
+/** Makes a space; answers its id. In it, those who look after people add rooms. */
+export async function createSpace(http: Http, name: string, topic: string, isPublic: boolean): Promise<string> {
+  const body = {
+    name,
+    ...(topic && { topic }),
+    preset: isPublic ? "public_chat" : "private_chat",
+    visibility: isPublic ? "public" : "private",
+    creation_content: { type: "m.space" },
+    // Nobody talks in a space.
+    power_level_content_override: { events_default: 50, invite: isPublic ? 0 : 50 },
+  };
+  return text((await http.call("POST", `${V3}/createRoom`, { body }))["room_id"]) ?? "";
+}
+
+/** Puts a room into a space; without servers, takes it out. */
+export async function setChild(
+  http: Http,
+  spaceId: string,
+  roomId: string,
+  via: string[],
+  isSuggested = false,
+): Promise<void> {
+  const content = via.length > 0 ? { via, ...(isSuggested && { suggested: true }) } : {};
+  await setState(http, spaceId, "m.space.child", content, roomId);
+}

@@ -170,4 +170,5 @@ export const de: AroundWords = {
   emptySpace: "Noch keine Räume hier",
   emptySpaceMore: "Räume, die zum Space gehören, stehen hier und werden von allen gefunden, die darin sind.",
   inviteToSpace: "In den Space einladen",
+  peopleHere: "Leute",
 };

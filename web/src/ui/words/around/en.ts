@@ -166,6 +166,7 @@ export const en = {
   emptySpace: "No rooms in here yet",
   emptySpaceMore: "Rooms that are added to the space stand here, for everybody in it to find.",
   inviteToSpace: "Invite into the space",
+  peopleHere: "People",
 };
 
 export type AroundWords = typeof en;

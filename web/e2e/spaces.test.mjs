@@ -1,0 +1,72 @@
+// Spaces, and the directory.
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, page;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("spaces");
+  lena = await Person.register(server, "lena");
+  ({ page } = lena);
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+async function add(tab, who = lena) {
+  await who.page.getByRole("button", { name: "New room or chat" }).first().click();
+  await who.page.getByRole("tab", { name: tab }).click();
+}
+
+async function publicRoom(name, alias) {
+  await add("New room");
+  await page.getByLabel("Name of the room").fill(name);
+  await page.getByRole("radio", { name: "Public" }).check();
+  await page.getByRole("dialog").getByLabel("Address").fill(alias);
+  await page.getByRole("button", { name: "Create", exact: true }).click();
+  await page.getByRole("textbox", { name: `Message ${name}` }).waitFor();
+}
+
+test("a space is made, rooms are put into it, and the list shows them alone", async () => {
+  await publicRoom("Bees", "bees");
+  await publicRoom("Taxes", "taxes");
+  await add("New space");
+  await page.getByLabel("Name of the space").fill("Garden club");
+  await page.getByRole("radio", { name: "Public" }).check();
+  await assertAccessible(page, "new space");
+  await page.getByRole("button", { name: "Create", exact: true }).click();
+  await page.getByText("No rooms in here yet").last().waitFor();
+  await assertAccessible(page, "empty space");
+  await page.getByRole("button", { name: "Add rooms" }).click();
+  await page.getByRole("checkbox", { name: "Bees" }).check();
+  await assertAccessible(page, "rooms for a space");
+  await page.getByRole("dialog").getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("main").getByText("Bees").waitFor();
+  const list = page.getByRole("navigation", { name: "Rooms" });
+  await list.getByRole("button", { name: "Bees" }).waitFor();
+  await list.getByRole("button", { name: "Taxes" }).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "All rooms", exact: true }).click();
+  await list.getByRole("button", { name: "Taxes" }).waitFor();
+});
+
+test("somebody else finds the space in the directory, and the rooms in the space", async () => {
+  const tomasz = await Person.register(server, "tomasz");
+  await add("Directory", tomasz);
+  await tomasz.page.getByLabel("Search rooms").fill("garden");
+  const row = tomasz.page.getByRole("dialog").getByRole("listitem").filter({ hasText: "Garden club" });
+  await row.waitFor();
+  await assertAccessible(tomasz.page, "directory");
+  await row.getByRole("button", { name: "Join" }).click();
+  const bees = tomasz.page.getByRole("main").getByRole("listitem").filter({ hasText: "Bees" });
+  await bees.waitFor();
+  await assertAccessible(tomasz.page, "space");
+  await bees.getByRole("button", { name: "Join" }).click();
+  await tomasz.page.getByRole("textbox", { name: "Message Bees" }).waitFor();
+  await tomasz.close();
+});
