@@ -82,8 +82,7 @@ test("a command is done, not said; one that is not known is neither", async () =
 
 test("the last own message is edited with the arrow up", async () => {
   await lena.sends("gutters come on Tuesday");
-  await lena.field().press("ArrowUp");
-  await lena.say("gutters come on Thursday");
+  await lena.edits("gutters come on Tuesday", "gutters come on Thursday");
   await jonas.page.getByRole("article").filter({ hasText: "gutters come on Thursday" }).getByText("(edited)").waitFor();
 });
 

@@ -7,12 +7,13 @@ import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 
-let server, lena, jonas;
+let server, lena, jonas, klara;
 
 before(async () => {
   await openBrowser();
   server = await Server.alone("conversation");
   [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  klara = await Person.register(server, "klara");
   await lena.startRoom("Garden house");
   await lena.invite(jonas);
   await jonas.accept(/Garden house/);
@@ -79,8 +80,7 @@ test("what is pinned stands above for all, and leads to where it was said", asyn
 
 test("an edit shows what was said before, and who has read so far is seen", async () => {
   await lena.sends("paint on Monday");
-  await lena.field().press("ArrowUp");
-  await lena.say("paint on Tuesday");
+  await lena.edits("paint on Monday", "paint on Tuesday");
   await jonas.message("paint on Tuesday").getByRole("button", { name: "(edited)" }).click();
   const dialog = jonas.page.getByRole("dialog", { name: "What it said" });
   await dialog.getByText("paint on Monday").waitFor();
@@ -99,4 +99,29 @@ test("code is coloured, and a link to a message is followed within the client", 
   await lena.say(`see https://matrix.to/#/${encodeURIComponent(roomId)}/${encodeURIComponent(id)}`);
   await jonas.page.getByRole("link", { name: /matrix\.to/ }).click();
   await jonas.page.waitForFunction((id) => document.activeElement?.dataset["id"] === id, id);
+});
+
+test("a message that the server holds back in a group is missed", async () => {
+  await lena.startRoom("Choir");
+  await lena.invite(jonas);
+  await lena.invite(klara);
+  for (const person of [jonas, klara]) await person.accept(/Choir/);
+  await lena.page.getByText("klara came in.").waitFor();
+  await jonas.sends("first verse");
+  await lena.reads("first verse");
+  let withheld;
+  const stop = server.proxy.tamper(({ path }, told) => {
+    if (!path.endsWith("/sync")) return;
+    const rooms = Object.values(told.rooms ?? {});
+    const isIt = ({ sender, type, event_id: id }) =>
+      sender === jonas.id && type === "m.room.encrypted" && (withheld ??= id) === id;
+    for (const room of rooms) if (room.timeline) room.timeline = room.timeline.filter((event) => !isIt(event));
+    return told;
+  });
+  await jonas.say("second verse");
+  await jonas.say("third verse");
+  await lena.reads("third verse");
+  await lena.page.getByText("1 message from jonas did not arrive.", { exact: false }).waitFor();
+  await assertAccessible(lena.page, "a message that was held back");
+  stop();
 });

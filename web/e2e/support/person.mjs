@@ -247,6 +247,13 @@ export class Person {
     await this.page.getByText("Sending…").first().waitFor({ state: "detached" });
   }
 
+  /** Edits what was said last, when it has come back from the server. */
+  async edits(words, better) {
+    await this.page.locator("article[data-id^='$']").filter({ hasText: words }).last().waitFor();
+    await this.field().press("ArrowUp");
+    await this.say(better);
+  }
+
   /** Waits until the words stand in the conversation. */
   async reads(words) {
     await this.page.getByRole("article").getByText(words, { exact: true }).first().waitFor();

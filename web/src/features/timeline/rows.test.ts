@@ -12,7 +12,7 @@ function message(id: string, sender: string, ts: number): Message {
   return {
     ...{ kind: "message", id, event, sender, ts, type: "m.room.message", content: {}, seal: "none" },
     ...{ opened: undefined, before: [], editedAt: undefined, isRedacted: false, replyTo: undefined, threadRoot: undefined, reactions: [] },
-    ...{ thread: undefined, poll: undefined },
+    ...{ thread: undefined, poll: undefined, lost: 0 },
   } as Message;
 }
 

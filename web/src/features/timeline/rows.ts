@@ -10,6 +10,8 @@ export type Row =
   | { kind: "new"; id: string }
   | { kind: "gap"; id: string; item: Extract<Item, { kind: "gap" }> }
   | { kind: "begin"; id: string }
+  /** Something of a sender did not arrive before this. */
+  | { kind: "lost"; id: string; item: Message }
   | { kind: "happening"; id: string; item: Happening }
   | { kind: "message"; id: string; item: Message; isFirst: boolean; echo?: Echo };
 
@@ -58,6 +60,10 @@ export function rows(
       last = undefined;
       continue;
     }
+    if (item.lost > 0 && item.sender !== me) {
+      found.push({ kind: "lost", id: `lost ${item.id}`, item });
+      last = undefined;
+    }
     const isFirst = !isTogether(last, item) || item.replyTo !== undefined;
     found.push({ kind: "message", id: item.id, item, isFirst });
     last = item;
@@ -96,6 +102,6 @@ function shownEcho(echo: Echo, me: string): Message | undefined {
     ...{ kind: "message", id, sender: me, ts, type, content, opened: undefined },
     event: { event_id: id, type, sender: me, origin_server_ts: ts, content },
     ...{ seal: "none", before: [], editedAt: undefined, isRedacted: false, reactions: [] },
-    ...{ replyTo: replyTo(content), threadRoot: threadOf(content), thread: undefined, poll },
+    ...{ replyTo: replyTo(content), threadRoot: threadOf(content), thread: undefined, poll, lost: 0 },
   };
 }

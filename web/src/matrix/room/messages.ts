@@ -2,6 +2,7 @@
 
 import { relationOf, replyTo, type RoomEvent } from "../event";
 import { object, text, type JsonObject } from "../json";
+import { lostBefore } from "./chains";
 import type { Opened } from "./opened";
 import { isPollEnd, isPollResponse, isPollStart, pollOf, POLL_START, type About, type Poll } from "./poll";
 import type { Room } from "./room";
@@ -42,6 +43,8 @@ export interface Message {
   /** What was said in the thread that it began. */
   thread: Thread | undefined;
   poll: Poll | undefined;
+  /** How many messages of its sender did not arrive before it. */
+  lost: number;
   reactions: Reaction[];
 }
 
@@ -100,13 +103,20 @@ interface Parts {
 export function items(room: Room, me: string): Item[] {
   const parts: Parts = { edits: new Map(), reactions: new Map(), responses: new Map(), ends: new Map() };
   const shown: Item[] = [];
+  const lost = lostBefore(room);
+  /** By sender: what is missing before something that is not shown. */
+  const untold = new Map<string, number>();
   for (const entry of room.timeline.entries) {
     if (entry.kind === "gap") {
       shown.push({ ...entry, id: `gap ${entry.token}` });
       continue;
     }
+    const { event_id: id, sender } = entry.event;
+    const missing = (untold.get(sender) ?? 0) + (lost.get(id) ?? 0);
     const item = read(room, entry.event, me, parts);
     if (item) shown.push(item);
+    if (item?.kind === "message") item.lost = missing;
+    untold.set(sender, item?.kind === "message" ? 0 : missing);
   }
   for (const item of shown) if (item.kind === "message") finish(room, item, parts);
   thread(shown);
@@ -151,7 +161,7 @@ function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | un
     ...{ kind: "message", id, event, sender, ts, type, content, seal, opened, isRedacted },
     ...{ before: [], editedAt: undefined },
     ...{ replyTo: isRedacted ? undefined : replyOf(content), threadRoot: threadOf(content) },
-    ...{ thread: undefined, poll: undefined },
+    ...{ thread: undefined, poll: undefined, lost: 0 },
     reactions: [],
   };
 }

@@ -66,4 +66,6 @@ export const de: TalkWords = {
   pollVotes: (count) => plural(count, "Stimme", "Stimmen"),
   pollEnded: (count) => `Beendet, ${plural(count, "Stimme", "Stimmen")}`,
   pollEnd: "Umfrage beenden",
+  lost: (count, who) =>
+    `${plural(count, "Nachricht", "Nachrichten")} von ${who} ${count === 1 ? "ist" : "sind"} nicht angekommen. Der Server hat sie vielleicht zurückgehalten.`,
 };

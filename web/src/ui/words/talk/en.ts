@@ -66,6 +66,8 @@ export const en = {
   pollVotes: (count: number) => plural(count, "vote", "votes"),
   pollEnded: (count: number) => `Ended, ${plural(count, "vote", "votes")}`,
   pollEnd: "End the poll",
+  lost: (count: number, who: string) =>
+    `${plural(count, "message", "messages")} from ${who} did not arrive. The server may have held ${count === 1 ? "it" : "them"} back.`,
 };
 
 export type TalkWords = typeof en;
