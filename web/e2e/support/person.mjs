@@ -41,7 +41,8 @@ export class Person {
     this.page = await this.context.newPage();
     this.page.setDefaultTimeout(PATIENCE_MS);
     this.page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
+      const isOurs = !message.text().startsWith("Service Worker registration blocked");
+      if (isOurs && ["error", "warning"].includes(message.type())) this.complaints.push(message.text());
     });
     this.page.on("pageerror", (error) => {
       this.complaints.push(String(error.stack ?? error));
