@@ -2,17 +2,20 @@
 
 import { preferred, speak, type Language } from "../ui/words.svelte";
 
+export type Density = "roomy" | "compact";
 export type Theme = "system" | "light" | "dark" | "contrast";
 
 const THEMES: Theme[] = ["system", "light", "dark", "contrast"];
 
 export class Preferences {
   #theme = $state<Theme>("system");
+  #density = $state<Density>("roomy");
   #language: Language;
 
   constructor() {
     const theme = localStorage.getItem("theme") as Theme | null;
     if (theme && THEMES.includes(theme)) this.#theme = theme;
+    if (localStorage.getItem("density") === "compact") this.#density = "compact";
     const language = localStorage.getItem("language");
     this.#language = preferred(language ? [language] : navigator.languages);
     this.#show();
@@ -28,6 +31,16 @@ export class Preferences {
     this.#show();
   }
 
+  get density(): Density {
+    return this.#density;
+  }
+
+  set density(density: Density) {
+    this.#density = density;
+    localStorage.setItem("density", density);
+    this.#show();
+  }
+
   /** Has everything said in the person's language. */
   async speak(language?: Language): Promise<void> {
     if (language) {
@@ -39,6 +52,7 @@ export class Preferences {
 
   #show(): void {
     const root = document.documentElement;
+    root.dataset["density"] = this.#density;
     if (this.#theme === "system") root.removeAttribute("data-theme");
     else root.dataset["theme"] = this.#theme;
   }

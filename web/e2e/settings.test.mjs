@@ -1,0 +1,106 @@
+// Notifications of sealed words, muting, and what one does about one's account.
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, tomasz, page;
+
+/** In the place of the desktop's notifications: keeps what would be shown. */
+function keepNotifications() {
+  window.told = [];
+  window.Notification = class {
+    static permission = "granted";
+    static requestPermission = async () => "granted";
+    constructor(title, { body }) {
+      window.told.push(`${title}: ${body}`);
+    }
+    addEventListener() {}
+  };
+}
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("settings");
+  [lena, tomasz] = await Promise.all([Person.register(server, "lena"), Person.register(server, "tomasz")]);
+  ({ page } = lena);
+  await page.context().addInitScript(keepNotifications);
+  await page.reload();
+  await page.getByRole("button", { name: "Settings" }).waitFor();
+  await tomasz.startChat(lena);
+  await lena.accept(/tomasz/);
+  await page.getByRole("button", { name: "Settings" }).click();
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+const told = () => page.evaluate(() => window.told);
+const isTold = (words) => page.waitForFunction((words) => window.told.some((one) => one.includes(words)), words);
+
+test("sealed words are told of by rules that hold here, and not before somebody wants that", async () => {
+  await tomasz.sends("Nobody hears this");
+  await page.getByRole("navigation", { name: "Rooms" }).getByText("Nobody hears this").waitFor();
+  assert.deepEqual(await told(), []);
+  await page.getByLabel("Show notifications on this device").check();
+  await assertAccessible(page, "notification settings");
+  await tomasz.sends("The kettle is on");
+  await isTold("tomasz: The kettle is on");
+});
+
+test("a muted room is silent", async () => {
+  await lena.choose("tomasz");
+  await page.getByRole("main").getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Notifications" }).click();
+  await page.getByRole("radio", { name: "Never" }).check();
+  await assertAccessible(page, "what one hears of a room");
+  await page.keyboard.press("Escape");
+  await page.getByRole("navigation", { name: "Rooms" }).getByText("Muted").waitFor({ state: "attached" });
+  await page.getByRole("button", { name: "Settings" }).click();
+  await tomasz.sends("The kettle is off");
+  await page.getByRole("navigation", { name: "Rooms" }).getByText("The kettle is off").waitFor();
+  assert.deepEqual((await told()).filter((words) => words.includes("off")), []);
+});
+
+test("sealed words are found, and one goes to where they were said", async () => {
+  await page.getByRole("button", { name: "Search messages" }).click();
+  const dialog = page.getByRole("dialog", { name: "Search messages" });
+  await dialog.getByLabel("Words that were said").fill("KETTLE");
+  await dialog.getByText("2 messages").waitFor();
+  await assertAccessible(page, "search");
+  await dialog.getByRole("button", { name: "The kettle is on" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await lena.reads("The kettle is on");
+});
+
+test("where one looks for calls, it is said that there are none", async () => {
+  await lena.choose("tomasz");
+  await page.getByRole("main").getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Call" }).click();
+  await page.getByRole("dialog", { name: "No calls yet" }).waitFor();
+  await page.keyboard.press("Escape");
+});
+
+test("the password is changed by who knows the old one, and the account closed", async () => {
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Change password" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Present password").fill("wrong");
+  await dialog.getByLabel("New password").fill("another horse battery");
+  await dialog.getByRole("button", { name: "Change password" }).click();
+  await dialog.getByText("Name or password is not right.").waitFor();
+  await dialog.getByLabel("Present password").fill(lena.password);
+  await assertAccessible(page, "change password");
+  await dialog.getByRole("button", { name: "Change password" }).click();
+  await dialog.getByText("The password was changed.").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Close the account" }).click();
+  await assertAccessible(page, "close the account");
+  await dialog.getByLabel("Present password").fill("another horse battery");
+  await dialog.getByRole("button", { name: "Close the account for ever" }).click();
+  await page.getByRole("heading", { name: "Welcome back" }).waitFor();
+});

@@ -1,0 +1,80 @@
+// Tells of new messages while somebody looks elsewhere.
+
+import type { Client } from "../../matrix/client";
+import type { RoomEvent } from "../../matrix/event";
+import { verdict } from "../../matrix/push/rules";
+import { inside, isReadable } from "../../matrix/room/messages";
+import { profile, roomName } from "../../matrix/room/names";
+import type { Room } from "../../matrix/room/room";
+import { t } from "../../ui/words.svelte";
+import { plainText } from "../plain";
+
+export interface Told {
+  title: string;
+  body: string;
+  /** A later one of the same room takes its place. */
+  tag: string;
+  roomId: string;
+  isSilent: boolean;
+}
+
+/** How far back something is still new: what was missed for longer shows in the list. */
+const RECENT_MS = 10 * 60_000;
+const LOOKS_BACK = 20;
+
+export class Notifier {
+  readonly #client: Client;
+  readonly #show: (told: Told) => void;
+  readonly #known = new Set<string>();
+  /** Shown with what was written. */
+  withWords = true;
+
+  constructor(client: Client, show: (told: Told) => void) {
+    this.#client = client;
+    this.#show = show;
+  }
+
+  /** Listens until the answer is called. What is there already is not new. */
+  listen(): () => void {
+    for (const room of this.#client.rooms.values()) this.#fresh(room);
+    return this.#client.changed.subscribe((rooms) => {
+      for (const id of rooms) {
+        const room = this.#client.rooms.get(id);
+        if (room?.membership === "join") this.#look(room);
+      }
+    });
+  }
+
+  /** Events that were not seen before; one that can't be read yet is seen when it can. */
+  #fresh(room: Room): RoomEvent[] {
+    return room.timeline.events.slice(-LOOKS_BACK).filter((event) => {
+      if (this.#known.has(event.event_id)) return false;
+      if (!isReadable(inside(room, event).seal)) return false;
+      this.#known.add(event.event_id);
+      return true;
+    });
+  }
+
+  #look(room: Room): void {
+    const { me, accountData } = this.#client;
+    const read = room.timeline.events.findIndex(({ event_id }) => event_id === room.receipts.get(me)?.eventId);
+    for (const event of this.#fresh(room)) {
+      const at = room.timeline.events.indexOf(event);
+      if (at <= read || Date.now() - event.origin_server_ts > RECENT_MS) continue;
+      const { type, content, seal } = inside(room, event);
+      const heard = { type, sender: event.sender, content, stateKey: event.state_key };
+      const myName = profile(room, me).name;
+      const said = verdict(accountData.get("m.push_rules"), room, heard, me, myName);
+      if (!said.notify) continue;
+      const who = profile(room, event.sender).name;
+      const where = roomName(room, me).name || who;
+      this.#show({
+        title: where === who ? who : t.inRoom(who, where),
+        body: this.withWords ? plainText(type, content, seal) : t.newMessageFrom(who),
+        tag: room.id,
+        roomId: room.id,
+        isSilent: !said.sound,
+      });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+// What a person wants to hear of a room, as rules at the server: so that all their devices know.
+
+import { MatrixError } from "../api/error";
+import { path } from "../api/http";
+import type { Client } from "../client";
+import type { JsonObject } from "../json";
+import { modeOf, type Mode } from "./rules";
+
+export function mode(client: Client, roomId: string): Mode {
+  return modeOf(client.accountData.get("m.push_rules"), roomId);
+}
+
+export async function setMode(client: Client, roomId: string, wanted: Mode): Promise<void> {
+  const { http } = client.api;
+  const rule = (kind: string) => `/_matrix/client/v3/pushrules/global${path`/${kind}/${roomId}`}`;
+  const put = (kind: string, body: JsonObject) => http.call("PUT", rule(kind), { body });
+  const remove = (kind: string) => http.call("DELETE", rule(kind)).catch(ifThere);
+  if (wanted === "mute") {
+    const conditions = [{ kind: "event_match", key: "room_id", pattern: roomId }];
+    await put("override", { conditions, actions: [] });
+    await remove("room");
+  } else {
+    await remove("override");
+    if (wanted === "usual") await remove("room");
+    else await put("room", { actions: wanted === "all" ? ["notify", { set_tweak: "sound", value: "default" }] : [] });
+  }
+  client.accountData.set("m.push_rules", await http.call("GET", "/_matrix/client/v3/pushrules/"));
+  client.changed.emit(new Set());
+}
+
+/** A rule that is not there need not be removed. */
+function ifThere(error: unknown): void {
+  if (!(error instanceof MatrixError) || error.status !== 404) throw error;
+}

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+
+import type { RoomEvent } from "../event";
+import { Room } from "../room/room";
+import { searchHere, searchRoom, together } from "./search";
+
+function roomOf(id: string, events: [body: string, more?: Partial<RoomEvent>][]): Room {
+  const room = new Room(id);
+  const timeline = events.map(([body, more], at): RoomEvent => ({
+    ...{ event_id: `${id}${at}`, type: "m.room.message", sender: "@lena:a", origin_server_ts: at },
+    content: { msgtype: "m.text", body },
+    ...more,
+  }));
+  room.update({ timeline, isInitial: true });
+  return room;
+}
+
+const edit = (of: string, body: string): Partial<RoomEvent> => ({
+  content: { body: `* ${body}`, "m.new_content": { body }, "m.relates_to": { rel_type: "m.replace", event_id: of } },
+});
+
+test("all words have to be there, whatever their case and accents; the newest comes first", () => {
+  const room = roomOf("!a", [["Crème brûlée"], ["a brulee without"], ["BRULEE and creme again"]]);
+  expect(searchRoom(room, "creme brulee").map(({ eventId }) => eventId)).toEqual(["!a2", "!a0"]);
+  expect(searchRoom(room, "  ")).toEqual([]);
+});
+
+test("a message is found by what it says after its edit, and by nobody else's", () => {
+  const room = roomOf("!a", [["apples"], ["", edit("!a0", "pears")], ["", { ...edit("!a0", "plums"), sender: "@other:a" }]]);
+  expect(searchRoom(room, "pears").map(({ eventId }) => eventId)).toEqual(["!a0"]);
+  expect(searchRoom(room, "apples")).toEqual([]);
+  expect(searchRoom(room, "plums")).toEqual([]);
+});
+
+test("sealed words are found when they were read, and removed ones are not", () => {
+  const sealed: Partial<RoomEvent> = { type: "m.room.encrypted", content: {} };
+  const room = roomOf("!a", [["", sealed], ["", sealed], ["gone", { unsigned: { redacted_because: {} } }]]);
+  room.opened.set("!a0", {
+    ...{ status: "read", type: "m.room.message", content: { body: "under the stairs" }, isVerified: true, sharedBy: undefined },
+    ...{ isProven: true, warnings: [], isRelationWrong: false },
+  });
+  expect(searchHere([room], "stairs", 10)).toMatchObject([{ eventId: "!a0", body: "under the stairs" }]);
+  expect(searchHere([room], "gone", 10)).toEqual([]);
+});
+
+test("what is found here and at the server is shown once", () => {
+  const hit = (eventId: string, ts: number) => ({ roomId: "!a", eventId, sender: "@x:a", ts, body: "" });
+  expect(together([hit("$1", 1), hit("$3", 3)], [hit("$3", 3), hit("$2", 2)]).map(({ eventId }) => eventId)).toEqual(["$3", "$2", "$1"]);
+});

@@ -1,0 +1,77 @@
+// Looking for words. What is sealed is searched here, in what this device has read; what is not, also at the server.
+
+import type { Client } from "../client";
+import { object, objects, text } from "../json";
+import { inside, isReadable } from "../room/messages";
+import { relationOf } from "../event";
+import type { Room } from "../room/room";
+
+export interface Hit {
+  roomId: string;
+  eventId: string;
+  sender: string;
+  ts: number;
+  body: string;
+}
+
+/** Without case and accents. */
+function plain(words: string): string {
+  return words.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
+/** Messages of a room that have all the words, the newest first; edits count with what they say now. */
+export function searchRoom(room: Room, term: string): Hit[] {
+  const wanted = plain(term).split(/\s+/).filter(Boolean);
+  if (wanted.length === 0) return [];
+  const bodies = new Map<string, Hit>();
+  for (const event of room.timeline.events) {
+    if (event.state_key !== undefined || event.unsigned?.["redacted_because"]) continue;
+    const { type, content, seal } = inside(room, event);
+    if (type !== "m.room.message" || !isReadable(seal)) continue;
+    const relation = relationOf(content);
+    if (relation?.type === "m.replace") {
+      const edited = bodies.get(relation.eventId);
+      const body = text(object(content["m.new_content"])?.["body"]);
+      if (edited && body !== undefined && edited.sender === event.sender) edited.body = body;
+      continue;
+    }
+    const { event_id: eventId, sender, origin_server_ts: ts } = event;
+    bodies.set(eventId, { roomId: room.id, eventId, sender, ts, body: text(content["body"]) ?? "" });
+  }
+  const found = [...bodies.values()].filter(({ body }) => {
+    const words = plain(body);
+    return wanted.every((one) => words.includes(one));
+  });
+  return found.toReversed();
+}
+
+/** In all rooms that are here, or in one; the newest first. */
+export function searchHere(rooms: Iterable<Room>, term: string, most: number): Hit[] {
+  const found = [...rooms].filter(({ membership }) => membership === "join").flatMap((room) => searchRoom(room, term));
+  return found.toSorted((a, b) => b.ts - a.ts).slice(0, most);
+}
+
+/** At the server, in rooms that are not sealed. Words of sealed rooms are never sent to it. */
+export async function searchServer(client: Client, term: string, roomIds: string[]): Promise<Hit[]> {
+  if (roomIds.length === 0) return [];
+  const body = {
+    search_categories: {
+      room_events: { search_term: term, keys: ["content.body"], order_by: "recent", filter: { rooms: roomIds, limit: 30 } },
+    },
+  };
+  const answer = await client.api.http.call("POST", "/_matrix/client/v3/search", { body });
+  const results = object(object(answer["search_categories"])?.["room_events"])?.["results"];
+  return objects(results).flatMap(({ result }) => {
+    const event = object(result);
+    const [eventId, roomId, sender] = ["event_id", "room_id", "sender"].map((key) => text(event?.[key]));
+    const words = text(object(event?.["content"])?.["body"]);
+    if (!event || !eventId || !roomId || !sender || words === undefined) return [];
+    return [{ roomId, eventId, sender, ts: Number(event["origin_server_ts"]) || 0, body: words }];
+  });
+}
+
+/** Both, each message once, the newest first. */
+export function together(here: Hit[], there: Hit[]): Hit[] {
+  const known = new Set(here.map(({ eventId }) => eventId));
+  return [...here, ...there.filter(({ eventId }) => !known.has(eventId))].toSorted((a, b) => b.ts - a.ts);
+}
