@@ -76,9 +76,9 @@ export class Login {
     });
   }
 
-  async logInWithToken(token: string): Promise<boolean> {
+  async logInWithToken(token: string, deviceId?: string): Promise<boolean> {
     return this.#run(async () => {
-      await this.#done(await logInWithToken(this.#http(), token), undefined);
+      await this.#done(await logInWithToken(this.#http(), token, deviceId), undefined);
     });
   }
 
