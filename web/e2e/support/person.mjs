@@ -10,7 +10,9 @@ let browser;
 export async function openBrowser() {
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+      // A microphone that hums.
+      "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
   });
 }
 

@@ -12,11 +12,14 @@ export class Upload {
   readonly roomId: string;
   readonly file: File;
   readonly isSealed: boolean;
+  /** Of something that was said aloud. */
+  readonly duration: number | undefined;
   part = $state(0);
   error = $state<string>();
   readonly stop = new AbortController();
 
-  constructor(roomId: string, file: File, isSealed: boolean) {
+  constructor(roomId: string, file: File, isSealed: boolean, duration?: number) {
+    this.duration = duration;
     this.roomId = roomId;
     this.file = file;
     this.isSealed = isSealed;
@@ -35,9 +38,10 @@ export class Uploads {
     return this.all.filter((upload) => upload.roomId === roomId);
   }
 
-  async add(room: Room, chosen: File): Promise<void> {
+  /** With a duration, in milliseconds, it is something that was said. */
+  async add(room: Room, chosen: File, duration?: number): Promise<void> {
     const file = await withoutPlace(chosen);
-    const upload = new Upload(room.id, file, room.sealing === "ours");
+    const upload = new Upload(room.id, file, room.sealing === "ours", duration);
     this.all = [...this.all, upload];
     await this.#send(upload);
   }
@@ -53,11 +57,11 @@ export class Uploads {
   }
 
   async #send(upload: Upload): Promise<void> {
-    const { roomId, file, isSealed, stop } = upload;
+    const { roomId, file, isSealed, duration, stop } = upload;
     try {
       const size = await dimensions(file);
       const content = await uploadFile(
-        this.#client, roomId, { file, ...size }, isSealed, (part) => (upload.part = part), stop.signal,
+        this.#client, roomId, { file, ...size, duration }, isSealed, (part) => (upload.part = part), stop.signal,
       );
       await this.#client.queue.add(roomId, "m.room.message", content);
       this.cancel(upload);

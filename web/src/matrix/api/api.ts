@@ -210,9 +210,9 @@ export class Api {
   }
 
   /** The content behind `mxc://server/id`. */
-  async download(uri: string): Promise<Response> {
+  async download(uri: string, signal?: AbortSignal): Promise<Response> {
     const at = `/_matrix/client/v1/media/download/${mediaPath(uri)}`;
-    return this.http.send(at, { method: "GET" }, { timeoutMs: 600_000 });
+    return this.http.send(at, { method: "GET" }, { timeoutMs: 600_000, ...(signal && { signal }) });
   }
 }
 

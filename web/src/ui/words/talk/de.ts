@@ -68,4 +68,13 @@ export const de: TalkWords = {
   pollEnd: "Umfrage beenden",
   lost: (count, who) =>
     `${plural(count, "Nachricht", "Nachrichten")} von ${who} ${count === 1 ? "ist" : "sind"} nicht angekommen. Der Server hat sie vielleicht zurückgehalten.`,
+  voiceMessage: "Sprachnachricht",
+  recording: "Aufnahme läuft",
+  noMicrophone: "Es konnte kein Mikrofon benutzt werden. Vielleicht ist es dem Browser nicht erlaubt.",
+  fetchingFile: "Wird geholt",
+  play: "Abspielen",
+  larger: "Größer",
+  smaller: "Kleiner",
+  pictureBefore: "Voriges Bild",
+  pictureAfter: "Nächstes Bild",
 };

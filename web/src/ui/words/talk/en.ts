@@ -68,6 +68,16 @@ export const en = {
   pollEnd: "End the poll",
   lost: (count: number, who: string) =>
     `${plural(count, "message", "messages")} from ${who} did not arrive. The server may have held ${count === 1 ? "it" : "them"} back.`,
+  // Files
+  voiceMessage: "Voice message",
+  recording: "Recording",
+  noMicrophone: "No microphone could be used. The browser may have been told not to let it.",
+  fetchingFile: "Fetching",
+  play: "Play",
+  larger: "Larger",
+  smaller: "Smaller",
+  pictureBefore: "Picture before",
+  pictureAfter: "Picture after",
 };
 
 export type TalkWords = typeof en;
