@@ -96,6 +96,15 @@ mod tests {
     }
 
     #[test]
+    fn a_derivation_is_hkdf_over_the_labelled_context() {
+        let derived = derive::<76>(&[1; 32], &[b"sec", b"ret"], "label", &[b"a", b"b"]);
+        let mut expected = [0; 76];
+        let hkdf = Hkdf::<Sha256>::new(Some(&[1; 32]), b"secret");
+        hkdf.expand(&labelled("label", &[b"a", b"b"]), &mut expected).unwrap();
+        assert_eq!(*derived, expected);
+    }
+
+    #[test]
     fn fields_do_not_run_into_each_other() {
         assert_ne!(hash("l", &[b"ab", b"c"]), hash("l", &[b"a", b"bc"]));
         assert_ne!(hash("l", &[b"a"]), hash("l", &[b"a", b""]));
