@@ -6,7 +6,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 
 export const de: AroundWords = {
   // Schlüssel
-  recoveryWhy: "Eins vorweg: Dieser Schlüssel öffnet deine Nachrichten, wenn du dieses Gerät verlierst.",
+  recoveryWhy: "Eins vorweg.",
   keysFile: "Schlüssel in einer Datei",
   keysFileMore: "Eine Kopie der Schlüssel zu deinen Nachrichten, versiegelt mit einer Passphrase, die du wählst. Ein anderes Gerät kann sie lesen.",
   exportKeys: "Schlüssel in eine Datei sichern",

@@ -4,7 +4,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 
 export const en = {
   // Keys
-  recoveryWhy: "One thing before you begin: this key opens your messages if you lose this device.",
+  recoveryWhy: "One thing before you begin.",
   keysFile: "Keys in a file",
   keysFileMore: "A copy of the keys to your messages, sealed by a passphrase that you choose. Another device can read it.",
   exportKeys: "Save keys to a file",
