@@ -44,6 +44,7 @@ mod nid;
 pub mod old_signing_keys;
 pub mod one_time_keys;
 pub mod outbox;
+pub mod partial_rooms;
 mod position;
 pub mod profiles;
 pub mod push_counts;

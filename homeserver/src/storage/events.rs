@@ -170,6 +170,45 @@ pub fn set_redacted(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<()
     Ok(())
 }
 
+/// What a second check makes of an event.
+#[derive(Debug)]
+pub struct Rechecked {
+    pub event_nid: EventNid,
+    pub rejected: bool,
+    pub soft_failed: bool,
+    pub state_before_nid: Option<StateNid>,
+    pub state_after_nid: Option<StateNid>,
+    pub replaces_nid: Option<EventNid>,
+}
+
+/// Writes what a second check made of an event. One that failed it loses its place in the timeline.
+pub fn recheck(conn: &mut Conn, event: &Rechecked) -> Result<()> {
+    diesel::update(events::table.find(event.event_nid))
+        .set((
+            events::rejected.eq(event.rejected),
+            events::soft_failed.eq(event.soft_failed),
+            events::state_before_nid.eq(event.state_before_nid),
+            events::state_after_nid.eq(event.state_after_nid),
+            events::replaces_nid.eq(event.replaces_nid),
+        ))
+        .execute(conn)?;
+    if event.rejected || event.soft_failed {
+        diesel::update(events::table.find(event.event_nid))
+            .set(events::position.eq(None::<Position>))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Takes back a redaction, as far as its target's content is not erased.
+pub fn unredact(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<()> {
+    diesel::update(events::table.find(event))
+        .filter(events::redacted_by_nid.eq(by))
+        .set(events::redacted_by_nid.eq(None::<EventNid>))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Notes that an event has children that are bundled with it.
 pub fn set_parent(conn: &mut Conn, event: EventNid) -> Result<()> {
     diesel::update(events::table.find(event)).set(events::is_parent.eq(true)).execute(conn)?;

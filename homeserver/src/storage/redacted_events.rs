@@ -19,6 +19,12 @@ pub fn insert(tx: &mut Conn, event: EventNid, at: i64) -> Result<()> {
     Ok(())
 }
 
+/// The redaction was taken back.
+pub fn delete(tx: &mut Conn, event: EventNid) -> Result<()> {
+    diesel::delete(redacted_events::table.find(event)).execute(tx)?;
+    Ok(())
+}
+
 /// Up to `limit` events that were redacted before a time, oldest first.
 pub fn before(conn: &mut Conn, time: i64, limit: i64) -> Result<Vec<EventNid>> {
     Ok(redacted_events::table

@@ -678,6 +678,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    partial_rooms (room_nid) {
+        room_nid -> BigInt,
+        join_nid -> BigInt,
+        servers -> Text,
+        whole_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    partial_events (room_nid, generation) {
+        room_nid -> BigInt,
+        generation -> BigInt,
+        event_nid -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     stream_counter,
     users,
@@ -718,4 +735,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     remote_device_lists,
     device_list_updates,
     key_signatures,
+    partial_events,
 );

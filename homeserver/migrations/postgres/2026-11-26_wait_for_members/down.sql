@@ -1,0 +1,2 @@
+DROP TABLE partial_events;
+DROP TABLE partial_rooms;
