@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde::{
-    Deserializer as _,
+    Deserialize, Deserializer as _,
     de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
@@ -34,6 +34,8 @@ pub enum Part {
     Event(Box<RawValue>),
     /// Whether members are missing in the state.
     MembersOmitted(bool),
+    /// The name of a server that is in the room.
+    ServerInRoom(String),
 }
 
 /// Reads an answer. `take` gets each piece in turn, and ends the reading with an error.
@@ -96,17 +98,16 @@ impl<'de> Visitor<'de> for Answer<'_> {
         while let Some(name) = map.next_key::<String>()? {
             left.set(MAX_EVENT_BYTES);
             match name.as_str() {
-                "state" | "pdus" => {
-                    map.next_value_seed(Events { take, left, part: Part::State })?
-                }
-                "auth_chain" => {
-                    map.next_value_seed(Events { take, left, part: Part::AuthChain })?
-                }
+                "state" | "pdus" => map.next_value_seed(List { take, left, part: Part::State })?,
+                "auth_chain" => map.next_value_seed(List { take, left, part: Part::AuthChain })?,
                 "event" => {
                     let event = map.next_value::<Option<Box<RawValue>>>()?;
                     event
                         .map_or(Ok(()), |event| take(Part::Event(event)))
                         .map_err(A::Error::custom)?;
+                }
+                "servers_in_room" => {
+                    map.next_value_seed(List { take, left, part: Part::ServerInRoom })?
                 }
                 "members_omitted" => {
                     let omitted = map.next_value::<Option<bool>>()?.unwrap_or_default();
@@ -124,14 +125,14 @@ impl<'de> Visitor<'de> for Answer<'_> {
     }
 }
 
-/// A list of events.
-struct Events<'a> {
+/// A list of events, or of names.
+struct List<'a, T> {
     take: Take<'a>,
     left: &'a Cell<usize>,
-    part: fn(Box<RawValue>) -> Part,
+    part: fn(T) -> Part,
 }
 
-impl<'de> DeserializeSeed<'de> for Events<'_> {
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for List<'_, T> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -139,15 +140,15 @@ impl<'de> DeserializeSeed<'de> for Events<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Events<'_> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for List<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of events")
+        f.write_str("a list")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<(), A::Error> {
-        while let Some(event) = events.next_element::<Box<RawValue>>()? {
+        while let Some(event) = events.next_element::<T>()? {
             (self.take)((self.part)(event)).map_err(A::Error::custom)?;
             self.left.set(MAX_EVENT_BYTES);
         }
@@ -167,6 +168,7 @@ mod tests {
                 Part::AuthChain(event) => format!("auth {event}"),
                 Part::Event(event) => format!("event {event}"),
                 Part::MembersOmitted(omitted) => format!("omitted {omitted}"),
+                Part::ServerInRoom(name) => format!("server {name}"),
             });
             Ok(())
         })?;
@@ -176,11 +178,13 @@ mod tests {
     #[test]
     fn the_pieces_come_in_the_order_of_the_answer() {
         let json = r#" {"origin": "a.test", "auth_chain": [{"a": 1}, {"b": [2]}], "x": {"y": [1]},
-            "members_omitted": true, "pdus": [ {"c": 3} ], "event": {"d": 4}, "more": null} "#;
+            "members_omitted": true, "servers_in_room": ["b.test", "c.test"], "pdus": [ {"c": 3} ], "event": {"d": 4}, "more": null} "#;
         let expected = [
             r#"auth {"a": 1}"#,
             r#"auth {"b": [2]}"#,
             "omitted true",
+            "server b.test",
+            "server c.test",
             r#"state {"c": 3}"#,
             r#"event {"d": 4}"#,
         ];

@@ -57,6 +57,7 @@ use crate::{
         media::{self, Media},
         moderation::Moderation,
         notifier::{Notifier, Serial},
+        partial_rooms::PartialRooms,
         passwords::Passwords,
         presence::Presence,
         profiles::Profiles,
@@ -80,7 +81,7 @@ use crate::{
         user_directory::UserDirectory,
         user_rooms::UserRooms,
     },
-    storage::{Store, StoreOptions, accounts},
+    storage::{Store, StoreOptions, accounts, partial_rooms},
     worker::{self, command_socket, federation_sender::FederationSender},
 };
 
@@ -125,6 +126,7 @@ pub struct Core {
     pub device_lists: DeviceLists,
     pub sessions: Arc<Sessions>,
     pub erased_users: Arc<ErasedUsers>,
+    pub partial_rooms: Arc<PartialRooms>,
     pub accounts: Arc<Accounts>,
     pub registration: Arc<Registration>,
     pub moderation: Arc<Moderation>,
@@ -153,6 +155,7 @@ impl Core {
         let sessions = Arc::new(sessions);
         let erased_users = ErasedUsers::new(store.read_blocking(accounts::erased)?);
         let erased_users = Arc::new(erased_users);
+        let partial_rooms = Arc::new(PartialRooms::new(store.read_blocking(partial_rooms::all)?));
         let accounts = Arc::new(Accounts::new(
             store.clone(),
             clock.clone(),
@@ -175,6 +178,7 @@ impl Core {
             device_lists,
             sessions,
             erased_users,
+            partial_rooms,
             accounts,
             registration,
             moderation: Arc::new(moderation),
@@ -243,6 +247,7 @@ fn context(core: &Core) -> Result<Arc<Context>, StartError> {
         push_rules: Arc::new(PushRules::new(CACHED_USERS)),
         ignored_users: Arc::new(IgnoredUsers::new(CACHED_USERS)),
         erased_users: Arc::clone(&core.erased_users),
+        partial_rooms: Arc::clone(&core.partial_rooms),
         user_rooms: Arc::new(UserRooms::new(CACHED_USERS, Arc::clone(&notifier))),
         rooms,
         notifier,
@@ -408,9 +413,11 @@ fn start_on(
 
     let mut workers = Vec::new();
     let (waits, stopped) = (Arc::clone(&context.notifier), stopping.clone());
+    let members = Arc::clone(&context.partial_rooms);
     workers.push(tokio::spawn(async move {
         stopped.cancelled().await;
         waits.stop();
+        members.stop();
     }));
     let erasure = Erasure::new(Arc::clone(&context), config.rooms.keep_redacted_days);
     let cleanup = Cleanup::new(core.store.clone(), media, erasure);
@@ -442,6 +449,8 @@ fn start_on(
     let announcer = worker::device_updates::run(Arc::clone(&remote), stopping.clone());
     workers.push(tokio::spawn(announcer));
     if config.federation.enabled {
+        let members = worker::partial_rooms::run(Arc::clone(&remote), stopping.clone());
+        workers.push(tokio::spawn(members));
         let sender = FederationSender::new(remote, core.clock.clone(), stopping.clone());
         workers.push(tokio::spawn(sender.run()));
     }

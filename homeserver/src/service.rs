@@ -26,6 +26,7 @@ pub mod keys;
 pub mod media;
 pub mod moderation;
 pub mod notifier;
+pub mod partial_rooms;
 pub mod passwords;
 pub mod presence;
 pub mod profiles;

@@ -286,6 +286,7 @@ fn context(store: Store) -> Arc<Context> {
         ignored_users: Arc::new(IgnoredUsers::new(100)),
         user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
         notifier,
+        partial_rooms: Arc::default(),
         keys: key().into(),
         server_name: server(),
         clock: Clock::fixed(1_000_000),

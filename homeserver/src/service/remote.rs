@@ -32,6 +32,7 @@ mod notary;
 mod omit_members;
 pub mod others;
 pub mod outbox;
+pub mod partial;
 mod pending;
 mod policy;
 mod queries;
@@ -213,13 +214,26 @@ impl Remote {
         Ok(info)
     }
 
-    /// The same, of a room that users of this server are in; 404 otherwise.
+    /// The same, of a room that users of this server are in and whose members are here; 404 otherwise.
     async fn resident_room(&self, origin: &ServerName, room_id: &RoomId) -> Result<Arc<RoomInfo>> {
         let info = self.open_room(origin, room_id).await?;
         if !self.is_resident(&info).await? {
             return Err(Error::not_found("This server is not in that room"));
         }
+        self.check_whole(&info)?;
         Ok(info)
+    }
+
+    /// 404 while this server does not have the members of a room: others know more of it.
+    fn check_whole(&self, info: &RoomInfo) -> Result<()> {
+        if !self.context.partial_rooms.is_partial(info.nid) {
+            return Ok(());
+        }
+        // ruma has no name for this code.
+        let kind = serde_json::json!({ "errcode": "M_UNABLE_DUE_TO_PARTIAL_STATE" });
+        let kind = serde_json::from_value(kind).unwrap_or(ErrorKind::NotFound);
+        let message = "This server has joined that room and does not know its members yet";
+        Err(Error::matrix(StatusCode::NOT_FOUND, kind, message))
     }
 
     /// Whether a user of this server is in the room.

@@ -106,6 +106,16 @@ impl Rooms {
         let (context, room_id) = (self.context.clone(), room_id.to_owned());
         self.context.store.read(move |conn| known(&context, conn, &room_id)).await
     }
+
+    /// Waits for the members of a room that was entered without them.
+    pub(super) async fn wait_for_members(&self, room_id: &RoomId) -> Result<()> {
+        match self.known(room_id).await {
+            Ok(info) => self.context.partial_rooms.wait(info.nid).await,
+            // What then follows says what there is to say.
+            Err(Error::Matrix { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A room that this server knows; 403, as the specification wants it, otherwise.

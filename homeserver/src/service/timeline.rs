@@ -19,6 +19,7 @@ pub mod prepare;
 pub mod queue;
 pub mod resolve;
 mod tip;
+mod whole;
 
 pub use crate::storage::events::Direction;
 
@@ -27,10 +28,11 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use ruma::{OwnedEventId, OwnedRoomAliasId, events::room::policy::RoomPolicyEventContent};
 
+pub(in crate::service) use self::tip::servers_of;
 pub use self::{
     context::Context,
     out_of_band::{OutOfBand, is_out_of_band},
-    prepare::{Before, LocalEvent, RemoteEvent},
+    prepare::{Before, LocalEvent, RemoteEvent, WholeState},
 };
 use self::{
     prepare::Preparation,
@@ -70,6 +72,10 @@ enum Answer {
     Outcome(Outcome),
     /// A local event that the room's policy server has to sign first.
     NeedsSignature(Box<Pdu>, Arc<RoomPolicyEventContent>),
+    /// The room is whole now.
+    Whole,
+    /// The room was whole, or was entered by another event since.
+    NotPartial,
 }
 
 impl Answer {
@@ -81,6 +87,7 @@ impl Answer {
                 let id = &pdu.event_id;
                 Err(Error::internal(format!("{id} needs a policy server's signature")))
             }
+            Self::Whole | Self::NotPartial => Err(Error::internal("an answer of another request")),
         }
     }
 }
@@ -152,7 +159,7 @@ impl Timeline {
         let (pdu, policy) = match first.into_iter().next() {
             Some(Answer::Outcome(outcome)) => return outcome.accepted(),
             Some(Answer::NeedsSignature(pdu, policy)) => (pdu, policy),
-            None => return Err(Error::internal("no outcome for an event")),
+            other => return Err(Error::internal(format!("no outcome for an event: {other:?}"))),
         };
         let signature = ask(&pdu, &policy).await?;
         let context = self.context.clone();
@@ -211,6 +218,14 @@ impl Timeline {
     ) -> Result<Vec<Outcome>> {
         let answers = self.queue(room).push(&self.context, Request::Past(events)).await?;
         answers.into_iter().map(Answer::outcome).collect()
+    }
+
+    /// Makes a room whole that was entered without its members: what was accepted since is checked again. False when
+    /// the room is not partial any more.
+    pub async fn complete(&self, room: RoomNid, told: WholeState) -> Result<bool> {
+        let request = Request::Whole(Box::new(told));
+        let answers = self.queue(room).push(&self.context, request).await?;
+        Ok(answers.iter().any(|answer| matches!(answer, Answer::Whole)))
     }
 
     /// Builds and signs an event that could be appended now, without appending it.

@@ -13,7 +13,7 @@ use ruma::{
 use sealpost_federation::canonical;
 use sealpost_homeserver::room::check;
 use serde_json::{Value, json, value::RawValue};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::{
     network::Network,
@@ -114,8 +114,9 @@ async fn what_is_sent_beside_a_join_arrives_with_it_and_after_it() {
         "content": { "membership": "join" }, "depth": 6, "origin_server_ts": now(),
         "prev_events": [invite], "auth_events": [ids[2], ids[3], ids[4]],
     });
-    let (told, joined) = (Arc::new(Notify::new()), Arc::new(Mutex::new(String::new())));
-    let (answers, noted) = (told.clone(), joined.clone());
+    let (told, answers) = watch::channel(false);
+    let joined = Arc::new(Mutex::new(String::new()));
+    let noted = joined.clone();
     let by_id: BTreeMap<String, Value> =
         ids.iter().map(|id| encode(id.as_str())).zip(events.clone()).collect();
     let before_invite = json!({ "pdu_ids": ids[..4], "auth_chain_ids": ids[..4] });
@@ -129,7 +130,7 @@ async fn what_is_sent_beside_a_join_arrives_with_it_and_after_it() {
             let answer = json!({
                 "origin": "puppet.test", "state": events, "auth_chain": events, "event": event,
             });
-            return Some(Reply::Held(answers.clone(), Box::new(Reply::Json(200, answer))));
+            return Some(Reply::Held(answers.clone(), answer));
         } else if path.contains("/get_missing_events/") {
             json!({ "events": events })
         } else if path.contains("/state_ids/") {
@@ -157,7 +158,7 @@ async fn what_is_sent_beside_a_join_arrives_with_it_and_after_it() {
                 sync["to_device"]["events"].as_array().is_some_and(|events| !events.is_empty())
             })
             .await;
-            told.notify_one();
+            told.send_replace(true);
         };
         tokio::join!(puppet.transaction("b.test", vec![message], vec![edu]), seen).0
     };

@@ -18,6 +18,7 @@ mod memory;
 mod network;
 mod numbers;
 mod omit_members;
+mod partial;
 mod personal;
 mod puppet;
 mod refusals;

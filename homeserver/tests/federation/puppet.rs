@@ -33,7 +33,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
-    sync::Notify,
+    sync::watch,
     task::AbortHandle,
 };
 use tokio_rustls::TlsAcceptor;
@@ -53,8 +53,8 @@ pub enum Reply {
     Slow,
     /// A body without end, as fast as it is taken.
     Endless,
-    /// Another, when told so.
-    Held(Arc<Notify>, Box<Reply>),
+    /// An answer that is held back until it is let go.
+    Held(watch::Receiver<bool>, Value),
 }
 
 type Handler = Box<dyn Fn(&Asked) -> Option<Reply> + Send + Sync>;
@@ -379,13 +379,14 @@ impl Front {
             self.seen.lock().push(asked.path.clone());
             let scripted = self.script.0.lock().as_ref().and_then(|handler| handler(&asked));
             let none = json!({ "errcode": "M_UNRECOGNIZED", "error": "?" });
-            match scripted.unwrap_or(Reply::Json(404, none)) {
-                Reply::Held(told, reply) => {
-                    told.notified().await;
-                    *reply
-                }
-                reply => reply,
+            scripted.unwrap_or(Reply::Json(404, none))
+        };
+        let reply = match reply {
+            Reply::Held(mut let_go, answer) => {
+                let_go.wait_for(|let_go| *let_go).await.map_err(std::io::Error::other)?;
+                Reply::Json(200, answer)
             }
+            reply => reply,
         };
         let head = "content-type: application/json\r\nconnection: close\r\n";
         match reply {
@@ -397,7 +398,6 @@ impl Front {
                 stream.write_all(answer.as_bytes()).await?;
                 stream.shutdown().await
             }
-            Reply::Held(..) => Ok(()),
             Reply::Slow => {
                 stream.write_all(format!("HTTP/1.1 200 -\r\n{head}\r\n").as_bytes()).await?;
                 loop {
@@ -414,6 +414,7 @@ impl Front {
                     self.poured.fetch_add(piece.len(), Ordering::Relaxed);
                 }
             }
+            Reply::Held(..) => Ok(()),
         }
     }
 }

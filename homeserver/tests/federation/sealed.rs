@@ -1,10 +1,8 @@
 //! Our own resources, between two servers that have them.
 
-use std::sync::Arc;
-
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::{
     network::{Network, Server},
@@ -128,11 +126,10 @@ async fn a_slow_server_delays_the_bundles_of_its_own_users_only() {
     let (a, b) = (network.start("a.test").await, network.start("b.test").await);
     let slow = Puppet::start(&network, "slow.test").await;
     let (alice, bob) = (a.register("alice").await, b.register("bob").await);
-    let go_on = Arc::new(Notify::new());
-    let told = go_on.clone();
+    let (go_on, told) = watch::channel(false);
     slow.script.set(move |asked| {
-        let nothing = Reply::Json(200, json!({ "device_keys": {} }));
-        asked.path.contains("/keys/query").then(|| Reply::Held(told.clone(), Box::new(nothing)))
+        let nothing = json!({ "device_keys": {} });
+        asked.path.contains("/keys/query").then(|| Reply::Held(told.clone(), nothing))
     });
     let of = async |user: &str| {
         let path = format!("keys/{user}/bundle");
@@ -143,7 +140,7 @@ async fn a_slow_server_delays_the_bundles_of_its_own_users_only() {
             tokio::task::yield_now().await;
         }
         let bundle = of(&bob.id).await;
-        go_on.notify_one();
+        go_on.send_replace(true);
         bundle
     };
     let (of_slow, of_bob) = tokio::join!(of("@mallory:slow.test"), of_bob);

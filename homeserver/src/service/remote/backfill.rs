@@ -181,7 +181,7 @@ impl Remote {
                 None => Ok(()),
             };
         }
-        self.fetch_events(server, info, missing).await
+        self.fetch_events(server, info, missing).await.map(drop)
     }
 
     /// The events that follow known ones or whose state before could be had.

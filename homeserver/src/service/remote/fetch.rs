@@ -34,6 +34,15 @@ const SINGLE_AT_ONCE: usize = 8;
 const STATE_MAX: usize = 200_000;
 /// How many outliers go into one commit (storage rule 1): of each there are half a dozen rows.
 const OUTLIERS_AT_ONCE: usize = 100;
+/// After so many of them the log is told how far it is.
+const TOLD_EVERY: usize = 5_000;
+
+/// Whether a state may lack what cannot be had.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Thorough {
+    Yes,
+    No,
+}
 
 impl Remote {
     /// Events between what this server has and `pdu`, oldest first. `None`: `origin` has none of them, or keeps them
@@ -134,7 +143,8 @@ impl Remote {
         info: &Arc<RoomInfo>,
         event_id: &OwnedEventId,
     ) -> Result<Vec<EventNid>> {
-        let mut state = self.state_ids(origin, info, event_id, Some(event_id)).await?;
+        let also = Some(event_id);
+        let mut state = self.state_ids(origin, info, event_id, also, Thorough::No).await?;
         state.push(event_id.clone());
         self.state_of(info, state).await
     }
@@ -146,7 +156,18 @@ impl Remote {
         info: &Arc<RoomInfo>,
         event_id: &OwnedEventId,
     ) -> Result<Vec<EventNid>> {
-        let state = self.state_ids(origin, info, event_id, None).await?;
+        let state = self.state_ids(origin, info, event_id, None, Thorough::No).await?;
+        self.state_of(info, state).await
+    }
+
+    /// The same, and an error where `origin` does not tell all of it.
+    pub(super) async fn whole_state_before(
+        &self,
+        origin: &ServerName,
+        info: &Arc<RoomInfo>,
+        event_id: &OwnedEventId,
+    ) -> Result<Vec<EventNid>> {
+        let state = self.state_ids(origin, info, event_id, None, Thorough::Yes).await?;
         self.state_of(info, state).await
     }
 
@@ -157,6 +178,7 @@ impl Remote {
         info: &Arc<RoomInfo>,
         event_id: &OwnedEventId,
         also: Option<&OwnedEventId>,
+        thorough: Thorough,
     ) -> Result<Vec<OwnedEventId>> {
         let failed = |error| refused(origin, error);
         let request = get_room_state_ids::v1::Request::new(event_id.clone(), info.id.clone());
@@ -168,7 +190,13 @@ impl Remote {
         wanted.extend(ids.pdu_ids.iter().cloned());
         wanted.extend(also.cloned());
         let missing = self.unknown(wanted).await?;
-        if missing.len() > SINGLE_MAX {
+        let count = missing.len();
+        let mut as_a_whole = count > SINGLE_MAX;
+        if !as_a_whole {
+            let found = self.fetch_events(origin, info, missing).await?;
+            as_a_whole = thorough == Thorough::Yes && found < count;
+        }
+        if as_a_whole {
             let request = get_room_state::v1::Request::new(event_id.clone(), info.id.clone());
             let told = self.spooled(origin, info, request, Limits::STATE).await?;
             let mut events = told.auth_chain;
@@ -178,8 +206,6 @@ impl Remote {
                 events.extend(self.check_fit(info, also).await?);
             }
             self.keep_checked(info, events).await?;
-        } else {
-            self.fetch_events(origin, info, missing).await?;
         }
         Ok(ids.pdu_ids)
     }
@@ -220,7 +246,12 @@ impl Remote {
     /// Keeps checked events as outliers, each after its auth events.
     pub(super) async fn keep_checked(&self, info: &Arc<RoomInfo>, events: Vec<Pdu>) -> Result<()> {
         let mut events = blocking(move || sorted(events, |event| &event.auth_events)).await?;
+        let count = events.len();
         while !events.is_empty() {
+            let kept = count - events.len();
+            if kept > 0 && kept % TOLD_EVERY == 0 {
+                tracing::info!(room_id = %info.id, "{kept} of {count} events of a room are kept");
+            }
             let rest = events.split_off(events.len().min(OUTLIERS_AT_ONCE));
             self.timeline.append_outliers(info.nid, events).await?;
             events = rest;
@@ -228,21 +259,23 @@ impl Remote {
         Ok(())
     }
 
-    /// Fetches events one by one, as far as `origin` has them, and keeps them as outliers. The caller sees to it that
-    /// they are few.
+    /// Fetches events one by one, as far as `origin` has them, and keeps them as outliers. How many it had. The caller
+    /// sees to it that they are few.
     pub(super) async fn fetch_events(
         &self,
         origin: &ServerName,
         info: &Arc<RoomInfo>,
         ids: impl IntoIterator<Item = OwnedEventId>,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let found: Vec<_> = stream::iter(ids)
             .map(|id| async move { self.event(origin, &id).await })
             .buffer_unordered(SINGLE_AT_ONCE)
             .filter_map(|event| async move { event })
             .collect()
             .await;
-        self.keep(info, found).await
+        let count = found.len();
+        self.keep(info, found).await?;
+        Ok(count)
     }
 
     async fn event(&self, origin: &ServerName, id: &OwnedEventId) -> Option<Box<RawValue>> {

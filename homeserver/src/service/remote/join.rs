@@ -6,8 +6,14 @@
 //! 4. Check every event; keep them as outliers, in chunks, seen by nobody yet.
 //! 5. Write the memberships that this makes, in chunks too: nobody here is in the room yet.
 //! 6. Append the join on that state: one commit makes the room visible.
+//!
+//! Where the other server leaves the members out, the room is entered without them, and `partial.rs` fetches them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::StatusCode;
 use ruma::{
@@ -46,7 +52,9 @@ use crate::{
 };
 
 /// How many servers are asked, one after another.
-const SERVERS_MAX: usize = 10;
+pub(super) const SERVERS_MAX: usize = 10;
+/// So long a join waits for the members of the room: those of a small one are here by then.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A user of this server who wants to join, or to leave.
 pub struct Joiner {
@@ -115,10 +123,22 @@ impl Remote {
         joiner: &Joiner,
     ) -> Result<Arc<RoomInfo>> {
         let room_id = room_id.to_owned();
-        let _one_at_a_time = self.joining.lock(&room_id).await;
+        let info = self.join_through_any(&room_id, via, joiner).await?;
+        // Clients that do not load members when they need them see nothing of the room before.
+        self.context.partial_rooms.ended_within(info.nid, PATIENCE).await;
+        Ok(info)
+    }
+
+    async fn join_through_any(
+        &self,
+        room_id: &OwnedRoomId,
+        via: &[OwnedServerName],
+        joiner: &Joiner,
+    ) -> Result<Arc<RoomInfo>> {
+        let _one_at_a_time = self.joining.lock(room_id).await;
         let mut refusals = Refusals::default();
         for server in self.helpers(via) {
-            match self.join_through(server, &room_id, joiner).await {
+            match self.join_through(server, room_id, joiner).await {
                 Ok(info) => return Ok(info),
                 Err(error) => refusals.add(server, error),
             }
@@ -143,11 +163,12 @@ impl Remote {
     ) -> Result<Arc<RoomInfo>> {
         self.check_policy(server)?;
         let made = self.made_join(server, room_id, joiner).await?;
-        let request = create_join_event::v2::Request::new(
+        let mut request = create_join_event::v2::Request::new(
             room_id.to_owned(),
             made.event_id.clone(),
             made.event.clone(),
         );
+        request.omit_members = true;
         let info = self.not_entered(room_id, &made).await?;
         let answer = self.spooled(server, &info, request, Limits::JOIN).await?;
         let resident = self.is_resident(&info).await?;
@@ -166,6 +187,10 @@ impl Remote {
             };
         }
         check_create(server, &info, &answer.state)?;
+        let partial = match answer.members_omitted {
+            true => Some(Arc::new(self.others_in_room(server, answer.servers)?)),
+            false => None,
+        };
         let info = self.enter(&info).await?;
         let state = answer.state.iter().map(|event| event.event_id.clone());
         let ids: Vec<OwnedEventId> = state.collect();
@@ -177,11 +202,26 @@ impl Remote {
         let members = self.state_of(&info, members).await?;
         self.timeline.write_members(info.nid, members).await?;
         let before = Before::Entry(self.state_of(&info, ids).await?);
-        let event = RemoteEvent { before, ..RemoteEvent::new(join) };
+        let event = RemoteEvent { before, partial, ..RemoteEvent::new(join) };
         match self.append(server, &info, event).await? {
             Outcome::Accepted(_) | Outcome::Known(_) => Ok(info),
             outcome => Err(answered_wrong(server, &format!("a join that became {outcome:?}"))),
         }
+    }
+
+    /// The other servers in a room, as `server` tells; that one in front.
+    fn others_in_room(
+        &self,
+        server: &ServerName,
+        told: Vec<String>,
+    ) -> Result<Vec<OwnedServerName>> {
+        if told.is_empty() {
+            return Err(answered_wrong(server, "a room without members and without servers"));
+        }
+        let told = told.into_iter().filter_map(|name| OwnedServerName::try_from(name).ok());
+        let mut seen = HashSet::from([self.context.server_name.clone()]);
+        let servers = std::iter::once(server.to_owned()).chain(told);
+        Ok(servers.filter(|name| seen.insert(name.clone())).collect())
     }
 
     /// Steps 1 and 2.

@@ -2,7 +2,7 @@
 //! there. That is never written down; what a server does not take soon, or does not answer to, is dropped.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,8 +15,11 @@ use tokio::sync::Notify;
 
 use crate::{
     error::Result,
-    service::{notifier::Subject, timeline::Context},
-    storage::{Conn, Position, RoomNid, current_position, members},
+    service::{
+        notifier::Subject,
+        timeline::{Context, servers_of},
+    },
+    storage::{Conn, Position, RoomNid, current_position, members, partial_rooms},
 };
 
 const ROOMS: usize = 10_000;
@@ -51,7 +54,8 @@ impl OtherServers {
     }
 
     /// The servers that are in a room as of the snapshot of `conn`, or later, but for ours and those that we
-    /// don't talk to; those who came first in front.
+    /// don't talk to; those who came first in front. While a room's members are not here, those that were in it when
+    /// it was entered count.
     pub fn in_room(
         &self,
         context: &Context,
@@ -65,10 +69,17 @@ impl OtherServers {
         }
         let at = current_position(conn)?;
         let names = members::servers(conn, room)?.into_iter();
-        let names = names.filter_map(|name| OwnedServerName::try_from(name).ok());
-        let talks_to =
-            |name: &OwnedServerName| *name != context.server_name && self.policy.allows(name);
-        let servers = Arc::new(names.filter(talks_to).collect::<Vec<_>>());
+        let mut names: Vec<_> =
+            names.filter_map(|name| OwnedServerName::try_from(name).ok()).collect();
+        if context.partial_rooms.is_partial(room)
+            && let Some(row) = partial_rooms::get(conn, room)?
+        {
+            let known: HashSet<_> = names.iter().cloned().collect();
+            let told = servers_of(&row.servers).into_iter();
+            names.extend(told.filter(|name| !known.contains(name)));
+        }
+        names.retain(|name| *name != context.server_name && self.policy.allows(name));
+        let servers = Arc::new(names);
         self.rooms.insert(room, (at, servers.clone()));
         Ok(servers)
     }

@@ -6,6 +6,7 @@
 //!    - prev events: first the events between what we have and this one (`get_missing_events`), each
 //!      appended; where a gap stays, the state after the missing event (`state_ids`), then append on that.
 //!      A server that has none of them is not asked for a state.
+//!      While the room's members are not here, the gap is taken to change nothing.
 
 use std::sync::Arc;
 
@@ -136,6 +137,15 @@ impl Remote {
             Outcome::MissingPrev(missing) => missing,
             outcome => return Ok(outcome),
         };
+        // Of a room whose members are not here no states are asked for: what stands over the gap is checked again.
+        if self.context.partial_rooms.is_partial(info.nid) {
+            event.before = Before::Assumed;
+            match self.append(origin, info, event.clone()).await? {
+                // The room is whole by now.
+                Outcome::MissingPrev(_) => {}
+                outcome => return Ok(outcome),
+            }
+        }
         *states_left = states_left
             .checked_sub(missing.len())
             .ok_or_else(|| Error::forbidden("Too many events before this one are missing"))?;

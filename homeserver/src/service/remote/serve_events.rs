@@ -23,8 +23,12 @@ use super::Remote;
 use crate::{
     error::{Error, Result},
     room::{redact::redacted, visibility::visible_to_server},
-    service::{event::Event, room_info::RoomInfo, timeline::Context},
-    storage::{Conn, StateNid, members},
+    service::{
+        event::Event,
+        room_info::RoomInfo,
+        timeline::{Context, servers_of},
+    },
+    storage::{Conn, StateNid, members, partial_rooms},
 };
 
 /// The most events in an answer to `get_missing_events`.
@@ -64,6 +68,7 @@ impl Remote {
         event_id: &EventId,
     ) -> Result<StateAt> {
         let info = self.open_room(origin, room_id).await?;
+        self.check_whole(&info)?;
         let (context, origin, event_id) =
             (self.context.clone(), origin.to_owned(), event_id.to_owned());
         let read = self.context.store.read(move |conn| {
@@ -237,6 +242,8 @@ pub(super) struct Reader<'a> {
     info: &'a RoomInfo,
     /// Its users that have or had a membership in the room.
     users: Vec<String>,
+    /// Its users are not known; it was in the room when this server came.
+    unknown: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -253,10 +260,16 @@ impl<'a> Reader<'a> {
                 <&UserId>::try_from(user.as_str()).is_ok_and(|user| user.server_name() == server)
             })
             .collect();
-        if !users.iter().any(|(_, membership)| membership == "join") {
+        let joined = users.iter().any(|(_, membership)| membership == "join");
+        let unknown = users.is_empty()
+            && context.partial_rooms.is_partial(info.nid)
+            && partial_rooms::get(conn, info.nid)?
+                .is_some_and(|row| servers_of(&row.servers).contains(server));
+        if !joined && !unknown {
             return Err(Error::forbidden("Your server is not in that room"));
         }
-        Ok(Self { context, info, users: users.into_iter().map(|(user, _)| user).collect() })
+        let users = users.into_iter().map(|(user, _)| user).collect();
+        Ok(Self { context, info, users, unknown })
     }
 
     /// An event as the server may have it.
@@ -302,6 +315,7 @@ impl<'a> Reader<'a> {
         let visibility =
             visibility.map_or(HistoryVisibility::Shared, |content| content.history_visibility);
         let mut memberships = Vec::new();
+        memberships.extend(self.unknown.then_some(MembershipState::Join));
         if !visible_to_server(&visibility, &memberships) {
             for user in &self.users {
                 let member = (StateEventType::RoomMember, user.as_str());

@@ -20,6 +20,8 @@ use crate::{error::Result, room::event::Pdu, service::room_info::RoomInfo};
 const PIECES: usize = 500;
 /// More events than this, of state and auth chain together, are not taken.
 const EVENTS_MAX: usize = 400_000;
+/// Of more servers in a room is not taken note.
+const SERVERS_MAX: usize = 20_000;
 
 /// A room as another server has it, checked; what failed a check is left out.
 #[derive(Default)]
@@ -28,6 +30,10 @@ pub(super) struct Spooled {
     pub event: Option<Box<RawValue>>,
     pub state: Vec<Pdu>,
     pub auth_chain: Vec<Pdu>,
+    /// Members are not in the state, of `send_join`.
+    pub members_omitted: bool,
+    /// The servers in the room then, names unchecked.
+    pub servers: Vec<String>,
 }
 
 impl Remote {
@@ -53,8 +59,11 @@ impl Remote {
         let checking = async move {
             let mut spooled = Spooled::default();
             while let Some(piece) = pieces.recv().await {
-                let Piece { event, state, auth_chain } = piece;
+                let Piece { event, state, auth_chain, members_omitted, servers } = piece;
                 spooled.event = event.or(spooled.event);
+                spooled.members_omitted |= members_omitted;
+                spooled.servers.extend(servers);
+                spooled.servers.truncate(SERVERS_MAX);
                 spooled.state.extend(self.check_fit(info, state).await?);
                 spooled.auth_chain.extend(self.check_fit(info, auth_chain).await?);
                 if spooled.state.len() + spooled.auth_chain.len() > EVENTS_MAX {
@@ -75,6 +84,8 @@ struct Piece {
     event: Option<Box<RawValue>>,
     state: Vec<Box<RawValue>>,
     auth_chain: Vec<Box<RawValue>>,
+    members_omitted: bool,
+    servers: Vec<String>,
 }
 
 /// Reads the file and hands it on in pieces. Blocks.
@@ -89,14 +100,10 @@ fn read(file: std::fs::File, sender: &mpsc::Sender<Piece>) -> Result<(), Federat
             Part::State(event) => piece.state.push(event),
             Part::AuthChain(event) => piece.auth_chain.push(event),
             Part::Event(event) => piece.event = Some(event),
-            // Not asked for.
-            Part::MembersOmitted(false) => {}
-            Part::MembersOmitted(true) => {
-                let omitted = "members are missing in the state";
-                return Err(FederationError::Response(omitted.to_owned()));
-            }
+            Part::MembersOmitted(omitted) => piece.members_omitted = omitted,
+            Part::ServerInRoom(name) => piece.servers.push(name),
         }
-        if piece.state.len() + piece.auth_chain.len() >= PIECES {
+        if piece.state.len() + piece.auth_chain.len() + piece.servers.len() >= PIECES {
             hand_on(&mut piece)?;
         }
         Ok(())

@@ -66,6 +66,9 @@ impl Rooms {
         event_id: &EventId,
         (limit, wanted): (usize, &EventFilter),
     ) -> Result<(Surroundings, Option<(Arc<RoomInfo>, Position)>)> {
+        if wanted.lazy.is_disabled() {
+            self.wait_for_members(room_id).await?;
+        }
         let wanted = wanted.clone();
         let context = self.context.clone();
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());

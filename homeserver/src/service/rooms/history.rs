@@ -3,7 +3,7 @@
 //! A token names a place between events: after the one with its position. `s` tokens come from sync, `t`
 //! tokens from here; either serves.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ruma::{
     EventId, RoomId, UserId,
@@ -35,6 +35,8 @@ use crate::{
 const PAGE_MAX: usize = 1_000;
 /// How often other servers are asked for older events for one page.
 const BACKFILLS_MAX: usize = 3;
+/// How long a page waits for the members of the room before older events are asked for.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How many events are looked at for one page, however few of them are wanted or visible.
 const LOOKED_AT_MAX: usize = 20_000;
 
@@ -122,6 +124,10 @@ impl Rooms {
         for _ in 0..BACKFILLS_MAX {
             let (page, gap) = self.page(caller, room_id, &request).await?;
             let Some((info, gap)) = gap else { return Ok(page) };
+            // History is told with the state at it: with the members, that is fetched already.
+            if !self.context.partial_rooms.ended_within(info.nid, PATIENCE).await {
+                return Ok(page);
+            }
             if !self.remote.backfill(&info, gap).await? {
                 return Ok(page);
             }

@@ -66,6 +66,10 @@ impl Rooms {
         room_id: &RoomId,
         reason: Option<String>,
     ) -> Result<LocalJoin> {
+        if !self.is_joined(caller, room_id).await? {
+            // A ban may be among what is not here yet.
+            self.wait_for_members(room_id).await?;
+        }
         let (context, id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let guest = caller.check_not_guest().err();
@@ -118,6 +122,9 @@ impl Rooms {
         target: Target,
         change: MemberChange,
     ) -> Result<Arc<Event>> {
+        if change != MemberChange::Leave || !self.is_joined(caller, room_id).await? {
+            self.wait_for_members(room_id).await?;
+        }
         let (context, id, user) =
             (self.context.clone(), room_id.to_owned(), target.user_id.clone());
         let read = self.context.store.read(move |conn| {
@@ -172,6 +179,16 @@ impl Rooms {
             return self.remote.decline(&info, caller.user_nid, &leaver).await;
         }
         self.set_membership(caller, &info, &target.user_id, &content).await
+    }
+
+    /// Whether the caller is in a room, as far as that is known here.
+    async fn is_joined(&self, caller: &Session, room_id: &RoomId) -> Result<bool> {
+        let (context, id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
+        let read = self.context.store.read(move |conn| {
+            let Some(info) = context.rooms.by_id(conn, &id)? else { return Ok(false) };
+            Ok(members::get(conn, info.nid, user)?.is_some_and(|row| row.membership == "join"))
+        });
+        read.await
     }
 
     /// No longer shows a room that the caller left.

@@ -29,6 +29,7 @@ pub struct JoinedMember {
 impl Rooms {
     /// All of the state that the caller may see.
     pub async fn state(&self, caller: &Session, room_id: &RoomId) -> Result<Vec<Arc<Event>>> {
+        self.wait_for_members(room_id).await?;
         let (context, room_id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
         let read = self.context.store.read(move |conn| {
             let state = Access::load(&context, conn, &room_id, user)?.state(&context, conn)?;
@@ -46,6 +47,9 @@ impl Rooms {
         event_type: StateEventType,
         state_key: String,
     ) -> Result<Arc<Event>> {
+        if event_type == StateEventType::RoomMember && state_key != caller.user_id {
+            self.wait_for_members(room_id).await?;
+        }
         let (context, room_id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
         let read = self.context.store.read(move |conn| {
             let state = Access::load(&context, conn, &room_id, user)?.state(&context, conn)?;
@@ -62,6 +66,7 @@ impl Rooms {
         room_id: &RoomId,
         at: Option<&str>,
     ) -> Result<Vec<Arc<Event>>> {
+        self.wait_for_members(room_id).await?;
         let (context, room_id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
         let at = at.map(history::position).transpose()?;
         let read = self.context.store.read(move |conn| {
@@ -101,6 +106,7 @@ impl Rooms {
             displayname: Option<String>,
             avatar_url: Option<String>,
         }
+        self.wait_for_members(room_id).await?;
         let (context, room_id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
         let read = self.context.store.read(move |conn| {
             let access = Access::load(&context, conn, &room_id, user)?;

@@ -57,6 +57,7 @@ impl Rooms {
         let (context, id) = (self.context.clone(), room_id.to_owned());
         let known = self.context.store.read(move |conn| context.rooms.by_id(conn, &id)).await?;
         let old_info = known.ok_or_else(|| Error::not_found("There is no such room"))?;
+        self.wait_for_members(room_id).await?;
         let _one_at_a_time = self.upgrading.lock(&old_info.nid).await;
 
         let (context, info) = (self.context.clone(), old_info.clone());

@@ -75,7 +75,9 @@ pub(super) fn joined(
     let changes = changes(scope, conn, info, after, range.now)?;
     let mut room = JoinedRoom::default();
     let mut heroes = Vec::new();
-    if full || summary::is_changed(scope, conn, &changes)? {
+    let is_whole_since = |after| context.partial_rooms.is_whole_since(info.nid, after);
+    let counts_anew = after.is_some_and(is_whole_since);
+    if full || counts_anew || summary::is_changed(scope, conn, &changes)? {
         let digest = scope.streams.digests.get(context, conn, info.nid)?;
         room.summary = summary::summary(scope, &digest);
         heroes = members_of(scope, &digest);

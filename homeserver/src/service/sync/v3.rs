@@ -124,8 +124,12 @@ fn add(
     let &Scope { context, caller, streams } = scope;
     let id: OwnedRoomId = info.id.clone();
     match &*row.membership {
+        // Who wants all members sees a room when they are here.
+        "join" if !is_lazy(request) && context.partial_rooms.is_partial(info.nid) => {}
         "join" => {
-            let newly = newly_joined(conn, row, range.since)?;
+            let is_whole_since = |since| context.partial_rooms.is_whole_since(info.nid, since);
+            let newly = newly_joined(conn, row, range.since)?
+                || (!is_lazy(request) && range.since.is_some_and(is_whole_since));
             let mut room = room::joined(scope, conn, request, range, info, row, newly)?;
             let filter = &request.filter;
             room.account_data.events = match newly && range.since.is_some() {
@@ -173,6 +177,11 @@ fn add(
         }
     }
     Ok(())
+}
+
+/// Whether members are told when they are needed.
+fn is_lazy(request: &SyncRequest) -> bool {
+    !request.filter.state.lazy.is_disabled()
 }
 
 /// Whether the user was not joined at `since`.

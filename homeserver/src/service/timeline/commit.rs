@@ -8,8 +8,9 @@ use ruma::{api::error::ErrorKind, events::TimelineEventType};
 use super::{
     NewRoom, Outcome,
     context::Context,
-    prepare::{MembershipChange, Notification, Prepared, Verdict},
+    prepare::{MembershipChange, Notification, Prepared, Verdict, Whole},
     tip::Tip,
+    whole,
 };
 use crate::{
     error::{Error, Result},
@@ -19,7 +20,7 @@ use crate::{
         EventNid, Position, RoomNid, StateNid, Tx, auth_chains, client_transactions,
         events::{self, EventRow},
         members::{self, MembershipRow},
-        outbox,
+        outbox, partial_rooms,
         push_counts::{self, CounterRow, ExceptionRow},
         read_positions, redacted_events,
         relations::{self, RelationRow},
@@ -36,6 +37,8 @@ pub(super) struct Batch {
     pub extremities_removed: Vec<EventNid>,
     pub extremities_added: Vec<EventNid>,
     pub events: Vec<Prepared>,
+    /// The room is made whole; nothing else is in the batch then.
+    pub whole: Option<Whole>,
 }
 
 impl Batch {
@@ -54,6 +57,7 @@ impl Batch {
             extremities_removed: differs(before, after),
             extremities_added: differs(after, before),
             events,
+            whole: None,
         }
     }
 }
@@ -152,6 +156,9 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
         context.gaps.change(room);
         tx.after_commit(move || context.gaps.set(room, gaps));
     }
+    if batch.whole.is_some() {
+        return whole::write(tx, context, batch);
+    }
     let (context, batch) = (context.clone(), batch.clone());
     tx.after_commit(move || publish(&context, &batch, &written));
     Ok(())
@@ -159,17 +166,17 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
 
 /// What became of one event.
 #[derive(Default)]
-struct Written {
+pub(super) struct Written {
     /// Soft-failed, rejected and outlying events have none.
-    position: Option<Position>,
+    pub position: Option<Position>,
     /// Events that have children to bundle now, and had none before.
-    new_parents: Vec<EventNid>,
+    pub new_parents: Vec<EventNid>,
     /// The room's timeline has other gaps now.
     changes_gaps: bool,
 }
 
 /// Writes one event, at its position if it has one.
-fn write_event(
+pub(super) fn write_event(
     tx: &mut Tx<'_>,
     context: &Context,
     room: RoomNid,
@@ -217,7 +224,15 @@ fn write_event(
         let filled = events::delete_backward_extremities(tx, room, &event.pdu.event_id)?;
         written.changes_gaps |= filled;
     }
-    if let Some(redacts) = &event.pdu.redacts {
+    if let Some(partial) = &prepared.enters {
+        whole::enter(tx, room, event.nid, partial.as_deref())?;
+    }
+    if let Some(generation) = prepared.partial {
+        partial_rooms::insert_event(tx, room, generation, event.nid)?;
+    }
+    if let Some(redacts) = &event.pdu.redacts
+        && !prepared.known
+    {
         events::insert_redaction(tx, redacts, event.nid, room)?;
     }
     if let Some(target) = prepared.redacts {
@@ -228,15 +243,7 @@ fn write_event(
     }
     if let Some(position) = position {
         members::insert_state_changes(tx, room, position, &prepared.state_changes)?;
-        for change in &prepared.memberships {
-            write_membership(tx, room, position, change)?;
-            if change.local && change.joins {
-                read_positions::set(tx, (change.user_nid, room), read_positions::ALL, position)?;
-            }
-            if let Some(quiet) = change.quiet {
-                push_counts::set_mode(tx, (change.user_nid, room), position, quiet)?;
-            }
-        }
+        write_memberships(tx, room, position, &prepared.memberships)?;
         if let Some(notification) = &prepared.notification {
             write_notification(tx, room, position, notification)?;
         }
@@ -250,6 +257,25 @@ fn write_event(
     }
     written.position = position;
     Ok(written)
+}
+
+/// Writes memberships that change, with what that means to users of this server.
+pub(super) fn write_memberships(
+    tx: &mut Tx<'_>,
+    room: RoomNid,
+    position: Position,
+    changes: &[MembershipChange],
+) -> Result<()> {
+    for change in changes {
+        write_membership(tx, room, position, change)?;
+        if change.local && change.joins {
+            read_positions::set(tx, (change.user_nid, room), read_positions::ALL, position)?;
+        }
+        if let Some(quiet) = change.quiet {
+            push_counts::set_mode(tx, (change.user_nid, room), position, quiet)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn write_membership(
@@ -413,6 +439,12 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
     for prepared in &batch.events {
         for change in prepared.memberships.iter().filter(|change| change.local) {
             context.user_rooms.forget(change.user_nid);
+            context.partial_rooms.member_changed(batch.room_nid);
+        }
+        match &prepared.enters {
+            Some(Some(_)) => context.partial_rooms.enter(batch.room_nid),
+            Some(None) => context.partial_rooms.forget(batch.room_nid),
+            None => {}
         }
     }
     let news = batch.events.iter().zip(written).filter(|(prepared, _)| prepared.past.is_none());

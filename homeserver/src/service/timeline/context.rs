@@ -10,8 +10,8 @@ use crate::{
     clock::Clock,
     service::{
         erased_users::ErasedUsers, events::Events, gaps::Gaps, ignored_users::IgnoredUsers,
-        notifier::Notifier, push::rules::PushRules, room_info::RoomInfos, states::States,
-        user_rooms::UserRooms,
+        notifier::Notifier, partial_rooms::PartialRooms, push::rules::PushRules,
+        room_info::RoomInfos, states::States, user_rooms::UserRooms,
     },
     storage::Store,
 };
@@ -27,6 +27,7 @@ pub struct Context {
     pub erased_users: Arc<ErasedUsers>,
     pub push_rules: Arc<PushRules>,
     pub notifier: Arc<Notifier>,
+    pub partial_rooms: Arc<PartialRooms>,
     /// Notified when rooms may have changed whether they let guests in.
     pub guest_access: Arc<Notify>,
     pub keys: OwnKeys,

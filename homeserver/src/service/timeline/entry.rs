@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    storage::{Conn, EventNid, Interned, RoomNid, UserNid, members},
+    service::event::Event,
+    storage::{Conn, EventNid, Interned, RoomNid, UserNid, members, rooms},
 };
 
 /// How many memberships one job of the writer writes.
@@ -40,6 +41,35 @@ impl Timeline {
             }
         }
         Err(Error::internal("the members of a room are written by somebody else too"))
+    }
+
+    /// Writes the memberships of other servers' users that a partial room will have once it is whole, of users whom
+    /// nothing is known of there.
+    pub async fn write_members_ahead(&self, room: RoomNid, events: Vec<EventNid>) -> Result<()> {
+        let reading = self.context.clone();
+        let read = move |conn: &mut Conn| ahead(&reading, conn, room, &events);
+        let mut unwritten = self.context.store.read(read).await?;
+        while !unwritten.is_empty() {
+            let rest = unwritten.split_off(unwritten.len().min(AT_ONCE));
+            let context = self.context.clone();
+            let write = self.context.store.write(move |tx| {
+                let position = tx.next_position()?;
+                for (seen, (change, user)) in &unwritten {
+                    if let Some(user) = user {
+                        context.store.users().insert(tx, user)?;
+                    }
+                    // An event that came meanwhile knows better.
+                    let row = members::get(tx, room, change.user_nid)?;
+                    if row.map(|row| row.event_nid) == *seen {
+                        write_membership(tx, room, position, change)?;
+                    }
+                }
+                Ok(())
+            });
+            write.await?;
+            unwritten = rest;
+        }
+        Ok(())
     }
 
     async fn write_unwritten(&self, room: RoomNid, events: Arc<[EventNid]>) -> Result<()> {
@@ -76,19 +106,10 @@ fn others(
     let (mut changes, mut users) = (Vec::with_capacity(events.len()), HashMap::new());
     for &event_nid in events {
         let event = context.events.get(conn, event_nid)?;
-        let Some(Ok(user)) = event.pdu.state_key.as_deref().map(<&UserId>::try_from) else {
-            continue;
-        };
-        if user.server_name() == context.server_name {
-            continue;
+        if let Some((change, user)) = of_other(context, conn, &event)? {
+            users.extend(user.map(|user| (user.nid, user)));
+            changes.push(change);
         }
-        let interned = context.store.users().find_or_reserve(conn, user)?;
-        let user_nid = interned.nid;
-        if !interned.committed {
-            users.insert(user_nid, interned);
-        }
-        let membership = membership(&event.pdu);
-        changes.push(MembershipChange::of_other(user_nid, membership, event_nid));
     }
     let changes = unwritten(context, conn, room, changes)?;
     Ok(changes
@@ -98,6 +119,50 @@ fn others(
             (change, user)
         })
         .collect())
+}
+
+/// The membership of another server's user, of their member event.
+fn of_other(context: &Context, conn: &mut Conn, event: &Event) -> Result<Option<Unwritten>> {
+    let user = event.pdu.state_key.as_deref().map(<&UserId>::try_from);
+    let Some(Ok(user)) = user.filter(|user| match user {
+        Ok(user) => user.server_name() != context.server_name,
+        Err(_) => false,
+    }) else {
+        return Ok(None);
+    };
+    let user = context.store.users().find_or_reserve(conn, user)?;
+    let change = MembershipChange::of_other(user.nid, membership(&event.pdu), event.nid);
+    Ok(Some((change, (!user.committed).then_some(user))))
+}
+
+/// What of these member events nothing is known of in the current state and is not written, each with the event of
+/// the membership that is written now.
+fn ahead(
+    context: &Context,
+    conn: &mut Conn,
+    room: RoomNid,
+    events: &[EventNid],
+) -> Result<Vec<(Option<EventNid>, Unwritten)>> {
+    let current = rooms::state_nid(conn, room)?;
+    let current = context.states.get(conn, current)?;
+    let mut written = HashMap::new();
+    for (user, _, membership, event) in members::all(conn, room)? {
+        written.insert(user, (membership, event));
+    }
+    let mut unwritten = Vec::new();
+    for &event_nid in events {
+        let event = context.events.get(conn, event_nid)?;
+        if event.state_key_nid.is_none_or(|key| current.get(key).is_some()) {
+            continue;
+        }
+        let Some((change, user)) = of_other(context, conn, &event)? else { continue };
+        match written.get(&change.user_nid) {
+            Some((membership, event))
+                if *membership == change.membership && *event == event_nid => {}
+            seen => unwritten.push((seen.map(|(_, event)| *event), (change, user))),
+        }
+    }
+    Ok(unwritten)
 }
 
 /// Those of all the memberships that a room is entered with that have to be written: not what is written already,

@@ -14,13 +14,14 @@ mod past;
 mod place;
 mod prepared;
 mod relate;
+mod whole;
 
 use std::sync::Arc;
 
 use http::StatusCode;
 use ruma::{
-    EventId, OwnedEventId, UserId, api::error::ErrorKind, events::TimelineEventType,
-    room_version_rules::EventIdFormatVersion,
+    EventId, OwnedEventId, OwnedServerName, UserId, api::error::ErrorKind,
+    events::TimelineEventType, room_version_rules::EventIdFormatVersion,
 };
 
 use self::{
@@ -54,15 +55,17 @@ use crate::{
         Conn, EventNid, Position, UserNid,
         client_transactions::{self, TransactionKey},
         events,
-        state::{NewState, State},
+        state::{Entry, NewState, State},
     },
 };
 
+pub use self::whole::WholeState;
 pub(super) use self::{
     notify::{Counted, Notification},
     past::past,
     place::membership,
     prepared::{MembershipChange, Prepared, Verdict},
+    whole::{Rechecked, Whole, whole},
 };
 
 /// What a user of this server wants to append.
@@ -85,6 +88,8 @@ pub struct RemoteEvent {
     pub relay: bool,
     /// It is from before what is here: its place.
     pub past: Option<Position>,
+    /// It enters the room, whose members are not in the state: the other servers that are in the room.
+    pub partial: Option<Arc<Vec<OwnedServerName>>>,
 }
 
 /// What is known of the room before an event of another server.
@@ -94,6 +99,9 @@ pub enum Before {
     PrevEvents,
     /// Some prev_events, and the state after each of the others.
     Gap(Vec<(OwnedEventId, Vec<EventNid>)>),
+    /// Some prev_events. While a room's members are not here, the others are taken to be where the room stands: what
+    /// they were is asked when it is checked again.
+    Assumed,
     /// This server enters the room with the event, or enters it again: the state before it.
     Entry(Vec<EventNid>),
 }
@@ -107,7 +115,7 @@ impl Preparation {
 impl RemoteEvent {
     /// An event as it comes in a transaction.
     pub fn new(pdu: Pdu) -> Self {
-        Self { pdu, before: Before::PrevEvents, relay: false, past: None }
+        Self { pdu, before: Before::PrevEvents, relay: false, past: None, partial: None }
     }
 }
 
@@ -168,6 +176,8 @@ pub(super) fn local(
         relay: false,
         past: None,
         followed: false,
+        learned: Vec::new(),
+        partial: None,
     };
     let prepared = place(context, conn, tip, placing)?;
     match &prepared.verdict {
@@ -325,7 +335,14 @@ pub(super) fn remote(
             _ => &[],
         };
         let is_given = |id: &OwnedEventId| given.iter().any(|(given, _)| given == id);
-        if missing_prev.iter().any(|id| !is_given(id)) || (forks.is_empty() && given.is_empty()) {
+        let is_assumed = tip.partial.is_some()
+            && matches!(remote.before, Before::Assumed)
+            && !missing_prev.is_empty();
+        if is_assumed {
+            forks.push(tip.state.clone());
+        } else if missing_prev.iter().any(|id| !is_given(id))
+            || (forks.is_empty() && given.is_empty())
+        {
             missing_prev.retain(|id| !is_given(id));
             return Ok(Preparation::done(Outcome::MissingPrev(missing_prev)));
         }
@@ -338,6 +355,16 @@ pub(super) fn remote(
         states.extend(row);
         state
     };
+    let is_partial = match remote.before {
+        Before::Entry(_) => remote.partial.is_some(),
+        _ => tip.partial.is_some(),
+    };
+    let learned = match is_partial && rejected.is_none() {
+        true => members_among(&auth_events),
+        false => Vec::new(),
+    };
+    let (state_before, row) = learn(context, tip, state_before, &learned);
+    states.extend(row);
     let redacts = match redaction_target(context, conn, tip, pdu, redact::takes_effect) {
         Ok(target) => target,
         Err(Error::Matrix { .. }) => None,
@@ -358,8 +385,34 @@ pub(super) fn remote(
         relay: remote.relay,
         past: None,
         followed: is_followed(context, conn, tip, &pdu.event_id)?,
+        learned,
+        partial: remote.partial.clone(),
     };
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
+}
+
+/// The members among an event's auth events.
+fn members_among(auth_events: &[Arc<Event>]) -> Vec<Entry> {
+    let members = auth_events
+        .iter()
+        .filter(|event| event.pdu.event_type == TimelineEventType::RoomMember && !event.rejected);
+    members.filter_map(|event| Some((event.state_key_nid?, event.nid))).collect()
+}
+
+/// A state of a room whose members are not here, with those of `members` of whom it says nothing.
+fn learn(
+    context: &Context,
+    tip: &Tip,
+    state: State,
+    members: &[Entry],
+) -> (State, Option<NewState>) {
+    let unknown = members.iter().filter(|(key, _)| state.get(*key).is_none());
+    let changes: Vec<_> = unknown.map(|&(key, event)| (key, Some(event))).collect();
+    if changes.is_empty() {
+        return (state, None);
+    }
+    let (state, row) = state.with(&changes, context.store.nids().state(), tip.info.nid);
+    (state, Some(row))
 }
 
 /// Whether an event that came over a gap follows this one: it comes late, and where the room goes on is after

@@ -21,7 +21,7 @@ use super::{
     Answer,
     commit::{self, Batch},
     context::Context,
-    prepare::{self, LocalEvent, Preparation, Prepared, RemoteEvent},
+    prepare::{self, LocalEvent, Preparation, Prepared, RemoteEvent, Whole, WholeState},
     tip::Tip,
 };
 use crate::{
@@ -48,6 +48,8 @@ pub(super) enum Request {
     Outliers(Vec<Pdu>),
     /// From before what is here.
     Past(Vec<RemoteEvent>),
+    /// The room's members are here.
+    Whole(Box<WholeState>),
 }
 
 pub(super) struct RoomQueue {
@@ -91,6 +93,8 @@ struct Chain {
 enum Part {
     Known(Answer),
     Next,
+    /// The room is whole with the batch.
+    Whole,
 }
 
 impl RoomQueue {
@@ -188,10 +192,18 @@ impl RoomQueue {
         // Of the requests of one transaction, one goes on and the others wait for what becomes of it.
         let (mut ready, mut claimed) = (Vec::new(), HashSet::new());
         for (number, job) in &inner.waiting {
+            // That is a batch of its own.
+            let is_whole = matches!(*job.request, Request::Whole(_));
+            if is_whole && !ready.is_empty() {
+                break;
+            }
             let free = |key| !inner.in_flight.contains(&key) && !claimed.contains(&key);
             if ready.len() < CHAIN_MAX && transactions(job).all(free) {
                 ready.push(*number);
                 claimed.extend(transactions(job));
+            }
+            if is_whole {
+                break;
             }
         }
         if ready.is_empty() {
@@ -225,8 +237,14 @@ impl RoomQueue {
                     let answer = parts.into_iter().filter_map(|part| match part {
                         Part::Known(answer) => Some(answer),
                         Part::Next => outcomes.next().map(Answer::Outcome),
+                        Part::Whole => Some(Answer::Whole),
                     });
                     let _ = job.reply.send(Ok(answer.collect()));
+                }
+                if batch.whole.is_some() {
+                    // It counts members that were written ahead twice.
+                    inner.tip = None;
+                    inner.epoch += 1;
                 }
             }
             Err(error) => {
@@ -251,7 +269,7 @@ impl RoomQueue {
 fn transactions(job: &Job) -> impl Iterator<Item = TransactionKey> + '_ {
     let events: &[LocalEvent] = match &*job.request {
         Request::Local(events) => events,
-        Request::Remote(_) | Request::Outliers(_) | Request::Past(_) => &[],
+        Request::Remote(_) | Request::Outliers(_) | Request::Past(_) | Request::Whole(_) => &[],
     };
     events.iter().filter_map(|event| event.transaction.clone())
 }
@@ -278,16 +296,17 @@ fn prepare_chain(
     tip.release(Event::is_committed);
     let before = tip.clone();
     let (mut events, mut done, mut prepared) = (Vec::new(), Vec::new(), Vec::new());
+    let mut whole = None;
     for job in jobs {
         let undo = tip.clone();
-        match prepare_job(context, conn, &mut tip, &job.request, &mut events) {
-            Ok(parts) if parts.iter().any(|part| matches!(part, Part::Next)) => {
+        match prepare_job(context, conn, &mut tip, &job.request, (&mut events, &mut whole)) {
+            Ok(parts) if parts.iter().any(|part| !matches!(part, Part::Known(_))) => {
                 prepared.push((job, parts));
             }
             Ok(parts) => {
                 let known = parts.into_iter().filter_map(|part| match part {
                     Part::Known(answer) => Some(answer),
-                    Part::Next => None,
+                    Part::Next | Part::Whole => None,
                 });
                 let known = known.collect();
                 done.push((job, Ok(known)));
@@ -298,7 +317,8 @@ fn prepare_chain(
             }
         }
     }
-    let batch = (!events.is_empty()).then(|| Batch::new(&before, &tip, events));
+    let batch = (!events.is_empty() || whole.is_some())
+        .then(|| Batch { whole, ..Batch::new(&before, &tip, events) });
     Ok(Chain { tip: Some(tip), epoch, batch, done, prepared })
 }
 
@@ -308,7 +328,7 @@ fn prepare_job(
     conn: &mut Conn,
     tip: &mut Tip,
     request: &Request,
-    events: &mut Vec<Prepared>,
+    (events, whole): (&mut Vec<Prepared>, &mut Option<Whole>),
 ) -> Result<Vec<Part>> {
     let mut own = Vec::new();
     let mut parts = Vec::new();
@@ -335,6 +355,13 @@ fn prepare_job(
             for event in events {
                 keep(prepare::past(context, conn, tip, event)?);
             }
+        }
+        Request::Whole(told) => {
+            *whole = prepare::whole(context, conn, tip, told)?;
+            parts.push(match whole {
+                Some(_) => Part::Whole,
+                None => Part::Known(Answer::NotPartial),
+            });
         }
     }
     events.append(&mut own);

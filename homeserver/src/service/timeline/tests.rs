@@ -2,6 +2,7 @@
 
 mod erasure;
 mod late;
+mod partial;
 mod policy;
 mod resolution;
 mod visibility;
@@ -160,6 +161,7 @@ fn context(store: Store) -> Arc<Context> {
         push_rules: Arc::new(PushRules::new(100)),
         ignored_users: Arc::new(IgnoredUsers::new(100)),
         erased_users: Arc::default(),
+        partial_rooms: Arc::default(),
         user_rooms: Arc::new(UserRooms::new(100, notifier.clone())),
         notifier,
         guest_access: Arc::default(),

@@ -18,7 +18,7 @@ use crate::{
     room::policy::policy_server,
     service::{event::Event, push::evaluate::Outcome, room_info::RoomInfo, thread::Thread},
     storage::{
-        Conn, EventNid, Position, RoomNid, UserNid, events as event_rows, members,
+        Conn, EventNid, Position, RoomNid, UserNid, events as event_rows, members, partial_rooms,
         push_counts::{self, Totals},
         rooms,
         state::State,
@@ -44,9 +44,20 @@ pub(super) struct Tip {
     counted_threads: Arc<HashMap<OwnedEventId, Totals>>,
     /// What the room's `m.room.policy` says, if it is valid.
     policy: Option<Arc<RoomPolicyEventContent>>,
+    /// Of a room that was entered without its members.
+    pub partial: Option<Partial>,
     pending: HashMap<EventNid, Arc<Event>>,
     /// The states after those of them that have one.
     pending_states: HashMap<EventNid, State>,
+}
+
+/// What is known of a room while its members are not here.
+#[derive(Clone, Debug)]
+pub(super) struct Partial {
+    /// The events since the room was entered, that one first: they are checked again.
+    pub events: Arc<Vec<EventNid>>,
+    /// The other servers that were in the room then.
+    pub servers: Arc<Vec<OwnedServerName>>,
 }
 
 /// An event that no other follows yet.
@@ -73,6 +84,7 @@ impl Tip {
             counted_main: Totals::default(),
             counted_threads: Arc::default(),
             policy: None,
+            partial: None,
             pending: HashMap::new(),
             pending_states: HashMap::new(),
         }
@@ -99,6 +111,11 @@ impl Tip {
         let state = tip.state.clone();
         let policy = tip.state_event(context, conn, &state, &StateEventType::RoomPolicy, "")?;
         tip.set_policy(policy.as_deref());
+        let partial = partial_rooms::get(conn, room)?.filter(|row| row.whole_at.is_none());
+        if let Some(row) = partial {
+            let events = Arc::new(partial_rooms::events(conn, room)?);
+            tip.partial = Some(Partial { events, servers: Arc::new(servers_of(&row.servers)) });
+        }
         Ok(tip)
     }
 
@@ -183,7 +200,11 @@ impl Tip {
 
     /// The policy server whose signature events need: it has a user in the room and isn't this server.
     pub fn policy(&self) -> Option<&Arc<RoomPolicyEventContent>> {
-        self.policy.as_ref().filter(|policy| self.servers.contains_key(&policy.via))
+        self.policy.as_ref().filter(|policy| {
+            let partial = self.partial.as_ref();
+            self.servers.contains_key(&policy.via)
+                || partial.is_some_and(|partial| partial.servers.contains(&policy.via))
+        })
     }
 
     /// Adds an event that notifies by default to the running totals.
@@ -255,4 +276,9 @@ impl Tip {
             }
         }
     }
+}
+
+/// The servers in the row of a partial room.
+pub(in crate::service) fn servers_of(json: &str) -> Vec<OwnedServerName> {
+    serde_json::from_str(json).unwrap_or_default()
 }

@@ -71,8 +71,16 @@ pub(super) fn room(
         members: Arc::default(),
     };
     let room = match &*row.membership {
+        // Who wants all members sees a room when they are here.
+        "join" if wants_members(relevant) && is_partial(scope, relevant) => {
+            "leave".clone_into(&mut next.membership);
+            None
+        }
         "join" => {
-            let known = known(conn, relevant, sent)?;
+            let known = known(conn, relevant, sent)?.filter(|sent| {
+                let whole = scope.context.partial_rooms.is_whole_since(row.room_nid, sent.at);
+                !(whole && wants_members(relevant))
+            });
             let room = Told { scope, activities, dialect, relevant, range };
             room.joined(conn, known, &mut next)?
         }
@@ -102,6 +110,16 @@ pub(super) fn room(
         room
     });
     Ok((room, next))
+}
+
+/// Whether all members of a room are asked for.
+fn wants_members(relevant: &Relevant<'_>) -> bool {
+    // No user has this id.
+    relevant.config.wants("m.room.member", "@")
+}
+
+fn is_partial(scope: &Scope<'_>, relevant: &Relevant<'_>) -> bool {
+    scope.context.partial_rooms.is_partial(relevant.row.room_nid)
 }
 
 /// What the client knows of a room that the user has been in all the time.
@@ -151,6 +169,14 @@ fn said(state: &[Raw<AnyStrippedStateEvent>], kind: &str, field: &str) -> Option
     };
     let content = state.iter().find(is_kind)?.get_field::<serde_json::Value>("content").ok()??;
     content.get(field)?.as_str().map(ToOwned::to_owned)
+}
+
+/// Why name and counts may be told.
+#[derive(Clone, Copy)]
+struct Summarised {
+    initial: bool,
+    /// All members are known since.
+    counts_anew: bool,
 }
 
 /// A room that is being told of.
@@ -212,9 +238,12 @@ impl Told<'_> {
         let end = context.states.get(conn, end)?;
         self.required_state(conn, known, &changes, &end, &newest, next, &mut room)?;
 
-        if known.is_none() || !changes.is_empty() {
+        let counts_anew =
+            after.is_some_and(|after| context.partial_rooms.is_whole_since(nid, after));
+        if known.is_none() || counts_anew || !changes.is_empty() {
             let digest = self.scope.streams.digests.get(context, conn, nid)?;
-            self.summary(conn, &digest, known.is_none(), &changes, &mut room)?;
+            let told = Summarised { initial: known.is_none(), counts_anew };
+            self.summary(conn, &digest, told, &changes, &mut room)?;
         }
         if known.map_or(self.relevant.is_dm, |known| known.is_dm != self.relevant.is_dm) {
             room.is_dm = Some(self.relevant.is_dm);
@@ -444,7 +473,7 @@ impl Told<'_> {
         &self,
         conn: &mut Conn,
         digest: &RoomDigest,
-        initial: bool,
+        Summarised { initial, counts_anew }: Summarised,
         changes: &[(Position, Change)],
         room: &mut Room,
     ) -> Result<()> {
@@ -461,11 +490,13 @@ impl Told<'_> {
         };
         room.name = told(&digest.name, "m.room.name");
         room.avatar = told(&digest.avatar, "m.room.avatar");
-        if initial || changed("m.room.member") {
+        if initial || counts_anew || changed("m.room.member") {
             room.joined_count = Some(digest.joined);
             room.invited_count = Some(digest.invited);
         }
-        if digest.name.is_none() && (initial || summary::is_changed(self.scope, conn, changes)?) {
+        if digest.name.is_none()
+            && (initial || counts_anew || summary::is_changed(self.scope, conn, changes)?)
+        {
             let mut heroes = Vec::new();
             for hero in digest.heroes(self.scope.caller.user_nid) {
                 let event = self.scope.context.events.get(conn, hero.event_nid)?;

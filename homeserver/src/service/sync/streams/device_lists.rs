@@ -10,7 +10,7 @@ use ruma::{OwnedUserId, api::client::sync::sync_events::DeviceLists};
 use crate::{
     error::Result,
     service::{notifier::Subject, sessions::Session, timeline::Context, user_rooms::Memberships},
-    storage::{Conn, Position, device_lists, members},
+    storage::{Conn, Position, RoomNid, UserNid, device_lists, members},
 };
 
 /// What changed with `since < position <= now`. Where nothing did, there is no query.
@@ -29,12 +29,15 @@ pub fn changed(
     for row in &memberships.rows {
         let room = row.room_nid;
         let joined = row.membership == "join";
+        if joined && context.partial_rooms.is_whole_since(room, since) {
+            // The caller was not told of most of them when they came in.
+            changed.extend(others_in(conn, room, own)?);
+            continue;
+        }
         if row.position > since {
             let (was_joined, left_since) = members::was_joined(conn, room, own, since)?;
             if joined && (!was_joined || left_since) {
-                let members = members::of_room(conn, room, "join")?;
-                let others = members.into_iter().filter(|(user, ..)| *user != own);
-                changed.extend(others.map(|(_, user_id, _)| user_id));
+                changed.extend(others_in(conn, room, own)?);
                 continue;
             }
             if !joined && was_joined {
@@ -69,4 +72,14 @@ pub fn changed(
     let mut lists = DeviceLists::new();
     (lists.changed, lists.left) = (ids(changed), ids(left));
     Ok(lists)
+}
+
+/// All in a room but one.
+fn others_in(
+    conn: &mut Conn,
+    room: RoomNid,
+    own: UserNid,
+) -> Result<impl Iterator<Item = String> + use<>> {
+    let members = members::of_room(conn, room, "join")?.into_iter();
+    Ok(members.filter(move |(user, ..)| *user != own).map(|(_, user_id, _)| user_id))
 }

@@ -7,7 +7,7 @@ use ruma::{OwnedEventId, OwnedServerName, UserId, events::TimelineEventType};
 use super::{
     Context, Extremity, Tip,
     checks::{authorise, redaction_before},
-    find_all, nids, notify,
+    find_all, learn, nids, notify,
     prepared::{MembershipChange, Prepared, Rows, Verdict},
     relate::relate,
     resolve,
@@ -21,12 +21,12 @@ use crate::{
     },
     service::{
         event::{Event, Parts, Replaced, SentWith},
-        timeline::entry::unwritten,
+        timeline::{entry::unwritten, tip::Partial},
     },
     storage::{
         Conn, EventNid, Position, UserNid,
         client_transactions::TransactionKey,
-        state::{Change, NewState, State},
+        state::{Change, Entry, NewState, State},
     },
 };
 
@@ -58,6 +58,10 @@ pub(super) struct Placing {
     /// An event that is here already follows it: it is none of the room's ends, and the room has moved on from
     /// it.
     pub followed: bool,
+    /// Members whom the current state may not know, where the room's are not here.
+    pub learned: Vec<Entry>,
+    /// The room is entered without its members: the other servers in it.
+    pub partial: Option<Arc<Vec<OwnedServerName>>>,
 }
 
 impl Placing {
@@ -77,6 +81,8 @@ impl Placing {
             relay: false,
             past: None,
             followed: false,
+            learned: Vec::new(),
+            partial: None,
         }
     }
 }
@@ -101,7 +107,9 @@ pub(super) fn place(
         && !placing.entry
         && !placing.followed
         && state_before.nid() != tip.state.nid()
-        && authorise(context, conn, tip, &pdu, &tip.state.clone())?.is_err()
+        && let current = learn(context, tip, tip.state.clone(), &placing.learned).0
+        && current.nid() != state_before.nid()
+        && authorise(context, conn, tip, &pdu, &current)?.is_err()
     {
         verdict = Verdict::SoftFailed;
     }
@@ -192,6 +200,10 @@ pub(super) fn place(
         states.extend(row);
         if placing.entry {
             tip.leave_behind();
+            tip.partial = placing.partial.clone().map(|servers| {
+                let events = Arc::default();
+                Partial { events, servers }
+            });
         }
         changes = change_state(context, conn, tip, &mut rows, state.clone())?;
         if placing.entry {
@@ -206,6 +218,9 @@ pub(super) fn place(
         if placing.relay || is_ours {
             let mut servers = (*servers_before).clone();
             servers.extend((*tip.servers).clone());
+            for server in tip.partial.iter().flat_map(|partial| &*partial.servers) {
+                servers.entry(server.clone()).or_default();
+            }
             servers.remove(event.pdu.sender.server_name());
             changes.destinations = servers.into_keys().collect();
             if let Some(server) = refused_server(&event)
@@ -217,6 +232,12 @@ pub(super) fn place(
         }
     }
     tip.generation += 1;
+    let enters = placing.entry && verdict == Verdict::Accepted;
+    let is_partial = placing.past.is_none() && (enters || !placing.entry);
+    let partial = tip.partial.as_mut().filter(|_| is_partial).map(|partial| {
+        Arc::make_mut(&mut partial.events).push(nid);
+        tip.generation
+    });
     let counts = verdict == Verdict::Accepted && redacted_because.is_none();
     let notification = match counts {
         true => Some(notify::notify(context, conn, tip, &event)?),
@@ -230,6 +251,8 @@ pub(super) fn place(
 
     Ok(Prepared {
         known: placing.existing.is_some(),
+        enters: enters.then_some(placing.partial),
+        partial,
         past: placing.past,
         leaves_free,
         states,
@@ -279,14 +302,14 @@ fn refused_server(event: &Event) -> Option<OwnedServerName> {
 
 /// What an accepted event changes of the room.
 #[derive(Default)]
-struct Changes {
-    state: Vec<Change>,
-    memberships: Vec<MembershipChange>,
+pub(super) struct Changes {
+    pub state: Vec<Change>,
+    pub memberships: Vec<MembershipChange>,
     destinations: Vec<OwnedServerName>,
 }
 
 /// Makes `state` the current one and says what that changes.
-fn change_state(
+pub(super) fn change_state(
     context: &Context,
     conn: &mut Conn,
     tip: &mut Tip,

@@ -22,6 +22,10 @@ pub(in crate::service::timeline) struct Prepared {
     pub verdict: Verdict,
     /// An outlier that gets its place, or one that came to its user alone: its row exists.
     pub known: bool,
+    /// It enters the room; without its members: the other servers in it.
+    pub enters: Option<Option<Arc<Vec<OwnedServerName>>>>,
+    /// Of a room whose members are not here: the generation that the event makes.
+    pub partial: Option<i64>,
     /// Of an event of the past: its place.
     pub past: Option<Position>,
     /// How many positions before its own stay free for events that are missing.
@@ -80,6 +84,8 @@ impl Prepared {
             event,
             verdict: Verdict::Accepted,
             known: false,
+            enters: None,
+            partial: None,
             past: None,
             leaves_free: 0,
             users: rows.users,
@@ -113,7 +119,7 @@ impl Prepared {
 /// Users and state keys that the commit may have to insert.
 #[derive(Default)]
 pub(super) struct Rows {
-    users: Vec<Interned<Arc<str>, UserNid>>,
+    pub users: Vec<Interned<Arc<str>, UserNid>>,
     state_key: Option<Interned<StateKey, StateKeyNid>>,
 }
 

@@ -1,0 +1,108 @@
+//! Rooms that are entered without their members.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ruma::{server_name, user_id};
+use serde_json::json;
+
+use super::{Elsewhere, draft, everywhere};
+use crate::{
+    service::timeline::{Before, Outcome, WholeState},
+    storage::members,
+};
+
+#[test]
+fn what_came_before_the_members_is_checked_again_with_them() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let nid = room.nid;
+        let append = |event| fixture.timeline.append_remote(nid, event);
+        let there = Elsewhere::new();
+        let join = json!({ "membership": "join" });
+        let rules = fixture.state(&room, "m.room.join_rules", "").await;
+
+        // Dave and Gina join, and Dave is banned.
+        let dave_join = there.join(&fixture, &room).await;
+        let gina = user_id!("@gina:there.test");
+        let gina_join = draft(gina, "m.room.member", Some(gina.as_str()), join.clone());
+        let gina_join =
+            there.event(&fixture, &room, gina_join, &[&dave_join.pdu], &rules.pdu).await;
+        append(gina_join.clone()).await.unwrap();
+        let dave = there.user.as_str();
+        let ban = json!({ "membership": "ban" });
+        let ban = fixture.event(&fixture.alice, "m.room.member", Some(dave), ban);
+        let ban = fixture.timeline.append_local(nid, vec![ban]).await.unwrap().remove(0);
+        let mut state = Vec::new();
+        for (event_type, key) in [
+            ("m.room.create", ""),
+            ("m.room.power_levels", ""),
+            ("m.room.join_rules", ""),
+            ("m.room.member", fixture.alice.0.as_str()),
+            ("m.room.member", fixture.bob.0.as_str()),
+            ("m.room.member", gina.as_str()),
+            ("m.room.member", dave),
+        ] {
+            state.push(fixture.state(&room, event_type, key).await.nid);
+        }
+        let (others, member_nids) = state.split_at(3);
+
+        // Erin's join enters the room without all that.
+        let erin = user_id!("@erin:there.test");
+        let erin_join = draft(erin, "m.room.member", Some(erin.as_str()), join);
+        let mut erin_join = there.event(&fixture, &room, erin_join, &[&ban.pdu], &rules.pdu).await;
+        erin_join.before = Before::Entry(others.to_vec());
+        erin_join.partial = Some(Arc::new(vec![server_name!("there.test").to_owned()]));
+        let Outcome::Accepted(entered) = append(erin_join).await.unwrap() else { panic!() };
+        assert!(fixture.context.partial_rooms.is_partial(nid));
+
+        // Dave speaks, and invites Gina as if she were not there; she speaks then.
+        let say = |user, body: &str| draft(user, "m.room.message", None, json!({ "body": body }));
+        let from_dave = say(&there.user, "from dave");
+        let from_dave =
+            there.event(&fixture, &room, from_dave, &[&entered.pdu], &dave_join.pdu).await;
+        let prev = from_dave.pdu.clone();
+        let outcome = append(from_dave).await.unwrap();
+        assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+        let invite = json!({ "membership": "invite" });
+        let invite = draft(&there.user, "m.room.member", Some(gina.as_str()), invite);
+        let invite = there.event(&fixture, &room, invite, &[&prev], &dave_join.pdu).await;
+        let prev = invite.pdu.clone();
+        let outcome = append(invite).await.unwrap();
+        assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+        let from_gina = say(gina, "from gina");
+        let from_gina = there.event(&fixture, &room, from_gina, &[&prev], &gina_join.pdu).await;
+        let last = from_gina.pdu.event_id.clone();
+        let outcome = append(from_gina).await.unwrap();
+        assert!(matches!(outcome, Outcome::Rejected(..)), "{outcome:?}");
+        assert_eq!(fixture.bodies(&room).await, ["from dave"]);
+
+        fixture.timeline.write_members_ahead(nid, member_nids.to_vec()).await.unwrap();
+        let told = WholeState { join: entered.nid, state, gaps: HashMap::new() };
+        let of_another = WholeState { join: ban.nid, ..told.clone() };
+        assert!(!fixture.timeline.complete(nid, of_another).await.unwrap());
+        assert!(fixture.timeline.complete(nid, told.clone()).await.unwrap());
+        assert!(!fixture.timeline.complete(nid, told).await.unwrap());
+        assert!(!fixture.context.partial_rooms.is_partial(nid));
+
+        assert_eq!(fixture.bodies(&room).await, ["from gina"]);
+        let context = fixture.context.clone();
+        let dave = there.user.clone();
+        let read = fixture.context.store.read(move |conn| {
+            let mut found = Vec::new();
+            for user in [&*dave, gina, erin] {
+                let user = context.store.users().find(conn, user)?.unwrap();
+                found.push(members::get(conn, nid, user)?.unwrap().membership);
+            }
+            Ok(found)
+        });
+        assert_eq!(read.await.unwrap(), ["ban", "join", "join"]);
+        let next = fixture.message(&fixture.alice, "next");
+        let next = fixture.timeline.append_local(nid, vec![next]).await.unwrap();
+        // What is refused ends nothing: the room goes on after the events beside it, as if they had come now.
+        let mut ends = next[0].pdu.prev_events.clone();
+        ends.sort();
+        let mut expected = [entered.pdu.event_id.clone(), last];
+        expected.sort();
+        assert_eq!(ends, expected);
+    });
+}
