@@ -15,9 +15,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use crate::storage::RoomNid;
 use crate::{
     error::{Error, Result},
-    storage::{Position, RoomNid},
+    storage::Position,
 };
 
 /// So long a request waits for a room's members.

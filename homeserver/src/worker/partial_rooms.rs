@@ -5,9 +5,9 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    service::remote::{Remote, partial::Completed},
-    storage::RoomNid,
+use crate::service::{
+    partial_rooms::RoomNid,
+    remote::{Remote, partial::Completed},
 };
 
 /// How many rooms are worked on at once.
