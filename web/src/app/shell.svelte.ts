@@ -20,8 +20,9 @@ const workers: Workers = {
 };
 const browserFetch = (input: string, init?: RequestInit) => fetch(input, init);
 
-/** How long a tab that owns the keys may take to answer another one. */
-const PATIENCE_MS = 20_000;
+/** How long a tab that owns the keys may take to answer another one, and how often it is asked again. */
+const ANSWER_MS = 2000;
+const TRIES = 10;
 
 export class Shell {
   phase = $state<Phase>("starting");
@@ -82,17 +83,20 @@ export class Shell {
 
   async #open(session: Session, takeOver = false, password?: string): Promise<void> {
     const { userId } = session;
-    const ownership = await own(userId, takeOver);
     const tabs = new Tabs(userId);
     this.#tabs = tabs;
     tabs.news.subscribe(({ news }) => {
       if (news === "gone") void this.#wipe(session);
     });
-    // Another tab has the keys: this one asks it, unless it hangs.
-    if (!ownership && !(await tabs.isAnswered(PATIENCE_MS))) {
-      tabs.close();
-      this.phase = "elsewhere";
-      return;
+    // Another tab has the keys: this one asks it, unless it hangs. It may be on its way out, or be starting itself.
+    let ownership = await own(userId, takeOver);
+    for (let left = TRIES; !ownership && !(await tabs.isAnswered(ANSWER_MS)); left -= 1) {
+      if (left === 0) {
+        tabs.close();
+        this.phase = "elsewhere";
+        return;
+      }
+      ownership = await own(userId);
     }
     const store = await DataStore.open(userId);
     const http = new Http(session.baseUrl, browserFetch, session);
