@@ -304,3 +304,24 @@ async fn servers_named_in_via_are_asked_to_invite_whom_a_token_names() {
     assert_eq!(puppet.asked("/_matrix/federation/v1/exchange_third_party_invite/"), 1);
     b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_tells_of_the_room_also_when_somebody_else_here_joins_it() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob, carol) =
+        (a.register("alice").await, b.register("bob").await, b.register("carol").await);
+    let room = alice
+        .create_room(json!({ "preset": "public_chat", "name": "Shed", "invite": [carol.id] }))
+        .await;
+    let name = async || {
+        let told = carol.invited(&room).await;
+        let of_name = |event: &&Value| event["type"] == "m.room.name";
+        told.as_array().unwrap().iter().find(of_name).map(|event| event["content"]["name"].clone())
+    };
+    assert_eq!(name().await, Some(json!("Shed")));
+    bob.join(&room, "a.test").await;
+    assert_eq!(name().await, Some(json!("Shed")));
+    a.stop().await;
+    b.stop().await;
+}

@@ -10,7 +10,7 @@ use serde_json::{json, value::RawValue};
 use crate::{
     error::{Error, Result},
     service::{event::Event, rooms::state_event, timeline::Context},
-    storage::{Conn, members::MembershipRow, state::State},
+    storage::{Conn, members::MembershipRow, rooms, state::State},
 };
 
 /// The state that an invited or knocking user is told of a room, besides their own membership.
@@ -36,20 +36,23 @@ pub(super) fn stripped_state(
     }
     let membership = context.events.get(conn, row.event_nid)?;
     let mut events = Vec::new();
-    if let Some(before) = membership.state_before {
-        let state: State = context.states.get(conn, before)?;
-        for event_type in &STRIPPED {
-            if let Some(event) = state_event(context, conn, &state, event_type, "")? {
-                events.push(stripped(&event)?);
-            }
+    let state = match membership.state_before {
+        Some(before) => before,
+        // It came with the state of a room that somebody else here has joined.
+        None => rooms::state_nid(conn, row.room_nid)?,
+    };
+    let state: State = context.states.get(conn, state)?;
+    for event_type in &STRIPPED {
+        if let Some(event) = state_event(context, conn, &state, event_type, "")? {
+            events.push(stripped(&event)?);
         }
-        let sender = membership.pdu.sender.as_str();
-        if membership.pdu.state_key.as_deref() != Some(sender)
-            && let Some(sender) =
-                state_event(context, conn, &state, &StateEventType::RoomMember, sender)?
-        {
-            events.push(stripped(&sender)?);
-        }
+    }
+    let sender = membership.pdu.sender.as_str();
+    if membership.pdu.state_key.as_deref() != Some(sender)
+        && let Some(sender) =
+            state_event(context, conn, &state, &StateEventType::RoomMember, sender)?
+    {
+        events.push(stripped(&sender)?);
     }
     events.push(stripped(&membership)?);
     Ok(events)
