@@ -15,6 +15,9 @@ export interface InThread {
   last: string;
 }
 
+/** Words that are to be said. */
+export type Said = Extract<Parsed, { kind: "say" }>;
+
 /** Who may be meant by `@` and a name. */
 export interface Named {
   userId: string;
@@ -27,7 +30,7 @@ const FORMAT = { format: "org.matrix.custom.html" };
 
 /** The content of a message. Formatted only where there is something to format. */
 export async function compose(
-  said: Extract<Parsed, { kind: "say" }>,
+  said: Said,
   about: About | undefined,
   people: readonly Named[],
   me: string,
@@ -64,7 +67,7 @@ function namedIn(body: string, people: readonly Named[]): Named[] {
 }
 
 /** For clients without threads it answers what was said last. */
-function threadRelation({ rootId, last }: InThread): JsonObject {
+export function threadRelation({ rootId, last }: InThread): JsonObject {
   return { rel_type: "m.thread", event_id: rootId, is_falling_back: true, "m.in_reply_to": { event_id: last } };
 }
 
@@ -95,8 +98,9 @@ async function toHtml(body: string, named: readonly Named[]): Promise<string | u
   const plain = escaped(body);
   let html = plain;
   if (isMarked) {
-    const { marked } = await import("marked");
-    html = (await marked.parse(plain, { gfm: true, breaks: true })).trim();
+    // It is said without its form rather than not at all, if what forms it can't be fetched.
+    const marked = await import("marked").catch(() => undefined);
+    if (marked) html = (await marked.marked.parse(plain, { gfm: true, breaks: true })).trim();
     // Words alone in a paragraph are said better as plain text.
     if (html === `<p>${plain}</p>`) html = plain;
   }

@@ -6,23 +6,30 @@ import { uploadFile } from "../../matrix/files";
 import { withoutTraces } from "../../matrix/picture";
 import type { Room } from "../../matrix/room/room";
 import { t } from "../../ui/words.svelte";
+import { threadRelation, type InThread } from "./compose";
+
+/** What is said of a file besides. */
+export interface About {
+  /** In milliseconds: it was said aloud. */
+  duration?: number;
+  /** Where it is said, if not in the room itself. */
+  thread?: InThread | undefined;
+}
 
 export class Upload {
   readonly id = crypto.randomUUID();
   readonly roomId: string;
   readonly file: File;
-  readonly isSealed: boolean;
-  /** Of something that was said aloud. */
-  readonly duration: number | undefined;
+  isSealed = $state(false);
+  readonly about: About;
   part = $state(0);
   error = $state<string>();
   readonly stop = new AbortController();
 
-  constructor(roomId: string, file: File, isSealed: boolean, duration?: number) {
-    this.duration = duration;
+  constructor(roomId: string, file: File, about: About) {
     this.roomId = roomId;
     this.file = file;
-    this.isSealed = isSealed;
+    this.about = about;
   }
 }
 
@@ -38,10 +45,9 @@ export class Uploads {
     return this.all.filter((upload) => upload.roomId === roomId);
   }
 
-  /** With a duration, in milliseconds, it is something that was said. */
-  async add(room: Room, chosen: File, duration?: number): Promise<void> {
-    const file = await withoutPlace(chosen);
-    const upload = new Upload(room.id, file, room.sealing === "ours", duration);
+  async add(room: Room, chosen: File, about: About = {}): Promise<void> {
+    const upload = new Upload(room.id, await withoutPlace(chosen), about);
+    upload.isSealed = room.sealing === "ours";
     this.all = [...this.all, upload];
     await this.#send(upload);
   }
@@ -57,12 +63,16 @@ export class Uploads {
   }
 
   async #send(upload: Upload): Promise<void> {
-    const { roomId, file, isSealed, duration, stop } = upload;
+    const { roomId, file, stop } = upload;
+    const { duration, thread } = upload.about;
     try {
       const size = await dimensions(file);
+      // As the room is now: it may have been sealed since the first try.
+      const isSealed = (upload.isSealed = this.#client.rooms.get(roomId)?.sealing === "ours");
       const content = await uploadFile(
         this.#client, roomId, { file, ...size, duration }, isSealed, (part) => (upload.part = part), stop.signal,
       );
+      if (thread) content["m.relates_to"] = threadRelation(thread);
       await this.#client.queue.add(roomId, "m.room.message", content);
       this.cancel(upload);
     } catch (error) {
