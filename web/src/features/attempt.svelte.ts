@@ -9,6 +9,8 @@ export class Attempt {
   /** Why it did not work. */
   error = $state<string>();
 
+  #newest = 0;
+
   /** `words` are those for a failure. While one is under way, no second begins. */
   async run(operation: () => Promise<void>, words = saidBy): Promise<void> {
     if (this.busy) return;
@@ -21,6 +23,28 @@ export class Attempt {
     } finally {
       this.busy = false;
     }
+  }
+
+  /** As `run`, but a newer one takes the place of one that is under way, whose answer is left out. */
+  async renew<T>(ask: () => Promise<T>, take: (answer: T) => void, words = saidBy): Promise<void> {
+    const mine = (this.#newest += 1);
+    const isNewest = () => mine === this.#newest;
+    this.busy = true;
+    this.error = undefined;
+    try {
+      const answer = await ask();
+      if (isNewest()) take(answer);
+    } catch (failure) {
+      if (isNewest()) this.error = words(failure);
+    } finally {
+      if (isNewest()) this.busy = false;
+    }
+  }
+
+  /** What is under way is of no interest any more. */
+  drop(): void {
+    this.#newest += 1;
+    this.busy = false;
   }
 }
 

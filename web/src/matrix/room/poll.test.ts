@@ -32,6 +32,10 @@ test("older forms are read too; what is none is none", () => {
     },
   };
   expect(counted(start, [about("@a", 1, { "org.matrix.msc3381.poll.response": { answers: ["r", "b"] } })])).toEqual([[1, 1], false, 1]);
+  const twice = pollStart("Paint?", ["Red", "Blue"], 1, true);
+  const { answers } = twice["m.poll"] as { answers: JsonObject[] };
+  for (const answer of answers) answer["m.id"] = "same";
+  expect(counted(twice, [])?.[0]).toEqual([0]);
   for (const odd of [{}, { "m.poll": 3 }, { "m.poll": { question: { "m.text": [{ body: "?" }] }, answers: [{}] } }]) {
     expect(pollOf(odd as JsonObject, "@a", [], [], () => false)).toBeUndefined();
   }

@@ -55,9 +55,13 @@ export function pollOf(
 ): Poll | undefined {
   const start = object(content["m.poll"]) ?? object(content[`${OLD}.start`]);
   const question = words(start?.["question"]);
+  const ids = new Set<string>();
   const answers = objects(start?.["answers"]).slice(0, MOST_ANSWERS).flatMap((answer): Answer[] => {
     const id = text(answer["m.id"]) ?? text(answer["id"]);
-    return id === undefined ? [] : [{ id, text: words(answer) ?? id, voters: [] }];
+    // The same twice could not be told apart.
+    if (id === undefined || ids.has(id)) return [];
+    ids.add(id);
+    return [{ id, text: words(answer) ?? id, voters: [] }];
   });
   if (!start || question === undefined || answers.length === 0) return undefined;
   const most = Math.max(number(start["max_selections"]) ?? 1, 1);

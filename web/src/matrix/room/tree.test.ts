@@ -19,3 +19,12 @@ test("rooms stand below their spaces, and spaces that hold each other come to an
   const rows = rowsOf(rooms, "!root").map(({ room, depth, parent }) => [room.roomId, depth, parent]);
   expect(rows).toEqual([["!inner", 0, "!root"], ["!deep", 1, "!inner"], ["!plain", 0, "!root"]]);
 });
+
+test("rows are told apart where a room stands in several places; spaces in spaces without end do come to one", () => {
+  const shared = [branch("!root", ["!a", "!b", "!a"]), branch("!a", ["!x"]), branch("!b", ["!x"]), branch("!x", ["!deep"])];
+  const rows = rowsOf([...shared, branch("!deep", ["!deeper"]), branch("!deeper", [])], "!root");
+  expect(rows.map(({ room }) => room.roomId)).toEqual(["!a", "!x", "!deep", "!b", "!x", "!deep"]);
+  expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
+  const names = Array.from({ length: 50 }, (_, at) => `!${at}`);
+  expect(rowsOf(names.map((name) => branch(name, names)), "!0").length).toBeLessThanOrEqual(1000);
+});

@@ -72,6 +72,7 @@ export async function searchServer(client: Client, term: string, roomIds: string
 
 /** Both, each message once, the newest first. */
 export function together(here: Hit[], there: Hit[]): Hit[] {
-  const known = new Set(here.map(({ eventId }) => eventId));
-  return [...here, ...there.filter(({ eventId }) => !known.has(eventId))].toSorted((a, b) => b.ts - a.ts);
+  // What is here says what it says now.
+  const all = new Map([...there, ...here].map((hit) => [hit.eventId, hit]));
+  return [...all.values()].toSorted((a, b) => b.ts - a.ts);
 }
