@@ -3,6 +3,11 @@
 import type { Client } from "../../matrix/client";
 import { Notifier, type Told } from "./notifier";
 
+/** Some browsers have none. */
+function isThere(): boolean {
+  return "Notification" in globalThis;
+}
+
 export class Desktop {
   /** Somebody wants them here. */
   isOn = $state(localStorage.getItem("notify") === "on");
@@ -16,17 +21,17 @@ export class Desktop {
   constructor(client: Client, open: (roomId: string) => void, isLookedAt: (roomId: string) => boolean) {
     this.#notifier = new Notifier(client, (told) => {
       const isSeen = document.hasFocus() && isLookedAt(told.roomId);
-      if (this.isOn && !isSeen && Notification.permission === "granted") this.#show(told, open);
+      if (this.isOn && !isSeen && isThere() && Notification.permission === "granted") this.#show(told, open);
     });
+    this.#notifier.withWords = this.withWords;
   }
 
   listen(): () => void {
-    this.#notifier.withWords = this.withWords;
     return this.#notifier.listen();
   }
 
   async turn(isOn: boolean): Promise<void> {
-    this.isBlocked = isOn && (await Notification.requestPermission()) !== "granted";
+    this.isBlocked = isOn && !(isThere() && (await Notification.requestPermission()) === "granted");
     this.isOn = isOn && !this.isBlocked;
     localStorage.setItem("notify", this.isOn ? "on" : "off");
   }

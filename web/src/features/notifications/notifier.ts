@@ -25,7 +25,8 @@ const LOOKS_BACK = 20;
 export class Notifier {
   readonly #client: Client;
   readonly #show: (told: Told) => void;
-  readonly #known = new Set<string>();
+  /** By room: those of its last events that were seen. */
+  readonly #known = new Map<string, ReadonlySet<string>>();
   /** Shown with what was written. */
   withWords = true;
 
@@ -47,20 +48,24 @@ export class Notifier {
 
   /** Events that were not seen before; one that can't be read yet is seen when it can. */
   #fresh(room: Room): RoomEvent[] {
-    return room.timeline.events.slice(-LOOKS_BACK).filter((event) => {
-      if (this.#known.has(event.event_id)) return false;
-      if (!isReadable(inside(room, event).seal)) return false;
-      this.#known.add(event.event_id);
-      return true;
+    const known = this.#known.get(room.id);
+    const seen = room.timeline.events.slice(-LOOKS_BACK).filter((event) => {
+      return known?.has(event.event_id) || isReadable(inside(room, event).seal);
     });
+    this.#known.set(room.id, new Set(seen.map(({ event_id }) => event_id)));
+    return seen.filter((event) => !known?.has(event.event_id));
   }
 
   #look(room: Room): void {
     const { me, accountData } = this.#client;
-    const read = room.timeline.events.findIndex(({ event_id }) => event_id === room.receipts.get(me)?.eventId);
-    for (const event of this.#fresh(room)) {
-      const at = room.timeline.events.indexOf(event);
-      if (at <= read || Date.now() - event.origin_server_ts > RECENT_MS) continue;
+    const fresh = this.#fresh(room);
+    if (fresh.length === 0) return;
+    const { events } = room.timeline;
+    const readId = room.receipts.get(me)?.eventId;
+    const read = events.findLastIndex(({ event_id }) => event_id === readId);
+    for (const event of fresh) {
+      const isOld = events.lastIndexOf(event) <= read || Date.now() - event.origin_server_ts > RECENT_MS;
+      if (isOld || event.unsigned?.["redacted_because"]) continue;
       const { type, content, seal } = inside(room, event);
       const heard = { type, sender: event.sender, content, stateKey: event.state_key };
       const myName = profile(room, me).name;

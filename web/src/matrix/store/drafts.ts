@@ -8,7 +8,10 @@ const KEY = "drafts";
 export class Drafts {
   readonly #store: DataStore;
   readonly #all = new Map<string, string>();
+  /** Rooms whose draft is not kept yet as it is. */
+  readonly #changed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(store: DataStore) {
     this.#store = store;
@@ -20,20 +23,43 @@ export class Drafts {
   }
 
   async restore(): Promise<void> {
-    const kept = (await this.#store.sealedMeta<[string, string][]>(KEY)) ?? [];
-    for (const [roomId, draft] of kept) this.#all.set(roomId, draft);
+    for (const [roomId, draft] of await this.#kept()) this.#all.set(roomId, draft);
   }
 
   set(roomId: string, draft: string): void {
     if (draft.trim()) this.#all.set(roomId, draft);
     else this.#all.delete(roomId);
+    this.#changed.add(roomId);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.keep(), PAUSE_MS);
   }
 
-  async keep(): Promise<void> {
+  /** Writes what changed here; other tabs write other rooms. */
+  keep(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
-    await this.#store.setSealedMeta(KEY, [...this.#all]).catch((error: unknown) => console.error(error));
+    this.#keeping = this.#keeping.then(() => this.#keep());
+    return this.#keeping;
+  }
+
+  async #keep(): Promise<void> {
+    const changed = [...this.#changed];
+    if (changed.length === 0) return;
+    this.#changed.clear();
+    try {
+      const kept = new Map(await this.#kept());
+      for (const roomId of changed) {
+        const draft = this.#all.get(roomId);
+        if (draft === undefined) kept.delete(roomId);
+        else kept.set(roomId, draft);
+      }
+      await this.#store.setSealedMeta(KEY, [...kept]);
+    } catch (error) {
+      for (const roomId of changed) this.#changed.add(roomId);
+      console.error(error);
+    }
+  }
+
+  async #kept(): Promise<[string, string][]> {
+    return (await this.#store.sealedMeta<[string, string][]>(KEY)) ?? [];
   }
 }
