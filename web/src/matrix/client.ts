@@ -11,6 +11,7 @@ import { Extra } from "./crypto/extra";
 import { expose } from "./crypto/remote";
 import type { RoomEvent, StateEvent } from "./event";
 import { list, object, text, type JsonObject } from "./json";
+import { isSpoken } from "./room/messages";
 import { profile } from "./room/names";
 import { isPending } from "./room/opened";
 import { ALGORITHM, Room } from "./room/room";
@@ -68,7 +69,8 @@ export class Client {
     this.extra = new Extra(workers.extra);
     this.#tabs = tabs;
     const isSealed = (roomId: string) => this.rooms.get(roomId)?.sealing === "ours";
-    this.queue = new SendQueue(store, (pending) => this.#deliver(pending), wait, isSealed);
+    this.queue = new SendQueue(store, (pending) => this.#deliver(pending), wait, isSealed, isSpoken);
+    this.queue.givenUp.subscribe((txnId) => void this.#forgetSealed(txnId));
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
       void this.#openAgain(rooms);
@@ -457,6 +459,11 @@ export class Client {
     await this.crypto.sessions.forget(txnId);
     void this.crypto.flush();
     return eventId;
+  }
+
+  /** Of a message that is given up nothing stays here. */
+  async #forgetSealed(txnId: string): Promise<void> {
+    if (await this.#hasModule()) await this.crypto.sessions.forget(txnId).catch((error: unknown) => console.error(error));
   }
 
   /** Whether the machine knows a room as sealed, whatever its state says. */

@@ -1,7 +1,7 @@
 // What stands below what: days, groups, the line of the unread.
 
-import { relationOf, replyTo } from "../../matrix/event";
-import { SPOKEN, threadOf, type Happening, type Item, type Message } from "../../matrix/room/messages";
+import { replyTo } from "../../matrix/event";
+import { isSpoken, threadOf, type Happening, type Item, type Message } from "../../matrix/room/messages";
 import { isPollStart, pollOf } from "../../matrix/room/poll";
 import type { Echo } from "../../matrix/send/queue";
 
@@ -96,7 +96,7 @@ function isTogether(last: { sender: string; ts: number } | undefined, next: Mess
 /** A message that has not come back yet; edits and reactions are not shown as messages. */
 function shownEcho(echo: Echo, me: string): Message | undefined {
   const { txnId: id, type, content, createdAt: ts } = echo;
-  if (!SPOKEN.has(type) || relationOf(content)?.type === "m.replace") return undefined;
+  if (!isSpoken(echo)) return undefined;
   const poll = isPollStart(type) ? pollOf(content, me, [], [], () => false) : undefined;
   return {
     ...{ kind: "message", id, sender: me, ts, type, content, opened: undefined },

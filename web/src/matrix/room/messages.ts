@@ -70,6 +70,12 @@ export interface Happening {
 export type Item = Message | Happening | (Gap & { id: string });
 
 export const SPOKEN = new Set(["m.room.message", "m.sticker", POLL_START, "org.matrix.msc3381.poll.start"]);
+
+/** Whether something is a message of its own: not a reaction, a vote, an edit. */
+export function isSpoken({ type, content }: { type: string; content: JsonObject }): boolean {
+  return SPOKEN.has(type) && relationOf(content)?.type !== "m.replace";
+}
+
 const HAPPENINGS = new Set([
   "m.room.member",
   "m.room.name",

@@ -84,6 +84,24 @@ test("what the server refuses can be sent again or given up", async () => {
   expect(store.kept.size).toBe(0);
 });
 
+test("what is refused and shown nowhere does not hold back what comes after it", async () => {
+  const store = new MemoryStore();
+  const deliver = async ({ type }: Pending) => {
+    if (type === "m.reaction") throw new MatrixError(400, { errcode: "M_DUPLICATE_ANNOTATION", error: "twice" });
+    return "$e";
+  };
+  const isShown = ({ type }: Pending) => type !== "m.reaction";
+  const queue = new SendQueue(store, deliver, undefined, undefined, isShown);
+  const givenUp: string[] = [];
+  queue.givenUp.subscribe((txnId) => givenUp.push(txnId));
+  const reaction = await queue.add("!a", "m.reaction", {});
+  await queue.add("!a", "m.room.message", text("one"));
+  await until(queue, "sent");
+  expect(givenUp).toEqual([reaction]);
+  expect(queue.of("!a").map(({ content }) => content["body"])).toEqual(["one"]);
+  expect(store.kept.size).toBe(0);
+});
+
 test("what was not sent in the last visit is sent in this one, under the same transaction id", async () => {
   const store = new MemoryStore();
   const before = new SendQueue(store, () => new Promise(() => {}));

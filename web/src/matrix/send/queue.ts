@@ -61,10 +61,13 @@ const LONGEST_PAUSE_MS = 60_000;
 export class SendQueue {
   /** The room in which something changed. */
   readonly changed = new Topic<string>();
+  /** Messages that do not go out after all, by transaction id. */
+  readonly givenUp = new Topic<string>();
   readonly #store: QueueStore;
   readonly #deliver: (pending: Pending) => Promise<string>;
   readonly #sleep: typeof wait;
   readonly #isSealed: (roomId: string) => boolean;
+  readonly #isShown: (pending: Pending) => boolean;
   readonly #echoes = new Map<string, Echo>();
   readonly #running = new Set<string>();
   /** Written here, and not known yet by the tab that sends. */
@@ -78,18 +81,20 @@ export class SendQueue {
 
   /**
    * `deliver` answers the event's id; the same `txnId` twice sends one event. `isSealed`: whether what is written in a
-   * room must be sealed.
+   * room must be sealed; `isShown`: whether a person sees it on its way, and what became of it.
    */
   constructor(
     store: QueueStore,
     deliver: (pending: Pending) => Promise<string>,
     sleep = wait,
     isSealed: (roomId: string) => boolean = () => false,
+    isShown: (pending: Pending) => boolean = () => true,
   ) {
     this.#store = store;
     this.#deliver = deliver;
     this.#sleep = sleep;
     this.#isSealed = isSealed;
+    this.#isShown = isShown;
   }
 
   /** Sends from here: what an earlier visit left, or another tab that is gone. */
@@ -182,10 +187,15 @@ export class SendQueue {
     if (this.#sender) return this.#sender.cancel(txnId);
     const echo = this.#echoes.get(txnId);
     if (!echo || echo.progress.state === "sending" || echo.progress.state === "sent") return undefined;
+    await this.#giveUp(echo);
+    return echo;
+  }
+
+  async #giveUp({ txnId, roomId }: Echo): Promise<void> {
     this.#echoes.delete(txnId);
     await this.#store.dequeue(txnId);
-    this.changed.emit(echo.roomId);
-    return echo;
+    this.givenUp.emit(txnId);
+    this.changed.emit(roomId);
   }
 
   /** Something may go now that could not before. */
@@ -258,7 +268,9 @@ export class SendQueue {
       }
       const isRefused = error instanceof MatrixError && !error.isTemporary;
       if (isRefused && error.errcode !== "M_UNKNOWN_TOKEN") {
-        this.#set(echo, { state: "failed", why: error.message });
+        // Where nothing shows it, nobody could take it out of the way of what comes after it.
+        if (!this.#isShown(echo)) await this.#giveUp(echo);
+        else this.#set(echo, { state: "failed", why: error.message });
         return true;
       }
       if (!isOutside(error)) console.error(error);
