@@ -230,7 +230,8 @@ export class Client {
     if (!last || room.receipts.get(this.me)?.eventId === last.event_id) return;
     room.receipts.set(this.me, { eventId: last.event_id, ts: Date.now() });
     room.notifications = room.highlights = 0;
-    this.#tell(room);
+    room.version += 1;
+    this.changed.emit(new Set([room.id]));
     await this.api.read(room.id, last.event_id, isPrivate).catch(() => {});
   }
 
@@ -403,7 +404,7 @@ export class Client {
   }
 
   /** Opens those of the events that are sealed and were not opened yet. */
-  async #open(room: Room, events: RoomEvent[]): Promise<boolean> {
+  async #open(room: Room, events: readonly RoomEvent[]): Promise<boolean> {
     const sealed = events.filter(
       (event) =>
         event.type === "m.room.encrypted" &&
@@ -419,7 +420,7 @@ export class Client {
       room.opened.set(event.event_id, found);
       if (found.status === "read") room.pinSealed();
     });
-    room.version += 1;
+    room.changed();
     void this.crypto.flush().catch((error: unknown) => console.error(error));
     // News that came meanwhile found nothing that waited for it yet.
     if (before !== this.#keyNews && opened.some(isPending)) await this.#open(room, sealed);
@@ -524,7 +525,7 @@ export class Client {
   }
 
   #tell(room: Room): void {
-    room.version += 1;
+    room.changed();
     this.changed.emit(new Set([room.id]));
   }
 

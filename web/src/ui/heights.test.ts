@@ -25,3 +25,16 @@ test("what was measured stays known when older rows come above", () => {
   heights.set([]);
   expect([heights.total, heights.at(10)]).toEqual([0, 0]);
 });
+
+test("rows that come at the end, or change there, leave those above as they are", () => {
+  const heights = new Heights(() => 20);
+  heights.set(rows(4));
+  heights.measure("r0", 70);
+  expect(heights.total).toBe(130);
+  heights.set([...rows(3), { id: "echo" }]);
+  expect([heights.placeOf("r3"), heights.placeOf("echo"), heights.top(3), heights.total]).toEqual([undefined, 3, 110, 130]);
+  heights.set([...rows(4), { id: "echo" }]);
+  expect([heights.placeOf("r3"), heights.placeOf("echo"), heights.total]).toEqual([3, 4, 150]);
+  heights.forget();
+  expect([heights.placeOf("r3"), heights.total]).toEqual([3, 100]);
+});

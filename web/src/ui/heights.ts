@@ -8,7 +8,7 @@ export class Heights<R extends Row> {
   readonly #guess: (row: R) => number;
   readonly #measured = new Map<string, number>();
   #rows: readonly R[] = [];
-  #places = new Map<string, number>();
+  readonly #places = new Map<string, number>();
   #heights = new Float64Array(0);
   /** The top of each row, and of what would come after the last; right up to `#sure`. */
   #tops = new Float64Array(1);
@@ -19,12 +19,20 @@ export class Heights<R extends Row> {
   }
 
   set(rows: readonly R[]): void {
-    if (rows === this.#rows) return;
+    const before = this.#rows;
+    if (rows === before) return;
+    // Mostly something comes at the end: what is above stays as it is.
+    let same = 0;
+    while (same < rows.length && rows[same]?.id === before[same]?.id) same += 1;
+    for (const { id } of before.slice(same)) this.#places.delete(id);
     this.#rows = rows;
-    this.#places = new Map(rows.map(({ id }, at) => [id, at]));
-    this.#heights = Float64Array.from(rows, (row) => this.#measured.get(row.id) ?? this.#guess(row));
-    this.#tops = new Float64Array(rows.length + 1);
-    this.#sure = 0;
+    this.#heights = resized(this.#heights, rows.length, same);
+    this.#tops = resized(this.#tops, rows.length + 1, same + 1);
+    this.#sure = Math.min(this.#sure, same);
+    rows.slice(same).forEach((row, at) => {
+      this.#places.set(row.id, same + at);
+      this.#heights[same + at] = this.#measured.get(row.id) ?? this.#guess(row);
+    });
   }
 
   /** Answers whether that was news. */
@@ -76,4 +84,11 @@ export class Heights<R extends Row> {
     }
     return low;
   }
+}
+
+/** An array of another length with the same beginning. */
+function resized(array: Float64Array, length: number, same: number): Float64Array<ArrayBuffer> {
+  const made = new Float64Array(length);
+  made.set(array.subarray(0, same));
+  return made;
 }

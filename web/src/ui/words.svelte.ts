@@ -1,5 +1,6 @@
 // What the client says, in the language of the person.
 
+import { dayKey } from "./days";
 import { en, type Words } from "./words/en";
 
 const LANGUAGES = {
@@ -51,10 +52,6 @@ function locale(): string {
 
 export function timeOf(ts: number): string {
   return format({ hour: "2-digit", minute: "2-digit" }).format(ts);
-}
-
-export function dayKey(ts: number): string {
-  return format({ year: "numeric", month: "2-digit", day: "2-digit" }).format(ts);
 }
 
 /** Today, Yesterday, or a date. */

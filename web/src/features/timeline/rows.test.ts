@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Item, Message } from "../../matrix/room/messages";
 import type { Echo } from "../../matrix/send/queue";
-import { rows } from "./rows";
+import { rows, withEchoes } from "./rows";
 
 const MINUTE = 60_000;
 const day = (ts: number) => String(Math.floor(ts / (24 * 60 * MINUTE)));
@@ -16,8 +16,14 @@ function message(id: string, sender: string, ts: number): Message {
   } as Message;
 }
 
+function made(items: Item[], echoes: Echo[], unread: string | undefined) {
+  const known = new Map(items.map((item) => [item.id, item]));
+  const reading = { me: "@me", dayKey: day };
+  return withEchoes(rows(items, known, reading, unread), echoes, known, reading);
+}
+
 const shown = (items: Item[], echoes: Echo[] = [], unread?: string) =>
-  rows(items, echoes, "@me", unread, day).map((row) =>
+  made(items, echoes, unread).map((row) =>
     row.kind === "message" ? `${row.isFirst ? "+" : "-"}${row.id}` : row.kind,
   );
 
@@ -43,5 +49,6 @@ test("an own message stands there once, before and after it has come back", () =
   const sent = message("$1", "@me", 2);
   const gap: Item = { kind: "gap", token: "t", id: "gap t" };
   expect(shown([gap], [echo({ state: "sending" })])).toEqual(["gap", "day", "+t1"]);
+  expect(shown([message("$0", "@me", 1)], [echo({ state: "sending" })])).toEqual(["begin", "day", "+$0", "-t1"]);
   expect(shown([gap, sent], [echo({ state: "sent", eventId: "$1" })])).toEqual(["gap", "day", "+$1"]);
 });

@@ -17,27 +17,30 @@ export type Row =
 
 const TOGETHER_MS = 5 * 60_000;
 
+/** How rows are made: `me` reads them; `within` is the beginning of the thread that is shown. */
+export interface Reading {
+  me: string;
+  dayKey: (ts: number) => string;
+  within?: string;
+}
+
 /**
- * Messages of one person within a few minutes stand together. `firstUnread` is below the line; `within` is the beginning
- * of the thread that is shown.
+ * Messages of one person within a few minutes stand together. `known`: the items by their id; `firstUnread` is below the
+ * line.
  */
 export function rows(
   items: readonly Item[],
-  echoes: readonly Echo[],
-  me: string,
-  firstUnread: string | undefined,
-  dayKey: (ts: number) => string,
-  within?: string,
+  known: ReadonlyMap<string, Item>,
+  { me, dayKey, within }: Reading,
+  firstUnread?: string,
 ): Row[] {
   const found: Row[] = [];
-  const known = new Set(items.map(({ id }) => id));
   let day: string | undefined;
   let last: { sender: string; ts: number } | undefined;
   const begin = (ts: number, before: string) => {
     const key = dayKey(ts);
     if (key === day) return;
-    // Its name is the same when older messages come above.
-    found.push({ kind: "day", id: `day ${before}`, ts });
+    found.push(dayRow(ts, before));
     last = undefined;
     day = key;
   };
@@ -68,15 +71,38 @@ export function rows(
     found.push({ kind: "message", id: item.id, item, isFirst });
     last = item;
   }
+  return found;
+}
+
+/** Rows, and below them what is on its way: the same rows, where nothing is. */
+export function withEchoes(
+  settled: readonly Row[],
+  echoes: readonly Echo[],
+  known: ReadonlyMap<string, Item>,
+  { me, dayKey, within }: Reading,
+): readonly Row[] {
+  const found: Row[] = [];
+  const end = settled.at(-1);
+  let last = end?.kind === "message" ? end.item : undefined;
+  let ts = settled.findLast((row) => row.kind === "message" || row.kind === "happening")?.item.ts;
   for (const echo of echoes) {
     const shown = shownEcho(echo, me);
     if (!shown || (shown.threadRoot && shown.threadRoot !== within)) continue;
     if (echo.progress.state === "sent" && known.has(echo.progress.eventId)) continue;
-    begin(shown.ts, shown.id);
+    if (ts === undefined || dayKey(ts) !== dayKey(shown.ts)) {
+      found.push(dayRow(shown.ts, shown.id));
+      last = undefined;
+    }
     found.push({ kind: "message", id: shown.id, item: shown, isFirst: !isTogether(last, shown), echo });
     last = shown;
+    ts = shown.ts;
   }
-  return found;
+  return found.length > 0 ? [...settled, ...found] : settled;
+}
+
+/** Its name is the same when older messages come above. */
+function dayRow(ts: number, before: string): Row {
+  return { kind: "day", id: `day ${before}`, ts };
 }
 
 /** About how high a row is, until it is seen. */

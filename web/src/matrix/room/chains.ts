@@ -54,11 +54,12 @@ function unsigned(bytes: Uint8Array, at: number): number | undefined {
 export function lostBefore(room: Room): Map<string, number> {
   const lost = new Map<string, number>();
   const { entries } = room.timeline;
-  const arrived = new Set<string>();
-  const named = ({ chain, iteration }: PlaceInChain) => `${chain} ${iteration}`;
+  const arrived = new Map<string, Set<number>>();
   for (const entry of entries) {
     const place = entry.kind === "event" ? placeInChain(entry.event) : undefined;
-    if (place) arrived.add(named(place));
+    if (!place) continue;
+    const numbers = arrived.get(place.chain) ?? new Set();
+    arrived.set(place.chain, numbers.add(place.iteration));
   }
   if (arrived.size === 0) return lost;
   const last = new Map<string, number>();
@@ -87,7 +88,7 @@ export function lostBefore(room: Room): Map<string, number> {
     removed.delete(event.sender);
     const from = Math.max(before + 1, iteration - LONGEST);
     for (let number = from; number < iteration; number += 1) {
-      if (!arrived.has(named({ chain, iteration: number }))) missing += 1;
+      if (!arrived.get(chain)?.has(number)) missing += 1;
     }
     if (missing > 0) lost.set(event.event_id, missing);
   }

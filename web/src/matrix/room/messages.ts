@@ -69,7 +69,7 @@ export interface Happening {
 
 export type Item = Message | Happening | (Gap & { id: string });
 
-export const SPOKEN = new Set(["m.room.message", "m.sticker", POLL_START, "org.matrix.msc3381.poll.start"]);
+const SPOKEN = new Set(["m.room.message", "m.sticker", POLL_START, "org.matrix.msc3381.poll.start"]);
 
 /** Whether something is a message of its own: not a reaction, a vote, an edit. */
 export function isSpoken({ type, content }: { type: string; content: JsonObject }): boolean {
@@ -226,11 +226,12 @@ function finish(room: Room, message: Message, { edits, reactions, responses, end
 
 /** The last words of a room, for the list of rooms. */
 export function preview(room: Room): { event: RoomEvent; type: string; content: JsonObject; seal: Seal } | undefined {
-  for (const event of room.timeline.events.toReversed()) {
-    if (event.state_key !== undefined || event.unsigned?.["redacted_because"]) continue;
+  const { events } = room.timeline;
+  for (let at = events.length - 1; at >= 0; at -= 1) {
+    const event = events[at];
+    if (!event || event.state_key !== undefined || event.unsigned?.["redacted_because"]) continue;
     const found = inside(room, event);
-    const isEdit = relationOf(found.content)?.type === "m.replace";
-    if (SPOKEN.has(found.type) && !isEdit) return { event, ...found };
+    if (isSpoken(found)) return { event, ...found };
     if (found.seal === "missing_key" || found.seal === "not_vouched_for") return { event, ...found };
   }
   return undefined;
@@ -247,18 +248,15 @@ export interface Unread {
 export function unread(room: Room, me: string, myName: string): Unread {
   const events = room.timeline.events;
   const receipt = room.receipts.get(me);
-  const own = events.findLastIndex((event) => event.sender === me);
-  const read = receipt ? events.findIndex((event) => event.event_id === receipt.eventId) : -1;
-  const from = Math.max(own, read);
+  const from = events.findLastIndex((event) => event.sender === me || event.event_id === receipt?.eventId);
   if (from === -1 && room.sealing !== "ours") {
     return { count: room.notifications, highlights: room.highlights, first: undefined };
   }
   const unseen = events.slice(from + 1).flatMap((event) => {
     if (event.sender === me || event.state_key !== undefined) return [];
     const found = inside(room, event);
-    const isEdit = relationOf(found.content)?.type === "m.replace";
     const isUnreadable = found.type === "m.room.encrypted" && found.seal !== "duplicate";
-    return (SPOKEN.has(found.type) && !isEdit) || isUnreadable ? [{ event, ...found }] : [];
+    return isSpoken(found) || isUnreadable ? [{ event, ...found }] : [];
   });
   const highlights = unseen.filter(({ content }) => mentions(content, me, myName)).length;
   return { count: unseen.length, highlights, first: unseen[0]?.event.event_id };

@@ -3,29 +3,32 @@
 import type { Item } from "./messages";
 import type { Room } from "./room";
 
-/** By shown message: those of the others for whom it is the last that they read. */
-export function seenBy(room: Room, items: readonly Item[], me: string): Map<string, string[]> {
+/** By shown message: those of the others for whom it is the last that they read. `shown`: all items, by their id. */
+export function seenBy(room: Room, shown: ReadonlyMap<string, Item>, me: string): Map<string, string[]> {
   const seen = new Map<string, string[]>();
-  const others = [...room.receipts].filter(([userId]) => userId !== me);
-  if (others.length === 0) return seen;
-  const shown = new Map(items.flatMap((item, at) => (item.kind === "message" ? [[item.id, at] as const] : [])));
-  // What is not shown (a reaction, an edit) counts for the message before it.
-  const places = new Map<string, number>();
-  const spoken = new Map<string, number>();
-  let last = -1;
-  for (const entry of room.timeline.entries) {
-    if (entry.kind === "gap") continue;
-    const { event_id: id, sender } = entry.event;
-    last = shown.get(id) ?? last;
-    places.set(id, last);
-    spoken.set(sender, last);
+  /** Those whose place was not come to yet, from the end. */
+  const open = new Set<string>();
+  const readers = new Map<string, string[]>();
+  for (const [userId, { eventId }] of room.receipts) {
+    if (userId === me || !room.timeline.find(eventId)) continue;
+    open.add(userId);
+    const present = readers.get(eventId);
+    if (present) present.push(userId);
+    else readers.set(eventId, [userId]);
   }
-  for (const [userId, { eventId }] of others) {
-    const place = places.get(eventId) ?? -1;
-    const item = items[place];
+  /** They read something that is not shown (a reaction, an edit): it counts for the message before it. */
+  const waiting = new Set<string>();
+  const { events } = room.timeline;
+  for (let at = events.length - 1; at >= 0 && open.size + waiting.size > 0; at -= 1) {
+    const event = events[at];
+    if (!event) continue;
+    for (const userId of readers.get(event.event_id) ?? []) if (open.delete(userId)) waiting.add(userId);
     // Who said something later has read that far.
-    if (!item || place <= (spoken.get(userId) ?? -1)) continue;
-    seen.set(item.id, [...(seen.get(item.id) ?? []), userId]);
+    open.delete(event.sender);
+    waiting.delete(event.sender);
+    if (waiting.size === 0 || shown.get(event.event_id)?.kind !== "message") continue;
+    seen.set(event.event_id, [...waiting]);
+    waiting.clear();
   }
   return seen;
 }

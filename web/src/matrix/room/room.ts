@@ -58,10 +58,13 @@ export class Room {
   tags: Record<string, number> = {};
   /** Counts up with each change, for those who show it. */
   version = 0;
+  /** As `version`, of what the timeline is read from: not of receipts, typing, counts. */
+  said = 0;
   /** What came of opening sealed events. */
   readonly opened = new Map<string, Opened>();
 
-  #state = new Map<string, StateEvent>();
+  /** By type and key. */
+  readonly #state = new Map<string, Map<string, StateEvent>>();
   #wasSealed = false;
 
   constructor(id: string) {
@@ -87,7 +90,7 @@ export class Room {
     return {
       ...{ id, membership, inviteState, heroes, joined, invited },
       ...{ notifications, highlights, order, tags },
-      state: [...this.#state.values()],
+      state: [...this.#state.values()].flatMap((ofType) => [...ofType.values()]),
       entries: this.timeline.tail(KEPT_ENTRIES),
       isSealed: this.#wasSealed,
       receipts: [...this.receipts],
@@ -97,6 +100,8 @@ export class Room {
   /** Takes in news; answers the events that are new. */
   update(update: RoomUpdate): RoomEvent[] {
     this.version += 1;
+    const isHeard = [update.timeline, update.state, update.heroes].some((list) => list && list.length > 0);
+    if (isHeard || update.membership) this.said += 1;
     if (update.membership) this.membership = update.membership;
     if (update.inviteState) this.inviteState = told(this.inviteState, update.inviteState);
     if (update.heroes) this.heroes = update.heroes;
@@ -138,35 +143,35 @@ export class Room {
 
   /** Takes in older events; answers those that are new. */
   fill(...[gap, events, end]: Parameters<Timeline["fill"]>): RoomEvent[] {
-    this.version += 1;
+    this.changed();
     return this.timeline.fill(gap, events, end);
   }
 
   /** As `fill`, from the gap's beginning. */
   fillOnward(...[gap, events, end]: Parameters<Timeline["fillOnward"]>): RoomEvent[] {
-    this.version += 1;
+    this.changed();
     return this.timeline.fillOnward(gap, events, end);
   }
 
   /** Takes in events that were looked up; answers those that are new. */
   insert(...[events, before, onward]: Parameters<Timeline["insert"]>): RoomEvent[] {
-    this.version += 1;
+    this.changed();
     return this.timeline.insert(events, before, onward);
   }
 
   /** Takes in members that were fetched. */
   learnMembers(events: StateEvent[]): void {
-    this.version += 1;
+    this.changed();
     for (const event of events) this.#setState(event);
   }
 
   state(type: string, key = ""): StateEvent | undefined {
-    return this.#state.get(`${type}\0${key}`);
+    return this.#state.get(type)?.get(key);
   }
 
   /** All state of a type. */
   states(type: string): StateEvent[] {
-    return [...this.#state.values()].filter((event) => event.type === type);
+    return [...(this.#state.get(type)?.values() ?? [])];
   }
 
   get sealing(): Sealing {
@@ -180,7 +185,14 @@ export class Room {
 
   /** A room that was sealed once is sealed for ever, whatever the server says. */
   pinSealed(): void {
+    if (!this.#wasSealed) this.changed();
     this.#wasSealed = true;
+  }
+
+  /** What is shown of it is to be read anew. */
+  changed(): void {
+    this.version += 1;
+    this.said += 1;
   }
 
   get isSpace(): boolean {
@@ -222,7 +234,8 @@ export class Room {
   }
 
   #setState(event: StateEvent): void {
-    this.#state.set(`${event.type}\0${event.state_key}`, event);
+    const ofType = this.#state.get(event.type) ?? new Map<string, StateEvent>();
+    this.#state.set(event.type, ofType.set(event.state_key, event));
     if (event.type === "m.room.encryption" && this.sealing === "ours") this.#wasSealed = true;
   }
 

@@ -14,6 +14,7 @@ export type Entry = { kind: "event"; event: RoomEvent } | Gap;
 
 export class Timeline {
   #entries: Entry[] = [];
+  #events: readonly RoomEvent[] | undefined;
   readonly #byId = new Map<string, RoomEvent>();
 
   constructor(entries: Entry[] = []) {
@@ -24,8 +25,8 @@ export class Timeline {
     return this.#entries;
   }
 
-  get events(): RoomEvent[] {
-    return this.#entries.flatMap((entry) => (entry.kind === "event" ? entry.event : []));
+  get events(): readonly RoomEvent[] {
+    return (this.#events ??= this.#entries.flatMap((entry) => (entry.kind === "event" ? entry.event : [])));
   }
 
   get last(): RoomEvent | undefined {
@@ -47,7 +48,7 @@ export class Timeline {
       const added = fresh.map(entryOf);
       const isEmpty = added.length === 0 && this.#entries.length > 0;
       if (isApart && before !== undefined && !isEmpty) added.unshift({ kind: "gap", token: before });
-      this.#put([...this.#entries, ...added]);
+      this.#put([...this.#entries, ...added], added);
     }
     return fresh;
   }
@@ -98,7 +99,7 @@ export class Timeline {
     if (at === -1) return [];
     const known = onwards.findIndex((event) => this.#byId.has(event.event_id));
     const fresh = known === -1 ? onwards : onwards.slice(0, known);
-    const found: Entry[] = fresh.map((event) => ({ kind: "event", event }));
+    const found = fresh.map(entryOf);
     const isClosed = known !== -1 || end === undefined || onwards.length === 0;
     if (!isClosed) found.push({ ...gap, kind: "gap", onward: end });
     this.#put([...this.#entries.slice(0, at), ...found, ...this.#entries.slice(at + 1)]);
@@ -113,7 +114,7 @@ export class Timeline {
     const fresh = events.filter((event) => !this.#byId.has(event.event_id));
     const [first, last] = [fresh[0], fresh.at(-1)];
     if (!first || !last) return [];
-    const added: Entry[] = fresh.map((event) => ({ kind: "event", event }));
+    const added = fresh.map(entryOf);
     const next = events[events.indexOf(last) + 1];
     const previous = events[events.indexOf(first) - 1];
     const at = this.#gapFor(first.origin_server_ts, previous, next);
@@ -143,7 +144,7 @@ export class Timeline {
       (entry) => entry.kind === "event" && entry.event.event_id === event.event_id,
     );
     if (at === -1) return;
-    this.#put(this.#entries.with(at, { kind: "event", event }));
+    this.#put(this.#entries.with(at, entryOf(event)), [entryOf(event)]);
   }
 
   /** The newest entries, to be stored: before them, a gap if anything was left out. */
@@ -158,9 +159,11 @@ export class Timeline {
     return this.#entries.findIndex((entry) => entry.kind === "gap" && entry.token === gap.token);
   }
 
-  #put(entries: Entry[]): void {
+  /** `added`: those that are new. */
+  #put(entries: Entry[], added = entries): void {
     this.#entries = entries;
-    for (const entry of entries) {
+    this.#events = undefined;
+    for (const entry of added) {
       if (entry.kind === "event") this.#byId.set(entry.event.event_id, entry.event);
     }
   }
