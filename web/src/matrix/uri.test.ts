@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { linkTo, matrixLink } from "./uri";
+import { addressOf, linkTo, matrixLink } from "./uri";
 
 test("links in both forms lead to the same; a link that is made is read again", () => {
   const message = { id: "!a:b.example", eventId: "$e_1", via: ["b.example", "c.example"] };
@@ -12,5 +12,23 @@ test("links in both forms lead to the same; a link that is made is read again", 
   expect(matrixLink("matrix:r/garden:b.example")?.id).toBe("#garden:b.example");
   for (const odd of ["https://matrix.example/#/@a:b", "matrix:x/y", "https://matrix.to/#/%", "https://matrix.to/#/hello"]) {
     expect(matrixLink(odd), odd).toBeUndefined();
+  }
+});
+
+test("addresses are understood bare and in both kinds of links", () => {
+  expect(addressOf(" #garden:a.test ")).toEqual({ room: "#garden:a.test", via: ["a.test"] });
+  expect(addressOf("!opaque")).toEqual({ room: "!opaque", via: [] });
+  expect(addressOf("https://matrix.to/#/%23garden%3Aa.test?via=b.test&via=c.test")).toEqual({
+    room: "#garden:a.test",
+    via: ["b.test", "c.test"],
+  });
+  expect(addressOf("https://matrix.to/#/!id:a.test/$event?via=b.test")).toEqual({ room: "!id:a.test", via: ["b.test"] });
+  expect(addressOf("matrix:r/garden:a.test?action=join")).toEqual({ room: "#garden:a.test", via: ["a.test"] });
+  expect(addressOf("matrix:roomid/id:a.test/e/event?via=b.test")).toEqual({ room: "!id:a.test", via: ["b.test"] });
+});
+
+test("what is no address of a room is none", () => {
+  for (const written of ["garden", "@lena:a.test", "#with space:a", "https://a.test/#/r", "matrix:u/lena:a", "https://matrix.to/#/%E0%A4%A"]) {
+    expect(addressOf(written)).toBeUndefined();
   }
 });

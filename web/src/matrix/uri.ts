@@ -1,6 +1,7 @@
-// Links to people, rooms and messages: `https://matrix.to/#/…` and `matrix:…`.
+// Where people and rooms are found, as it is written: bare, as `https://matrix.to/#/…` and as `matrix:…`.
 
 import type { Room } from "./room/room";
+import { viaOf } from "./room/via";
 import { serverOf } from "./session";
 
 export interface MatrixLink {
@@ -10,40 +11,50 @@ export interface MatrixLink {
   via: string[];
 }
 
+/** A room, and servers by which it can be reached. */
+export interface Address {
+  room: string;
+  via: string[];
+}
+
+const WEB = "https://matrix.to/#/";
+const SCHEME = "matrix:";
+
 /** `undefined`: it leads elsewhere. */
 export function matrixLink(href: string): MatrixLink | undefined {
+  const begins = (prefix: string) => href.slice(0, prefix.length).toLowerCase() === prefix;
   try {
-    if (/^https:\/\/matrix\.to\/#\//i.test(href)) return web(href.slice(href.indexOf("#/") + 2));
-    if (/^matrix:/i.test(href)) return scheme(href.slice("matrix:".length));
+    if (begins(WEB)) return web(href.slice(WEB.length));
+    if (begins(SCHEME)) return scheme(href.slice(SCHEME.length));
   } catch {
     // An escape that is none.
   }
   return undefined;
 }
 
+/** The room that somebody typed or pasted, in any of the forms. */
+export function addressOf(written: string): Address | undefined {
+  const trimmed = written.trim();
+  const { id, via } = matrixLink(trimmed) ?? { id: trimmed, via: [] };
+  if (!/^[#!][^\s/?]+$/.test(id)) return undefined;
+  return { room: id, via: via.length > 0 || !id.includes(":") ? via : [serverOf(id)] };
+}
+
 export function linkTo(roomId: string, eventId: string | undefined, via: string[]): string {
   const parts = [roomId, ...(eventId === undefined ? [] : [eventId])].map(encodeURIComponent).join("/");
   const query = via.map((server) => `via=${encodeURIComponent(server)}`).join("&");
-  return `https://matrix.to/#/${parts}${query && `?${query}`}`;
+  return `${WEB}${parts}${query && `?${query}`}`;
 }
 
-const MOST_SERVERS = 3;
-
-/** With the servers of most of its people, as nobody finds a room by its id alone. */
 export function linkToMessage(room: Room, eventId: string): string {
-  const counts = new Map<string, number>();
-  for (const { content, state_key: userId } of room.states("m.room.member")) {
-    if (content["membership"] === "join") counts.set(serverOf(userId), (counts.get(serverOf(userId)) ?? 0) + 1);
-  }
-  const servers = [...counts].toSorted(([, a], [, b]) => b - a).map(([server]) => server);
-  return linkTo(room.id, eventId, servers.slice(0, MOST_SERVERS));
+  return linkTo(room.id, eventId, viaOf(room));
 }
 
 function web(rest: string): MatrixLink | undefined {
   const [path = "", query = ""] = rest.split("?");
   const [id = "", eventId] = path.split("/").map(decodeURIComponent);
   if (!/^[@#!]./.test(id)) return undefined;
-  return { id, eventId: eventId?.startsWith("$") ? eventId : undefined, via: viaOf(query) };
+  return { id, eventId: eventId?.startsWith("$") ? eventId : undefined, via: viaIn(query) };
 }
 
 const SIGNS: Record<string, string> = { u: "@", user: "@", r: "#", room: "#", roomid: "!" };
@@ -54,9 +65,9 @@ function scheme(rest: string): MatrixLink | undefined {
   const sign = SIGNS[kind];
   if (!sign || !name) return undefined;
   const isEvent = (of === "e" || of === "event") && event;
-  return { id: sign + name, eventId: isEvent ? `$${event}` : undefined, via: viaOf(query) };
+  return { id: sign + name, eventId: isEvent ? `$${event}` : undefined, via: viaIn(query) };
 }
 
-function viaOf(query: string): string[] {
+function viaIn(query: string): string[] {
   return new URLSearchParams(query).getAll("via").slice(0, 5);
 }

@@ -3,6 +3,7 @@
 import { actOn, setState } from "../../matrix/api/rooms";
 import type { Client } from "../../matrix/client";
 import type { Room } from "../../matrix/room/room";
+import { addressOf } from "../../matrix/uri";
 
 export interface Command {
   name: string;
@@ -32,7 +33,6 @@ export type Parsed =
   | { kind: "wrong"; why: "unknown" | "person" | "room" | "words"; name: string };
 
 const PERSON = /^@[^\s:]+:\S+$/;
-const ROOM = /^[#!]\S+$/;
 
 /** What was meant. Two slashes at the beginning are one that is said. */
 export function parsed(written: string): Parsed {
@@ -62,9 +62,11 @@ export function parsed(written: string): Parsed {
       return run((client, room) => setState(client.api.http, room.id, "m.room.topic", { topic: words }));
     case "nick":
       return words ? run((client) => client.api.setDisplayName(words)) : wrong("words", name);
-    case "join":
-      if (!ROOM.test(words)) return wrong("room", name);
-      return { kind: "do", run: async (client) => ({ opens: await client.api.join(words) }) };
+    case "join": {
+      const address = addressOf(words);
+      if (!address) return wrong("room", name);
+      return { kind: "do", run: async (client) => ({ opens: await client.api.join(address.room, address.via) }) };
+    }
     case "leave":
       return run((client, room) => client.leave(room));
     default:

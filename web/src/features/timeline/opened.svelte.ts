@@ -47,7 +47,9 @@ export class OpenedFile {
     this.hasFailed = false;
     this.part = 0;
     try {
-      const onprogress = (part: number) => (this.part = part);
+      const onprogress = (part: number) => {
+        if (!stop.signal.aborted) this.part = part;
+      };
       const blob = await openFile(this.#client, this.#roomId, this.#content, onprogress, stop.signal);
       if (!stop.signal.aborted) this.url = URL.createObjectURL(blob);
     } catch (error) {
@@ -56,7 +58,8 @@ export class OpenedFile {
         this.hasFailed = true;
       }
     }
-    this.part = undefined;
+    // Who stopped it may have begun anew.
+    if (!stop.signal.aborted) this.part = undefined;
     return this.url;
   }
 

@@ -123,10 +123,6 @@ export class Api {
     await this.http.call("POST", V3 + path`/rooms/${roomId}/leave`, { body: {} });
   }
 
-  async act(roomId: string, action: "invite" | "kick" | "ban" | "unban", userId: string): Promise<void> {
-    await this.http.call("POST", V3 + path`/rooms/${roomId}/${action}`, { body: { user_id: userId } });
-  }
-
   async read(roomId: string, eventId: string, isPrivate: boolean): Promise<void> {
     const kind = isPrivate ? "m.read.private" : "m.read";
     const body = { "m.fully_read": eventId, [kind]: eventId };

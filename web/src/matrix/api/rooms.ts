@@ -44,15 +44,10 @@ export async function upgrade(http: Http, roomId: string, version: string): Prom
   return text(answer["replacement_room"]) ?? "";
 }
 
-/** Versions of rooms that the server makes; the usual one first. */
-export async function roomVersions(http: Http): Promise<{ usual: string; stable: string[] }> {
+/** The version in which the server makes rooms. */
+export async function usualVersion(http: Http): Promise<string> {
   const capabilities = object((await http.call("GET", `${V3}/capabilities`))["capabilities"]);
-  const versions = object(capabilities?.["m.room_versions"]);
-  const available = Object.entries(object(versions?.["available"]) ?? {});
-  return {
-    usual: text(versions?.["default"]) ?? "11",
-    stable: available.filter(([, standing]) => standing === "stable").map(([version]) => version),
-  };
+  return text(object(capabilities?.["m.room_versions"])?.["default"]) ?? "11";
 }
 
 export async function aliases(http: Http, roomId: string): Promise<string[]> {

@@ -1,27 +1,21 @@
 import { expect, test } from "vitest";
 
-import { addressOf, viaOf } from "./address";
-
-test("addresses are understood bare and in both kinds of links", () => {
-  expect(addressOf(" #garden:a.test ")).toEqual({ room: "#garden:a.test", via: ["a.test"] });
-  expect(addressOf("!opaque")).toEqual({ room: "!opaque", via: [] });
-  expect(addressOf("https://matrix.to/#/%23garden%3Aa.test?via=b.test&via=c.test")).toEqual({
-    room: "#garden:a.test",
-    via: ["b.test", "c.test"],
-  });
-  expect(addressOf("https://matrix.to/#/!id:a.test/$event?via=b.test")).toEqual({ room: "!id:a.test", via: ["b.test"] });
-  expect(addressOf("matrix:r/garden:a.test?action=join")).toEqual({ room: "#garden:a.test", via: ["a.test"] });
-  expect(addressOf("matrix:roomid/id:a.test/e/event?via=b.test")).toEqual({ room: "!id:a.test", via: ["b.test"] });
-});
-
-test("what is no address of a room is none", () => {
-  for (const written of ["garden", "@lena:a.test", "#with space:a", "https://a.test/#/r", "matrix:u/lena:a", "https://matrix.to/#/%E0%A4%A"]) {
-    expect(addressOf(written)).toBeUndefined();
-  }
-});
+import type { StateEvent } from "../event";
+import type { JsonObject } from "../json";
+import { Room } from "./room";
+import { viaOf } from "./via";
 
 test("a room is reached by the server of who may do most, then by those of most people", () => {
-  const at = (server: string, level = 0) => ({ userId: `@x${Math.random()}:${server}`, level });
-  expect(viaOf([at("b"), at("b"), at("c"), at("a", 100), at("d"), at("c"), at("c")])).toEqual(["a", "c", "b"]);
-  expect(viaOf([])).toEqual([]);
+  const room = new Room("!a");
+  expect(viaOf(room)).toEqual([]);
+  const state = (type: string, state_key: string, content: JsonObject): StateEvent => ({
+    event_id: `$${type}${state_key}`, type, state_key, sender: "@x:a", origin_server_ts: 1, content,
+  });
+  const people = ["b", "b", "c", "a", "d", "c", "c"].map((server, at) => `@x${at}:${server}`);
+  room.learnMembers([
+    ...people.map((userId) => state("m.room.member", userId, { membership: "join" })),
+    ...["@y1:d", "@y2:d", "@y3:d"].map((userId) => state("m.room.member", userId, { membership: "leave" })),
+    state("m.room.power_levels", "", { users: { "@x3:a": 100 } }),
+  ]);
+  expect(viaOf(room)).toEqual(["a", "c", "b"]);
 });
