@@ -19,6 +19,8 @@ export function emoji(): Promise<Emoji[]> {
       return { emoji, names: [...names, ...tags], description, group: category };
     }),
   );
+  // If it can't be fetched now, it may be later.
+  all.catch(() => (all = undefined));
   return all;
 }
 
