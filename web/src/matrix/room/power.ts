@@ -1,7 +1,7 @@
 // Who may do what in a room: levels, and the roles that people know them by.
 
-import { number, object, type JsonObject } from "../json";
-import type { Room } from "./room";
+import { object, type JsonObject } from "../json";
+import { level as levelIn, type Room } from "./room";
 
 export type Role = "founder" | "admin" | "moderator" | "member" | "reader";
 
@@ -23,7 +23,7 @@ function levels(room: Room): JsonObject | undefined {
 export function levelForState(room: Room, type: string): number {
   const content = levels(room);
   if (!content) return 0;
-  return number(object(content["events"])?.[type]) ?? number(content["state_default"]) ?? 50;
+  return levelIn(object(content["events"])?.[type]) ?? levelIn(content["state_default"]) ?? 50;
 }
 
 export function mayState(room: Room, userId: string, type: string): boolean {
@@ -44,7 +44,7 @@ export function withRole(room: Room, userId: string, role: Exclude<Role, "founde
   const content = levels(room) ?? {};
   const level = LEVELS[role];
   const others = Object.entries(object(content["users"]) ?? {}).filter(([id]) => id !== userId);
-  const isUsual = level === (number(content["users_default"]) ?? 0);
+  const isUsual = level === (levelIn(content["users_default"]) ?? 0);
   return { ...content, users: Object.fromEntries(isUsual ? others : [...others, [userId, level]]) };
 }
 
@@ -57,7 +57,7 @@ const DEFAULTS: Record<string, number> = { invite: 0, kick: 50, ban: 50, redact:
 
 export function permission(room: Room, { kind, name }: Permission): number {
   if (kind === "event") return levelForState(room, name);
-  return number(levels(room)?.[name]) ?? DEFAULTS[name] ?? 0;
+  return levelIn(levels(room)?.[name]) ?? DEFAULTS[name] ?? 0;
 }
 
 /** Power levels with some permissions changed. */

@@ -264,7 +264,7 @@ function tagsOf(content: JsonObject): Record<string, number> {
 }
 
 /** A power level: before version 10 of rooms, in a string too. */
-function level(value: Json | undefined): number | undefined {
+export function level(value: Json | undefined): number | undefined {
   const digits = typeof value === "string" ? /^\s*([+-]?\d+)\s*$/.exec(value)?.[1] : undefined;
   return digits === undefined ? number(value) : Number(digits);
 }
