@@ -46,8 +46,8 @@ export class Uploads {
   }
 
   async add(room: Room, chosen: File, about: About = {}): Promise<void> {
-    const upload = new Upload(room.id, await withoutPlace(chosen), about);
-    upload.isSealed = room.sealing === "ours";
+    const upload = new Upload(room.id, chosen, about);
+    upload.isSealed = this.#isSealed(room.id);
     this.all = [...this.all, upload];
     await this.#send(upload);
   }
@@ -62,16 +62,23 @@ export class Uploads {
     this.all = this.all.filter((one) => one !== upload);
   }
 
+  #isSealed(roomId: string): boolean {
+    return this.#client.rooms.get(roomId)?.sealing === "ours";
+  }
+
   async #send(upload: Upload): Promise<void> {
-    const { roomId, file, stop } = upload;
+    const { roomId, stop } = upload;
     const { duration, thread } = upload.about;
     try {
+      const file = await withoutPlace(upload.file);
       const size = await dimensions(file);
       // As the room is now: it may have been sealed since the first try.
-      const isSealed = (upload.isSealed = this.#client.rooms.get(roomId)?.sealing === "ours");
+      const isSealed = (upload.isSealed = this.#isSealed(roomId));
       const content = await uploadFile(
         this.#client, roomId, { file, ...size, duration }, isSealed, (part) => (upload.part = part), stop.signal,
       );
+      // What went up in clear meanwhile is named to nobody.
+      if (!isSealed && this.#isSealed(roomId)) return await this.#send(upload);
       if (thread) content["m.relates_to"] = threadRelation(thread);
       await this.#client.queue.add(roomId, "m.room.message", content);
       this.cancel(upload);
