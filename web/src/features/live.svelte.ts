@@ -72,7 +72,7 @@ export class Live {
 
   items(room: Room): Item[] {
     this.#follow(room.id);
-    return cached(this.#items, room, room.said, () => items(room, this.client.me));
+    return cached(this.#items, room, () => items(room, this.client.me));
   }
 
   echoes(roomId: string) {
@@ -81,7 +81,7 @@ export class Live {
   }
 
   summary(room: Room): RoomSummary {
-    return cached(this.#summaries, room, room.version, () => {
+    return cached(this.#summaries, room, () => {
       const { me } = this.client;
       const last = preview(room);
       const myName = profile(room, me).name;
@@ -118,11 +118,11 @@ export class Live {
 
 }
 
-function cached<T>(cache: WeakMap<Room, Cached<T>>, room: Room, version: number, make: () => T): T {
+function cached<T>(cache: WeakMap<Room, Cached<T>>, room: Room, make: () => T): T {
   const found = cache.get(room);
-  if (found?.version === version) return found.value;
+  if (found?.version === room.version) return found.value;
   const value = make();
-  cache.set(room, { version, value });
+  cache.set(room, { version: room.version, value });
   return value;
 }
 

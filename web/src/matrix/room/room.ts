@@ -58,8 +58,6 @@ export class Room {
   tags: Record<string, number> = {};
   /** Counts up with each change, for those who show it. */
   version = 0;
-  /** As `version`, of what the timeline is read from: not of receipts, typing, counts. */
-  said = 0;
   /** What came of opening sealed events. */
   readonly opened = new Map<string, Opened>();
 
@@ -100,8 +98,6 @@ export class Room {
   /** Takes in news; answers the events that are new. */
   update(update: RoomUpdate): RoomEvent[] {
     this.version += 1;
-    const isHeard = [update.timeline, update.state, update.heroes].some((list) => list && list.length > 0);
-    if (isHeard || update.membership) this.said += 1;
     if (update.membership) this.membership = update.membership;
     if (update.inviteState) this.inviteState = told(this.inviteState, update.inviteState);
     if (update.heroes) this.heroes = update.heroes;
@@ -192,7 +188,6 @@ export class Room {
   /** What is shown of it is to be read anew. */
   changed(): void {
     this.version += 1;
-    this.said += 1;
   }
 
   get isSpace(): boolean {
