@@ -140,7 +140,8 @@ export class Person {
     const { page } = this;
     await page.getByRole("button", { name: "Save it" }).click();
     const dialog = page.getByRole("dialog");
-    const key = await dialog.locator("code").innerText();
+    // It is there a moment after the dialog.
+    const key = await dialog.locator("code").filter({ hasText: /\S/ }).innerText();
     await dialog.getByLabel("Type the last group").fill(key.trim().split(/\s+/).at(-1));
     await dialog.getByRole("button", { name: "I have it" }).click();
     await page.getByText("Your recovery key is not saved yet.").waitFor({ state: "detached" });
