@@ -200,13 +200,13 @@ pub fn recheck(conn: &mut Conn, event: &Rechecked) -> Result<()> {
     Ok(())
 }
 
-/// Takes back a redaction, as far as its target's content is not erased.
-pub fn unredact(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<()> {
-    diesel::update(events::table.find(event))
+/// Takes back a redaction, as far as its target's content is not erased. Whether it was by that event.
+pub fn unredact(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<bool> {
+    let updated = diesel::update(events::table.find(event))
         .filter(events::redacted_by_nid.eq(by))
         .set(events::redacted_by_nid.eq(None::<EventNid>))
         .execute(conn)?;
-    Ok(())
+    Ok(updated > 0)
 }
 
 /// Notes that an event has children that are bundled with it.

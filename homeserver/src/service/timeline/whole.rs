@@ -78,8 +78,9 @@ fn recheck(tx: &mut Tx<'_>, room: RoomNid, rechecked: &Rechecked) -> Result<()> 
     if rechecked.refused {
         push_counts::redact(tx, room, event.nid)?;
         relations::forget(tx, event.nid)?;
-        if let Some(target) = rechecked.redacted {
-            events::unredact(tx, target, event.nid)?;
+        if let Some(target) = rechecked.redacted
+            && events::unredact(tx, target, event.nid)?
+        {
             redacted_events::delete(tx, target)?;
         }
     }
