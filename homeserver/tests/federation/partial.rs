@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use reqwest::Method;
-use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId};
+use ruma::{
+    OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId,
+    api::federation::membership::prepare_join_event,
+};
 use sealpost_homeserver::storage::partial_rooms;
 use serde_json::{Value, json, value::RawValue};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     network::{Network, Server},
@@ -227,7 +230,7 @@ impl Scene {
     }
 
     /// Asks for all members: an answer only when they are here.
-    fn members(&self) -> tokio::task::JoinHandle<Vec<String>> {
+    fn members(&self) -> JoinHandle<Vec<String>> {
         let (alice, id) = (self.alice.clone(), encode(self.room.id.as_str()));
         tokio::spawn(async move {
             let path = format!("rooms/{id}/joined_members");
@@ -284,16 +287,32 @@ async fn a_room_is_used_before_its_members_are_here_and_is_checked_again_then() 
     assert_eq!(bodies(shown), ["from alice", "from a member", "from a banned"]);
     assert!(has_member(shown, "@member:p.test"), "{shown}");
 
-    // Another user of this server may be banned.
-    let bob = scene.a.register("bob").await;
-    let path = format!("join/{}?via=p.test", encode(id));
-    let refused = tokio::spawn(async move { bob.try_call(Method::POST, &path, json!({})).await.0 });
-    assert!(!members.is_finished() && !refused.is_finished());
+    // Who asks this server for more than it knows is sent to others.
+    let user = OwnedUserId::try_from("@mallory:p.test").unwrap();
+    let mut request = prepare_join_event::v1::Request::new(room.id.clone(), user);
+    request.ver = vec![RoomVersionId::V11];
+    let refused = p.send("a.test", request).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("M_UNABLE_DUE_TO_PARTIAL_STATE"), "{refused:?}");
+
+    // Another user of this server may be banned, by whichever way they come in.
+    let bob = Arc::new(scene.a.register("bob").await);
+    let ways = [
+        (Method::POST, format!("join/{}?via=p.test", encode(id))),
+        (Method::PUT, format!("rooms/{}/state/m.room.member/{}", encode(id), encode(&bob.id))),
+    ];
+    let refused = ways.map(|(method, path)| {
+        let bob = bob.clone();
+        let join = json!({ "membership": "join" });
+        tokio::spawn(async move { bob.try_call(method, &path, join).await.0 })
+    });
+    assert!(!members.is_finished() && !refused.iter().any(JoinHandle::is_finished));
 
     scene.let_go.send(true).unwrap();
     let members = members.await.unwrap();
     assert_eq!(members.len(), QUIET + 3, "{members:?}");
-    assert_eq!(refused.await.unwrap(), 403);
+    for refused in refused {
+        assert_eq!(refused.await.unwrap(), 403);
+    }
     assert_eq!(alice.membership(id, "@banned:p.test").await, "ban");
     assert_eq!(alice.bodies(id).await, ["from alice", "from a member"]);
 

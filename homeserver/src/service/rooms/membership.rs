@@ -182,7 +182,7 @@ impl Rooms {
     }
 
     /// Whether the caller is in a room, as far as that is known here.
-    async fn is_joined(&self, caller: &Session, room_id: &RoomId) -> Result<bool> {
+    pub(super) async fn is_joined(&self, caller: &Session, room_id: &RoomId) -> Result<bool> {
         let (context, id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
         let read = self.context.store.read(move |conn| {
             let Some(info) = context.rooms.by_id(conn, &id)? else { return Ok(false) };
