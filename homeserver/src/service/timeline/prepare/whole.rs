@@ -19,7 +19,7 @@ use super::{
     Context, Extremity, Tip,
     checks::{authorise, authorise_by_auth_events, redaction_target},
     find_all, known_prev, notify,
-    place::{change_state, merge},
+    place::{change_state, membership, merge},
     prepared::{MembershipChange, Prepared, Rows, Verdict},
     relate::relate,
     told_state,
@@ -57,8 +57,6 @@ pub(in crate::service::timeline) struct Whole {
     pub users: Vec<Interned<Arc<str>, UserNid>>,
     pub state_changes: Vec<Change>,
     pub memberships: Vec<MembershipChange>,
-    /// Users of this server in the room.
-    pub locals: Vec<UserNid>,
 }
 
 pub(in crate::service::timeline) struct Rechecked {
@@ -114,10 +112,9 @@ pub(in crate::service::timeline) fn whole(
             whole.state_changes.push((key, event));
         }
     }
-    whole.memberships = unwritten(conn, tip, changes.memberships, &known)?;
+    whole.memberships = unwritten(context, conn, tip, (changes.memberships, &known))?;
     whole.users = rows.users;
     whole.hot_states.push(state);
-    whole.locals = tip.locals.iter().copied().collect();
     tip.partial = None;
     tip.generation += 1;
     Ok(Some(whole))
@@ -153,23 +150,34 @@ fn full_state(
 }
 
 /// Of the memberships that change those that are not written yet: all of `known` users; others are written ahead
-/// (`timeline/entry.rs`).
+/// (`timeline/entry.rs`). And the end of those that were written ahead as a server told them whose state this is not.
 fn unwritten(
+    context: &Context,
     conn: &mut Conn,
     tip: &Tip,
-    mut changes: Vec<MembershipChange>,
-    known: &HashSet<UserNid>,
+    (mut changes, known): (Vec<MembershipChange>, &HashSet<UserNid>),
 ) -> Result<Vec<MembershipChange>> {
     let mut rows = HashMap::new();
-    for (user, _, membership, event) in members::all(conn, tip.info.nid)? {
-        rows.insert(user, (membership, event));
+    for (user, user_id, membership, event) in members::all(conn, tip.info.nid)? {
+        rows.insert(user, (user_id, membership, event));
     }
-    changes.retain(|change| match rows.get(&change.user_nid) {
-        Some((membership, event)) if !known.contains(&change.user_nid) => {
-            change.local || *membership != change.membership || *event != change.event_nid
+    changes.retain(|change| match rows.remove(&change.user_nid) {
+        Some((_, membership, event)) if !known.contains(&change.user_nid) => {
+            change.local || membership != change.membership || event != change.event_nid
         }
         _ => true,
     });
+    for (user, (user_id, membership, event)) in rows {
+        let is_own = <&UserId>::try_from(user_id.as_str())
+            .is_ok_and(|user| user.server_name() == context.server_name);
+        if is_own || membership == "leave" {
+            continue;
+        }
+        let key = tip.event(context, conn, event)?.state_key_nid;
+        if key.is_none_or(|key| tip.state.get(key).is_none()) {
+            changes.push(MembershipChange::of_other(user, "leave".to_owned(), event));
+        }
+    }
     Ok(changes)
 }
 
@@ -195,6 +203,9 @@ impl Again<'_> {
         };
         let followed = self.named.contains(&pdu.event_id);
         let verdict = self.verdict(context, conn, &event, &state_before, enters || followed)?;
+        if enters && verdict != Verdict::Accepted {
+            self.check_banned(context, conn, &event, &state_before)?;
+        }
         let rejected = matches!(verdict, Verdict::Rejected(_));
         let state_after = match event.state_key_nid {
             Some(key) if !rejected => {
@@ -245,6 +256,26 @@ impl Again<'_> {
             self.move_over(context, conn, &fresh, &prev, state_after)?;
         }
         self.note(context, conn, &event, fresh, verdict)
+    }
+
+    /// The state refuses the event that entered, which counts if its user is banned there. Else what let them in was
+    /// left out of it: any server could so have them thrown out, and another is asked.
+    fn check_banned(
+        &self,
+        context: &Context,
+        conn: &mut Conn,
+        event: &Event,
+        state: &State,
+    ) -> Result<()> {
+        let holder = event.state_key_nid.and_then(|key| state.get(key));
+        let is_banned = match holder {
+            Some(holder) => membership(&self.at.event(context, conn, holder)?.pdu) == "ban",
+            None => false,
+        };
+        match is_banned {
+            true => Ok(()),
+            false => Err(Error::forbidden("That state does not allow what entered the room")),
+        }
     }
 
     /// The state before an event that came after the one that entered.

@@ -21,13 +21,18 @@ fn what_came_before_the_members_is_checked_again_with_them() {
         let join = json!({ "membership": "join" });
         let rules = fixture.state(&room, "m.room.join_rules", "").await;
 
-        // Dave and Gina join, and Dave is banned.
+        // Dave, Gina and Frank join, and Dave is banned.
         let dave_join = there.join(&fixture, &room).await;
         let gina = user_id!("@gina:there.test");
         let gina_join = draft(gina, "m.room.member", Some(gina.as_str()), join.clone());
         let gina_join =
             there.event(&fixture, &room, gina_join, &[&dave_join.pdu], &rules.pdu).await;
         append(gina_join.clone()).await.unwrap();
+        let frank = user_id!("@frank:there.test");
+        let frank_join = draft(frank, "m.room.member", Some(frank.as_str()), join.clone());
+        let frank_join =
+            there.event(&fixture, &room, frank_join, &[&gina_join.pdu], &rules.pdu).await;
+        append(frank_join).await.unwrap();
         let dave = there.user.as_str();
         let ban = json!({ "membership": "ban" });
         let ban = fixture.event(&fixture.alice, "m.room.member", Some(dave), ban);
@@ -45,6 +50,7 @@ fn what_came_before_the_members_is_checked_again_with_them() {
             state.push(fixture.state(&room, event_type, key).await.nid);
         }
         let (others, member_nids) = state.split_at(3);
+        let frank_join = fixture.state(&room, "m.room.member", frank.as_str()).await.nid;
 
         // Erin's join enters the room without all that.
         let erin = user_id!("@erin:there.test");
@@ -76,7 +82,9 @@ fn what_came_before_the_members_is_checked_again_with_them() {
         assert!(matches!(outcome, Outcome::Rejected(..)), "{outcome:?}");
         assert_eq!(fixture.bodies(&room).await, ["from dave"]);
 
-        fixture.timeline.write_members_ahead(nid, member_nids.to_vec()).await.unwrap();
+        // A server told of Frank whose state is not the one in the end.
+        let ahead = [member_nids, &[frank_join]].concat();
+        fixture.timeline.write_members_ahead(nid, ahead).await.unwrap();
         let told = WholeState { join: entered.nid, state, gaps: HashMap::new() };
         let of_another = WholeState { join: ban.nid, ..told.clone() };
         assert!(!fixture.timeline.complete(nid, of_another).await.unwrap());
@@ -89,13 +97,13 @@ fn what_came_before_the_members_is_checked_again_with_them() {
         let dave = there.user.clone();
         let read = fixture.context.store.read(move |conn| {
             let mut found = Vec::new();
-            for user in [&*dave, gina, erin] {
+            for user in [&*dave, gina, erin, frank] {
                 let user = context.store.users().find(conn, user)?.unwrap();
                 found.push(members::get(conn, nid, user)?.unwrap().membership);
             }
             Ok(found)
         });
-        assert_eq!(read.await.unwrap(), ["ban", "join", "join"]);
+        assert_eq!(read.await.unwrap(), ["ban", "join", "join", "leave"]);
         let next = fixture.message(&fixture.alice, "next");
         let next = fixture.timeline.append_local(nid, vec![next]).await.unwrap();
         // What is refused ends nothing: the room goes on after the events beside it, as if they had come now.
@@ -104,5 +112,42 @@ fn what_came_before_the_members_is_checked_again_with_them() {
         let mut expected = [entered.pdu.event_id.clone(), last];
         expected.sort();
         assert_eq!(ends, expected);
+    });
+}
+
+#[test]
+fn a_state_that_lacks_what_let_somebody_in_makes_no_room_whole() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let (nid, there) = (room.nid, Elsewhere::new());
+        let dave = there.user.as_str();
+        let by_alice = |kind, key, content| fixture.event(&fixture.alice, kind, Some(key), content);
+        let changes = vec![
+            by_alice("m.room.join_rules", "", json!({ "join_rule": "invite" })),
+            by_alice("m.room.member", dave, json!({ "membership": "invite" })),
+        ];
+        let invite = fixture.timeline.append_local(nid, changes).await.unwrap().remove(1);
+        let mut state = Vec::new();
+        for (event_type, key) in [
+            ("m.room.create", ""),
+            ("m.room.power_levels", ""),
+            ("m.room.join_rules", ""),
+            ("m.room.member", fixture.alice.0.as_str()),
+        ] {
+            state.push(fixture.state(&room, event_type, key).await.nid);
+        }
+        let join = draft(&there.user, "m.room.member", Some(dave), json!({ "membership": "join" }));
+        let mut join = there.event(&fixture, &room, join, &[&invite.pdu], &invite.pdu).await;
+        join.before = Before::Entry(state[..3].to_vec());
+        join.partial = Some(Arc::new(vec![server_name!("there.test").to_owned()]));
+        let outcome = fixture.timeline.append_remote(nid, join).await.unwrap();
+        let Outcome::Accepted(entered) = outcome else { panic!() };
+
+        let told = WholeState { join: entered.nid, state: state.clone(), gaps: HashMap::new() };
+        assert!(fixture.timeline.complete(nid, told.clone()).await.is_err());
+        assert!(fixture.context.partial_rooms.is_partial(nid));
+        state.push(invite.nid);
+        assert!(fixture.timeline.complete(nid, WholeState { state, ..told }).await.unwrap());
+        assert_eq!(fixture.state(&room, "m.room.member", dave).await.nid, entered.nid);
     });
 }
