@@ -37,7 +37,7 @@ const OUTLIERS_AT_ONCE: usize = 100;
 /// After so many of them the log is told how far it is.
 const TOLD_EVERY: usize = 5_000;
 
-/// Whether a state may lack what cannot be had.
+/// Whether a state is asked for as a whole where some of its events are not to be had one by one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Thorough {
     Yes,
@@ -160,7 +160,7 @@ impl Remote {
         self.state_of(info, state).await
     }
 
-    /// The same, and an error where `origin` does not tell all of it.
+    /// The same, told as a whole where events of it are not to be had one by one.
     pub(super) async fn whole_state_before(
         &self,
         origin: &ServerName,
