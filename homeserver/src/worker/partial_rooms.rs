@@ -2,7 +2,11 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::service::{
@@ -12,6 +16,8 @@ use crate::service::{
 
 /// How many rooms are worked on at once.
 const AT_ONCE: usize = 4;
+/// So long one try may take, however slowly servers answer: then other rooms have their turn.
+const TRY_MAX: Duration = Duration::from_secs(20 * 60);
 /// After a failure it is tried again; each time later, up to this.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const AGAIN_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
@@ -47,7 +53,7 @@ async fn complete(remote: Arc<Remote>, permits: Arc<Semaphore>, room: RoomNid) -
     while remote.partial_rooms().is_partial(room) {
         let tried = async {
             let _permit = permits.acquire().await;
-            remote.complete(room, attempt).await
+            timeout(TRY_MAX, remote.complete(room, attempt)).await.unwrap_or(Ok(Completed::NotYet))
         };
         // Who leaves does not wait for other servers.
         let tried = tokio::select! {

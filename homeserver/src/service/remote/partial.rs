@@ -63,7 +63,9 @@ impl Remote {
         }
         let servers: Vec<OwnedServerName> =
             servers_of(&servers).into_iter().filter(|server| self.policy.allows(server)).collect();
-        let from = attempt.saturating_mul(SERVERS_MAX).checked_rem(servers.len()).unwrap_or(0);
+        // All of few are asked each time.
+        let step = if servers.len() > SERVERS_MAX { SERVERS_MAX } else { 1 };
+        let from = attempt.saturating_mul(step).checked_rem(servers.len()).unwrap_or(0);
         for server in servers.iter().cycle().skip(from).take(servers.len().min(SERVERS_MAX)) {
             match self.complete_through(server, &info, (join_nid, &join)).await {
                 Ok(()) => return Ok(Completed::Done),
