@@ -360,7 +360,8 @@ impl Client {
 }
 
 /// A server may close a connection that was kept just when a request goes out on it (RFC 9112 §9.5). What servers ask of
-/// each other can be repeated, so what was cut off before its answer is asked once more.
+/// each other can be repeated, so what was cut off before its answer is asked once more. At worst a claim of keys takes
+/// one more of them.
 async fn execute(
     http: &reqwest::Client,
     request: reqwest::Request,

@@ -104,8 +104,9 @@ impl Remote {
     }
 
     /// [`Remote::take_in_room`], for a room that is being entered when that is done: who sends events of it saw the
-    /// join before this server has the room. What takes longer than a server waits for an answer is taken in
-    /// later; as much as that is bounded.
+    /// join before this server has the room. What takes longer than a server waits for an answer is answered and taken
+    /// in later, out of memory: what a crash loses of it is fetched once later events name it. How much waits is
+    /// bounded.
     async fn take_in_room_or_wait(
         self: &Arc<Self>,
         origin: &OwnedServerName,
