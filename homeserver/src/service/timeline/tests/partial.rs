@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{Elsewhere, draft, everywhere};
 use crate::{
-    service::timeline::{Before, Outcome, WholeState},
+    room::build,
+    service::timeline::{Before, Outcome, RemoteEvent, WholeState},
     storage::members,
 };
 
@@ -128,18 +129,32 @@ fn a_state_that_lacks_what_let_somebody_in_makes_no_room_whole() {
         ];
         let invite = fixture.timeline.append_local(nid, changes).await.unwrap().remove(1);
         let mut state = Vec::new();
+        let mut auth = vec![invite.pdu.event_id.clone()];
         for (event_type, key) in [
             ("m.room.create", ""),
             ("m.room.power_levels", ""),
             ("m.room.join_rules", ""),
             ("m.room.member", fixture.alice.0.as_str()),
         ] {
-            state.push(fixture.state(&room, event_type, key).await.nid);
+            let event = fixture.state(&room, event_type, key).await;
+            let is_named = match event_type {
+                "m.room.create" => !room.rules.authorization.room_create_event_id_as_room_id,
+                _ => event_type != "m.room.member",
+            };
+            auth.extend(is_named.then(|| event.pdu.event_id.clone()));
+            state.push(event.nid);
         }
         let join = draft(&there.user, "m.room.member", Some(dave), json!({ "membership": "join" }));
-        let mut join = there.event(&fixture, &room, join, &[&invite.pdu], &invite.pdu).await;
-        join.before = Before::Entry(state[..3].to_vec());
-        join.partial = Some(Arc::new(vec![server_name!("there.test").to_owned()]));
+        let (prev, depth) = (vec![invite.pdu.event_id.clone()], invite.pdu.depth + 1);
+        let (key, server) = (&there.key, there.user.server_name());
+        let join =
+            build::build(join, Some(&room.id), prev, auth, depth, key, server, room.rules).unwrap();
+        let servers = Arc::new(vec![server.to_owned()]);
+        let join = RemoteEvent {
+            before: Before::Entry(state[..3].to_vec()),
+            partial: Some(servers),
+            ..RemoteEvent::new(join)
+        };
         let outcome = fixture.timeline.append_remote(nid, join).await.unwrap();
         let Outcome::Accepted(entered) = outcome else { panic!() };
 
