@@ -17,6 +17,8 @@ use crate::{
 #[derive(Clone, Default)]
 struct Inbox {
     taken: Arc<Mutex<Vec<u64>>>,
+    /// The path of the last transaction that was taken: it comes again when the sender stops before it has noted that.
+    last: Arc<Mutex<String>>,
     refused: Arc<Mutex<usize>>,
     /// The answer to transactions with a message in them that is `bad`, or to all if it is 403; 503 while there is
     /// none.
@@ -36,6 +38,9 @@ impl Inbox {
             if to_bad == 403 || (to_bad != 200 && asked.body.contains("bad")) {
                 *own.refused.lock() += 1;
                 return Some(Reply::Json(to_bad, error));
+            }
+            if std::mem::replace(&mut *own.last.lock(), asked.path.clone()) == asked.path {
+                return Some(Reply::Json(200, json!({ "pdus": {} })));
             }
             let body: Value = serde_json::from_str(&asked.body).unwrap();
             let edus = body["edus"].as_array().cloned().unwrap_or_default();
