@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         match part {
             Part::State(event) => pieces[0].push(event.to_string()),
             Part::AuthChain(event) => pieces[1].push(event.to_string()),
-            Part::Event(_) | Part::MembersOmitted(_) => {}
+            Part::Event(_) | Part::MembersOmitted(_) | Part::ServerInRoom(_) => {}
         }
         Ok(())
     });
