@@ -32,12 +32,13 @@ use super::{
     event::Event,
     remote::{Remote, locks::Locks},
     room_info::RoomInfo,
+    sessions::Session,
     timeline::{Context, Timeline},
 };
 use crate::{
     error::{Error, Result},
     room::power::Power,
-    storage::{Conn, RoomNid, rooms as room_rows, state::State},
+    storage::{Conn, RoomNid, members, rooms as room_rows, state::State},
 };
 
 pub use self::{
@@ -109,10 +110,29 @@ impl Rooms {
 
     /// Waits for the members of a room that was entered without them.
     pub(super) async fn wait_for_members(&self, room_id: &RoomId) -> Result<()> {
+        match self.partial(room_id).await? {
+            Some(room) => self.context.partial_rooms.wait(room).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same for who is not in the room: a ban may be among what is not here yet.
+    async fn wait_unless_joined(&self, caller: &Session, room_id: &RoomId) -> Result<()> {
+        let Some(room) = self.partial(room_id).await? else { return Ok(()) };
+        let user = caller.user_nid;
+        let member = self.context.store.read(move |conn| members::get(conn, room, user)).await?;
+        match member.is_some_and(|row| row.membership == "join") {
+            true => Ok(()),
+            false => self.context.partial_rooms.wait(room).await,
+        }
+    }
+
+    /// A room, if it was entered without its members and these are not here.
+    async fn partial(&self, room_id: &RoomId) -> Result<Option<RoomNid>> {
         match self.known(room_id).await {
-            Ok(info) => self.context.partial_rooms.wait(info.nid).await,
+            Ok(info) => Ok(self.context.partial_rooms.is_partial(info.nid).then_some(info.nid)),
             // What then follows says what there is to say.
-            Err(Error::Matrix { .. }) => Ok(()),
+            Err(Error::Matrix { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -66,10 +66,7 @@ impl Rooms {
         room_id: &RoomId,
         reason: Option<String>,
     ) -> Result<LocalJoin> {
-        if !self.is_joined(caller, room_id).await? {
-            // A ban may be among what is not here yet.
-            self.wait_for_members(room_id).await?;
-        }
+        self.wait_unless_joined(caller, room_id).await?;
         let (context, id) = (self.context.clone(), room_id.to_owned());
         let (user_nid, user_id) = (caller.user_nid, caller.user_id.clone());
         let guest = caller.check_not_guest().err();
@@ -122,8 +119,9 @@ impl Rooms {
         target: Target,
         change: MemberChange,
     ) -> Result<Arc<Event>> {
-        if change != MemberChange::Leave || !self.is_joined(caller, room_id).await? {
-            self.wait_for_members(room_id).await?;
+        match change {
+            MemberChange::Leave => self.wait_unless_joined(caller, room_id).await?,
+            _ => self.wait_for_members(room_id).await?,
         }
         let (context, id, user) =
             (self.context.clone(), room_id.to_owned(), target.user_id.clone());
@@ -179,16 +177,6 @@ impl Rooms {
             return self.remote.decline(&info, caller.user_nid, &leaver).await;
         }
         self.set_membership(caller, &info, &target.user_id, &content).await
-    }
-
-    /// Whether the caller is in a room, as far as that is known here.
-    pub(super) async fn is_joined(&self, caller: &Session, room_id: &RoomId) -> Result<bool> {
-        let (context, id, user) = (self.context.clone(), room_id.to_owned(), caller.user_nid);
-        let read = self.context.store.read(move |conn| {
-            let Some(info) = context.rooms.by_id(conn, &id)? else { return Ok(false) };
-            Ok(members::get(conn, info.nid, user)?.is_some_and(|row| row.membership == "join"))
-        });
-        read.await
     }
 
     /// No longer shows a room that the caller left.

@@ -58,11 +58,11 @@ impl Rooms {
         if event_type == TimelineEventType::RoomCanonicalAlias && state_key.is_empty() {
             self.check_canonical_alias(room_id, &content).await?;
         }
-        if event_type == TimelineEventType::RoomMember
-            && (state_key != caller.user_id || !self.is_joined(caller, room_id).await?)
-        {
-            // A ban may be among what is not here yet.
-            self.wait_for_members(room_id).await?;
+        if event_type == TimelineEventType::RoomMember {
+            match state_key == caller.user_id {
+                true => self.wait_unless_joined(caller, room_id).await?,
+                false => self.wait_for_members(room_id).await?,
+            }
         }
         if let Some(event) =
             self.unchanged(caller, room_id, &event_type, &state_key, &content).await?
