@@ -25,7 +25,7 @@ use ruma::{
 };
 
 use self::{
-    checks::{authorise, authorise_by_auth_events, redaction_target},
+    checks::{authorise, authorise_by_auth_events, redaction_in_effect, redaction_target},
     place::{Merged, Placing, merge, place, prev_events},
     prepared::Rows,
     relate::check_relation,
@@ -365,11 +365,7 @@ pub(super) fn remote(
     };
     let (state_before, row) = learn(context, tip, state_before, &learned);
     states.extend(row);
-    let redacts = match redaction_target(context, conn, tip, pdu, redact::takes_effect) {
-        Ok(target) => target,
-        Err(Error::Matrix { .. }) => None,
-        Err(error) => return Err(error),
-    };
+    let redacts = redaction_in_effect(context, conn, tip, pdu)?;
     let placing = Placing {
         pdu: pdu.clone(),
         existing: existing.map(|event| event.nid),

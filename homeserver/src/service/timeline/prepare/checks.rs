@@ -87,6 +87,19 @@ pub(super) fn redaction_target(
         .ok_or_else(|| Error::forbidden("You don't have permission to redact this event"))
 }
 
+/// What a redaction takes effect on, now: nothing, if its sender may not redact that.
+pub(super) fn redaction_in_effect(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    pdu: &Pdu,
+) -> Result<Option<EventNid>> {
+    match redaction_target(context, conn, tip, pdu, redact::takes_effect) {
+        Err(Error::Matrix { .. }) => Ok(None),
+        target => target,
+    }
+}
+
 /// A redaction that arrived before what it redacts.
 pub(super) fn redaction_before(
     context: &Context,

@@ -3,14 +3,13 @@
 
 use super::{
     Before, Outcome, Preparation, check_text,
-    checks::{authorise_by_auth_events, redaction_target},
+    checks::{authorise_by_auth_events, redaction_in_effect},
     find_all, known_prev,
     place::{Placing, merge, place},
     told_state,
 };
 use crate::{
-    error::{Error, Result},
-    room::redact,
+    error::Result,
     service::timeline::{context::Context, prepare::RemoteEvent, tip::Tip},
     storage::{
         Conn, Position,
@@ -58,11 +57,7 @@ pub(in crate::service::timeline) fn past(
             state
         }
     };
-    let redacts = match redaction_target(context, conn, tip, pdu, redact::takes_effect) {
-        Ok(target) => target,
-        Err(Error::Matrix { .. }) => None,
-        Err(error) => return Err(error),
-    };
+    let redacts = redaction_in_effect(context, conn, tip, pdu)?;
     let placing = Placing {
         existing: existing.map(|event| event.nid),
         prev,

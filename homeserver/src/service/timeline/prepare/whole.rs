@@ -17,7 +17,7 @@ use ruma::{OwnedEventId, UserId, events::TimelineEventType};
 
 use super::{
     Context, Extremity, Tip,
-    checks::{authorise, authorise_by_auth_events, redaction_target},
+    checks::{authorise, authorise_by_auth_events, redaction_in_effect},
     find_all, known_prev, notify,
     place::{change_state, membership, merge},
     prepared::{MembershipChange, Prepared, Rows, Verdict},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    room::{event::Pdu, policy::is_recommended, redact},
+    room::{event::Pdu, policy::is_recommended},
     service::event::{Event, Parts, Replaced},
     storage::{
         Conn, EventNid, Interned, UserNid, members,
@@ -381,12 +381,7 @@ impl Again<'_> {
             self.whole.rechecked.push(Rechecked { event, refused, redacted });
             return Ok(());
         }
-        let redacts =
-            match redaction_target(context, conn, &self.at, &event.pdu, redact::takes_effect) {
-                Ok(target) => target,
-                Err(Error::Matrix { .. }) => None,
-                Err(error) => return Err(error),
-            };
+        let redacts = redaction_in_effect(context, conn, &self.at, &event.pdu)?;
         let redacted_by = match &event.redacted_because {
             Some(redaction) => self.at.event_by_id(context, conn, &redaction.event_id)?,
             None => None,
