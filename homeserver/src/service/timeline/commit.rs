@@ -151,10 +151,7 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
         events::insert_forward_extremity(tx, batch.room_nid, nid)?;
     }
     if written.iter().any(|written| written.changes_gaps) {
-        let (context, room) = (context.clone(), batch.room_nid);
-        let gaps = events::gaps(tx, room)?;
-        context.gaps.change(room);
-        tx.after_commit(move || context.gaps.set(room, gaps));
+        change_gaps(tx, context, batch.room_nid)?;
     }
     if batch.whole.is_some() {
         return whole::write(tx, context, batch);
@@ -164,13 +161,22 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
     Ok(())
 }
 
+/// The room's timeline has other gaps now.
+pub(super) fn change_gaps(tx: &mut Tx<'_>, context: &Arc<Context>, room: RoomNid) -> Result<()> {
+    let gaps = events::gaps(tx, room)?;
+    context.gaps.change(room);
+    let context = context.clone();
+    tx.after_commit(move || context.gaps.set(room, gaps));
+    Ok(())
+}
+
 /// What became of one event.
 #[derive(Default)]
 pub(super) struct Written {
     /// Soft-failed, rejected and outlying events have none.
-    pub position: Option<Position>,
+    position: Option<Position>,
     /// Events that have children to bundle now, and had none before.
-    pub new_parents: Vec<EventNid>,
+    new_parents: Vec<EventNid>,
     /// The room's timeline has other gaps now.
     changes_gaps: bool,
 }
@@ -403,26 +409,12 @@ fn row(prepared: &Prepared, position: Option<Position>) -> EventRow {
 fn publish(context: &Context, batch: &Batch, written: &[Written]) {
     let mut subjects = vec![Subject::Room(batch.room_nid)];
     for (prepared, written) in batch.events.iter().zip(written) {
-        if let Some(position) = written.position {
-            prepared.event.set_position(position);
-        }
-        prepared.event.set_committed();
-        for state in &prepared.hot_states {
-            context.states.insert(state.clone());
-        }
         if let Some(target) = prepared.redacts {
             context.events.forget(target);
             // It may be of the state: what is made of that is made again.
             subjects.push(Subject::State(batch.room_nid));
         }
-        if prepared.redacted_by.is_some() {
-            context.events.forget(prepared.event.nid);
-        } else {
-            context.events.insert(prepared.event.clone());
-        }
-        for &parent in &written.new_parents {
-            context.events.set_parent(parent);
-        }
+        publish_event(context, prepared, written);
         for change in prepared.memberships.iter().filter(|change| change.local) {
             subjects.push(Subject::User(change.user_nid));
         }
@@ -450,6 +442,25 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
     let news = batch.events.iter().zip(written).filter(|(prepared, _)| prepared.past.is_none());
     if let Some(position) = news.rev().find_map(|(_, written)| written.position) {
         context.notifier.advance(position, subjects);
+    }
+}
+
+/// Makes one event visible in memory.
+pub(super) fn publish_event(context: &Context, prepared: &Prepared, written: &Written) {
+    if let Some(position) = written.position {
+        prepared.event.set_position(position);
+    }
+    prepared.event.set_committed();
+    for state in &prepared.hot_states {
+        context.states.insert(state.clone());
+    }
+    if prepared.redacted_by.is_some() {
+        context.events.forget(prepared.event.nid);
+    } else {
+        context.events.insert(prepared.event.clone());
+    }
+    for &parent in &written.new_parents {
+        context.events.set_parent(parent);
     }
 }
 

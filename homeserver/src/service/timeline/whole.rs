@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use ruma::OwnedServerName;
 
 use super::{
-    commit::{Batch, Written, write_event, write_memberships},
+    commit::{Batch, Written, change_gaps, publish_event, write_event, write_memberships},
     context::Context,
     prepare::{Rechecked, Whole},
 };
@@ -60,11 +60,9 @@ pub(super) fn write(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>)
     write_memberships(tx, room, position, &whole.memberships)?;
     partial_rooms::set_whole(tx, room, position)?;
     // An event may have lost or got a place before which something is missing.
-    let gaps = events::gaps(tx, room)?;
-    context.gaps.change(room);
+    change_gaps(tx, context, room)?;
     let (context, batch) = (context.clone(), batch.clone());
     tx.after_commit(move || {
-        context.gaps.set(room, gaps);
         if let Some(whole) = &batch.whole {
             publish(&context, room, whole, &positions, &written, position);
         }
@@ -120,19 +118,9 @@ fn publish(
         }
     }
     for (prepared, written) in whole.accepted.iter().zip(written) {
-        if let Some(position) = written.position {
-            prepared.event.set_position(position);
-        }
-        prepared.event.set_committed();
-        match prepared.redacted_by {
-            Some(_) => context.events.forget(prepared.event.nid),
-            None => context.events.insert(prepared.event.clone()),
-        }
+        publish_event(context, prepared, written);
         if let Some(target) = prepared.redacts {
             context.events.forget(target);
-        }
-        for &parent in &written.new_parents {
-            context.events.set_parent(parent);
         }
     }
     let mut subjects = vec![Subject::Room(room), Subject::State(room)];
