@@ -38,43 +38,27 @@ pub fn npm_packages(folder: &Path) -> Result<()> {
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
 }
 
-/// `cargo-deny`, from the path or built into the project's own folder. Built without optimisation:
-/// it runs for a second, and compiles in two minutes instead of ten.
 pub fn cargo_deny() -> Result<PathBuf> {
-    let own = place::tools().join("bin/cargo-deny");
-    if let Some(found) = place::on_path("cargo-deny").or_else(|| own.is_file().then(|| own.clone()))
-    {
-        return Ok(found);
-    }
-    let mut install =
-        cargo(&["install", "--locked", "--debug", "cargo-deny", "--version", "^0.20"]);
-    run(install.arg("--root").arg(place::tools()))?;
-    Ok(own)
+    cargo_tool("cargo-deny", &["--version", "^0.20"])
 }
 
-/// `cargo-fuzz`, likewise.
 pub fn cargo_fuzz() -> Result<PathBuf> {
-    let own = place::tools().join("bin/cargo-fuzz");
-    if let Some(found) = place::on_path("cargo-fuzz").or_else(|| own.is_file().then(|| own.clone()))
-    {
-        return Ok(found);
-    }
-    let mut install =
-        cargo(&["install", "--locked", "--debug", "cargo-fuzz", "--version", "^0.13"]);
-    run(install.arg("--root").arg(place::tools()))?;
-    Ok(own)
+    cargo_tool("cargo-fuzz", &["--version", "^0.13"])
 }
 
-/// `cargo-mutants`, likewise.
 pub fn cargo_mutants() -> Result<PathBuf> {
-    let own = place::tools().join("bin/cargo-mutants");
-    if let Some(found) =
-        place::on_path("cargo-mutants").or_else(|| own.is_file().then(|| own.clone()))
-    {
+    cargo_tool("cargo-mutants", &[])
+}
+
+/// A tool of cargo's, from the path or built into the project's own folder. Built without optimisation: it has
+/// little to do itself, and compiles in two minutes instead of ten.
+fn cargo_tool(name: &str, version: &[&str]) -> Result<PathBuf> {
+    let own = place::tools().join("bin").join(name);
+    if let Some(found) = place::on_path(name).or_else(|| own.is_file().then(|| own.clone())) {
         return Ok(found);
     }
-    let mut install = cargo(&["install", "--locked", "--debug", "cargo-mutants"]);
-    run(install.arg("--root").arg(place::tools()))?;
+    let mut install = cargo(&["install", "--locked", "--debug", name]);
+    run(install.args(version).arg("--root").arg(place::tools()))?;
     Ok(own)
 }
 
