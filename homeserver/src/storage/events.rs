@@ -183,8 +183,10 @@ pub struct Rechecked {
 
 /// Writes what a second check made of an event. One that failed it loses its place in the timeline.
 pub fn recheck(conn: &mut Conn, event: &Rechecked) -> Result<()> {
+    let failed = event.rejected || event.soft_failed;
     diesel::update(events::table.find(event.event_nid))
         .set((
+            failed.then(|| events::position.eq(None::<Position>)),
             events::rejected.eq(event.rejected),
             events::soft_failed.eq(event.soft_failed),
             events::state_before_nid.eq(event.state_before_nid),
@@ -192,11 +194,6 @@ pub fn recheck(conn: &mut Conn, event: &Rechecked) -> Result<()> {
             events::replaces_nid.eq(event.replaces_nid),
         ))
         .execute(conn)?;
-    if event.rejected || event.soft_failed {
-        diesel::update(events::table.find(event.event_nid))
-            .set(events::position.eq(None::<Position>))
-            .execute(conn)?;
-    }
     Ok(())
 }
 
