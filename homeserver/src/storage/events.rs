@@ -121,6 +121,16 @@ pub fn timeline(
     })
 }
 
+/// The first event of a room's timeline in a direction.
+fn end(
+    conn: &mut Conn,
+    room: RoomNid,
+    direction: Direction,
+) -> Result<Option<(EventNid, Position)>> {
+    let everything = (Position(i64::MIN), Position(i64::MAX));
+    Ok(timeline(conn, room, everything, direction, 1)?.first().copied())
+}
+
 /// Position and type of a room's newest events, but for what was backfilled.
 pub fn newest_types(conn: &mut Conn, room: RoomNid, limit: i64) -> Result<Vec<(Position, String)>> {
     Ok(events::table
@@ -135,12 +145,8 @@ pub fn newest_types(conn: &mut Conn, room: RoomNid, limit: i64) -> Result<Vec<(P
 /// The place in a room's timeline before which times are below `bound`, found by halving: exact where times
 /// rise with the places.
 pub fn place_of_time(conn: &mut Conn, room: RoomNid, bound: i64) -> Result<Position> {
-    let end = |conn: &mut Conn, direction| {
-        let everything = (Position(i64::MIN), Position(i64::MAX));
-        timeline(conn, room, everything, direction, 1).map(|rows| rows.first().map(|row| row.1))
-    };
-    let (Some(first), Some(last)) =
-        (end(conn, Direction::Forward)?, end(conn, Direction::Backward)?)
+    let (Some((_, first)), Some((_, last))) =
+        (end(conn, room, Direction::Forward)?, end(conn, room, Direction::Backward)?)
     else {
         return Ok(Position(i64::MIN));
     };
@@ -337,9 +343,7 @@ pub fn gaps(conn: &mut Conn, room: RoomNid) -> Result<Vec<Position>> {
 
 /// The depth of the first event that this server has of a room, where something is missing before it.
 pub fn depth_of_beginning(conn: &mut Conn, room: RoomNid) -> Result<Option<i64>> {
-    let everything = (Position(i64::MIN), Position(i64::MAX));
-    let first = timeline(conn, room, everything, Direction::Forward, 1)?;
-    let Some(&(first, _)) = first.first() else { return Ok(None) };
+    let Some((first, _)) = end(conn, room, Direction::Forward)? else { return Ok(None) };
     Ok(backward_extremities::table
         .inner_join(events::table.on(events::event_nid.eq(backward_extremities::event_nid)))
         .filter(backward_extremities::event_nid.eq(first))
