@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::Mutex;
 use reqwest::Method;
 use ruma::{
-    CanonicalJsonObject, OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId,
-    api::federation::membership::{
-        RawStrippedState, create_invite, create_join_event, prepare_join_event,
-    },
+    CanonicalJsonObject, OwnedEventId, OwnedRoomId, RoomVersionId,
+    api::federation::membership::{RawStrippedState, create_invite, create_join_event},
 };
 use sealpost_federation::canonical;
 use sealpost_homeserver::room::check;
@@ -203,11 +201,8 @@ async fn a_server_that_joins_is_sent_what_came_since_the_template_of_its_join() 
     });
 
     let rules = rules_of(RoomVersionId::V12);
-    let user = OwnedUserId::try_from("@mallory:puppet.test").unwrap();
     let id = OwnedRoomId::try_from(room.as_str()).unwrap();
-    let mut request = prepare_join_event::v1::Request::new(id.clone(), user);
-    request.ver = vec![RoomVersionId::V12];
-    let template = puppet.send("a.test", request).await.unwrap().event;
+    let template = puppet.make_join("a.test", &id, RoomVersionId::V12).await.unwrap();
     alice.send(&room, "beside").await;
     let mut join = canonical::parse(template.get(), rules).unwrap();
     let (event_id, join) = puppet.sign(&mut join, rules);

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use reqwest::Method;
-use ruma::{
-    OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId,
-    api::federation::membership::prepare_join_event,
-};
+use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId};
 use sealpost_homeserver::storage::partial_rooms;
 use serde_json::{Value, json, value::RawValue};
 use tokio::{sync::watch, task::JoinHandle};
@@ -288,10 +285,7 @@ async fn a_room_is_used_before_its_members_are_here_and_is_checked_again_then() 
     assert!(has_member(shown, "@member:p.test"), "{shown}");
 
     // Who asks this server for more than it knows is sent to others.
-    let user = OwnedUserId::try_from("@mallory:p.test").unwrap();
-    let mut request = prepare_join_event::v1::Request::new(room.id.clone(), user);
-    request.ver = vec![RoomVersionId::V11];
-    let refused = p.send("a.test", request).await.unwrap_err();
+    let refused = p.make_join("a.test", &room.id, RoomVersionId::V11).await.unwrap_err();
     assert!(format!("{refused:?}").contains("M_UNABLE_DUE_TO_PARTIAL_STATE"), "{refused:?}");
 
     // Another user of this server may be banned, by whichever way they come in.

@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use ruma::{
     CanonicalJsonObject, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName,
-    OwnedUserId, RoomVersionId, ServerName, UInt,
+    OwnedUserId, RoomId, RoomVersionId, ServerName, UInt,
     api::federation::{
         discovery::{OldVerifyKey, ServerSigningKeys, VerifyKey},
         membership::{
@@ -233,11 +233,9 @@ impl Puppet {
         omit_members: bool,
     ) -> (PuppetRoom, RoomState) {
         let rules = rules_of(version.clone());
-        let user = OwnedUserId::try_from(format!("@mallory:{}", self.name)).unwrap();
+        let user = self.user();
         let id = OwnedRoomId::try_from(room).unwrap();
-        let mut request = prepare_join_event::v1::Request::new(id.clone(), user.clone());
-        request.ver = vec![version];
-        let template = self.send(to, request).await.unwrap().event;
+        let template = self.make_join(to, &id, version).await.unwrap();
         let mut event = canonical::parse(template.get(), rules).unwrap();
         if rules.require_event_id() {
             event.insert("event_id".to_owned(), self.new_id().as_str().into());
@@ -257,6 +255,22 @@ impl Puppet {
         state.insert(("m.room.member".to_owned(), user.to_string()), event_id.clone());
         let depth = i64::from(event["depth"].as_integer().unwrap());
         (PuppetRoom { id, user, rules, state, last: event_id, depth }, answer)
+    }
+
+    /// Asks for the template of a join.
+    pub async fn make_join(
+        &self,
+        to: &str,
+        room: &RoomId,
+        version: RoomVersionId,
+    ) -> Result<Box<RawValue>, Error> {
+        let mut request = prepare_join_event::v1::Request::new(room.to_owned(), self.user());
+        request.ver = vec![version];
+        self.send(to, request).await.map(|answer| answer.event)
+    }
+
+    fn user(&self) -> OwnedUserId {
+        OwnedUserId::try_from(format!("@mallory:{}", self.name)).unwrap()
     }
 
     fn new_id(&self) -> OwnedEventId {
