@@ -33,13 +33,14 @@ pub struct OutOfBand {
 /// Whether an event was kept so, and has not come with the room since: nothing that authorises it was looked at, and
 /// in the room it counts as unknown.
 pub fn is_out_of_band(context: &Context, conn: &mut Conn, event: &Event) -> Result<bool> {
-    let own = |user: &UserId| user.server_name() == context.server_name;
-    let user = event.pdu.state_key.as_deref().and_then(|user| <&UserId>::try_from(user).ok());
+    let is_own = |user: &str| {
+        <&UserId>::try_from(user).is_ok_and(|user| user.server_name() == context.server_name)
+    };
     // Of all outliers these are few.
     let may_be = event.outlier
         && event.is_committed()
         && event.pdu.event_type == TimelineEventType::RoomMember
-        && user.is_some_and(own);
+        && event.pdu.state_key.as_deref().is_some_and(is_own);
     Ok(may_be && !auth_chains::is_placed(conn, event.nid)?)
 }
 
