@@ -33,12 +33,7 @@ struct Peer {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let own = OwnDevice {
-        user_id: "@rust:r.test".to_owned(),
-        device_id: "CRAB".to_owned(),
-        ed25519: ed25519::PrivateKey::generate(&mut rng),
-        x25519: x25519::PrivateKey::generate(&mut rng),
-    };
+    let own = OwnDevice::generate("@rust:r.test", "CRAB", &mut rng);
     let mut peer = Peer {
         rng,
         own,

@@ -1,5 +1,7 @@
 //! Who takes part: devices and their long-lived keys.
 
+use rand_core::CryptoRng;
+
 use crate::{
     Error,
     encoding::coded,
@@ -47,6 +49,16 @@ pub struct OwnDevice {
 }
 
 impl OwnDevice {
+    /// A device with fresh keys.
+    pub fn generate(user_id: &str, device_id: &str, rng: &mut dyn CryptoRng) -> Self {
+        Self {
+            user_id: user_id.to_owned(),
+            device_id: device_id.to_owned(),
+            ed25519: ed25519::PrivateKey::generate(rng),
+            x25519: x25519::PrivateKey::generate(rng),
+        }
+    }
+
     /// What others see of it.
     pub fn identity(&self) -> DeviceIdentity {
         DeviceIdentity {

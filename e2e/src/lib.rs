@@ -86,10 +86,7 @@ pub use safety_number::{Identity, SafetyNumber};
 pub(crate) mod tests {
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
-    use crate::{
-        identity::OwnDevice,
-        primitives::{ed25519, x25519},
-    };
+    use crate::identity::OwnDevice;
 
     /// The same numbers in every run.
     pub fn rng(seed: u64) -> ChaCha20Rng {
@@ -102,12 +99,6 @@ pub(crate) mod tests {
             .bytes()
             .chain(device_id.bytes())
             .fold(0, |seed, byte| u64::wrapping_mul(seed, 31) ^ u64::from(byte));
-        let mut rng = rng(seed);
-        OwnDevice {
-            user_id: user_id.to_owned(),
-            device_id: device_id.to_owned(),
-            ed25519: ed25519::PrivateKey::generate(&mut rng),
-            x25519: x25519::PrivateKey::generate(&mut rng),
-        }
+        OwnDevice::generate(user_id, device_id, &mut rng(seed))
     }
 }

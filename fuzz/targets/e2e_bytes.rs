@@ -21,11 +21,12 @@ use sealpost_e2e::{
     content, direct,
     envelope::Envelope,
     export,
+    identity::OwnDevice,
     inside::Inside,
     machine::Machine,
     passphrase::Cost,
     prekeys::{ClaimedPrekey, Kind, Prekey},
-    primitives::{ed25519, kem},
+    primitives::kem,
     qr::{Mode, QrCode},
     ratchet::Ratchet,
     room_message::Context,
@@ -45,8 +46,8 @@ struct Genuine {
     envelopes: Vec<Vec<u8>>,
     /// Bob's sessions with Alice before he read the last of the envelopes.
     sessions: Sessions,
-    alice: sealpost_e2e::identity::OwnDevice,
-    bob: sealpost_e2e::identity::OwnDevice,
+    alice: OwnDevice,
+    bob: OwnDevice,
     prekey: Prekey,
     insides: Vec<Vec<u8>>,
     held: HeldChain,
@@ -64,12 +65,7 @@ struct Genuine {
 
 static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
     let rng = &mut rng(1);
-    let mut device = |user: &str| sealpost_e2e::identity::OwnDevice {
-        user_id: user.to_owned(),
-        device_id: "ONE".to_owned(),
-        ed25519: ed25519::PrivateKey::generate(rng),
-        x25519: sealpost_e2e::primitives::x25519::PrivateKey::generate(rng),
-    };
+    let mut device = |user| OwnDevice::generate(user, "ONE", rng);
     let (alice, bob) = (device("@alice:a.test"), device("@bob:b.test"));
     let (prekey, object) = Prekey::generate(&bob, Kind::Fallback, rng).expect("a prekey");
     let claimed = ClaimedPrekey::verify(&bob.identity(), &prekey.id.name(), &object).expect("it");

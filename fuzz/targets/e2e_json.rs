@@ -46,12 +46,7 @@ struct Genuine {
 
 static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
     let rng = &mut rng();
-    let mut device = |user: &str| OwnDevice {
-        user_id: user.to_owned(),
-        device_id: "DEVICE".to_owned(),
-        ed25519: ed25519::PrivateKey::generate(rng),
-        x25519: x25519::PrivateKey::generate(rng),
-    };
+    let mut device = |user| OwnDevice::generate(user, "DEVICE", rng);
     let (alice, bob) = (device("@alice:a.test"), device("@bob:b.test"));
     let (prekey, one) = Prekey::generate(&bob, Kind::OneTime, rng).expect("a prekey");
     let (_, two) = Prekey::generate(&bob, Kind::Fallback, rng).expect("a prekey");

@@ -16,7 +16,6 @@ use sealpost_e2e::{
     identity::OwnDevice,
     inside::Inside,
     prekeys::{ClaimedPrekey, Kind, Prekey},
-    primitives::{ed25519, x25519},
     room_message::Context,
     sender_key::{HeldChain, OwnChain, Provenance, Received},
     session::Sessions,
@@ -27,12 +26,7 @@ const ROUNDS: u32 = 300;
 
 fn main() -> Result<(), Error> {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let mut device = |user: &str| OwnDevice {
-        user_id: user.to_owned(),
-        device_id: "DEVICE".to_owned(),
-        ed25519: ed25519::PrivateKey::generate(&mut rng),
-        x25519: x25519::PrivateKey::generate(&mut rng),
-    };
+    let mut device = |user| OwnDevice::generate(user, "DEVICE", &mut rng);
     let (alice, bob) = (device("@alice:a.test"), device("@bob:b.test"));
     let rng = &mut ChaCha20Rng::seed_from_u64(2);
 

@@ -11,7 +11,6 @@ use sealpost_e2e::{
     envelope::Envelope,
     identity::OwnDevice,
     prekeys::{ClaimedPrekey, Kind, Prekey},
-    primitives::{ed25519, x25519},
     room_message::Context,
     sender_key::{HeldChain, OwnChain, Provenance, Received},
     session::Sessions,
@@ -43,18 +42,10 @@ struct Underway {
     olm: OlmMessage,
 }
 
-fn device(user: &str, rng: &mut ChaCha20Rng) -> OwnDevice {
-    OwnDevice {
-        user_id: user.to_owned(),
-        device_id: "ONE".to_owned(),
-        ed25519: ed25519::PrivateKey::generate(rng),
-        x25519: x25519::PrivateKey::generate(rng),
-    }
-}
-
 /// Alice has written first, and Bob has read it, in both.
 fn pair(rng: &mut ChaCha20Rng) -> [Side; 2] {
-    let (alice, bob) = (device("@alice:a.test", rng), device("@bob:b.test", rng));
+    let alice = OwnDevice::generate("@alice:a.test", "ONE", rng);
+    let bob = OwnDevice::generate("@bob:b.test", "ONE", rng);
     let (prekey, object) = Prekey::generate(&bob, Kind::OneTime, rng).unwrap();
     let claimed = ClaimedPrekey::verify(&bob.identity(), &prekey.id.name(), &object).unwrap();
     let begun = Sessions::default().begin(&alice, &bob.identity(), &claimed, 0, rng).unwrap();
@@ -150,7 +141,7 @@ fn a_group_reads_what_megolm_delivers() {
     let audience = [5; 32];
     for seed in 0..10 {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let owner = device("@alice:a.test", &mut rng);
+        let owner = OwnDevice::generate("@alice:a.test", "ONE", &mut rng);
         let mut own = OwnChain::begin(&owner, "!room:a.test", 0, &mut rng);
         let mut megolm = GroupSession::new(MegolmConfig::version_1());
         let skipped = rng.next_u32() % 5;

@@ -8,7 +8,6 @@ use sealpost_e2e::{
     identity::OwnDevice,
     inside::Inside,
     machine::Outcome,
-    primitives::{ed25519, x25519},
     room_message::Context,
     sender_key::{HeldChain, OwnChain, Provenance},
     signed_json::to_base64,
@@ -40,13 +39,8 @@ fn chains_that_others_shared_do_not_hold_up_the_backup_of_proven_ones() {
     // More than one request takes, of a room that comes before all others.
     let (earlier, count) = ("!a:a.test", 150);
     let mut history = vec![1, 0x98, count];
-    for seed in 0..count {
-        let own = OwnDevice {
-            user_id: "@carol:c.test".to_owned(),
-            device_id: "OLD".to_owned(),
-            ed25519: ed25519::PrivateKey::from_bytes(&[seed; 32]),
-            x25519: x25519::PrivateKey::from_bytes(&[seed; 32]),
-        };
+    for _ in 0..count {
+        let own = OwnDevice::generate("@carol:c.test", "OLD", &mut carol.rng);
         let chain = OwnChain::begin(&own, earlier, 0, &mut carol.rng);
         let held = HeldChain::new(&chain.distribution(), Provenance::Owner);
         history.extend([&[0x82, 0, 0x81][..], &encode(&held)].concat());

@@ -11,7 +11,6 @@ use sealpost_e2e::{
     inside::Inside,
     machine::Outcome,
     prekeys::{ClaimedPrekey, Kind, Prekey},
-    primitives::{ed25519, x25519},
     room_message::Context,
     session::Sessions,
     signed_json::{key_from_base64, to_base64},
@@ -35,12 +34,7 @@ struct Talk {
 impl Talk {
     fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let mut device = |user: &str| OwnDevice {
-            user_id: user.to_owned(),
-            device_id: "ONE".to_owned(),
-            ed25519: ed25519::PrivateKey::generate(&mut rng),
-            x25519: x25519::PrivateKey::generate(&mut rng),
-        };
+        let mut device = |user| OwnDevice::generate(user, "ONE", &mut rng);
         let (alice, bob) = (device("@alice:a.test"), device("@bob:b.test"));
         let (of_alice, of_bob) = (Sessions::default(), Sessions::default());
         let mut talk = Self { rng, alice, bob, of_alice, of_bob };
