@@ -7,7 +7,7 @@ mod machine;
 #[expect(dead_code, reason = "of the people of the tests, a part is wanted here")]
 mod world;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use sealpost_e2e::{
@@ -210,7 +210,6 @@ fn overhead(messages: &[Vec<u8>], content: &[u8]) -> usize {
     messages.last().map_or(0, Vec::len).saturating_sub(content.len())
 }
 
-/// The median of single runs, which a busy machine disturbs least.
 fn measure(
     what: &str,
     rounds: u32,
@@ -222,8 +221,13 @@ fn measure(
         run()?;
         times.push(begun.elapsed());
     }
-    times.sort();
-    let median = times.get(times.len() / 2).map_or(0.0, std::time::Duration::as_secs_f64);
-    println!("{what:<32} {:>9.1} µs", median * 1e6);
+    print(what, times);
     Ok(())
+}
+
+/// The median of single runs, which a busy machine disturbs least.
+fn print(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let median = times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64);
+    println!("{what:<32} {:>9.1} µs", median * 1e6);
 }

@@ -9,7 +9,10 @@ use sealpost_e2e::{
 };
 use serde_json::json;
 
-use super::world::{DIRECT, Device, GROUP, ROOM, World};
+use super::{
+    print,
+    world::{DIRECT, Device, GROUP, ROOM, World},
+};
 
 const ROUNDS: usize = 90;
 
@@ -67,10 +70,4 @@ fn timed<T>(
     let took = begun.elapsed();
     device.written.apply(&changes);
     Some((result, took))
-}
-
-fn print(what: &str, mut times: Vec<Duration>) {
-    times.sort();
-    let median = times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64);
-    println!("{what:<32} {:>9.1} µs", median * 1e6);
 }
