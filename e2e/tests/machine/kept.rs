@@ -3,12 +3,9 @@
 use sealpost_e2e::{
     audience::{self, EVENT_TYPE, Reader},
     changes::Table,
-    direct,
     encoding::encode,
     identity::OwnDevice,
-    inside::Inside,
     machine::Outcome,
-    room_message::Context,
     sender_key::{HeldChain, OwnChain, Provenance},
     signed_json::to_base64,
     store::Store as _,
@@ -16,8 +13,9 @@ use sealpost_e2e::{
 use serde_json::{Value, json};
 
 use crate::{
+    theft::wrapped,
     trust::backed_up,
-    world::{DIRECT, Device, ROOM, World, letter, pair, three},
+    world::{Device, ROOM, World, pair, three},
 };
 
 /// One operation of a device's that writes any event.
@@ -70,20 +68,10 @@ fn a_message_that_is_read_long_after_its_key_came_is_in_the_backup() {
     let (mut alice, mut bob) = pair(&mut world);
     world.send(&mut alice, "hello");
     world.settle(&mut [&mut alice, &mut bob]);
-    let audience = [5; 32];
-    let context =
-        Context { room_id: ROOM, sender: &alice.user, device_id: "ONE", audience: &audience };
-    let padded = sealpost_e2e::content::pad(br#"{"type":"m.room.message","content":{}}"#).unwrap();
-    let (message, wrap) = direct::seal(&context, &padded, &mut alice.rng).unwrap();
-    let inside = Inside::Wrap(wrap).to_bytes().unwrap();
-    let came = letter(&mut alice, &bob, &inside, world.now).unwrap();
-    let sync = json!({ "to_device": { "events": [came] } });
-    bob.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    let content = wrapped(&world, "@alice:a.test", &mut alice, &mut bob);
     bob.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
     let before = backed_up(&mut world, &mut bob);
     assert!(before["rooms"].get(ROOM).is_none(), "nobody knows its room yet");
-    let content = json!({ "algorithm": DIRECT, "device_id": "ONE",
-        "audience": to_base64(&audience), "ciphertext": to_base64(&message) });
     let event = world.server.send("@alice:a.test", &content, world.now);
     assert!(matches!(world.read(&mut bob, &event), Outcome::Read(_)));
     let after = backed_up(&mut world, &mut bob);

@@ -16,9 +16,9 @@ use sealpost_e2e::{
     signed_json::{key_from_base64, to_base64},
     store::Store as _,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{DIRECT, ROOM, World, letter, pair, three};
+use crate::world::{DIRECT, Device, ROOM, World, letter, pair, three};
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
@@ -89,6 +89,26 @@ fn read(sessions: &Sessions, envelope: &[u8]) -> Result<(Vec<u8>, Sessions), Err
     Ok((read.plaintext.to_vec(), read.sessions))
 }
 
+/// A direct message of a sender's, whose key a device gives to another in a letter. Answers the event's content.
+pub fn wrapped(world: &World, sender: &str, from: &mut Device, to: &mut Device) -> Value {
+    let audience = [5; 32];
+    let context = Context { room_id: ROOM, sender, device_id: "ONE", audience: &audience };
+    let padded = sealpost_e2e::content::pad(br#"{"type":"m.room.message","content":{}}"#).unwrap();
+    let (message, wrap) = direct::seal(&context, &padded, &mut from.rng).unwrap();
+    let inside = Inside::Wrap(wrap).to_bytes().unwrap();
+    let came = letter(from, to, &inside, world.now).unwrap();
+    let sync = json!({ "to_device": { "events": [came] } });
+    to.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    json!({ "algorithm": DIRECT, "device_id": "ONE",
+        "audience": to_base64(&audience), "ciphertext": to_base64(&message) })
+}
+
+/// Where keys of chains begin in encoded rows: behind the first iteration.
+fn chain_keys(rows: &[u8]) -> Vec<usize> {
+    let places = rows.windows(3).enumerate().filter(|(_, window)| *window == [0, 0x58, 0x20]);
+    places.map(|(at, _)| at + 3).collect()
+}
+
 #[test]
 fn a_stolen_state_reads_neither_what_was_before_nor_what_comes_after_healing() {
     let mut talk = Talk::new();
@@ -126,20 +146,10 @@ fn a_thief_who_sends_in_an_old_session_does_not_lead_anybody_back_to_it() {
 fn a_wrap_of_another_person_s_session_opens_nothing_under_a_forged_sender() {
     let mut world = World::new();
     let (alice, mut bob, mut carol) = three(&mut world);
-    let audience = [5; 32];
-    let context =
-        Context { room_id: ROOM, sender: "@alice:a.test", device_id: "ONE", audience: &audience };
-    let padded = sealpost_e2e::content::pad(br#"{"type":"m.room.message","content":{}}"#).unwrap();
-    let (message, wrap) = direct::seal(&context, &padded, &mut carol.rng).unwrap();
-    let inside = Inside::Wrap(wrap).to_bytes().unwrap();
     // Carol has a session with Bob, and her server writes Alice's name on the event.
     world.send(&mut carol, "hello");
     world.settle(&mut [&mut bob, &mut carol]);
-    let event = letter(&mut carol, &bob, &inside, world.now).unwrap();
-    let sync = json!({ "to_device": { "events": [event] } });
-    bob.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
-    let content = json!({ "algorithm": DIRECT, "device_id": "ONE",
-        "audience": to_base64(&audience), "ciphertext": to_base64(&message) });
+    let content = wrapped(&world, &alice.user, &mut carol, &mut bob);
     let event = world.server.send(&alice.user, &content, world.now);
     assert_eq!(world.read(&mut bob, &event), Outcome::Refused);
 }
@@ -157,9 +167,8 @@ fn a_server_s_records_open_nothing() {
     assert!(!records.contains(words));
     let mut count = 0;
     for (_, row) in alice.written.scan(Table::Chains, b"") {
-        // A chain's key stands behind its iteration.
-        for at in row.windows(3).enumerate().filter(|(_, w)| *w == [0, 0x58, 0x20]) {
-            let key = &row[at.0 + 3..at.0 + 35];
+        for at in chain_keys(&row) {
+            let key = &row[at..at + 32];
             assert!(!records.contains(&to_base64(key)));
             assert!(!raw.windows(32).any(|seen| seen == key), "a chain's key is on the server");
             count += 1;
@@ -197,12 +206,7 @@ fn a_bogus_shared_key_takes_no_owner_s_place_here_or_in_the_backup() {
     world.settle(&mut [&mut carol, &mut alice]);
     let history = carol.run(world.now, |machine, now| machine.history(ROOM, now)).unwrap();
     let mut bogus = history.to_vec();
-    let places: Vec<usize> = bogus
-        .windows(3)
-        .enumerate()
-        .filter(|(_, window)| *window == [0, 0x58, 0x20])
-        .map(|(at, _)| at + 3)
-        .collect();
+    let places = chain_keys(&bogus);
     places.iter().for_each(|at| bogus[*at] ^= 1);
     assert!(!places.is_empty());
     bob.run(world.now, |machine, now| machine.take_history("@carol:c.test", ROOM, &bogus, now))
