@@ -136,7 +136,8 @@ impl<S: Store> Machine<S> {
         let mut machine = Self::with(store, account);
         let ((), changes) = machine.work(now, |work| {
             work.account_changed = true;
-            work.begin()
+            work.begin();
+            Ok(())
         })?;
         Ok((machine, changes))
     }

@@ -26,7 +26,7 @@ const AGAIN_AFTER_MS: i64 = 60 * 1_000;
 
 impl Work<'_> {
     /// What a new device starts with: itself among the users that it knows.
-    pub(super) fn begin(&mut self) -> Result<(), Error> {
+    pub(super) fn begin(&mut self) {
         let own = self.account.own().identity();
         let user = User {
             is_tracked: true,
@@ -35,7 +35,6 @@ impl Work<'_> {
             ..User::default()
         };
         self.tx.put(own.user_id.as_bytes(), &user);
-        Ok(())
     }
 
     /// The signed `device_keys`.
