@@ -236,14 +236,7 @@ impl OwnChain {
         let id = MessageId::of(&aad, &header_bytes, &sealed);
         let signature = self.signing.sign(&kdf::labelled(SIGNATURE, &[&id.0]));
         let message = write(&Message { header: header_bytes, sealed, signature }, MESSAGE_MAX)?;
-        let next = Self {
-            id: self.id,
-            room_id: self.room_id.clone(),
-            owner: self.owner.clone(),
-            signing: self.signing.clone(),
-            chain,
-            begun_at: self.begun_at,
-        };
+        let next = Self { chain, ..self.clone() };
         Ok((message.to_vec(), id, next))
     }
 
