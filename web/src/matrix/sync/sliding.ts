@@ -32,7 +32,6 @@ const REQUIRED_STATE = [
   ["m.room.pinned_events", ""],
   ["m.room.tombstone", ""],
   ["m.space.child", "*"],
-  ["m.space.child", "*"],
   ["m.room.member", "$ME"],
   ["m.room.member", "$LAZY"],
 ];
