@@ -44,6 +44,16 @@ export function isOutside(error: unknown): error is MatrixError | Unreachable {
   return error instanceof MatrixError || error instanceof Unreachable;
 }
 
+/** What was asked for; `undefined` when the server does not have it. */
+export async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof MatrixError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
 /** What an answer with an error status says; anything but a Matrix error becomes one without a code. */
 export async function errorOf(response: Response): Promise<MatrixError> {
   const body = object(await response.json().catch(() => undefined)) ?? {};

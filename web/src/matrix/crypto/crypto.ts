@@ -3,7 +3,7 @@
 import type { OutgoingRequest, SyncInput, Synced } from "@e2e/machine";
 
 import type { Api } from "../api/api";
-import { isOutside, MatrixError } from "../api/error";
+import { ifThere, isOutside, MatrixError } from "../api/error";
 import { authenticate, type AskStage } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
@@ -250,15 +250,5 @@ export class Crypto {
     this.#standing = standing;
     if (!this.#isGuest) this.#tabs?.tell({ news: "standing", standing });
     this.changed.emit();
-  }
-}
-
-/** What was asked for; `undefined` when the server does not have it. */
-async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof MatrixError && error.status === 404) return undefined;
-    throw error;
   }
 }

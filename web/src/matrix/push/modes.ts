@@ -1,6 +1,6 @@
 // What a person wants to hear of a room, as rules at the server: so that all their devices know.
 
-import { MatrixError } from "../api/error";
+import { ifThere } from "../api/error";
 import { path } from "../api/http";
 import type { Client } from "../client";
 import type { JsonObject } from "../json";
@@ -14,7 +14,8 @@ export async function setMode(client: Client, roomId: string, wanted: Mode): Pro
   const { http } = client.api;
   const rule = (kind: string) => `/_matrix/client/v3/pushrules/global${path`/${kind}/${roomId}`}`;
   const put = (kind: string, body: JsonObject) => http.call("PUT", rule(kind), { body });
-  const remove = (kind: string) => http.call("DELETE", rule(kind)).catch(ifThere);
+  // A rule that is not there need not be removed.
+  const remove = (kind: string) => ifThere(http.call("DELETE", rule(kind)));
   if (wanted === "mute") {
     const conditions = [{ kind: "event_match", key: "room_id", pattern: roomId }];
     await put("override", { conditions, actions: [] });
@@ -26,9 +27,4 @@ export async function setMode(client: Client, roomId: string, wanted: Mode): Pro
   }
   client.accountData.set("m.push_rules", await http.call("GET", "/_matrix/client/v3/pushrules/"));
   client.changed.emit(new Set());
-}
-
-/** A rule that is not there need not be removed. */
-function ifThere(error: unknown): void {
-  if (!(error instanceof MatrixError) || error.status !== 404) throw error;
 }
