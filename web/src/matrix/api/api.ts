@@ -113,9 +113,7 @@ export class Api {
   }
 
   async join(idOrAlias: string, via: string[] = []): Promise<string> {
-    const query = via.map((server) => `via=${encodeURIComponent(server)}`).join("&");
-    const at = path`/join/${idOrAlias}`;
-    const answer = await this.http.call("POST", `${V3}${at}${query && `?${query}`}`, { body: {} });
+    const answer = await this.http.call("POST", V3 + path`/join/${idOrAlias}`, { query: { via }, body: {} });
     return text(answer["room_id"]) ?? "";
   }
 

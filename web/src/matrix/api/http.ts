@@ -10,7 +10,7 @@ export interface Tokens {
 }
 
 export interface Options {
-  query?: Record<string, string | number | boolean | undefined>;
+  query?: Record<string, string | number | boolean | readonly string[] | undefined>;
   body?: Json;
   signal?: AbortSignal;
   /** How long an answer may take. */
@@ -165,8 +165,9 @@ export function path(parts: TemplateStringsArray, ...values: string[]): string {
 }
 
 function query(values: Options["query"]): string {
-  const given = Object.entries(values ?? {}).filter(([, value]) => value !== undefined);
-  if (given.length === 0) return "";
-  return `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+  const given = Object.entries(values ?? {}).flatMap(([name, value]) => {
+    return (value === undefined ? [] : [value].flat()).map((one) => [name, String(one)]);
+  });
+  return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
 }
 

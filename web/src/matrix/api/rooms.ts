@@ -33,9 +33,9 @@ export async function forget(http: Http, roomId: string): Promise<void> {
 }
 
 export async function knock(http: Http, idOrAlias: string, via: string[], reason: string): Promise<string> {
-  const query = via.map((server) => `via=${encodeURIComponent(server)}`).join("&");
-  const at = V3 + path`/knock/${idOrAlias}` + (query && `?${query}`);
-  return text((await http.call("POST", at, { body: reason ? { reason } : {} }))["room_id"]) ?? "";
+  const body = reason ? { reason } : {};
+  const answer = await http.call("POST", V3 + path`/knock/${idOrAlias}`, { query: { via }, body });
+  return text(answer["room_id"]) ?? "";
 }
 
 /** Replaces a room by a new one; answers the new one's id. */
