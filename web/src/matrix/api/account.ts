@@ -1,7 +1,8 @@
 // Endpoints about one's own account.
 
 import { authenticate, type AskStage } from "../auth/uia";
-import { object, type JsonObject } from "../json";
+import type { JsonObject } from "../json";
+import { capability } from "./capability";
 import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
@@ -37,6 +38,5 @@ export async function setAvatar(http: Http, userId: string, url: string | undefi
 
 /** Whether the server lets people change their password. */
 export async function mayChangePassword(http: Http): Promise<boolean> {
-  const capabilities = object((await http.call("GET", `${V3}/capabilities`))["capabilities"]);
-  return object(capabilities?.["m.change_password"])?.["enabled"] !== false;
+  return (await capability(http, "m.change_password"))?.["enabled"] !== false;
 }

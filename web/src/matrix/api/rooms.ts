@@ -1,6 +1,7 @@
 // Endpoints with which a room is looked after, and found: one function each.
 
 import { list, number, object, objects, strings, text, type JsonObject } from "../json";
+import { capability } from "./capability";
 import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
@@ -46,8 +47,7 @@ export async function upgrade(http: Http, roomId: string, version: string): Prom
 
 /** The version in which the server makes rooms. */
 export async function usualVersion(http: Http): Promise<string> {
-  const capabilities = object((await http.call("GET", `${V3}/capabilities`))["capabilities"]);
-  return text(object(capabilities?.["m.room_versions"])?.["default"]) ?? "11";
+  return text((await capability(http, "m.room_versions"))?.["default"]) ?? "11";
 }
 
 export async function aliases(http: Http, roomId: string): Promise<string[]> {
