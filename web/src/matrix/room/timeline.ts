@@ -63,7 +63,7 @@ export class Timeline {
         waiting.push(entryOf(event));
         continue;
       }
-      const at = entries.findIndex((entry) => entry.kind === "event" && entry.event.event_id === event.event_id);
+      const at = placeOf(entries, event);
       // What is older than all that was known comes out of the gap there, which is now before it.
       const gap = isFirst && waiting.length > 0 ? entries[at - 1] : undefined;
       if (gap?.kind === "gap") entries.splice(at - 1, 1, { ...gap, token: before ?? "" }, ...waiting);
@@ -84,26 +84,29 @@ export class Timeline {
   fill(gap: Gap, backwards: RoomEvent[], end: string | undefined): RoomEvent[] {
     const at = this.#indexOf(gap);
     if (at === -1) return [];
-    const known = backwards.findIndex((event) => this.#byId.has(event.event_id));
-    const fresh = (known === -1 ? backwards : backwards.slice(0, known)).toReversed();
-    const found = fresh.map(entryOf);
-    const isClosed = known !== -1 || end === undefined || backwards.length === 0;
-    if (!isClosed) found.unshift({ ...gap, kind: "gap", token: end });
-    this.#put([...this.#entries.slice(0, at), ...found, ...this.#entries.slice(at + 1)]);
-    return fresh;
+    const { fresh, more } = this.#untilKnown(backwards, end);
+    const added = fresh.map(entryOf).toReversed();
+    if (more !== undefined) added.unshift({ ...gap, token: more });
+    this.#putAt(at, added);
+    return fresh.toReversed();
   }
 
   /** Fills a gap from its beginning, with what `/messages` answered forwards: oldest first. */
   fillOnward(gap: Gap, onwards: RoomEvent[], end: string | undefined): RoomEvent[] {
     const at = this.#indexOf(gap);
     if (at === -1) return [];
-    const known = onwards.findIndex((event) => this.#byId.has(event.event_id));
-    const fresh = known === -1 ? onwards : onwards.slice(0, known);
-    const found = fresh.map(entryOf);
-    const isClosed = known !== -1 || end === undefined || onwards.length === 0;
-    if (!isClosed) found.push({ ...gap, kind: "gap", onward: end });
-    this.#put([...this.#entries.slice(0, at), ...found, ...this.#entries.slice(at + 1)]);
+    const { fresh, more } = this.#untilKnown(onwards, end);
+    const added = fresh.map(entryOf);
+    if (more !== undefined) added.push({ ...gap, onward: more });
+    this.#putAt(at, added);
     return fresh;
+  }
+
+  /** Those from an end of a gap that are new, and where more of them are found, if the gap does not close. */
+  #untilKnown(events: RoomEvent[], end: string | undefined): { fresh: RoomEvent[]; more: string | undefined } {
+    const known = events.findIndex((event) => this.#byId.has(event.event_id));
+    if (known !== -1) return { fresh: events.slice(0, known), more: undefined };
+    return { fresh: events, more: events.length === 0 ? undefined : end };
   }
 
   /**
@@ -122,16 +125,14 @@ export class Timeline {
     if (gap?.kind !== "gap") return [];
     if (!previous && before !== undefined) added.unshift({ kind: "gap", token: before });
     if (!next) added.push({ ...gap, ...(onward !== undefined && { onward }) });
-    this.#put([...this.#entries.slice(0, at), ...added, ...this.#entries.slice(at + 1)]);
+    this.#putAt(at, added);
     return fresh;
   }
 
   /** The gap beside an event that is known, or else the first after which things are younger. */
   #gapFor(ts: number, previous: RoomEvent | undefined, next: RoomEvent | undefined): number {
-    const indexOf = (event: RoomEvent) =>
-      this.#entries.findIndex((entry) => entry.kind === "event" && entry.event.event_id === event.event_id);
-    if (next) return indexOf(next) - 1;
-    if (previous) return indexOf(previous) + 1;
+    if (next) return placeOf(this.#entries, next) - 1;
+    if (previous) return placeOf(this.#entries, previous) + 1;
     return this.#entries.findIndex((entry, at) => {
       const after = this.#entries[at + 1];
       return entry.kind === "gap" && (after?.kind !== "event" || after.event.origin_server_ts >= ts);
@@ -140,11 +141,8 @@ export class Timeline {
 
   /** Replaces an event, as a redaction does. */
   replace(event: RoomEvent): void {
-    const at = this.#entries.findIndex(
-      (entry) => entry.kind === "event" && entry.event.event_id === event.event_id,
-    );
-    if (at === -1) return;
-    this.#put(this.#entries.with(at, entryOf(event)), [entryOf(event)]);
+    const at = placeOf(this.#entries, event);
+    if (at !== -1) this.#putAt(at, [entryOf(event)]);
   }
 
   /** The newest entries, to be stored: before them, a gap if anything was left out. */
@@ -159,6 +157,11 @@ export class Timeline {
     return this.#entries.findIndex((entry) => entry.kind === "gap" && entry.token === gap.token);
   }
 
+  /** In the place of one entry. */
+  #putAt(at: number, added: Entry[]): void {
+    this.#put(this.#entries.toSpliced(at, 1, ...added), added);
+  }
+
   /** `added`: those that are new. */
   #put(entries: Entry[], added = entries): void {
     this.#entries = entries;
@@ -171,4 +174,8 @@ export class Timeline {
 
 function entryOf(event: RoomEvent): Entry {
   return { kind: "event", event };
+}
+
+function placeOf(entries: readonly Entry[], { event_id: id }: RoomEvent): number {
+  return entries.findIndex((entry) => entry.kind === "event" && entry.event.event_id === id);
 }
