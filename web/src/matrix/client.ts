@@ -230,8 +230,7 @@ export class Client {
     if (!last || room.receipts.get(this.me)?.eventId === last.event_id) return;
     room.receipts.set(this.me, { eventId: last.event_id, ts: Date.now() });
     room.notifications = room.highlights = 0;
-    room.version += 1;
-    this.changed.emit(new Set([room.id]));
+    this.#tell(room);
     await this.api.read(room.id, last.event_id, isPrivate).catch(() => {});
   }
 
@@ -277,7 +276,7 @@ export class Client {
 
   /** The recovery key gives this device the identity, and the history that is backed up. Answers how many keys came. */
   async recover(typed: string): Promise<number> {
-    const count = await (this.#isGuest ? this.crypto.desk.recover(typed) : this.crypto.recover(typed));
+    const count = await this.crypto.recover(typed);
     this.queue.resume();
     await this.#openAgain([...this.rooms.keys()]);
     return count;

@@ -97,7 +97,7 @@ export class Room {
 
   /** Takes in news; answers the events that are new. */
   update(update: RoomUpdate): RoomEvent[] {
-    this.version += 1;
+    this.changed();
     if (update.membership) this.membership = update.membership;
     if (update.inviteState) this.inviteState = told(this.inviteState, update.inviteState);
     if (update.heroes) this.heroes = update.heroes;
