@@ -280,8 +280,7 @@ export class SendQueue {
   }
 
   #set(pending: Pending, progress: Progress): void {
-    const { txnId, roomId, type, content, createdAt, isSealed } = pending;
-    this.#echoes.set(txnId, { txnId, roomId, type, content, createdAt, isSealed, progress });
-    this.changed.emit(roomId);
+    this.#echoes.set(pending.txnId, { ...pending, progress });
+    this.changed.emit(pending.roomId);
   }
 }
