@@ -18,8 +18,9 @@ function jpeg(bytes: Uint8Array): Uint8Array {
   while (at + 4 <= bytes.length && bytes[at] === 0xff) {
     const marker = bytes[at + 1] ?? 0;
     if (MARKERS_WITHOUT_LENGTH.has(marker) || marker === 0xff) {
-      parts.push(bytes.subarray(at, at + (marker === 0xff ? 1 : 2)));
-      at += marker === 0xff ? 1 : 2;
+      const length = marker === 0xff ? 1 : 2;
+      parts.push(bytes.subarray(at, at + length));
+      at += length;
       continue;
     }
     const end = at + 2 + view.getUint16(at + 2);

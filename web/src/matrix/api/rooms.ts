@@ -1,6 +1,6 @@
 // Endpoints with which a room is looked after, and found: one function each.
 
-import { list, number, object, objects, strings, text, type JsonObject } from "../json";
+import { number, object, objects, strings, text, type JsonObject } from "../json";
 import { capability } from "./capability";
 import { path, type Http } from "./http";
 
@@ -125,7 +125,7 @@ export async function hierarchy(
   const query = { limit: 50, max_depth: 3, ...(from && { from }) };
   const answer = await http.call("GET", `/_matrix/client/v1${path`/rooms/${roomId}/hierarchy`}`, { query });
   const rooms = objects(answer["rooms"]).flatMap((room) => {
-    return found(room).map((one): Branch => ({ ...one, children: childrenOf(list(room["children_state"])) }));
+    return found(room).map((one): Branch => ({ ...one, children: childrenOf(room["children_state"]) }));
   });
   return { rooms, next: text(answer["next_batch"]) };
 }

@@ -15,7 +15,7 @@ export function pinned(room: Room): string[] {
 }
 
 export function mayPin(room: Room, userId: string): boolean {
-  return room.membership === "join" && mayState(room, userId, TYPE);
+  return mayState(room, userId, TYPE);
 }
 
 export async function setPinned(client: Client, room: Room, eventId: string, isPinned: boolean): Promise<void> {

@@ -20,7 +20,7 @@ function levels(room: Room): JsonObject | undefined {
 }
 
 /** The level that state of a type wants. */
-export function levelForState(room: Room, type: string): number {
+function levelForState(room: Room, type: string): number {
   const content = levels(room);
   if (!content) return 0;
   return levelIn(object(content["events"])?.[type]) ?? levelIn(content["state_default"]) ?? 50;

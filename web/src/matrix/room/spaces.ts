@@ -13,7 +13,7 @@ export function spacesOf(rooms: Room[], roomId: string): Room[] {
   return joinedSpaces(rooms).filter((space) => childIds(space).includes(roomId));
 }
 
-export function joinedSpaces(rooms: Room[]): Room[] {
+function joinedSpaces(rooms: Room[]): Room[] {
   return rooms.filter((room) => room.isSpace && room.membership === "join");
 }
 
