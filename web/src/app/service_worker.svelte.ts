@@ -6,12 +6,15 @@ import { trusted } from "./trusted";
 const LOOK_MS = 60 * 60 * 1000;
 
 export class ServiceWorkerPage {
-  /** A new version is here, whole, and waits until it is wanted. */
-  isNewer = $state(false);
   /** Has a request renew the token, if it is no longer good. */
   renew: () => Promise<boolean> = async () => false;
 
-  #waiting: ServiceWorker | undefined;
+  #waiting = $state.raw<ServiceWorker>();
+
+  /** A new version is here, whole, and waits until it is wanted. */
+  get isNewer(): boolean {
+    return this.#waiting !== undefined;
+  }
 
   /** Not while the client is developed: its files have no version. */
   start(): void {
@@ -50,8 +53,6 @@ export class ServiceWorkerPage {
   }
 
   #offer(worker: ServiceWorker | null): void {
-    if (!worker) return;
-    this.#waiting = worker;
-    this.isNewer = true;
+    if (worker) this.#waiting = worker;
   }
 }
