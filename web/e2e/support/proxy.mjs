@@ -95,11 +95,7 @@ export class Proxy {
   async #edited(path, answer, outgoing) {
     const body = await whole(answer).catch(() => undefined);
     if (!body) return outgoing.destroy();
-    const headers = { ...answer.headers };
-    delete headers["content-length"];
-    delete headers["transfer-encoding"];
-    outgoing.writeHead(answer.statusCode, headers);
-    outgoing.end(this.edit(path, body));
+    instead(this.edit(path, body), answer, outgoing);
   }
 
   async #tampered(asked, answer, outgoing) {
@@ -108,12 +104,7 @@ export class Proxy {
     let told = JSON.parse(body);
     for (const change of this.changes) told = (await change(asked, told, answer.statusCode)) ?? told;
     if (told === DROP) return outgoing.destroy();
-    const changed = typeof told === "string" ? told : JSON.stringify(told);
-    const headers = { ...answer.headers };
-    delete headers["content-length"];
-    delete headers["transfer-encoding"];
-    outgoing.writeHead(answer.statusCode, headers);
-    outgoing.end(changed);
+    instead(typeof told === "string" ? told : JSON.stringify(told), answer, outgoing);
   }
 
   get traffic() {
@@ -124,6 +115,15 @@ export class Proxy {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
+}
+
+/** Answers as the server did, with another body. */
+function instead(body, answer, outgoing) {
+  const headers = { ...answer.headers };
+  delete headers["content-length"];
+  delete headers["transfer-encoding"];
+  outgoing.writeHead(answer.statusCode, headers);
+  outgoing.end(body);
 }
 
 function policy() {
