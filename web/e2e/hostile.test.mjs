@@ -20,10 +20,7 @@ before(async () => {
     Person.register(servers[1], "jonas"),
   ]);
   tomasz = await Person.register(servers[1], "tomasz");
-  await lena.startChat(jonas);
-  await lena.sends("Hello Jonas");
-  await jonas.accept(/lena/);
-  await jonas.reads("Hello Jonas");
+  await lena.meets(jonas, "Hello Jonas");
   await jonas.say("Hello Lena");
   await lena.reads("Hello Lena");
 });

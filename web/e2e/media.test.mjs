@@ -14,10 +14,7 @@ before(async () => {
   await openBrowser();
   server = await Server.alone("media");
   [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
-  await lena.startChat(jonas);
-  await lena.sends("pictures follow");
-  await jonas.accept(/lena/);
-  await jonas.reads("pictures follow");
+  await lena.meets(jonas, "pictures follow");
 });
 
 after(async () => {

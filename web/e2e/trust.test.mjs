@@ -15,10 +15,7 @@ before(async () => {
     Person.register(servers[0], "lena"),
     Person.register(servers[1], "jonas"),
   ]);
-  await lena.startChat(jonas);
-  await lena.sends("Hello Jonas");
-  await jonas.accept(/lena/);
-  await jonas.reads("Hello Jonas");
+  await lena.meets(jonas, "Hello Jonas");
   await jonas.say("Hello Lena");
   await lena.reads("Hello Lena");
 });

@@ -123,6 +123,14 @@ export class Person {
     await this.field().waitFor();
   }
 
+  /** Begins a chat, in which the other one then is too, and has read the first words. */
+  async meets(other, words) {
+    await this.startChat(other);
+    await this.sends(words);
+    await other.accept(new RegExp(this.name));
+    await other.reads(words);
+  }
+
   /** Logs in once more, in another browser. */
   async secondDevice(options) {
     const other = await Person.open(this.server, options);
