@@ -1,12 +1,11 @@
 // Endpoints about one's own account.
 
-import { authenticate, type AskStage } from "../auth/uia";
+import { authenticate, BY_PASSWORD, type AskStage } from "../auth/uia";
 import type { JsonObject } from "../json";
 import { capability } from "./capability";
 import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
-const SUPPORTED = ["m.login.password", "m.login.dummy"];
 
 /** Answers the password once; asked again, it was wrong, and one gives up. */
 export function byPassword(userId: string, password: string): AskStage {
@@ -29,7 +28,7 @@ export function deactivate(http: Http, ask: AskStage, erase: boolean): Promise<v
 }
 
 async function guarded(http: Http, ask: AskStage, at: string, body: JsonObject): Promise<void> {
-  await authenticate((auth) => http.call("POST", at, { body: { ...body, ...(auth && { auth }) } }), ask, SUPPORTED);
+  await authenticate((auth) => http.call("POST", at, { body: { ...body, ...(auth && { auth }) } }), ask, BY_PASSWORD);
 }
 
 export async function setAvatar(http: Http, userId: string, url: string | undefined): Promise<void> {

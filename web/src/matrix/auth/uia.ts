@@ -13,6 +13,9 @@ export interface Stage {
 /** What somebody gave for a stage; `undefined`: they gave up. */
 export type Answer = JsonObject | undefined;
 
+/** Stages that somebody with a password can finish. */
+export const BY_PASSWORD = ["m.login.password", "m.login.dummy"] as const;
+
 /** Asks somebody for a stage: again, with what was wrong, when the server did not take the answer. */
 export type AskStage = (stage: Stage, error: string | undefined) => Promise<Answer>;
 

@@ -4,7 +4,7 @@ import type { OutgoingRequest, SyncInput, Synced } from "@e2e/machine";
 
 import type { Api } from "../api/api";
 import { ifThere, isOutside, MatrixError } from "../api/error";
-import { authenticate, type AskStage } from "../auth/uia";
+import { authenticate, BY_PASSWORD, type AskStage } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
 import { Topic } from "../topic";
@@ -207,7 +207,7 @@ export class Crypto {
     try {
       const isGuarded = kind === "signing_keys_upload";
       const answer = isGuarded
-        ? await authenticate(send, (stage, error) => this.askStage(stage, error), ["m.login.password", "m.login.dummy"])
+        ? await authenticate(send, (stage, error) => this.askStage(stage, error), BY_PASSWORD)
         : await send();
       this.#tell(await this.keys.markSent(id, answer));
       if (kind === "keys_query") this.#announce({ news: "devices" });
