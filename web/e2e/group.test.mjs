@@ -87,14 +87,9 @@ test("a browser that lost everything reads the past again with the recovery key"
   const session = await ada.context.newCDPSession(page);
   await session.send("Storage.clearDataForOrigin", { origin: new URL(servers[1].url).origin, storageTypes: "all" });
   await page.goto(servers[1].url);
-  await page.getByLabel("Name").fill("ada");
-  await page.getByLabel("Password").fill(ada.password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await ada.logIn();
   await page.getByRole("button", { name: "Approve" }).click();
-  await page.getByRole("dialog").getByLabel("Recovery key").fill(adasKey);
-  await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
-  await page.getByText("This device is approved.", { exact: false }).waitFor();
-  await page.getByRole("button", { name: "Done" }).click();
+  await ada.approve(adasKey);
   await ada.choose(ROOM);
   await ada.reads("he-will-not-guess-it");
   await heard(ada, "back-from-the-lake", [lena, mia, jonas]);

@@ -22,8 +22,7 @@ after(async () => {
 });
 
 async function open(tab) {
-  await page.getByRole("main").getByRole("button", { name: "More", exact: true }).click();
-  await page.getByRole("menuitem", { name: "Room settings" }).click();
+  await lena.chooseAbout("Room settings");
   await dialog.getByRole("tab", { name: tab, exact: true }).click();
 }
 

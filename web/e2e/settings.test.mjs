@@ -54,8 +54,7 @@ test("sealed words are told of by rules that hold here, and not before somebody 
 
 test("a muted room is silent", async () => {
   await lena.choose("tomasz");
-  await page.getByRole("main").getByRole("button", { name: "More", exact: true }).click();
-  await page.getByRole("menuitem", { name: "Notifications" }).click();
+  await lena.chooseAbout("Notifications");
   await page.getByRole("radio", { name: "Never" }).check();
   await assertAccessible(page, "what one hears of a room");
   await page.keyboard.press("Escape");
@@ -79,8 +78,7 @@ test("sealed words are found, and one goes to where they were said", async () =>
 
 test("where one looks for calls, it is said that there are none", async () => {
   await lena.choose("tomasz");
-  await page.getByRole("main").getByRole("button", { name: "More", exact: true }).click();
-  await page.getByRole("menuitem", { name: "Call" }).click();
+  await lena.chooseAbout("Call");
   await page.getByRole("dialog", { name: "No calls yet" }).waitFor();
   await page.keyboard.press("Escape");
 });

@@ -75,8 +75,7 @@ test("a reply leads to what it answers, also where that was not fetched yet; and
 });
 
 test("a day leads to its first message", async () => {
-  await page.getByRole("banner").or(page.getByRole("main")).getByRole("button", { name: "More" }).first().click();
-  await page.getByRole("menuitem", { name: "Go to a date" }).click();
+  await lena.chooseAbout("Go to a date");
   await page.getByRole("dialog").waitFor();
   await assertAccessible(page, "a date");
   await page.getByRole("button", { name: "Go there" }).click();

@@ -135,12 +135,25 @@ export class Person {
   async secondDevice(options) {
     const other = await Person.open(this.server, options);
     Object.assign(other, { name: this.name, id: this.id, password: this.password });
-    const { page } = other;
+    await other.logIn();
+    await other.page.getByRole("button", { name: "Search or jump to" }).waitFor();
+    return other;
+  }
+
+  async logIn() {
+    const { page } = this;
     await page.getByLabel("Name").fill(this.name);
     await page.getByLabel("Password").fill(this.password);
     await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("button", { name: "Search or jump to" }).waitFor();
-    return other;
+  }
+
+  /** Gives the recovery key, in the dialog that asks for it. */
+  async approve(key) {
+    const { page } = this;
+    await page.getByRole("dialog").getByLabel("Recovery key").fill(key);
+    await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+    await page.getByText("This device is approved.", { exact: false }).waitFor();
+    await page.getByRole("button", { name: "Done" }).click();
   }
 
   /** Reads the recovery key, and says that it is kept. */
@@ -229,11 +242,17 @@ export class Person {
     return Buffer.concat(chunks);
   }
 
+  /** Chooses in the menu of the room that is open. */
+  async chooseAbout(name) {
+    const { page } = this;
+    await page.getByRole("main").getByRole("button", { name: "More", exact: true }).first().click();
+    await page.getByRole("menuitem", { name }).click();
+  }
+
   /** Leaves the room that is open. */
   async leave() {
     const { page } = this;
-    await page.getByRole("main").getByRole("button", { name: "More" }).first().click();
-    await page.getByRole("menuitem", { name: "Leave room" }).click();
+    await this.chooseAbout("Leave room");
     await page.getByRole("dialog").getByRole("button", { name: "Leave room" }).click();
     await page.getByRole("dialog").waitFor({ state: "detached" });
   }
