@@ -49,6 +49,6 @@ export class Attempt {
 }
 
 /** The server's own words, if it was there to refuse. */
-function saidBy(failure: unknown): string {
+export function saidBy(failure: unknown): string {
   return failure instanceof MatrixError ? failure.message : t.unreachable;
 }
