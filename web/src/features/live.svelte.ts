@@ -47,6 +47,12 @@ export class Live {
     return [...this.client.rooms.values()];
   }
 
+  /** The client; what is read of it is read again when anything changes. */
+  get latest(): Client {
+    this.#all();
+    return this.client;
+  }
+
   /** How the connection stands. */
   get syncState() {
     this.#state();
@@ -115,7 +121,6 @@ export class Live {
     }
     follow();
   }
-
 }
 
 function cached<T>(cache: WeakMap<Room, Cached<T>>, room: Room, make: () => T): T {
