@@ -5,10 +5,10 @@ import type { Client } from "../../matrix/client";
 import type { Room } from "../../matrix/room/room";
 import { addressOf } from "../../matrix/uri";
 
-export interface Command {
+interface Command {
   name: string;
   /** What comes after it, as it is shown. */
-  takes: "" | "words" | "person" | "room" | "reason";
+  takes: "" | "words" | "person" | "room";
 }
 
 export const COMMANDS: readonly Command[] = [

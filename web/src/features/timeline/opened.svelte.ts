@@ -2,7 +2,7 @@
 
 import type { Client } from "../../matrix/client";
 import { openFile } from "../../matrix/files";
-import { number, object, text, type JsonObject } from "../../matrix/json";
+import { object, text, type JsonObject } from "../../matrix/json";
 
 export type FileKind = "picture" | "video" | "audio" | "file";
 
@@ -35,10 +35,6 @@ export class OpenedFile {
 
   get name(): string | undefined {
     return text(this.#content["filename"]) ?? text(this.#content["body"]);
-  }
-
-  get size(): number | undefined {
-    return number(object(this.#content["info"])?.["size"]);
   }
 
   async load(): Promise<string | undefined> {

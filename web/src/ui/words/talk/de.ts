@@ -5,7 +5,6 @@ import type { TalkWords } from "./en";
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const de: TalkWords = {
-  toUnread: (count) => plural(count, "ungelesene Nachricht", "ungelesene Nachrichten"),
   goToDate: "Zu einem Tag gehen",
   goThere: "Dorthin",
   date: "Tag",
@@ -21,7 +20,7 @@ export const de: TalkWords = {
   completions: "Vorschläge",
   dropHere: "Loslassen zum Senden",
   everybodyHere: "Alle hier",
-  commandWords: { words: "Worte", person: "@name:server", room: "#raum:server", reason: "Grund", "": "" },
+  commandWords: { words: "Worte", person: "@name:server", room: "#raum:server", "": "" },
   commandDoes: {
     me: "Sagen, was du tust", shrug: "¯\\_(ツ)_/¯", spoiler: "Worte, die verdeckt sind, bis man sie sehen will",
     plain: "Ohne Formatierung", invite: "Jemanden einladen", kick: "Jemanden entfernen", ban: "Jemanden verbannen",

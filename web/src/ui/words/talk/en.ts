@@ -3,7 +3,6 @@
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const en = {
-  toUnread: (count: number) => plural(count, "unread message", "unread messages"),
   goToDate: "Go to a date",
   goThere: "Go there",
   date: "Day",
@@ -20,7 +19,7 @@ export const en = {
   completions: "Suggestions",
   dropHere: "Drop to send",
   everybodyHere: "Everybody here",
-  commandWords: { words: "words", person: "@name:server", room: "#room:server", reason: "reason", "": "" },
+  commandWords: { words: "words", person: "@name:server", room: "#room:server", "": "" },
   commandDoes: {
     me: "Say what you do", shrug: "¯\\_(ツ)_/¯", spoiler: "Words that are hidden until one wants to see them",
     plain: "Without formatting", invite: "Invite somebody", kick: "Remove somebody", ban: "Ban somebody",
