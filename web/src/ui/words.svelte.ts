@@ -77,6 +77,11 @@ export function dateTime(ts: number): string {
   return format({ dateStyle: "medium", timeStyle: "short" }).format(ts);
 }
 
+/** How long something lasts, as players show it. */
+export function minutes(seconds: number): string {
+  return `${Math.floor(seconds / 60)}:${`${seconds % 60}`.padStart(2, "0")}`;
+}
+
 export function fileSize(bytes: number): string {
   const units = ["B", "KB", "MB", "GB"];
   const step = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), 3);
