@@ -252,7 +252,8 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.encrypt(room_id, event_type, content, shown))
     }
 
-    /// Whether the bytes that were sealed for an audience may be sent again: nobody of it is gone since.
+    /// Whether the bytes that were sealed for an audience may be sent again: nobody of it is gone since. If not, they
+    /// are given up, as by [`Machine::rotate`].
     ///
     /// # Errors
     /// As [`Machine::encrypt`].
@@ -263,6 +264,15 @@ impl<S: Store> Machine<S> {
         now: Now<'_>,
     ) -> Step<bool> {
         self.work(now, |work| work.may_send_again(room_id, audience))
+    }
+
+    /// Has the next message in a room begin a new chain, and tell its readers anew. For what was sealed and is given
+    /// up before a server has it: in the present chain the others would see that a message is missing.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn rotate(&mut self, room_id: &str, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.rotate(room_id))
     }
 
     /// Reads an `m.room.encrypted` event of a room. An event may be read as often as is wanted.

@@ -158,7 +158,12 @@ impl Work<'_> {
         if recipients.audience == *audience {
             return Ok(true);
         }
-        let Some(readers) = self.readers(room_id, audience)? else { return Ok(false) };
-        Ok(readers.iter().all(|reader| recipients.readers.contains(reader)))
+        let readers = self.readers(room_id, audience)?;
+        let is_here = |reader: &Reader| recipients.readers.contains(reader);
+        let may = readers.is_some_and(|readers| readers.iter().all(is_here));
+        if !may {
+            self.rotate(room_id)?;
+        }
+        Ok(may)
     }
 }

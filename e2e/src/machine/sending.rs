@@ -162,6 +162,16 @@ impl Work<'_> {
         Ok(chain)
     }
 
+    /// Gives up what was sealed and not sent: its place in the chain, and the list of readers that was told beside it.
+    pub(super) fn rotate(&mut self, room_id: &str) -> Result<(), Error> {
+        self.tx.delete::<OwnChainRow>(room_id.as_bytes());
+        let mut room = self.room(room_id)?;
+        if room.announced.take().is_some() {
+            self.tx.put(room_id.as_bytes(), &room);
+        }
+        Ok(())
+    }
+
     /// The chain of a room: the one that was last written with as it still is in memory, for its signing key is dear
     /// to make from its seed.
     fn own_chain(&mut self, room_id: &str) -> Result<Option<OwnChainRow>, Error> {

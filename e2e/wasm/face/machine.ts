@@ -161,6 +161,7 @@ interface RawMachine {
     roomId: string, type: string, content: string, shown: string[] | undefined, now: number,
   ): RawStep;
   maySendAgain(roomId: string, audience: Uint8Array, now: number): RawStep;
+  rotate(roomId: string, now: number): RawStep;
   decrypt(roomId: string, event: string, now: number): RawStep;
   bootstrap(now: number): RawStep;
   adoptIdentity(
@@ -360,9 +361,17 @@ export class Machine {
     return step(this.#raw.encrypt(roomId, type, JSON.stringify(content), shown, this.#now()));
   }
 
-  /** Whether what was sealed for an audience (32 bytes) may be sent again. */
+  /** Whether what was sealed for an audience (32 bytes) may be sent again; if not, it is given up as by {@link rotate}. */
   maySendAgain(roomId: string, audience: Uint8Array): Step<boolean> {
     return step(this.#raw.maySendAgain(roomId, audience, this.#now()));
+  }
+
+  /**
+   * What was sealed in a room and is not known to have arrived is given up: the next message begins a new chain, in
+   * which the others miss nothing, and tells its readers anew.
+   */
+  rotate(roomId: string): Step<null> {
+    return step(this.#raw.rotate(roomId, this.#now()));
   }
 
   /** Reads an `m.room.encrypted` event, as often as is wanted. */

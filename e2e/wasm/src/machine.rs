@@ -184,6 +184,10 @@ impl Machine {
         step!(self, now, may_send_again(room_id, key(audience)?))
     }
 
+    pub fn rotate(&mut self, room_id: &str, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, rotate(room_id))
+    }
+
     pub fn decrypt(&mut self, room_id: &str, event: &str, now: f64) -> Result<Step, JsValue> {
         let event = parse(event)?;
         step!(self, now, decrypt(room_id, &event))
