@@ -7,6 +7,12 @@ import { t } from "../ui/words.svelte";
 
 export function plainText(type: string, content: JsonObject, seal: Seal): string {
   if (!isReadable(seal)) return t.sealedWords;
+  const words = wordsOf(type, content);
+  // Of what stands in clear in a sealed room nobody is the proven author: that is said wherever its words are.
+  return seal === "clear" ? t.clearWords(words) : words;
+}
+
+function wordsOf(type: string, content: JsonObject): string {
   if (type === "m.sticker") return t.sticker;
   if (isPollStart(type)) return `${t.newPoll}: ${pollOf(content, "", [], [], () => false)?.question ?? ""}`;
   const body = withoutQuote(text(content["body"]) ?? "", content);

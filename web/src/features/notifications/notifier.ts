@@ -1,7 +1,7 @@
 // Tells of new messages while somebody looks elsewhere.
 
 import type { Client } from "../../matrix/client";
-import type { RoomEvent } from "../../matrix/event";
+import { relationOf, type RoomEvent } from "../../matrix/event";
 import { verdict } from "../../matrix/push/rules";
 import { inside, isReadable } from "../../matrix/room/messages";
 import { profile, roomName } from "../../matrix/room/names";
@@ -67,6 +67,8 @@ export class Notifier {
       const isOld = events.lastIndexOf(event) <= read || Date.now() - event.origin_server_ts > RECENT_MS;
       if (isOld || event.unsigned?.["redacted_because"]) continue;
       const { type, content, seal } = inside(room, event);
+      // Other words for what was said are no news, whatever the rules that the server tells.
+      if (relationOf(content)?.type === "m.replace") continue;
       const heard = { type, sender: event.sender, content, stateKey: event.state_key };
       const myName = profile(room, me).name;
       const said = verdict(accountData.get("m.push_rules"), room, heard, me, myName);

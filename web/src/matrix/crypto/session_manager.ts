@@ -100,5 +100,7 @@ function openedOf(outcome: Outcome): Opened {
       return { userId: user_id, deviceId: device_id };
     }),
     isRelationWrong: outcome.relation.state === "wrong",
+    ...(outcome.relation.state === "unchecked" && { means: outcome.relation.message_id }),
+    messageId: outcome.message_id,
   };
 }

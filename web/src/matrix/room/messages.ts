@@ -2,6 +2,7 @@
 
 import { relationOf, replyTo, type RoomEvent } from "../event";
 import { object, text, type JsonObject } from "../json";
+import { isByAuthor, isMeant } from "./about";
 import { lostBefore } from "./chains";
 import type { Opened } from "./opened";
 import { isPollEnd, isPollResponse, isPollStart, pollOf, POLL_START, type About, type Poll } from "./poll";
@@ -100,7 +101,7 @@ export function inside(room: Room, event: RoomEvent): { type: string; content: J
 
 interface Parts {
   edits: Map<string, About[]>;
-  reactions: Map<string, Map<string, Reaction>>;
+  reactions: Map<string, About[]>;
   responses: Map<string, About[]>;
   ends: Map<string, About[]>;
 }
@@ -119,12 +120,12 @@ export function items(room: Room, me: string): Item[] {
     }
     const { event_id: id, sender } = entry.event;
     const missing = (untold.get(sender) ?? 0) + (lost.get(id) ?? 0);
-    const item = read(room, entry.event, me, parts);
+    const item = read(room, entry.event, parts);
     if (item) shown.push(item);
     if (item?.kind === "message") item.lost = missing;
     untold.set(sender, item?.kind === "message" ? 0 : missing);
   }
-  for (const item of shown) if (item.kind === "message") finish(room, item, parts);
+  for (const item of shown) if (item.kind === "message") finish(room, item, parts, me);
   thread(shown);
   return shown;
 }
@@ -138,7 +139,7 @@ function thread(shown: Item[]): void {
   }
 }
 
-function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | undefined {
+function read(room: Room, event: RoomEvent, parts: Parts): Item | undefined {
   const { event_id: id, sender, origin_server_ts: ts } = event;
   if (event.state_key !== undefined) {
     return HAPPENINGS.has(event.type) ? { kind: "happening", id, event, ts } : undefined;
@@ -146,19 +147,16 @@ function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | un
   const { type, content, seal } = inside(room, event);
   const isRedacted = event.unsigned?.["redacted_because"] !== undefined;
   const opened = room.opened.get(id);
-  if (!isRedacted && !isMisled(opened)) {
-    const relation = relationOf(content);
-    if (type === "m.reaction" && relation?.type === "m.annotation") {
-      react(parts, relation.eventId, relation.key ?? "", event, me);
-      return undefined;
-    }
-    if (relation?.type === "m.replace" && type === "m.room.message") {
-      add(parts.edits, relation.eventId, { event, content });
-      return undefined;
-    }
-    const kind = isPollResponse(type) ? parts.responses : isPollEnd(type) ? parts.ends : undefined;
-    if (kind && relation) {
-      add(kind, relation.eventId, { event, content });
+  const relation = relationOf(content);
+  if (!isRedacted && relation && !isWrong(opened)) {
+    const about = { event, content };
+    const of = type === "m.reaction" && relation.type === "m.annotation" ? parts.reactions
+      : type === "m.room.message" && relation.type === "m.replace" ? parts.edits
+      : isPollResponse(type) ? parts.responses
+      : isPollEnd(type) ? parts.ends
+      : undefined;
+    if (of) {
+      add(of, relation.eventId, about);
       return undefined;
     }
   }
@@ -166,7 +164,8 @@ function read(room: Room, event: RoomEvent, me: string, parts: Parts): Item | un
   return {
     ...{ kind: "message", id, event, sender, ts, type, content, seal, opened, isRedacted },
     ...{ before: [], editedAt: undefined },
-    ...{ replyTo: isRedacted ? undefined : replyOf(content), threadRoot: threadOf(content) },
+    ...{ replyTo: isRedacted ? undefined : meant(room, event, replyOf(content)) },
+    threadRoot: meant(room, event, threadOf(content)),
     ...{ thread: undefined, poll: undefined, lost: 0 },
     reactions: [],
   };
@@ -189,50 +188,69 @@ export function threadOf(content: JsonObject): string | undefined {
   return relation?.type === "m.thread" ? relation.eventId : undefined;
 }
 
-/** Its relation is not the one that its author meant. */
-function isMisled(opened: Opened | undefined): boolean {
+/** What it is about is not what its author meant: it is shown as a message of its own. */
+function isWrong(opened: Opened | undefined): boolean {
   return opened?.status === "read" && opened.isRelationWrong;
 }
 
-function react(parts: Parts, to: string, key: string, event: RoomEvent, me: string): void {
-  const keys = parts.reactions.get(to) ?? new Map<string, Reaction>();
-  parts.reactions.set(to, keys);
-  const reaction = keys.get(key) ?? { key, senders: [], own: undefined };
-  keys.set(key, reaction);
-  if (!reaction.senders.includes(event.sender)) reaction.senders.push(event.sender);
-  if (event.sender === me) reaction.own = event.event_id;
+function meant(room: Room, event: RoomEvent, targetId: string | undefined): string | undefined {
+  return targetId !== undefined && isMeant(room, event, targetId) ? targetId : undefined;
 }
 
-function finish(room: Room, message: Message, { edits, reactions, responses, ends }: Parts): void {
+function reactionsOf(all: readonly About[], me: string): Reaction[] {
+  const keys = new Map<string, Reaction>();
+  for (const { event, content } of all) {
+    const key = relationOf(content)?.key ?? "";
+    const reaction = keys.get(key) ?? { key, senders: [], own: undefined };
+    keys.set(key, reaction);
+    if (!reaction.senders.includes(event.sender)) reaction.senders.push(event.sender);
+    if (event.sender === me) reaction.own = event.event_id;
+  }
+  return [...keys.values()];
+}
+
+function finish(room: Room, message: Message, parts: Parts, me: string): void {
   if (message.isRedacted) return;
   const { id, sender, type } = message;
-  message.reactions = [...(reactions.get(id)?.values() ?? [])];
-  // A server could put words into a sealed message, or votes into a sealed poll, by something in clear.
-  const isTrusted = ({ event }: About) => message.seal !== "sealed" || event.type === "m.room.encrypted";
-  const versions = edits.get(id)?.filter((about) => about.event.sender === sender && isTrusted(about)) ?? [];
-  for (const { event, content } of versions) {
+  const about = (kind: keyof Parts) => parts[kind].get(id)?.filter(({ event }) => isMeant(room, event, id)) ?? [];
+  message.reactions = reactionsOf(about("reactions"), me);
+  for (const { event, content } of about("edits")) {
     const next = object(content["m.new_content"]);
-    if (!next) continue;
+    if (!next || !isByAuthor(room, event, message.event)) continue;
     message.before.push({ ts: message.editedAt ?? message.ts, content: message.content });
     const relation = message.content["m.relates_to"];
     message.content = { ...next, ...(relation !== undefined && { "m.relates_to": relation }) };
     message.editedAt = event.origin_server_ts;
   }
   if (!isPollStart(type)) return;
-  const about = (of: Map<string, About[]>) => of.get(id)?.filter(isTrusted) ?? [];
   const mayEnd = (userId: string) => room.may(userId, "redact");
-  message.poll = pollOf(message.content, sender, about(responses), about(ends), mayEnd);
+  message.poll = pollOf(message.content, sender, about("responses"), about("ends"), mayEnd);
 }
 
-/** The last words of a room, for the list of rooms. */
+/** The last words of a room, as they are now, for the list of rooms. */
 export function preview(room: Room): { event: RoomEvent; type: string; content: JsonObject; seal: Seal } | undefined {
   const { events } = room.timeline;
   for (let at = events.length - 1; at >= 0; at -= 1) {
     const event = events[at];
     if (!event || event.state_key !== undefined || event.unsigned?.["redacted_because"]) continue;
     const found = inside(room, event);
-    if (isSpoken(found)) return { event, ...found };
+    if (isSpoken(found)) return { event, ...found, content: lastEdit(room, event, at) ?? found.content };
     if (found.seal === "missing_key" || found.seal === "not_vouched_for") return { event, ...found };
+  }
+  return undefined;
+}
+
+/** What an event at a place of the timeline says after its last edit. */
+function lastEdit(room: Room, of: RoomEvent, place: number): JsonObject | undefined {
+  const { events } = room.timeline;
+  for (let at = events.length - 1; at > place; at -= 1) {
+    const event = events[at];
+    if (!event || event.sender !== of.sender || event.unsigned?.["redacted_because"]) continue;
+    const { type, content } = inside(room, event);
+    const relation = type === "m.room.message" ? relationOf(content) : undefined;
+    if (relation?.type !== "m.replace" || relation.eventId !== of.event_id) continue;
+    const next = object(content["m.new_content"]);
+    if (next && isMeant(room, event, of.event_id) && isByAuthor(room, event, of)) return next;
   }
   return undefined;
 }

@@ -12,8 +12,12 @@ export type Opened =
       isProven: boolean;
       /** Readers that nobody vouched for. */
       warnings: { userId: string; deviceId: string }[];
-      /** The relation inside is not what its author meant, or not known to be. */
+      /** What stands in it about another message is not about the one that its author meant. */
       isRelationWrong: boolean;
+      /** What it is about was not read yet: the message that its author meant, `null` for one that is not sealed. */
+      means?: string | null;
+      /** Of the message itself; those that an earlier version kept have none. */
+      messageId?: string;
     }
   | { status: "missing_key" | "not_vouched_for" | "removed" | "refused" | "foreign" | "duplicate" };
 

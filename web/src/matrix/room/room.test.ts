@@ -127,6 +127,78 @@ test("what a server puts in clear into a sealed room is marked, and changes no s
   ]);
 });
 
+/** A sealed event that was read, and its message id. */
+function sealedIn(room: Room, id: string, content: JsonObject, more: Partial<RoomEvent> & { opened?: object } = {}): RoomEvent {
+  const { opened, ...rest } = more;
+  const type = rest.type ?? "m.room.message";
+  room.opened.set(id, {
+    ...{ status: "read", type, content, isVerified: true, isProven: true, sharedBy: undefined, warnings: [] },
+    ...{ isRelationWrong: false, messageId: `id of ${id}`, ...opened },
+  });
+  return event(id, {}, { ...rest, type: "m.room.encrypted" });
+}
+
+const editOf = (id: string, body: string) =>
+  ({ body: `* ${body}`, "m.new_content": { body }, "m.relates_to": { rel_type: "m.replace", event_id: id } });
+const reactionTo = (id: string) => ({ "m.relates_to": { rel_type: "m.annotation", event_id: id, key: "👍" } });
+
+test("reactions, answers and threads that a server writes in clear do not count for sealed messages", () => {
+  const room = new Room("!a");
+  room.pinSealed();
+  const about = { "m.relates_to": { "m.in_reply_to": { event_id: "$1" } } };
+  const inThread = { "m.relates_to": { rel_type: "m.thread", event_id: "$1" } };
+  room.update({ timeline: [
+    sealedIn(room, "$1", { body: "shall we?" }), event("$2", reactionTo("$1"), { type: "m.reaction" }),
+    event("$3", { body: "yes", ...about }), event("$4", { body: "yes", ...inThread }),
+    sealedIn(room, "$5", reactionTo("$1"), { type: "m.reaction", sender: me }),
+  ] });
+  const [asked, answer, threaded] = messages(room);
+  expect(asked?.reactions).toEqual([{ key: "👍", senders: [me], own: "$5" }]);
+  expect(asked?.thread).toBeUndefined();
+  expect(answer).toMatchObject({ seal: "clear", replyTo: undefined });
+  expect(threaded).toMatchObject({ seal: "clear", threadRoot: undefined });
+});
+
+test("what is said about a message counts only when that is the message which its author meant", () => {
+  const room = new Room("!a");
+  room.pinSealed();
+  const means = (id: string) => ({ opened: { means: id && `id of ${id}` } });
+  room.update({ timeline: [
+    sealedIn(room, "$2", editOf("$1", "swapped"), means("$other")), sealedIn(room, "$3", reactionTo("$1"), { type: "m.reaction", ...means("$other") }),
+    sealedIn(room, "$4", { body: "an answer", "m.relates_to": { "m.in_reply_to": { event_id: "$1" } } }, means("$other")),
+    sealedIn(room, "$1", { body: "as it is" }),
+  ] });
+  expect(messages(room).map(({ content, replyTo, reactions }) => [content["body"], replyTo, reactions])).toEqual([
+    ["an answer", undefined, []], ["as it is", undefined, []],
+  ]);
+  room.update({ timeline: [sealedIn(room, "$5", editOf("$1", "better"), means("$1"))] });
+  expect(messages(room)[1]?.content["body"]).toBe("better");
+  // Meant for something in clear.
+  room.update({ timeline: [say("$6"), sealedIn(room, "$7", editOf("$6", "sealed words"), { opened: { means: null } }),
+    sealedIn(room, "$8", editOf("$1", "in clear, I thought"), { opened: { means: null } })] });
+  expect(messages(room).map(({ content }) => content["body"])).toEqual(["an answer", "better", "sealed words"]);
+});
+
+test("a key that somebody else shared changes no message whose author is proven", () => {
+  const room = new Room("!a");
+  const shared = { opened: { isProven: false, sharedBy: "@eve:b" } };
+  room.update({ timeline: [
+    sealedIn(room, "$1", { body: "proven" }), sealedIn(room, "$2", editOf("$1", "forged"), shared),
+    sealedIn(room, "$3", { body: "shared" }, shared), sealedIn(room, "$4", editOf("$3", "shared, better"), shared),
+  ] });
+  expect(messages(room).map(({ content }) => content["body"])).toEqual(["proven", "shared, better"]);
+  expect(preview(room)?.content["body"]).toBe("shared, better");
+});
+
+test("the last words of a room are as they are now, and nobody else's", () => {
+  const room = new Room("!a");
+  room.pinSealed();
+  room.update({ timeline: [sealedIn(room, "$1", { body: "first" }), sealedIn(room, "$2", editOf("$1", "second"))] });
+  expect(preview(room)?.content["body"]).toBe("second");
+  room.update({ timeline: [event("$3", editOf("$1", "planted")), sealedIn(room, "$4", editOf("$1", "eve"), { sender: "@eve:b" })] });
+  expect(preview(room)?.content["body"]).toBe("second");
+});
+
 test("a room that was sealed once stays so, whatever its state becomes", () => {
   const room = new Room("!a");
   const encryption = (algorithm: string) =>

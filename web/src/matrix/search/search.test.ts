@@ -43,6 +43,18 @@ test("sealed words are found when they were read, and removed ones are not", () 
   expect(searchHere([room], "gone", 10)).toEqual([]);
 });
 
+test("words that a server plants by an edit in clear, or about another message, are not found in a sealed one", () => {
+  const sealed: Partial<RoomEvent> = { type: "m.room.encrypted", content: {} };
+  const room = roomOf("!a", [["", sealed], ["planted", edit("!a0", "planted")], ["", sealed]]);
+  room.pinSealed();
+  const read = { status: "read" as const, type: "m.room.message", isVerified: true, sharedBy: undefined, isProven: true, warnings: [] as { userId: string; deviceId: string }[] };
+  room.opened.set("!a0", { ...read, content: { body: "true words" }, isRelationWrong: false });
+  room.opened.set("!a2", { ...read, content: edit("!a0", "misled").content ?? {}, isRelationWrong: true });
+  const found = (term: string) => searchHere([room], term, 10).map(({ eventId }) => eventId);
+  expect([found("true words"), found("planted")]).toEqual([["!a0"], []]);
+  expect(found("misled")).toEqual(["!a2"]);
+});
+
 test("what is found here and at the server is shown once", () => {
   const hit = (eventId: string, ts: number) => ({ roomId: "!a", eventId, sender: "@x:a", ts, body: "" });
   expect(together([hit("$1", 1), hit("$3", 3)], [hit("$3", 3), hit("$2", 2)]).map(({ eventId }) => eventId)).toEqual(["$3", "$2", "$1"]);

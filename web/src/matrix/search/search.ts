@@ -2,8 +2,7 @@
 
 import type { Client } from "../client";
 import { object, objects, text } from "../json";
-import { inside, isReadable } from "../room/messages";
-import { relationOf } from "../event";
+import { isReadable, items } from "../room/messages";
 import type { Room } from "../room/room";
 
 export interface Hit {
@@ -12,6 +11,8 @@ export interface Hit {
   sender: string;
   ts: number;
   body: string;
+  /** It stands in clear in a room that is sealed. */
+  isClear?: boolean;
 }
 
 /** Without case and accents. */
@@ -23,24 +24,15 @@ function plain(words: string): string {
 export function searchRoom(room: Room, term: string): Hit[] {
   const wanted = plain(term).split(/\s+/).filter(Boolean);
   if (wanted.length === 0) return [];
-  const bodies = new Map<string, Hit>();
-  for (const event of room.timeline.events) {
-    if (event.state_key !== undefined || event.unsigned?.["redacted_because"]) continue;
-    const { type, content, seal } = inside(room, event);
-    if (type !== "m.room.message" || !isReadable(seal)) continue;
-    const relation = relationOf(content);
-    if (relation?.type === "m.replace") {
-      const edited = bodies.get(relation.eventId);
-      const body = text(object(content["m.new_content"])?.["body"]);
-      if (edited && body !== undefined && edited.sender === event.sender) edited.body = body;
-      continue;
-    }
-    const { event_id: eventId, sender, origin_server_ts: ts } = event;
-    bodies.set(eventId, { roomId: room.id, eventId, sender, ts, body: text(content["body"]) ?? "" });
-  }
-  const found = [...bodies.values()].filter(({ body }) => {
+  // As the room shows them: whatever may not be put into a message there is not found in it here.
+  const found = items(room, "").flatMap((item): Hit[] => {
+    if (item.kind !== "message" || item.isRedacted || item.type !== "m.room.message" || !isReadable(item.seal)) return [];
+    const { id: eventId, sender, ts, content, seal } = item;
+    const body = text(content["body"]) ?? "";
     const words = plain(body);
-    return wanted.every((one) => words.includes(one));
+    return wanted.every((one) => words.includes(one))
+      ? [{ roomId: room.id, eventId, sender, ts, body, isClear: seal === "clear" }]
+      : [];
   });
   return found.toReversed();
 }

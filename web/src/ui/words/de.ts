@@ -92,6 +92,7 @@ export const de: Words = {
   said: (who, text) => `${who}: ${text}`,
   invitesYou: (who) => `${who} lädt dich ein`,
   sealedWords: "Versiegelte Nachricht",
+  clearWords: (words) => `Nicht versiegelt: ${words}`,
   photo: "Bild",
   file: "Datei",
   video: "Video",

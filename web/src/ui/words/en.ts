@@ -95,6 +95,7 @@ export const en = {
   said: (who: string, text: string) => `${who}: ${text}`,
   invitesYou: (who: string) => `${who} invites you`,
   sealedWords: "Sealed message",
+  clearWords: (words: string) => `Not sealed: ${words}`,
   photo: "Picture",
   file: "File",
   video: "Video",
