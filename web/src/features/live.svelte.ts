@@ -8,6 +8,7 @@ import { text } from "../matrix/json";
 import { items, preview, unread, type Item, type Unread } from "../matrix/room/messages";
 import { profile, roomName, partner, type Profile } from "../matrix/room/names";
 import type { Room } from "../matrix/room/room";
+import { Troubles } from "./troubles.svelte";
 
 interface Cached<T> {
   version: number;
@@ -26,6 +27,8 @@ export interface RoomSummary {
 
 export class Live {
   readonly client: Client;
+  /** What a person did and the server did not. */
+  readonly troubles = new Troubles();
   readonly #all: () => void;
   readonly #state: () => void;
   readonly #rooms: Record<string, () => void> = {};

@@ -12,11 +12,13 @@ import { expose } from "./crypto/remote";
 import type { RoomEvent, StateEvent } from "./event";
 import { list, object, text, type JsonObject } from "./json";
 import { isSpoken } from "./room/messages";
+import { KnownReaders } from "./room/known_readers";
 import { profile } from "./room/names";
 import { isPending } from "./room/opened";
 import { ALGORITHM, Room } from "./room/room";
 import type { Gap } from "./room/timeline";
-import { Held, SendQueue, type Pending } from "./send/queue";
+import { Delivery } from "./send/delivery";
+import { SendQueue } from "./send/queue";
 import type { Session } from "./session";
 import type { DataStore } from "./store/data";
 import { Drafts } from "./store/drafts";
@@ -28,6 +30,8 @@ import type { Desk, News, Tabs } from "./tabs";
 import { Topic } from "./topic";
 
 const PAGE = 40;
+/** Of a larger room the members are fetched when they are asked for. */
+const MOST_MET = 500;
 const STATE_OF_MACHINE = new Set(["m.room.encryption", "m.room.history_visibility", "m.room.member"]);
 
 /** Makes the workers in which the two encryption modules run. */
@@ -46,6 +50,7 @@ export class Client {
   readonly extra: Extra;
   readonly queue: SendQueue;
   readonly drafts: Drafts;
+  readonly known: KnownReaders;
   readonly rooms = new Map<string, Room>();
   accountData = new Map<string, JsonObject>();
 
@@ -68,9 +73,22 @@ export class Client {
     this.crypto = new Crypto(this.api, session, workers.machine, tabs);
     this.extra = new Extra(workers.extra);
     this.#tabs = tabs;
-    const isSealed = (roomId: string) => this.rooms.get(roomId)?.sealing === "ours";
-    this.queue = new SendQueue(store, (pending) => this.#deliver(pending), wait, isSealed, isSpoken);
-    this.queue.givenUp.subscribe((txnId) => void this.#forgetSealed(txnId));
+    this.known = new KnownReaders(store);
+    const delivery = new Delivery(this.api, this.crypto, session.userId, {
+      find: (roomId) => this.rooms.get(roomId),
+      room: (roomId) => this.#room(roomId),
+      loaded: () => this.#loaded,
+    });
+    const circumstances = (roomId: string) => {
+      const room = this.rooms.get(roomId);
+      return { isSealed: room?.sealing === "ours", shown: room && KnownReaders.in(room) };
+    };
+    this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
+    this.queue.givenUp.subscribe((txnId) => void delivery.forget(txnId));
+    // A letter may have brought a key with it.
+    this.crypto.lettersCame.subscribe(() => {
+      if (this.queue.isHeld("unreached")) this.queue.resume();
+    });
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
       void this.#openAgain(rooms);
@@ -182,7 +200,19 @@ export class Client {
     this.#looked = roomId;
     this.#engine?.look(roomId);
     const room = roomId && this.rooms.get(roomId);
-    if (room) void this.#open(room, room.timeline.events).then(() => this.#tell(room));
+    if (!room) return;
+    void this.#open(room, room.timeline.events).then(() => this.#tell(room));
+    void this.#meet(room).catch((error: unknown) => {
+      if (!isOutside(error)) console.error(error);
+    });
+  }
+
+  /** Who reads in a sealed room is to be known before something is written there. */
+  async #meet(room: Room): Promise<void> {
+    if (room.sealing !== "ours" || room.membership !== "join") return;
+    if (!room.hasAllMembers && room.joined + room.invited <= MOST_MET) await this.loadMembers(room);
+    await this.known.load(room);
+    this.#tell(room);
   }
 
   /** Fetches what is before a gap's end; or, where that can be, what is after its beginning. */
@@ -217,7 +247,7 @@ export class Client {
   /** All members of a room, from the server. */
   async loadMembers(room: Room): Promise<void> {
     const members = await this.api.members(room.id);
-    room.learnMembers(members);
+    room.learnMembers(members, true);
     if (this.#isGuest) await this.crypto.desk.loadMembers(room.id);
     else if (room.sealing === "ours") {
       await this.#loaded.then(() => this.crypto.sessions.pushState(room.id, members, true));
@@ -240,7 +270,10 @@ export class Client {
     if (wanted.isDirect) for (const userId of wanted.invite ?? []) await this.#addDirect(userId, roomId);
     // What is written at once is sealed, before the sync says so.
     const made = this.#room(roomId);
-    if (isSealed) made.pinSealed();
+    if (isSealed) {
+      made.pinSealed();
+      await this.known.add(roomId, [this.me, ...(wanted.invite ?? [])]);
+    }
     await this.#store.write([made], []);
     this.#tell(made);
     return roomId;
@@ -355,6 +388,7 @@ export class Client {
     for (const [id, roomUpdate] of update.rooms) {
       const room = this.#room(id);
       const isApart = this.#isApart(room, roomUpdate);
+      if (isApart) room.hasAllMembers = false;
       if (!this.#isGuest && room.isKept(roomUpdate)) kept.push(room);
       const fresh = room.update(roomUpdate);
       news.push([room, fresh]);
@@ -439,77 +473,6 @@ export class Client {
     }
   }
 
-  /** Sends a message; sealed, in a room that is. There is no other way out. */
-  async #deliver(pending: Pending): Promise<string> {
-    const { roomId, txnId, type, content, isSealed } = pending;
-    if (isSealed) this.#room(roomId).pinSealed();
-    const room = this.rooms.get(roomId);
-    if (!room) throw new Held("keys");
-    if (room.sealing === "foreign") throw new Held("foreign");
-    if (room.sealing !== "ours" && !(await this.#isPinned(roomId))) {
-      return this.api.send(roomId, type, txnId, content);
-    }
-    const sealed = await this.#seal(roomId, txnId, type, content);
-    let eventId = "";
-    for (const [at, content] of sealed.contents.entries()) {
-      const isLast = at === sealed.contents.length - 1;
-      const id = isLast ? txnId : `${txnId}.${at}`;
-      eventId = await this.api.send(roomId, "m.room.encrypted", id, content);
-    }
-    await this.crypto.sessions.forget(txnId);
-    void this.crypto.flush();
-    return eventId;
-  }
-
-  /** Of a message that is given up nothing stays here. */
-  async #forgetSealed(txnId: string): Promise<void> {
-    if (await this.#hasModule()) await this.crypto.sessions.forget(txnId).catch((error: unknown) => console.error(error));
-  }
-
-  /** Whether the machine knows a room as sealed, whatever its state says. */
-  async #isPinned(roomId: string): Promise<boolean> {
-    return (await this.#hasModule()) && (await this.crypto.sessions.room(roomId)).is_encrypted;
-  }
-
-  async #seal(roomId: string, txnId: string, type: string, content: JsonObject) {
-    try {
-      await this.#loaded;
-    } catch (error) {
-      throw new Held("module", error);
-    }
-    if (this.crypto.standing === "unapproved") throw new Held("own_identity");
-    try {
-      await this.#prepare(roomId);
-      const sealed = await this.crypto.sessions.seal(roomId, txnId, type, content);
-      await this.crypto.flush();
-      return sealed;
-    } catch (error) {
-      throw heldBy(error);
-    }
-  }
-
-  /** Has everything that sealing wants: members, their devices, sessions with them. */
-  async #prepare(roomId: string): Promise<void> {
-    const { sessions } = this.crypto;
-    const room = this.#room(roomId);
-    if (!(await sessions.room(roomId)).is_encrypted) {
-      const state = room.states("m.room.encryption");
-      const chosen = { type: "m.room.encryption", state_key: "", content: { algorithm: ALGORITHM } };
-      const told = state.length > 0 ? state : [{ ...chosen, event_id: "", sender: this.me, origin_server_ts: 0 }];
-      await sessions.pushState(roomId, [...told, ...room.states("m.room.history_visibility")], false);
-    }
-    if (!(await sessions.room(roomId)).is_whole) {
-      const members: StateEvent[] = await this.api.members(roomId);
-      room.learnMembers(members);
-      await sessions.pushState(roomId, members, true);
-    }
-    for (let attempt = 0; attempt < 6; attempt += 1) {
-      await this.crypto.flush();
-      if (await sessions.prepare(roomId)) return;
-    }
-    throw new Held("keys");
-  }
-
   #room(id: string): Room {
     const found = this.rooms.get(id) ?? new Room(id);
     this.rooms.set(id, found);
@@ -535,14 +498,4 @@ export class Client {
     }
     return this.me;
   }
-}
-
-/** What an error of sealing means for the message. */
-function heldBy(error: unknown): unknown {
-  if (error instanceof Held || isOutside(error)) return error;
-  const name = error instanceof Error ? error.name : "";
-  if (name === "Identity") return new Held("identity", error);
-  if (name === "NotReady") return new Held("keys", error);
-  if (name === "Unencrypted") return new Held("foreign", error);
-  return new Held("module", error);
 }

@@ -56,7 +56,10 @@ export function parsed(written: string): Parsed {
     case "unban": {
       const [, userId = "", reason = ""] = /^(\S+)\s*([\s\S]*)$/.exec(words) ?? [];
       if (!PERSON.test(userId)) return wrong("person", name);
-      return run((client, room) => actOn(client.api.http, room.id, name, userId, reason));
+      return run(async (client, room) => {
+        await actOn(client.api.http, room.id, name, userId, reason);
+        if (name === "invite") await client.known.add(room.id, [userId]);
+      });
     }
     case "topic":
       return run((client, room) => setState(client.api.http, room.id, "m.room.topic", { topic: words }));

@@ -119,6 +119,31 @@ test("a message that was sealed before a crash goes out as the same bytes after 
   expect(await lena.say("t1", "once")).not.toEqual(contents);
 });
 
+test("without a key for any device of the other one nothing is sealed, until there is one", async () => {
+  const [lena, jonas] = await two("unreached");
+  const { server } = lena;
+  const answer = server.answer.bind(server);
+  server.answer = (user, request) => {
+    return user === lena.user && request.kind === "keys_claim" ? { one_time_keys: {} } : answer(user, request);
+  };
+  await expect(lena.say("t1", "into the void")).rejects.toMatchObject({ name: "NotReached", message: jonas.user });
+  await expect(lena.say("t1", "into the void")).rejects.toMatchObject({ name: "NotReached" });
+  expect(await lena.device.storage.get("sealed", "t1")).toBeUndefined();
+  // He writes first.
+  await lena.read(await jonas.say("t2", "are you there?"), jonas.user);
+  await lena.sync();
+  const contents = await lena.say("t1", "now I am");
+  expect(await jonas.read(contents, lena.user)).toMatchObject({ status: "read", content: { body: "now I am" } });
+});
+
+test("who was not shown as a reader when it was written gets no key", async () => {
+  const [lena, jonas] = await two("shown");
+  while (!(await lena.sessions.prepare(ROOM))) await lena.sync();
+  const { contents } = await lena.sessions.seal(ROOM, "t1", "m.room.message", { body: "for myself" }, [lena.user]);
+  expect(contents.at(-1)?.["wraps"]).toEqual({});
+  expect(await jonas.read(contents, lena.user)).toEqual({ status: "missing_key" });
+});
+
 test("a second owner is noticed before either goes on from what the other does not know", async () => {
   const [lena] = await two("owner");
   const other = await new Person(lena.user, lena.server).open();

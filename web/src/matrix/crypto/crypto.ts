@@ -25,6 +25,8 @@ export class Crypto {
   readonly keysCame = new Topic<string[]>();
   /** More is known of people's devices: what could not be read may be readable. */
   readonly devicesCame = new Topic();
+  /** Other devices sent something to this one. */
+  readonly lettersCame = new Topic();
   /** Verifications that went on. */
   readonly verifications = new Topic<string[]>();
   /** Asks for a stage of user-interactive authentication, when a new identity is published. */
@@ -117,6 +119,7 @@ export class Crypto {
   async pushSync(sync: SyncInput): Promise<void> {
     if (this.#isGuest) return this.desk.pushSync(sync);
     this.#tell(await this.keys.pushSync(sync));
+    if (sync.to_device && sync.to_device.events.length > 0) this.lettersCame.emit();
   }
 
   /** Sends what the machine wants sent, until there is nothing left or the server can't be reached. */

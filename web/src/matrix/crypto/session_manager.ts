@@ -1,11 +1,12 @@
 // SessionManager: sealing and opening what is said in rooms. The machine chooses ratchets for two people and sender keys
 // for more, distributes and rotates them, and asks for missing ones; here is how that meets the disk.
 
-import type { JsonObject, Outcome, RoomView, Sealed } from "@e2e/machine";
+import type { JsonObject, Machine, Outcome, RoomView, Sealed } from "@e2e/machine";
 
 import { fromBase64 } from "../base64";
 import type { RoomEvent } from "../event";
 import { isPending, type Opened } from "../room/opened";
+import { ALGORITHM } from "../room/room";
 import type { Device } from "./device";
 
 /** What is to be sent for one message. */
@@ -41,8 +42,12 @@ export class SessionManager {
     return this.#device.run((machine) => machine.prepare(roomId));
   }
 
-  /** Seals a message, once: what was sealed for a transaction before is answered again while its readers may read. */
-  async seal(roomId: string, txnId: string, type: string, content: JsonObject): Promise<ToSend> {
+  /**
+   * Seals a message, once: what was sealed for a transaction before is answered again while its readers may read.
+   * `shown`: who was shown as readers when it was written. Errors: `NotReached`, with the people in its message, when it
+   * would go to somebody without a key on any of their devices: of that nothing is kept.
+   */
+  async seal(roomId: string, txnId: string, type: string, content: JsonObject, shown?: string[]): Promise<ToSend> {
     const before = await this.#device.storage.get<ToSend>("sealed", txnId);
     if (before && (await this.#maySendAgain(roomId, before.audience))) return before;
     const toSend = (sealed: Sealed): ToSend => ({
@@ -50,11 +55,13 @@ export class SessionManager {
       audience: sealed.audience,
       leftOut: sealed.left_out,
     });
-    const sealed = await this.#device.run(
-      (machine) => machine.encrypt(roomId, type, content),
-      (result) => [["sealed", txnId, toSend(result)]],
-    );
-    return toSend(sealed);
+    return this.#device.batch((machine, write) => {
+      const sealed = write(machine.encrypt(roomId, type, content, shown));
+      const missed = this.#unreached(machine, sealed);
+      if (missed.length > 0) throw Object.assign(new Error(missed.join(" ")), { name: "NotReached" });
+      const result = toSend(sealed);
+      return { result, values: [["sealed", txnId, result]] };
+    });
   }
 
   /** A message arrived at the server, or was given up. */
@@ -79,6 +86,22 @@ export class SessionManager {
         return opened;
       });
       return { result, values };
+    });
+  }
+
+  /**
+   * Of two people who talk, the one for whom there is no key at all: the words would stand there unread. In a group the
+   * rest get the message, and whoever is not reached gets its key later.
+   */
+  #unreached(machine: Machine, { events, not_reached: notReached }: Sealed): string[] {
+    if (events.at(-1)?.content["algorithm"] !== ALGORITHM) return [];
+    const people = new Set(notReached.map(([userId]) => userId));
+    people.delete(this.#device.userId);
+    return [...people].filter((userId) => {
+      const readers = machine.user(userId).devices.filter((one) => {
+        return one.is_ours && one.is_vouched_for && !one.is_removed && one.gone_at === null;
+      });
+      return readers.every((one) => notReached.some(([of, deviceId]) => of === userId && deviceId === one.device_id));
     });
   }
 

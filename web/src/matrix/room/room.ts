@@ -34,6 +34,7 @@ export interface Snapshot {
   isSealed: boolean;
   receipts: [string, Receipt][];
   tags: Record<string, number>;
+  hasAllMembers?: boolean;
 }
 
 const KEPT_ENTRIES = 60;
@@ -53,6 +54,8 @@ export class Room {
   notifications = 0;
   highlights = 0;
   order = 0;
+  /** All members are in the state, not only those who said something. */
+  hasAllMembers = false;
   typing: string[] = [];
   receipts = new Map<string, Receipt>();
   tags: Record<string, number> = {};
@@ -79,6 +82,7 @@ export class Room {
     room.receipts = new Map(snapshot.receipts);
     for (const event of snapshot.state) room.#setState(event);
     room.#wasSealed ||= snapshot.isSealed;
+    room.hasAllMembers = snapshot.hasAllMembers === true;
     return room;
   }
 
@@ -91,6 +95,7 @@ export class Room {
       state: [...this.#state.values()].flatMap((ofType) => [...ofType.values()]),
       entries: this.timeline.tail(KEPT_ENTRIES),
       isSealed: this.#wasSealed,
+      hasAllMembers: this.hasAllMembers,
       receipts: [...this.receipts],
     };
   }
@@ -155,9 +160,10 @@ export class Room {
     return this.timeline.insert(events, before, onward);
   }
 
-  /** Takes in members that were fetched. */
-  learnMembers(events: StateEvent[]): void {
+  /** Takes in members that were fetched; `isWhole`: these are all. */
+  learnMembers(events: StateEvent[], isWhole = false): void {
     this.changed();
+    if (isWhole) this.hasAllMembers = true;
     for (const event of events) this.#setState(event);
   }
 

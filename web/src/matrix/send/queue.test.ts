@@ -84,21 +84,28 @@ test("what the server refuses can be sent again or given up", async () => {
   expect(store.kept.size).toBe(0);
 });
 
-test("what is refused and shown nowhere does not hold back what comes after it", async () => {
+test("an edit that is refused holds nothing back, and is there to be tried again or given up", async () => {
   const store = new MemoryStore();
+  let refuses = true;
   const deliver = async ({ type }: Pending) => {
     if (type === "m.reaction") throw new MatrixError(400, { errcode: "M_DUPLICATE_ANNOTATION", error: "twice" });
+    if (type === "edit" && refuses) throw new MatrixError(403, { errcode: "M_FORBIDDEN", error: "not here" });
     return "$e";
   };
-  const isShown = ({ type }: Pending) => type !== "m.reaction";
-  const queue = new SendQueue(store, deliver, undefined, undefined, isShown);
+  const queue = new SendQueue(store, deliver, undefined, undefined, ({ type }) => type === "m.room.message");
   const givenUp: string[] = [];
   queue.givenUp.subscribe((txnId) => givenUp.push(txnId));
+  const edit = await queue.add("!a", "edit", {});
+  // That it is there already is what was wanted.
   const reaction = await queue.add("!a", "m.reaction", {});
   await queue.add("!a", "m.room.message", text("one"));
-  await until(queue, "sent");
+  await until(queue, "sent", "failed");
   expect(givenUp).toEqual([reaction]);
-  expect(queue.of("!a").map(({ content }) => content["body"])).toEqual(["one"]);
+  expect(queue.of("!a").map(({ progress }) => progress)).toMatchObject([{ state: "failed", why: "not here" }, { state: "sent" }]);
+  expect([...store.kept.keys()]).toEqual([edit]);
+  refuses = false;
+  queue.retry(edit);
+  await until(queue, "sent");
   expect(store.kept.size).toBe(0);
 });
 

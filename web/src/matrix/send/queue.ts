@@ -4,6 +4,9 @@
 //              ▲          ├──► queued     no connection: again when it is back
 //              │          ├──► held       a reason that a person or a key resolves: again on `resume`
 //              └──────────┴──► failed     the server refused: `retry` or `cancel`
+//
+// What comes after a message that waits or was refused waits too: it would arrive before it. What nobody sees as a message
+// (an edit, a reaction, a vote) and was refused is told apart, and holds nothing back.
 
 import { isOutside, MatrixError } from "../api/error";
 import { wait } from "../api/http";
@@ -18,24 +21,32 @@ export interface Pending {
   createdAt: number;
   /** The room was sealed when this was written: it goes out sealed or not at all. */
   isSealed?: boolean | undefined;
+  /** Who was shown as its readers when it was written: nobody else gets its key. Absent: whoever is there. */
+  shown?: string[] | undefined;
 }
+
+/** What is known of a room when something is written in it. */
+export type Circumstances = Pick<Pending, "isSealed" | "shown">;
 
 export type Progress =
   | { state: "queued" | "sending" }
-  | { state: "held"; why: Hold }
+  /** `who`: the people whose key is missing. */
+  | { state: "held"; why: Hold; who?: string[] }
   | { state: "failed"; why: string }
   | { state: "sent"; eventId: string };
 
 /** Why a message waits and is not sent in clear instead. */
-export type Hold = "identity" | "own_identity" | "keys" | "module" | "foreign";
+export type Hold = "identity" | "own_identity" | "keys" | "unreached" | "module" | "foreign";
 
 /** Thrown by what delivers: the message is to wait. */
 export class Held extends Error {
   readonly why: Hold;
+  readonly who: string[] | undefined;
 
-  constructor(why: Hold, cause?: unknown) {
+  constructor(why: Hold, cause?: unknown, who?: string[]) {
     super(`waits: ${why}`, { cause });
     this.why = why;
+    this.who = who;
   }
 }
 
@@ -57,6 +68,8 @@ export interface Sender {
 export type Echo = Pending & { progress: Progress };
 
 const LONGEST_PAUSE_MS = 60_000;
+/** When a key that was missing is asked for again, if nothing brought it before. */
+const KEYS_AGAIN_MS = 5 * 60_000;
 
 export class SendQueue {
   /** The room in which something changed. */
@@ -66,7 +79,7 @@ export class SendQueue {
   readonly #store: QueueStore;
   readonly #deliver: (pending: Pending) => Promise<string>;
   readonly #sleep: typeof wait;
-  readonly #isSealed: (roomId: string) => boolean;
+  readonly #circumstances: (roomId: string) => Circumstances;
   readonly #isShown: (pending: Pending) => boolean;
   readonly #echoes = new Map<string, Echo>();
   readonly #running = new Set<string>();
@@ -77,23 +90,24 @@ export class SendQueue {
   #sender: Sender | undefined;
   #taking: Promise<void> = Promise.resolve();
   #pause = new AbortController();
+  #again: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
   /**
-   * `deliver` answers the event's id; the same `txnId` twice sends one event. `isSealed`: whether what is written in a
-   * room must be sealed; `isShown`: whether a person sees it on its way, and what became of it.
+   * `deliver` answers the event's id; the same `txnId` twice sends one event. `circumstances` of what is written now;
+   * `isShown`: whether a person sees it as a message, on its way and afterwards.
    */
   constructor(
     store: QueueStore,
     deliver: (pending: Pending) => Promise<string>,
     sleep = wait,
-    isSealed: (roomId: string) => boolean = () => false,
+    circumstances: (roomId: string) => Circumstances = () => ({ isSealed: false }),
     isShown: (pending: Pending) => boolean = () => true,
   ) {
     this.#store = store;
     this.#deliver = deliver;
     this.#sleep = sleep;
-    this.#isSealed = isSealed;
+    this.#circumstances = circumstances;
     this.#isShown = isShown;
   }
 
@@ -160,11 +174,15 @@ export class SendQueue {
     return [...this.#echoes.values()].filter(({ progress }) => progress.state !== "sent").length;
   }
 
+  /** Whether anything waits for this. */
+  isHeld(why: Hold): boolean {
+    return [...this.#echoes.values()].some(({ progress }) => progress.state === "held" && progress.why === why);
+  }
+
   /** Shows it at once, and sends it when it is kept. */
   async add(roomId: string, type: string, content: JsonObject): Promise<string> {
     const createdAt = Math.max(Date.now(), ...this.of(roomId).map((echo) => echo.createdAt + 1));
-    const isSealed = this.#isSealed(roomId);
-    const pending = { txnId: `s${crypto.randomUUID()}`, roomId, type, content, createdAt, isSealed };
+    const pending = { txnId: `s${crypto.randomUUID()}`, roomId, type, content, createdAt, ...this.#circumstances(roomId) };
     this.#untaken.add(pending.txnId);
     this.#set(pending, { state: "queued" });
     await this.#store.enqueue(pending.txnId, pending);
@@ -223,8 +241,16 @@ export class SendQueue {
     }
   }
 
+  #resumeLater(): void {
+    this.#again ??= setTimeout(() => {
+      this.#again = undefined;
+      if (!this.#stopped) this.resume();
+    }, KEYS_AGAIN_MS);
+  }
+
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#again);
     this.#pause.abort();
   }
 
@@ -239,7 +265,10 @@ export class SendQueue {
     this.#running.add(roomId);
     try {
       for (let failures = 0; !this.#stopped; ) {
-        const next = this.of(roomId).find(({ progress }) => progress.state !== "sent");
+        const next = this.of(roomId).find((echo) => {
+          const { state } = echo.progress;
+          return state !== "sent" && !(state === "failed" && !this.#isShown(echo));
+        });
         // What comes after a message that waits would arrive before it.
         if (!next || next.progress.state === "held" || next.progress.state === "failed") return;
         failures = (await this.#send(next)) ? 0 : failures + 1;
@@ -263,13 +292,14 @@ export class SendQueue {
       return true;
     } catch (error) {
       if (error instanceof Held) {
-        this.#set(echo, { state: "held", why: error.why });
+        if (error.why === "keys" || error.why === "unreached") this.#resumeLater();
+        this.#set(echo, { state: "held", why: error.why, ...(error.who && { who: error.who }) });
         return true;
       }
       const isRefused = error instanceof MatrixError && !error.isTemporary;
       if (isRefused && error.errcode !== "M_UNKNOWN_TOKEN") {
-        // Where nothing shows it, nobody could take it out of the way of what comes after it.
-        if (!this.#isShown(echo)) await this.#giveUp(echo);
+        // It stands there already, from another device.
+        if (error.errcode === "M_DUPLICATE_ANNOTATION") await this.#giveUp(echo);
         else this.#set(echo, { state: "failed", why: error.message });
         return true;
       }

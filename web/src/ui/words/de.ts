@@ -1,6 +1,7 @@
 // Was das Programm sagt, auf Deutsch.
 
 import { de as around } from "./around/de";
+import { de as guard } from "./guard/de";
 import { de as talk } from "./talk/de";
 import type { Words } from "./en";
 
@@ -8,6 +9,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 
 export const de: Words = {
   ...around,
+  ...guard,
   ...talk,
   close: "Schließen",
   cancel: "Abbrechen",

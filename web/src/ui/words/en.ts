@@ -1,12 +1,14 @@
 // What the client says, in English. Plain and short; no cryptography.
 
 import { en as around } from "./around/en";
+import { en as guard } from "./guard/en";
 import { en as talk } from "./talk/en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const en = {
   ...around,
+  ...guard,
   ...talk,
   // Everywhere
   close: "Close",

@@ -1,0 +1,121 @@
+// How a message leaves: sealed, in a room that is. There is no other way out.
+
+import type { Api } from "../api/api";
+import { isOutside } from "../api/error";
+import type { Crypto } from "../crypto/crypto";
+import type { ToSend } from "../crypto/session_manager";
+import type { StateEvent } from "../event";
+import { ALGORITHM, type Room } from "../room/room";
+import { Held, type Pending } from "./queue";
+
+/** What a delivery wants to know of its client. */
+export interface Around {
+  /** A room that is known. */
+  find(roomId: string): Room | undefined;
+  /** A room, known from now on. */
+  room(roomId: string): Room;
+  /** Resolves when the encryption module is there; fails, if it could not be loaded. */
+  loaded(): Promise<void>;
+}
+
+const ATTEMPTS = 6;
+
+export class Delivery {
+  readonly #api: Api;
+  readonly #crypto: Crypto;
+  readonly #me: string;
+  readonly #around: Around;
+
+  constructor(api: Api, crypto: Crypto, me: string, around: Around) {
+    this.#api = api;
+    this.#crypto = crypto;
+    this.#me = me;
+    this.#around = around;
+  }
+
+  /** Answers the event's id. Errors: `Held`, when it is to wait. */
+  async send(pending: Pending): Promise<string> {
+    const { roomId, txnId, type, content, isSealed } = pending;
+    if (isSealed) this.#around.room(roomId).pinSealed();
+    const room = this.#around.find(roomId);
+    if (!room) throw new Held("keys");
+    if (room.sealing === "foreign") throw new Held("foreign");
+    if (room.sealing !== "ours" && !(await this.#isPinned(roomId))) {
+      return this.#api.send(roomId, type, txnId, content);
+    }
+    const sealed = await this.#seal(pending);
+    let eventId = "";
+    for (const [at, content] of sealed.contents.entries()) {
+      const isLast = at === sealed.contents.length - 1;
+      const id = isLast ? txnId : `${txnId}.${at}`;
+      eventId = await this.#api.send(roomId, "m.room.encrypted", id, content);
+    }
+    await this.#crypto.sessions.forget(txnId);
+    void this.#crypto.flush();
+    return eventId;
+  }
+
+  /** Of a message that is given up nothing stays here. */
+  async forget(txnId: string): Promise<void> {
+    if (await this.#hasModule()) await this.#crypto.sessions.forget(txnId).catch((error: unknown) => console.error(error));
+  }
+
+  #hasModule(): Promise<boolean> {
+    return this.#around.loaded().then(() => true, () => false);
+  }
+
+  /** Whether the machine knows a room as sealed, whatever its state says. */
+  async #isPinned(roomId: string): Promise<boolean> {
+    return (await this.#hasModule()) && (await this.#crypto.sessions.room(roomId)).is_encrypted;
+  }
+
+  async #seal({ roomId, txnId, type, content, shown }: Pending): Promise<ToSend> {
+    try {
+      await this.#around.loaded();
+    } catch (error) {
+      throw new Held("module", error);
+    }
+    if (this.#crypto.standing === "unapproved") throw new Held("own_identity");
+    try {
+      await this.#prepare(roomId);
+      const sealed = await this.#crypto.sessions.seal(roomId, txnId, type, content, shown);
+      await this.#crypto.flush();
+      return sealed;
+    } catch (error) {
+      throw heldBy(error);
+    }
+  }
+
+  /** Has everything that sealing wants: members, their devices, sessions with them. */
+  async #prepare(roomId: string): Promise<void> {
+    const { sessions } = this.#crypto;
+    const room = this.#around.room(roomId);
+    if (!(await sessions.room(roomId)).is_encrypted) {
+      const state = room.states("m.room.encryption");
+      const chosen = { type: "m.room.encryption", state_key: "", content: { algorithm: ALGORITHM } };
+      const told = state.length > 0 ? state : [{ ...chosen, event_id: "", sender: this.#me, origin_server_ts: 0 }];
+      await sessions.pushState(roomId, [...told, ...room.states("m.room.history_visibility")], false);
+    }
+    if (!(await sessions.room(roomId)).is_whole) {
+      const members: StateEvent[] = await this.#api.members(roomId);
+      room.learnMembers(members, true);
+      await sessions.pushState(roomId, members, true);
+    }
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      await this.#crypto.flush();
+      if (await sessions.prepare(roomId)) return;
+    }
+    throw new Held("keys");
+  }
+}
+
+/** What an error of sealing means for the message. */
+function heldBy(error: unknown): unknown {
+  if (error instanceof Held || isOutside(error)) return error;
+  const { name, message } = error instanceof Error ? error : { name: "", message: "" };
+  if (name === "Identity") return new Held("identity", error);
+  if (name === "NotReady") return new Held("keys", error);
+  if (name === "NotReached") return new Held("unreached", error, message.split(" "));
+  if (name === "Unencrypted") return new Held("foreign", error);
+  return new Held("module", error);
+}
