@@ -177,7 +177,39 @@ test("a person that the server puts into a room is seen among those who can read
   stop();
 });
 
-test("under a swapped prekey no key leaves, and the message is read when the two have met by a true one", async () => {
+test("a person whom the server puts into a room with keys that fit together is told of before the first words to them", async () => {
+  const id = `@phantom:${servers[1].name}`;
+  const member = {
+    type: "m.room.member", state_key: id, sender: id, event_id: "$phantom", origin_server_ts: Date.now(),
+    content: { membership: "join", displayname: "Phantom" },
+  };
+  let model;
+  const stop = proxy.tamper((request, told) => {
+    if (request.path.endsWith("/members")) told.chunk.push(member);
+    if (isQuery(request)) {
+      model ??= Object.values(told.device_keys?.[jonas.id] ?? {})[0];
+      if (!model || !request.body.includes(id)) return undefined;
+      model.fake ??= otherIdentity({ user_id: id, algorithms: model.algorithms }, "PHANTOM");
+      (told.device_keys ??= {})[id] = { PHANTOM: model.fake.device };
+      (told.master_keys ??= {})[id] = model.fake.master;
+      (told.self_signing_keys ??= {})[id] = model.fake.selfSigning;
+      return told;
+    }
+    if (!isSync(request)) return told;
+    for (const room of Object.values(told.rooms ?? {})) (room.required_state ??= []).push(member);
+    return told;
+  });
+  await askedAgain();
+  await jonas.say(secret("we-have-company"));
+  await lena.reads("we-have-company");
+  const notice = lena.page.getByRole("note").filter({ hasText: "New here: Phantom" });
+  await notice.getByText("They can read what you write from now on.", { exact: false }).waitFor();
+  await heard(lena, jonas, "you-were-told");
+  await notice.waitFor({ state: "detached" });
+  stop();
+});
+
+test("under a swapped prekey no key leaves and nothing is sent, until the two have met by a true one", async () => {
   let swaps = 0;
   proxy.tamper((request, told) => {
     if (!request.path.endsWith("/keys/claim")) return;
@@ -193,13 +225,16 @@ test("under a swapped prekey no key leaves, and the message is read when the two
   });
   const from = proxy.requests.length;
   await lena.startChat(tomasz);
-  await lena.sends(secret("for-nobody-but-tomasz"));
+  await lena.say(secret("for-nobody-but-tomasz"));
+  await lena.page.getByText("Waiting, not sent: there is no key yet to seal it for tomasz", { exact: false }).waitFor();
   assert.ok(swaps > 0);
   const since = proxy.requests.slice(from);
-  for (const content of sealedSends(since).values()) assert.equal(content.wraps?.[tomasz.id], undefined);
+  assert.equal(sealedSends(since).size, 0);
   const letters = since.filter(({ path, body }) => path.includes("/sendToDevice/") && body.includes(tomasz.id));
   assert.deepEqual(letters, []);
   await tomasz.accept(/lena/);
+  await tomasz.say(secret("then-i-write-first"));
+  await lena.reads("then-i-write-first");
   await tomasz.reads("for-nobody-but-tomasz");
 });
 

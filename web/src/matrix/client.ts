@@ -85,10 +85,7 @@ export class Client {
     };
     this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
     this.queue.givenUp.subscribe((txnId) => void delivery.forget(txnId));
-    // A letter may have brought a key with it.
-    this.crypto.lettersCame.subscribe(() => {
-      if (this.queue.isHeld("unreached")) this.queue.resume();
-    });
+    this.crypto.lettersCame.subscribe(() => this.#maybeReached());
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
       void this.#openAgain(rooms);
@@ -301,10 +298,15 @@ export class Client {
   }
 
   async setTag(room: Room, tag: string, isOn: boolean): Promise<void> {
+    const before = room.tags;
     const others = Object.entries(room.tags).filter(([name]) => name !== tag);
     room.tags = Object.fromEntries(isOn ? [...others, [tag, 0.5]] : others);
     this.#tell(room);
-    await this.api.setTag(room.id, tag, isOn);
+    await this.api.setTag(room.id, tag, isOn).catch((error: unknown) => {
+      room.tags = before;
+      this.#tell(room);
+      throw error;
+    });
   }
 
   /** The recovery key gives this device the identity, and the history that is backed up. Answers how many keys came. */
@@ -454,10 +456,16 @@ export class Client {
       if (found.status === "read") room.pinSealed();
     });
     room.changed();
+    this.#maybeReached();
     void this.crypto.flush().catch((error: unknown) => console.error(error));
     // News that came meanwhile found nothing that waited for it yet.
     if (before !== this.#keyNews && opened.some(isPending)) await this.#open(room, sealed);
     return true;
+  }
+
+  /** A letter or a message may have brought a key by which its sender is reached. */
+  #maybeReached(): void {
+    if (!this.#isGuest && this.queue.isHeld("unreached")) this.queue.resume();
   }
 
   /** Rooms with messages that can't be read yet. */
