@@ -1,0 +1,30 @@
+// What keys do wherever one is.
+
+export interface Keys {
+  jump(): void;
+  /** To the room before or after; or to the next with something new. */
+  step(by: number, onlyUnread: boolean): void;
+  help(): void;
+  /** What is shown is read. Answers whether anything is. */
+  read(): boolean;
+}
+
+export function pressed(event: KeyboardEvent, keys: Keys): void {
+  const isWriting = (event.target as HTMLElement).closest("input, textarea, [contenteditable]") !== null;
+  // What is open above has its own keys.
+  if (document.querySelector("dialog[open]")) return;
+  const isVertical = event.key === "ArrowUp" || event.key === "ArrowDown";
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") keys.jump();
+  else if (event.altKey && isVertical) keys.step(event.key === "ArrowUp" ? -1 : 1, event.shiftKey);
+  else if (event.key === "F6") nextRegion();
+  else if (event.key === "?" && !isWriting) keys.help();
+  else if (event.key !== "Escape" || !keys.read()) return;
+  event.preventDefault();
+}
+
+function nextRegion() {
+  const regions = [...document.querySelectorAll<HTMLElement>("[data-region]")];
+  const at = regions.findIndex((region) => region.contains(document.activeElement));
+  const region = regions[(at + 1) % regions.length];
+  region?.querySelector<HTMLElement>("textarea, button, a, input")?.focus();
+}

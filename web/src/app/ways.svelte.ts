@@ -1,0 +1,68 @@
+// Where links and dates lead from a room, and what is asked on the way.
+
+import type { Live } from "../features/live.svelte";
+import type { Room } from "../matrix/room/room";
+import type { MatrixLink } from "../matrix/uri";
+
+/** What a room does for who goes somewhere. */
+interface Steps {
+  /** Brings an event of this room into view. */
+  jump: (eventId: string) => Promise<void>;
+  /** Shows the people of this room. */
+  people: () => void;
+  open: (roomId: string, eventId?: string) => void;
+}
+
+export class Ways {
+  /** A link led to a room where this person is not. */
+  elsewhere = $state.raw<MatrixLink>();
+  /** A day is asked for. */
+  isDating = $state(false);
+  /** What was looked for is not there. */
+  isLost = $state(false);
+
+  readonly #live: Live;
+  readonly #room: Room;
+  readonly #steps: Steps;
+
+  constructor(live: Live, room: Room, steps: Steps) {
+    this.#live = live;
+    this.#room = room;
+    this.#steps = steps;
+  }
+
+  follow(link: MatrixLink): void {
+    const { open, jump, people } = this.#steps;
+    if (link.id.startsWith("@")) {
+      const direct = this.#live.client.directWith(link.id);
+      if (direct && direct.id !== this.#room.id) open(direct.id);
+      else people();
+      return;
+    }
+    const found = this.#live.rooms.find((one) => one.membership === "join" && isNamed(one, link.id));
+    if (found?.id === this.#room.id && link.eventId) void jump(link.eventId);
+    else if (found) open(found.id, link.eventId);
+    else this.elsewhere = link;
+  }
+
+  /** Joins the room to which a link led. */
+  async join({ id, via, eventId }: MatrixLink): Promise<void> {
+    this.elsewhere = undefined;
+    try {
+      this.#steps.open(await this.#live.client.api.join(id, via), eventId);
+    } catch {
+      this.isLost = true;
+    }
+  }
+
+  async goTo(ts: number): Promise<void> {
+    this.isDating = false;
+    const eventId = await this.#live.client.api.eventAt(this.#room.id, ts).catch(() => undefined);
+    if (eventId) await this.#steps.jump(eventId);
+    else this.isLost = true;
+  }
+}
+
+function isNamed(room: Room, id: string): boolean {
+  return room.id === id || room.known("m.room.canonical_alias")?.content["alias"] === id;
+}
