@@ -1,7 +1,7 @@
 // What the server sends: every file compressed once, at the build; and limits on what a person waits for.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 
 import type { Plugin, Rollup } from "vite";
@@ -54,7 +54,7 @@ export function compress(): Plugin {
   return {
     name: "compress",
     apply: "build",
-    configResolved: (config) => void (folder = join(config.root, config.build.outDir)),
+    configResolved: (config) => void (folder = resolve(config.root, config.build.outDir)),
     generateBundle(_, output) {
       for (const [name, file] of Object.entries(output)) {
         if (file.type === "chunk") bundle.set(name, file);

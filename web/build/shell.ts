@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 
 import type { Plugin } from "vite";
 
@@ -13,7 +13,7 @@ export function shell(): Plugin {
   return {
     name: "shell",
     apply: "build",
-    configResolved: (config) => void (folder = join(config.root, config.build.outDir)),
+    configResolved: (config) => void (folder = resolve(config.root, config.build.outDir)),
     closeBundle() {
       const files: Record<string, string> = {};
       for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
