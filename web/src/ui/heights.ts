@@ -62,6 +62,11 @@ export class Heights<R extends Row> {
     return this.#places.get(id);
   }
 
+  /** The row at a place, of those that were set last. */
+  idAt(place: number): string | undefined {
+    return this.#rows[place]?.id;
+  }
+
   get total(): number {
     return this.top(this.#rows.length);
   }
