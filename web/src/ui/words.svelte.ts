@@ -77,6 +77,11 @@ export function dateTime(ts: number): string {
   return format({ dateStyle: "medium", timeStyle: "short" }).format(ts);
 }
 
+/** Names as a sentence has them: "Lena, Tomasz and Klara". */
+export function listed(names: string[]): string {
+  return new Intl.ListFormat(speech.language, { type: "conjunction" }).format(names);
+}
+
 /** How long something lasts, as players show it. */
 export function minutes(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${`${seconds % 60}`.padStart(2, "0")}`;

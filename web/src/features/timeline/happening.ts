@@ -2,47 +2,109 @@
 
 import type { RoomEvent } from "../../matrix/event";
 import { object, text } from "../../matrix/json";
-import { t } from "../../ui/words.svelte";
+import type { Happening } from "../../matrix/room/messages";
+import { listed, t } from "../../ui/words.svelte";
+
+/** Changes that are told together where many follow each other. */
+const COMMON = ["joined", "left", "invited", "declined", "removed", "banned", "renamed", "room"] as const;
+export type Common = (typeof COMMON)[number];
+/** More people than these are counted instead. */
+const MOST_NAMED = 3;
+
+type Change = Common | "created" | "sealed" | "upgraded";
 
 /** `undefined`: nothing that is worth a line. */
-export function happening(event: RoomEvent, nameOf: (userId: string) => string): string | undefined {
-  const who = nameOf(event.sender);
+export function changeOf(event: RoomEvent): Change | undefined {
   switch (event.type) {
     case "m.room.create":
-      return t.created(who);
+      return "created";
     case "m.room.name":
-      return text(event.content["name"]) ? t.named(who, text(event.content["name"]) ?? "") : undefined;
+      return text(event.content["name"]) ? "room" : undefined;
     case "m.room.topic":
-      return t.topicSet(who);
     case "m.room.avatar":
-      return t.avatarSet(who);
+      return "room";
     case "m.room.encryption":
-      return t.sealedFromHere;
+      return "sealed";
     case "m.room.tombstone":
-      return t.upgraded;
+      return "upgraded";
     case "m.room.member":
-      return membership(event, nameOf);
+      return membership(event);
     default:
       return undefined;
   }
 }
 
-function membership(event: RoomEvent, nameOf: (userId: string) => string): string | undefined {
-  const userId = event.state_key ?? "";
-  const isSelf = userId === event.sender;
-  const [who, whom] = [nameOf(event.sender), nameOf(userId)];
+function membership(event: RoomEvent): Change | undefined {
   const before = text(object(event.unsigned?.["prev_content"])?.["membership"]);
   switch (event.content["membership"]) {
     case "join":
-      return before === "join" ? t.renamed(whom) : t.joined(whom);
+      return before === "join" ? "renamed" : "joined";
     case "invite":
-      return t.invitedSomebody(who, whom);
+      return "invited";
     case "ban":
-      return t.bannedSomebody(who, whom);
+      return "banned";
     case "leave":
-      if (!isSelf) return t.removedSomebody(who, whom);
-      return before === "invite" ? t.declinedInvite(who) : t.left(who);
+      if (event.state_key !== event.sender) return "removed";
+      return before === "invite" ? "declined" : "left";
     default:
       return undefined;
   }
+}
+
+/** Whether it may be told together with others of its kind: not what concerns everybody who writes here. */
+export function isCommon(event: RoomEvent): boolean {
+  const change = changeOf(event);
+  return COMMON.some((one) => one === change);
+}
+
+/** One line. */
+export function happening(event: RoomEvent, nameOf: (userId: string) => string): string {
+  const [who, whom] = [nameOf(event.sender), nameOf(event.state_key ?? "")];
+  switch (changeOf(event)) {
+    case "created":
+      return t.created(who);
+    case "sealed":
+      return t.sealedFromHere;
+    case "upgraded":
+      return t.upgraded;
+    case "joined":
+      return t.joined(whom);
+    case "renamed":
+      return t.renamed(whom);
+    case "invited":
+      return t.invitedSomebody(who, whom);
+    case "banned":
+      return t.bannedSomebody(who, whom);
+    case "removed":
+      return t.removedSomebody(who, whom);
+    case "declined":
+      return t.declinedInvite(whom);
+    case "left":
+      return t.left(whom);
+    case "room":
+      return ofRoom(event, who);
+    case undefined:
+      return "";
+  }
+}
+
+function ofRoom(event: RoomEvent, who: string): string {
+  if (event.type === "m.room.name") return t.named(who, text(event.content["name"]) ?? "");
+  return event.type === "m.room.topic" ? t.topicSet(who) : t.avatarSet(who);
+}
+
+/** Many in one line: "5 people came in · Lena left". */
+export function together(items: readonly Happening[], nameOf: (userId: string) => string): string {
+  const found = new Map<Common, Set<string>>();
+  for (const { event } of items) {
+    const change = COMMON.find((one) => one === changeOf(event));
+    if (!change) continue;
+    const whom = change === "room" ? event.sender : (event.state_key ?? "");
+    found.set(change, (found.get(change) ?? new Set()).add(whom));
+  }
+  const parts = [...found].map(([change, people]) => {
+    const who = people.size > MOST_NAMED ? t.people(people.size) : listed([...people].map(nameOf));
+    return t.together[change](who, people.size);
+  });
+  return parts.join(" · ");
 }

@@ -41,6 +41,31 @@ test("messages stand together by person and time; days and the unread part them"
   ]);
 });
 
+function happened(id: string, membership: string, key: string, ts: number, type = "m.room.member"): Item {
+  const event = { event_id: id, type, state_key: key, sender: key, origin_server_ts: ts, content: { membership } };
+  return { kind: "happening", id, event, ts };
+}
+
+test("what happens one after the other is one line, from the third on; a day, a message and what concerns all part it", () => {
+  const joins = (from: number, count: number) =>
+    Array.from({ length: count }, (_, at) => happened(`$j${from + at}`, "join", `@p${from + at}`, from + at));
+  const all = [
+    happened("$create", "", "", 0, "m.room.create"),
+    ...joins(1, 3),
+    message("$m", "@a", 10),
+    ...joins(11, 2),
+    happened("$sealed", "", "", 13, "m.room.encryption"),
+    ...joins(14, 3),
+    ...joins(24 * 60 * MINUTE, 1),
+  ];
+  expect(shown(all)).toEqual([
+    "begin", "day", "happening", "happenings", "+$m", "happening", "happening", "happening", "happenings", "day", "happening",
+  ]);
+  // What nobody is told parts nothing.
+  const quiet = happened("$quiet", "knock", "@k", 2);
+  expect(shown([...joins(1, 2), quiet, ...joins(3, 1)])).toEqual(["begin", "day", "happenings"]);
+});
+
 test("an own message stands there once, before and after it has come back", () => {
   const echo = (progress: Echo["progress"]): Echo => ({
     ...{ txnId: "t1", roomId: "!a", type: "m.room.message", content: { body: "x" }, createdAt: 2 },

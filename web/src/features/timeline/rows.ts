@@ -4,6 +4,7 @@ import { replyTo } from "../../matrix/event";
 import { isSpoken, threadOf, type Happening, type Item, type Message } from "../../matrix/room/messages";
 import { isPollStart, pollOf } from "../../matrix/room/poll";
 import type { Echo } from "../../matrix/send/queue";
+import { changeOf, isCommon } from "./happening";
 
 export type Row =
   | { kind: "day"; id: string; ts: number }
@@ -13,9 +14,13 @@ export type Row =
   /** Something of a sender did not arrive before this. */
   | { kind: "lost"; id: string; item: Message }
   | { kind: "happening"; id: string; item: Happening }
+  /** Several one after the other. */
+  | { kind: "happenings"; id: string; items: Happening[] }
   | { kind: "message"; id: string; item: Message; isFirst: boolean; echo?: Echo };
 
 const TOGETHER_MS = 5 * 60_000;
+/** So many things that happened are told in one line. */
+const FEWEST_TOGETHER = 3;
 
 /** How rows are made: `me` reads them; `within` is the beginning of the thread that is shown. */
 export interface Reading {
@@ -37,9 +42,18 @@ export function rows(
   const found: Row[] = [];
   let day: string | undefined;
   let last: { sender: string; ts: number } | undefined;
+  /** Things that happened since anything else was shown. */
+  let common: Happening[] = [];
+  const settle = () => {
+    const [first] = common;
+    if (first && common.length >= FEWEST_TOGETHER) found.push({ kind: "happenings", id: `since ${first.id}`, items: common });
+    else found.push(...common.map((item) => ({ kind: "happening" as const, id: item.id, item })));
+    common = [];
+  };
   const begin = (ts: number, before: string) => {
     const key = dayKey(ts);
     if (key === day) return;
+    settle();
     found.push(dayRow(ts, before));
     last = undefined;
     day = key;
@@ -47,22 +61,30 @@ export function rows(
   if (items.length > 0 && items[0]?.kind !== "gap") found.push({ kind: "begin", id: "begin" });
   for (const item of items) {
     if (item.kind === "gap") {
+      settle();
       found.push({ kind: "gap", id: item.id, item });
       last = undefined;
       continue;
     }
     // What belongs to a thread stands there, where its beginning is known.
     if (item.kind === "message" && item.threadRoot && item.threadRoot !== within && known.has(item.threadRoot)) continue;
+    if (item.kind === "happening" && !changeOf(item.event)) continue;
     begin(item.ts, item.id);
     if (item.id === firstUnread) {
+      settle();
       found.push({ kind: "new", id: "new" });
       last = undefined;
     }
     if (item.kind === "happening") {
-      found.push({ kind: "happening", id: item.id, item });
+      if (isCommon(item.event)) common.push(item);
+      else {
+        settle();
+        found.push({ kind: "happening", id: item.id, item });
+      }
       last = undefined;
       continue;
     }
+    settle();
     if (item.lost > 0 && item.sender !== me) {
       found.push({ kind: "lost", id: `lost ${item.id}`, item });
       last = undefined;
@@ -71,7 +93,15 @@ export function rows(
     found.push({ kind: "message", id: item.id, item, isFirst });
     last = item;
   }
+  settle();
   return found;
+}
+
+/** When it was; `undefined` of what stands between. */
+export function timeOf(row: Row | undefined): number | undefined {
+  if (row?.kind === "day") return row.ts;
+  if (row?.kind === "happenings") return row.items.at(-1)?.ts;
+  return row?.kind === "message" || row?.kind === "happening" ? row.item.ts : undefined;
 }
 
 /** Rows, and below them what is on its way: the same rows, where nothing is. */
@@ -84,7 +114,7 @@ export function withEchoes(
   const found: Row[] = [];
   const end = settled.at(-1);
   let last = end?.kind === "message" ? end.item : undefined;
-  let ts = settled.findLast((row) => row.kind === "message" || row.kind === "happening")?.item.ts;
+  let ts = timeOf(settled.findLast((row) => timeOf(row) !== undefined));
   for (const echo of echoes) {
     const shown = shownEcho(echo, me);
     if (!shown || (shown.threadRoot && shown.threadRoot !== within)) continue;
@@ -107,7 +137,7 @@ function dayRow(ts: number, before: string): Row {
 
 /** About how high a row is, until it is seen. */
 export function guessedHeight(row: Row): number {
-  if (row.kind !== "message") return row.kind === "gap" ? 60 : row.kind === "happening" ? 24 : 40;
+  if (row.kind !== "message") return row.kind === "gap" ? 60 : row.kind === "happening" || row.kind === "happenings" ? 24 : 40;
   const { content } = row.item;
   const isLarge = content["msgtype"] === "m.image" || content["msgtype"] === "m.video";
   const length = typeof content["body"] === "string" ? content["body"].length : 0;

@@ -2,6 +2,9 @@
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
+/** What happened that is told of many at once. */
+type Together = "joined" | "left" | "invited" | "declined" | "removed" | "banned" | "renamed" | "room";
+
 export const en = {
   goToDate: "Go to a date",
   goThere: "Go there",
@@ -51,6 +54,17 @@ export const en = {
   asItWas: "at first",
   seenBy: (names: string) => `Read by ${names}`,
   joinLinked: "Join this room?",
+  people: (count: number) => plural(count, "person", "people"),
+  together: {
+    joined: (who: string) => `${who} came in`,
+    left: (who: string) => `${who} left`,
+    invited: (who: string, count: number) => `${who} ${count === 1 ? "was" : "were"} invited`,
+    declined: (who: string) => `${who} declined`,
+    removed: (who: string, count: number) => `${who} ${count === 1 ? "was" : "were"} removed`,
+    banned: (who: string, count: number) => `${who} ${count === 1 ? "was" : "were"} banned`,
+    renamed: (who: string) => `${who} changed name or picture`,
+    room: (who: string) => `${who} changed the room`,
+  } as Record<Together, (who: string, count: number) => string>,
   place: "A place",
   newPoll: "Poll",
   pollQuestion: "Question",
