@@ -16,6 +16,7 @@ interface Cached<T> {
 }
 
 export interface RoomSummary {
+  room: Room;
   name: string;
   partner: string | undefined;
   /** `mxc:` of the room's picture, or of the one whom it is with. */
@@ -32,12 +33,16 @@ export class Live {
   readonly #all: () => void;
   readonly #state: () => void;
   readonly #rooms: Record<string, () => void> = {};
+  /** What is on its way: in all rooms, and by room. */
+  readonly #queue: () => void;
+  readonly #echoes: Record<string, () => void> = {};
   readonly #summaries = new WeakMap<Room, Cached<RoomSummary>>();
   readonly #items = new WeakMap<Room, Cached<Item[]>>();
 
   constructor(client: Client) {
     this.client = client;
     this.#all = createSubscriber((update) => client.changed.subscribe(later(update)));
+    this.#queue = createSubscriber((update) => client.queue.changed.subscribe(later(update)));
     this.#state = createSubscriber((update) => {
       const stops = [client.syncChanged.subscribe(update), client.crypto.changed.subscribe(update)];
       return () => stops.forEach((stop) => stop());
@@ -84,9 +89,22 @@ export class Live {
     return cached(this.#items, room, () => items(room, this.client.me));
   }
 
+  /** What was written in a room and has not come back yet. */
   echoes(roomId: string) {
-    this.#follow(roomId);
+    const follow = (this.#echoes[roomId] ??= createSubscriber((update) => {
+      const soon = later(update);
+      return this.client.queue.changed.subscribe((changed) => {
+        if (changed === roomId) soon();
+      });
+    }));
+    follow();
     return this.client.queue.of(roomId);
+  }
+
+  /** How many messages wait to be sent, in all rooms. */
+  get waiting(): number {
+    this.#queue();
+    return this.client.queue.waiting;
   }
 
   summary(room: Room): RoomSummary {
@@ -97,6 +115,7 @@ export class Live {
       const { name, people } = roomName(room, me);
       const whom = partner(room, people);
       return {
+        room,
         name,
         partner: whom,
         avatarUrl: text(room.known("m.room.avatar")?.content["url"]) ?? (whom && profile(room, whom).avatarUrl),

@@ -97,7 +97,6 @@ export class Client {
       if (!this.#isGuest) this.queue.resume();
     });
     this.queue.changed.subscribe((roomId) => {
-      this.changed.emit(new Set([roomId]));
       if (!this.#isGuest) this.#tabs?.tell({ news: "queue", roomId, echoes: this.queue.of(roomId) });
     });
     tabs?.news.subscribe((news) => this.#hear(news));

@@ -4,28 +4,23 @@ import type { Room } from "../../matrix/room/room";
 
 export type Section = "invitations" | "asking" | "favourites" | "rooms" | "lowPriority";
 
-export interface Listed<S> {
-  room: Room;
-  summary: S;
-}
-
 const ORDER: Section[] = ["invitations", "asking", "favourites", "rooms", "lowPriority"];
 
 /** Rooms in their sections, the most active first; `only`: those that one looks at. */
-export function sections<S extends { ts: number }>(
+export function sections<S extends { room: Room; ts: number }>(
   rooms: Room[],
   summary: (room: Room) => S,
   only?: ReadonlySet<string>,
-): [Section, Listed<S>[]][] {
-  const found = new Map<Section, Listed<S>[]>(ORDER.map((section) => [section, []]));
+): [Section, S[]][] {
+  const found = new Map<Section, S[]>(ORDER.map((section) => [section, []]));
   for (const room of rooms) {
     // Invitations and what was asked for are shown wherever one is, also of spaces: else they are found by chance.
     const isIn = room.membership === "join";
     if (!isIn && !["invite", "knock"].includes(room.membership)) continue;
     if (isIn && (room.isSpace || (only && !only.has(room.id)))) continue;
-    found.get(sectionOf(room))?.push({ room, summary: summary(room) });
+    found.get(sectionOf(room))?.push(summary(room));
   }
-  for (const listed of found.values()) listed.sort((a, b) => b.summary.ts - a.summary.ts);
+  for (const listed of found.values()) listed.sort((a, b) => b.ts - a.ts);
   return [...found].filter(([, listed]) => listed.length > 0);
 }
 

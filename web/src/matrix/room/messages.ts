@@ -99,6 +99,29 @@ export function inside(room: Room, event: RoomEvent): { type: string; content: J
   return { type: event.type, content: {}, seal: opened?.status ?? "missing_key" };
 }
 
+/** What an event is on its own. */
+type Part =
+  | { kind: "shown"; item: Message | Happening }
+  | { kind: keyof Parts; to: string; about: About }
+  | { kind: "nothing" };
+
+/** Parts stay the same objects as long as nothing changes about them: most of a long room is made once. */
+interface Known {
+  opened: Opened | undefined;
+  isRoomSealed: boolean;
+  part: Part;
+}
+const known = new WeakMap<RoomEvent, Known>();
+
+function partOf(room: Room, event: RoomEvent, isRoomSealed: boolean): Part {
+  const opened = room.opened.get(event.event_id);
+  const found = known.get(event);
+  if (found?.opened === opened && found?.isRoomSealed === isRoomSealed) return found.part;
+  const part = read(room, event);
+  known.set(event, { opened, isRoomSealed, part });
+  return part;
+}
+
 interface Parts {
   edits: Map<string, About[]>;
   reactions: Map<string, About[]>;
@@ -110,7 +133,8 @@ interface Parts {
 export function items(room: Room, me: string): Item[] {
   const parts: Parts = { edits: new Map(), reactions: new Map(), responses: new Map(), ends: new Map() };
   const shown: Item[] = [];
-  const lost = lostBefore(room);
+  const isRoomSealed = room.sealing === "ours";
+  const lost = isRoomSealed ? lostBefore(room) : new Map<string, number>();
   /** By sender: what is missing before something that is not shown. */
   const untold = new Map<string, number>();
   for (const entry of room.timeline.entries) {
@@ -118,57 +142,60 @@ export function items(room: Room, me: string): Item[] {
       shown.push({ ...entry, id: `gap ${entry.token}` });
       continue;
     }
-    const { event_id: id, sender } = entry.event;
-    const missing = (untold.get(sender) ?? 0) + (lost.get(id) ?? 0);
-    const item = read(room, entry.event, parts);
+    const { event } = entry;
+    const part = partOf(room, event, isRoomSealed);
+    if (part.kind !== "shown" && part.kind !== "nothing") add(parts[part.kind], part.to, part.about);
+    let item = part.kind === "shown" ? part.item : undefined;
+    if (lost.size > 0) {
+      const missing = (untold.get(event.sender) ?? 0) + (lost.get(event.event_id) ?? 0);
+      untold.set(event.sender, item?.kind === "message" ? 0 : missing);
+      if (item?.kind === "message" && missing > 0) item = { ...item, lost: missing };
+    }
     if (item) shown.push(item);
-    if (item?.kind === "message") item.lost = missing;
-    untold.set(sender, item?.kind === "message" ? 0 : missing);
   }
-  for (const item of shown) if (item.kind === "message") finish(room, item, parts, me);
-  thread(shown);
-  return shown;
+  return withThreads(shown.map((item) => (item.kind === "message" ? finished(room, item, parts, me) : item)));
 }
 
 /** Tells those that began a thread what was said in it. */
-function thread(shown: Item[]): void {
-  const messages = new Map(shown.map((item) => [item.id, item]));
+function withThreads(shown: Item[]): Item[] {
+  const threads = new Map<string, Thread>();
   for (const item of shown) {
-    const root = item.kind === "message" && item.threadRoot ? messages.get(item.threadRoot) : undefined;
-    if (item.kind === "message" && root?.kind === "message") root.thread = { count: (root.thread?.count ?? 0) + 1, last: item };
+    if (item.kind !== "message" || !item.threadRoot) continue;
+    threads.set(item.threadRoot, { count: (threads.get(item.threadRoot)?.count ?? 0) + 1, last: item });
   }
+  if (threads.size === 0) return shown;
+  return shown.map((item) => {
+    const thread = threads.get(item.id);
+    return item.kind === "message" && thread ? { ...item, thread } : item;
+  });
 }
 
-function read(room: Room, event: RoomEvent, parts: Parts): Item | undefined {
+function read(room: Room, event: RoomEvent): Part {
   const { event_id: id, sender, origin_server_ts: ts } = event;
   if (event.state_key !== undefined) {
-    return HAPPENINGS.has(event.type) ? { kind: "happening", id, event, ts } : undefined;
+    return HAPPENINGS.has(event.type) ? { kind: "shown", item: { kind: "happening", id, event, ts } } : { kind: "nothing" };
   }
   const { type, content, seal } = inside(room, event);
   const isRedacted = event.unsigned?.["redacted_because"] !== undefined;
   const opened = room.opened.get(id);
   const relation = relationOf(content);
   if (!isRedacted && relation && !isWrong(opened)) {
-    const about = { event, content };
-    const of = type === "m.reaction" && relation.type === "m.annotation" ? parts.reactions
-      : type === "m.room.message" && relation.type === "m.replace" ? parts.edits
-      : isPollResponse(type) ? parts.responses
-      : isPollEnd(type) ? parts.ends
+    const kind = type === "m.reaction" && relation.type === "m.annotation" ? "reactions"
+      : type === "m.room.message" && relation.type === "m.replace" ? "edits"
+      : isPollResponse(type) ? "responses"
+      : isPollEnd(type) ? "ends"
       : undefined;
-    if (of) {
-      add(of, relation.eventId, about);
-      return undefined;
-    }
+    if (kind) return { kind, to: relation.eventId, about: { event, content } };
   }
-  if (seal === "duplicate" || !(SPOKEN.has(type) || !isReadable(seal))) return undefined;
-  return {
+  if (seal === "duplicate" || !(SPOKEN.has(type) || !isReadable(seal))) return { kind: "nothing" };
+  const item: Message = {
     ...{ kind: "message", id, event, sender, ts, type, content, seal, opened, isRedacted },
     ...{ before: [], editedAt: undefined },
-    ...{ replyTo: isRedacted ? undefined : meant(room, event, replyOf(content)) },
-    threadRoot: meant(room, event, threadOf(content)),
+    ...{ replyTo: isRedacted ? undefined : replyOf(content), threadRoot: threadOf(content) },
     ...{ thread: undefined, poll: undefined, lost: 0 },
     reactions: [],
   };
+  return { kind: "shown", item };
 }
 
 function add(to: Map<string, About[]>, id: string, about: About): void {
@@ -209,9 +236,15 @@ function reactionsOf(all: readonly About[], me: string): Reaction[] {
   return [...keys.values()];
 }
 
-function finish(room: Room, message: Message, parts: Parts, me: string): void {
-  if (message.isRedacted) return;
-  const { id, sender, type } = message;
+/** With what others said about it, and without what it is not about: the message itself, if that is all the same. */
+function finished(room: Room, plain: Message, parts: Parts, me: string): Message {
+  const { id, event, sender, type, isRedacted } = plain;
+  const replyTo = meant(room, event, plain.replyTo);
+  const threadRoot = meant(room, event, plain.threadRoot);
+  const isAlone = isRedacted || !(parts.edits.has(id) || parts.reactions.has(id) || isPollStart(type));
+  if (isAlone && replyTo === plain.replyTo && threadRoot === plain.threadRoot) return plain;
+  const message: Message = { ...plain, replyTo, threadRoot, before: [] };
+  if (isAlone) return message;
   const about = (kind: keyof Parts) => parts[kind].get(id)?.filter(({ event }) => isMeant(room, event, id)) ?? [];
   message.reactions = reactionsOf(about("reactions"), me);
   for (const { event, content } of about("edits")) {
@@ -222,9 +255,10 @@ function finish(room: Room, message: Message, parts: Parts, me: string): void {
     message.content = { ...next, ...(relation !== undefined && { "m.relates_to": relation }) };
     message.editedAt = event.origin_server_ts;
   }
-  if (!isPollStart(type)) return;
+  if (!isPollStart(type)) return message;
   const mayEnd = (userId: string) => room.may(userId, "redact");
   message.poll = pollOf(message.content, sender, about("responses"), about("ends"), mayEnd);
+  return message;
 }
 
 /** The last words of a room, as they are now, for the list of rooms. */

@@ -53,6 +53,19 @@ test("older events of a timeline that grew come before those that were known, an
   expect(room.state("m.room.member", lena)?.event_id).toBe("$4");
 });
 
+test("of a long room only what others have said something about is made anew", () => {
+  const room = new Room("!a");
+  const edit = event("$e", { "m.new_content": { body: "b" }, "m.relates_to": { rel_type: "m.replace", event_id: "$2" } });
+  room.update({ timeline: [say("$1"), say("$2")] });
+  const [first, second] = messages(room);
+  room.update({ timeline: [edit, say("$3")], typing: [lena] });
+  const [same, edited] = messages(room);
+  expect(same).toBe(first);
+  expect([second?.content["body"], edited?.content["body"]]).toEqual(["$2", "b"]);
+  room.opened.set("$1", { status: "removed" } as never);
+  expect(messages(room)[0]).not.toBe(first);
+});
+
 test("who is writing is not kept, what was said is", () => {
   const room = new Room("!a");
   room.update({ isInitial: true, membership: "join", joined: 2, timeline: [say("$1")] });
