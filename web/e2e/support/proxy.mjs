@@ -23,6 +23,8 @@ export class Proxy {
   copies = [];
   /** What was asked of the server: method, path, body. */
   requests = [];
+  /** Bytes of the client's files as they were sent, by their paths. */
+  loaded = new Map();
   changes = new Set();
   holds = [];
   /** What a file of the client is instead: from its path and what is in it. */
@@ -59,7 +61,7 @@ export class Proxy {
 
   async pass(port, incoming, outgoing) {
     const path = new URL(incoming.url, "http://localhost").pathname;
-    if (FOLDER && !/^\/(_|\.well-known)/.test(path)) return file(path, outgoing, this.edit);
+    if (FOLDER && !/^\/(_|\.well-known)/.test(path)) return file(path, incoming, outgoing, this);
     const isOurs = path.startsWith("/_");
     const headers = { ...incoming.headers, "accept-encoding": "identity" };
     if (!isOurs && !this.edit) headers["accept-encoding"] = incoming.headers["accept-encoding"] ?? "";
@@ -79,7 +81,10 @@ export class Proxy {
       { host: "127.0.0.1", port, path: incoming.url, method: incoming.method, headers },
       (answer) => {
         answer.on("error", () => outgoing.destroy());
-        answer.on("data", (part) => isOurs && this.copies.push(part));
+        answer.on("data", (part) => {
+          if (isOurs) this.copies.push(part);
+          else this.loaded.set(path, (this.loaded.get(path) ?? 0) + part.length);
+        });
         const isJson = answer.headers["content-type"]?.startsWith("application/json");
         if (isOurs && isJson && this.changes.size > 0) return this.#tampered(asked, answer, outgoing);
         if (!isOurs && this.edit) return void this.#edited(path, answer, outgoing);
@@ -131,13 +136,18 @@ function policy() {
   return /const POLICY: &str = "([^"]*)"/.exec(source)[1].replace(/\\\n\s*/g, "");
 }
 
-function file(path, outgoing, edit = (_, bytes) => bytes) {
+function file(path, incoming, outgoing, { edit, loaded }) {
   const name = join(FOLDER, path === "/" ? "index.html" : path);
   if (!existsSync(name)) return outgoing.writeHead(404).end();
+  const isCompressed = !edit && /\bbr\b/.test(incoming.headers["accept-encoding"] ?? "") && existsSync(`${name}.br`);
+  const bytes = readFileSync(isCompressed ? `${name}.br` : name);
+  const sent = edit ? edit(path, bytes) : bytes;
+  loaded.set(path, sent.length);
   outgoing.writeHead(200, {
     "content-type": TYPES[extname(name)] ?? "application/octet-stream",
     "content-security-policy": policy(),
     "cache-control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
+    ...(isCompressed && { "content-encoding": "br" }),
   });
-  outgoing.end(edit(path, readFileSync(name)));
+  outgoing.end(sent);
 }
