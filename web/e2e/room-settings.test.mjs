@@ -1,4 +1,5 @@
 // What can be chosen about a room, and a room that takes the place of another.
+import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
@@ -65,6 +66,25 @@ test("an address, which is the main one", async () => {
   await dialog.getByText("Main address").waitFor();
   await dialog.getByLabel("Show this room in the server").check();
   await assertAccessible(page, "addresses");
+  await close();
+});
+
+test("an address that is removed is named by the room no more", async () => {
+  const token = await server.logIn(lena);
+  const roomId = decodeURIComponent(new URL(page.url()).hash.split("/")[2]);
+  const names = () => server.call(token, "GET", `/rooms/${encodeURIComponent(roomId)}/state/m.room.canonical_alias`);
+  const [first, second] = [`#orangery:${server.name}`, `#lemons:${server.name}`];
+  await open("Addresses");
+  await dialog.getByLabel("New address").fill("lemons");
+  await dialog.getByRole("button", { name: "Add" }).click();
+  await dialog.getByRole("button", { name: "Make it the main one" }).click();
+  await dialog.getByRole("listitem").filter({ hasText: second }).getByText("Main address").waitFor();
+  assert.deepEqual(await names(), { alias: second, alt_aliases: [first] });
+  await dialog.getByRole("button", { name: `Remove ${second}` }).click();
+  await dialog.getByRole("listitem").filter({ hasText: second }).waitFor({ state: "detached" });
+  assert.deepEqual(await names(), { alt_aliases: [first] });
+  await dialog.getByRole("button", { name: "Make it the main one" }).click();
+  await dialog.getByText("Main address").waitFor();
   await close();
 });
 

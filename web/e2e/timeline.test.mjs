@@ -43,6 +43,10 @@ const endOf = (text) => lena.message(text).evaluate((node) => node.getBoundingCl
 const scrollBy = (by) =>
   page.getByRole("log").evaluate((log, by) => log.parentElement.parentElement.scrollBy(0, by), by);
 
+/** As it is painted. */
+const assertNear = (now, before, what) => assert.ok(Math.abs(now - before) <= 1, `${what}: from ${before} to ${now}`);
+const painted = () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
 test("it opens at its end, with few rows in the page", async () => {
   const box = await lena.message("about the third").boundingBox();
   assert.ok(box.y > 300);
@@ -59,9 +63,8 @@ test("what is read stays where it is while older messages come above", async () 
   const before = await endOf(words(number));
   letGo();
   await page.locator(`[data-row="${name}"]`).waitFor({ state: "detached" });
-  // As it is painted.
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  assert.ok(Math.abs(before - (await endOf(words(number)))) < 2);
+  await painted();
+  assertNear(await endOf(words(number)), before, "older messages above");
   await lena.message(words(number - 1)).waitFor({ state: "attached", timeout: 5000 });
 });
 
@@ -80,4 +83,60 @@ test("a day leads to its first message", async () => {
   await assertAccessible(page, "a date");
   await page.getByRole("button", { name: "Go there" }).click();
   await lena.reads(words(0));
+});
+
+test("what is read stays where it is while something above it grows, and while something is said below", async () => {
+  await page.getByRole("button", { name: "To the newest" }).click();
+  await lena.reads("about the third");
+  await scrollBy(-400);
+  const read = page.getByRole("article").filter({ hasText: /number \d+/ });
+  const inView = await read.evaluateAll((all) => {
+    const { top } = document.querySelector("[role=log]").parentElement.parentElement.getBoundingClientRect();
+    return all.findIndex((one) => one.getBoundingClientRect().top >= top);
+  });
+  const row = read.nth(inView);
+  const number = /number (\d+)/.exec(await row.textContent())[1];
+  const before = await endOf(words(number));
+  // As a picture without a size does, or what is behind a link: all rows above it, also one that is half on the screen.
+  await row.evaluate((one) => {
+    for (let above = one.parentElement.previousElementSibling; above; above = above.previousElementSibling) {
+      above.firstElementChild.style.paddingBlockEnd = "37px";
+    }
+  });
+  await painted();
+  assertNear(await endOf(words(number)), before, "higher rows above");
+  await server.call(await server.logIn(lena), "PUT", `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/below`, { msgtype: "m.text", body: "said below" });
+  await lena.message("said below").waitFor({ state: "attached" });
+  await painted();
+  assertNear(await endOf(words(number)), before, "a message below");
+});
+
+test("beside a panel the end stays the end, in each width", async () => {
+  await page.getByRole("button", { name: "To the newest" }).click();
+  await lena.reads("said below");
+  const newest = page.getByRole("button", { name: "To the newest" });
+  await newest.waitFor({ state: "detached" });
+  // Beside the room, and in its place.
+  for (const width of [1280, 1000]) {
+    await page.setViewportSize({ width, height: 720 });
+    await painted();
+    await page.getByRole("button", { name: "Who can read this" }).click();
+    await painted();
+    assert.equal(await newest.count(), 0);
+    await page.getByRole("complementary").getByRole("button", { name: "Close" }).click();
+    await lena.message("said below").waitFor();
+    await painted();
+    assert.equal(await newest.count(), 0);
+  }
+});
+
+test("a day that is not there yet can't be gone to", async () => {
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await lena.chooseAbout("Go to a date");
+  await page.getByLabel("Day").fill("2999-01-01");
+  await page.getByRole("button", { name: "Go there" }).click();
+  await page.getByRole("dialog").waitFor();
+  assert.equal(await page.getByLabel("Day").evaluate((field) => field.validity.rangeOverflow), true);
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
 });

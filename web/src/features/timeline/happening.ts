@@ -5,13 +5,13 @@ import { object, text } from "../../matrix/json";
 import type { Happening } from "../../matrix/room/messages";
 import { listed, t } from "../../ui/words.svelte";
 
-/** Changes that are told together where many follow each other. */
-const COMMON = ["joined", "left", "invited", "declined", "removed", "banned", "renamed", "room"] as const;
+/** Comings and goings, which are told together where many follow each other. */
+const COMMON = ["joined", "left", "invited", "declined", "removed", "banned", "renamed"] as const;
 export type Common = (typeof COMMON)[number];
 /** More people than these are counted instead. */
 const MOST_NAMED = 3;
 
-type Change = Common | "created" | "sealed" | "upgraded";
+type Change = Common | "room" | "created" | "sealed" | "upgraded";
 
 /** `undefined`: nothing that is worth a line. */
 export function changeOf(event: RoomEvent): Change | undefined {
@@ -51,7 +51,7 @@ function membership(event: RoomEvent): Change | undefined {
   }
 }
 
-/** Whether it may be told together with others of its kind: not what concerns everybody who writes here. */
+/** Whether it may be told together with others: not what changes the room itself. */
 export function isCommon(event: RoomEvent): boolean {
   const change = changeOf(event);
   return COMMON.some((one) => one === change);
@@ -99,8 +99,7 @@ export function together(items: readonly Happening[], nameOf: (userId: string) =
   for (const { event } of items) {
     const change = COMMON.find((one) => one === changeOf(event));
     if (!change) continue;
-    const whom = change === "room" ? event.sender : (event.state_key ?? "");
-    found.set(change, (found.get(change) ?? new Set()).add(whom));
+    found.set(change, (found.get(change) ?? new Set()).add(event.state_key ?? ""));
   }
   const parts = [...found].map(([change, people]) => {
     const who = people.size > MOST_NAMED ? t.people(people.size) : listed([...people].map(nameOf));

@@ -46,16 +46,16 @@ function happened(id: string, membership: string, key: string, ts: number, type 
   return { kind: "happening", id, event, ts };
 }
 
-test("what happens one after the other is one line, from the third on; a day, a message and what concerns all part it", () => {
+test("what happens one after the other is one line, from the fourth on; a day, a message and what concerns all part it", () => {
   const joins = (from: number, count: number) =>
     Array.from({ length: count }, (_, at) => happened(`$j${from + at}`, "join", `@p${from + at}`, from + at));
   const all = [
     happened("$create", "", "", 0, "m.room.create"),
-    ...joins(1, 3),
+    ...joins(1, 4),
     message("$m", "@a", 10),
     ...joins(11, 2),
     happened("$sealed", "", "", 13, "m.room.encryption"),
-    ...joins(14, 3),
+    ...joins(14, 4),
     ...joins(24 * 60 * MINUTE, 1),
   ];
   expect(shown(all)).toEqual([
@@ -63,7 +63,7 @@ test("what happens one after the other is one line, from the third on; a day, a 
   ]);
   // What nobody is told parts nothing.
   const quiet = happened("$quiet", "knock", "@k", 2);
-  expect(shown([...joins(1, 2), quiet, ...joins(3, 1)])).toEqual(["begin", "day", "happenings"]);
+  expect(shown([...joins(1, 2), quiet, ...joins(3, 2)])).toEqual(["begin", "day", "happenings"]);
 });
 
 test("an own message stands there once, before and after it has come back", () => {

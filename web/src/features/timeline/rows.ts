@@ -20,7 +20,7 @@ export type Row =
 
 const TOGETHER_MS = 5 * 60_000;
 /** So many things that happened are told in one line. */
-const FEWEST_TOGETHER = 3;
+const FEWEST_TOGETHER = 4;
 
 /** How rows are made: `me` reads them; `within` is the beginning of the thread that is shown. */
 export interface Reading {

@@ -60,7 +60,6 @@ export const de: TalkWords = {
     removed: (who, count) => `${who} ${count === 1 ? "wurde" : "wurden"} entfernt`,
     banned: (who, count) => `${who} ${count === 1 ? "wurde" : "wurden"} gesperrt`,
     renamed: (who, count) => `${who} ${count === 1 ? "hat" : "haben"} Namen oder Bild geändert`,
-    room: (who, count) => `${who} ${count === 1 ? "hat" : "haben"} den Raum geändert`,
   },
   place: "Ein Ort",
   newPoll: "Umfrage",

@@ -3,7 +3,7 @@
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 /** What happened that is told of many at once. */
-type Together = "joined" | "left" | "invited" | "declined" | "removed" | "banned" | "renamed" | "room";
+type Together = "joined" | "left" | "invited" | "declined" | "removed" | "banned" | "renamed";
 
 export const en = {
   goToDate: "Go to a date",
@@ -63,7 +63,6 @@ export const en = {
     removed: (who: string, count: number) => `${who} ${count === 1 ? "was" : "were"} removed`,
     banned: (who: string, count: number) => `${who} ${count === 1 ? "was" : "were"} banned`,
     renamed: (who: string) => `${who} changed name or picture`,
-    room: (who: string) => `${who} changed the room`,
   } as Record<Together, (who: string, count: number) => string>,
   place: "A place",
   newPoll: "Poll",
