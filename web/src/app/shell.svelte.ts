@@ -2,23 +2,36 @@
 
 import extraUrl from "../matrix/crypto/extra_worker?worker&url";
 import workerUrl from "../matrix/crypto/worker?worker&url";
+import { Api } from "../matrix/api/api";
 import { Http } from "../matrix/api/http";
 import { Client, type Workers } from "../matrix/client";
+import { Extra } from "../matrix/crypto/extra";
 import { CryptoStorage } from "../matrix/crypto/storage";
 import { alone, inherit, own, type Ownership } from "../matrix/owner";
 import type { Session } from "../matrix/session";
 import { DataStore } from "../matrix/store/data";
+import { unlock, WrongPassphrase, type Vaults } from "../matrix/store/lock";
 import { SessionStore } from "../matrix/store/sessions";
 import { Tabs } from "../matrix/tabs";
+import { Security } from "./security.svelte";
 import { trusted } from "./trusted";
 
-export type Phase = "starting" | "login" | "main" | "elsewhere" | "failed";
+export type Phase = "starting" | "login" | "locked" | "main" | "elsewhere" | "failed";
 
 const workers: Workers = {
   machine: () => new Worker(trusted(workerUrl), { type: "module", name: "encryption" }),
   extra: () => new Worker(trusted(extraUrl), { type: "module", name: "passphrases" }),
 };
 const browserFetch = (input: string, init?: RequestInit) => fetch(input, init);
+
+const extra = new Extra(workers.extra);
+
+interface Opening {
+  takeOver?: boolean;
+  password?: string | undefined;
+  /** The keys of what is kept here, if they were opened already. */
+  vaults?: Vaults;
+}
 
 /** How long a tab that owns the keys may take to answer another one, and how often it is asked again. */
 const ANSWER_MS = 2000;
@@ -29,6 +42,10 @@ export class Shell {
   client = $state.raw<Client>();
   /** The session that wants a new login, with the same device. */
   expired = $state.raw<Session>();
+  /** The session whose passphrase is wanted. */
+  guarded = $state.raw<Session>();
+  /** What guards the session that is open. */
+  security = $state.raw<Security>();
   /** The account was made in this visit. */
   isNew = false;
 
@@ -54,15 +71,43 @@ export class Shell {
     this.isNew = isNew;
     this.expired = undefined;
     await this.#sessions.save(session);
-    await this.#open(session, false, password);
+    await this.#open(session, { password });
     void navigator.storage?.persist?.();
   }
 
   /** Takes over from another tab. */
   async takeOver(): Promise<void> {
     const session = await this.#sessions.load();
-    if (session) await this.#open(session, true);
+    if (session) await this.#open(session, { takeOver: true });
     else this.phase = "login";
+  }
+
+  /** Opens what is locked. Answers whether it was the passphrase. */
+  async unlock(passphrase: string): Promise<boolean> {
+    const session = this.guarded;
+    if (!session) return true;
+    const lock = await this.#sessions.lock(session.userId);
+    const key = lock.passphrase === undefined ? undefined : await extra.passphraseKey(passphrase, lock.passphrase);
+    const vaults = await unlock(lock, key).catch((error: unknown) => {
+      if (error instanceof WrongPassphrase) return undefined;
+      throw error;
+    });
+    if (!vaults) return false;
+    this.#tabs?.close();
+    await this.#open(session, { vaults });
+    return true;
+  }
+
+  /** Closes everything, here and in other tabs; a page that begins anew holds nothing of it. */
+  async lock(): Promise<void> {
+    await this.client?.drafts.keep();
+    this.#tabs?.tell({ news: "locked" });
+    this.#beginAnew();
+  }
+
+  #beginAnew(): void {
+    this.#leave();
+    location.reload();
   }
 
   /** Whether the token is good, perhaps after it was renewed. */
@@ -74,23 +119,59 @@ export class Shell {
 
   /** Logs out and wipes everything that is kept here. */
   async logOut(): Promise<void> {
-    const client = this.client;
-    if (!client) return;
-    await client.api.logOut().catch(() => {});
+    const session = this.client?.session ?? this.guarded;
+    if (!session) return;
+    // What is locked is opened no more: its token is good without that.
+    const http = this.client?.api.http ?? this.#httpOf(session);
+    await new Api(http, session.userId).logOut().catch(() => {});
     this.#tabs?.tell({ news: "gone" });
-    await this.#wipe(client.session);
+    await this.#wipe(session);
   }
 
-  async #open(session: Session, takeOver = false, password?: string): Promise<void> {
+  #httpOf(session: Session): Http {
+    const http = new Http(session.baseUrl, browserFetch, session);
+    http.onTokens = (tokens) => this.#sessions.save({ ...session, ...tokens });
+    http.shared = {
+      alone: (operation) => alone(session.userId, "tokens", operation),
+      load: () => this.#sessions.load(),
+    };
+    return http;
+  }
+
+  /** The keys of what is kept here; `undefined`: the passphrase is wanted. */
+  async #vaultsOf(userId: string, tabs: Tabs): Promise<Vaults | undefined> {
+    const lock = await this.#sessions.lock(userId);
+    if (lock.passphrase === undefined) return unlock(lock);
+    const isAlone = await own(userId);
+    isAlone?.release();
+    // Another tab is open: who opens this one was asked there.
+    return isAlone ? undefined : tabs.ask((desk) => desk.vaults(), ANSWER_MS).catch(() => undefined);
+  }
+
+  /** Asks for the passphrase; or follows another tab, where it was given. */
+  #guard(session: Session, tabs: Tabs): void {
+    this.guarded = session;
+    this.phase = "locked";
+    tabs.news.subscribe(({ news }) => {
+      if (news !== "owner" || this.phase !== "locked") return;
+      tabs.close();
+      void this.#open(session);
+    });
+  }
+
+  async #open(session: Session, { takeOver = false, password, vaults }: Opening = {}): Promise<void> {
     const { userId } = session;
     const tabs = new Tabs(userId);
     this.#tabs = tabs;
     tabs.news.subscribe(({ news }) => {
       if (news === "gone") void this.#wipe(session);
+      else if (news === "locked" && this.client) this.#beginAnew();
     });
+    vaults ??= await this.#vaultsOf(userId, tabs);
+    if (!vaults) return this.#guard(session, tabs);
     // Another tab has the keys: this one asks it, unless it hangs. It may be on its way out, or be starting itself.
     let ownership = await own(userId, takeOver);
-    for (let left = TRIES; !ownership && !(await tabs.isAnswered(ANSWER_MS)); left -= 1) {
+    for (let left = TRIES; !ownership && !(await tabs.ask((desk) => desk.ping(), ANSWER_MS)); left -= 1) {
       if (left === 0) {
         tabs.close();
         this.phase = "elsewhere";
@@ -98,26 +179,35 @@ export class Shell {
       }
       ownership = await own(userId);
     }
-    const store = await DataStore.open(userId);
-    const http = new Http(session.baseUrl, browserFetch, session);
-    http.onTokens = (tokens) => this.#sessions.save({ ...session, ...tokens });
-    http.shared = {
-      alone: (operation) => alone(userId, "tokens", operation),
-      load: () => this.#sessions.load(),
-    };
-    const client = new Client(session, http, store, workers, tabs);
+    const store = await DataStore.open(userId, vaults.data);
+    const http = this.#httpOf(session);
+    const client = new Client(session, http, store, vaults, workers, tabs);
     http.onLoggedOut = (isSoft) => void this.#end(session, isSoft);
-    if (password !== undefined) {
-      client.crypto.askStage = async ({ type }) =>
-        type === "m.login.password"
-          ? { identifier: { type: "m.id.user", user: session.userId }, password }
-          : {};
-    }
+    if (password !== undefined) this.#hand(client, password);
     await client.start(!ownership);
+    const security = new Security(this.#sessions, client.extra, userId, store.isOld, () => void this.lock());
+    await security.load();
+    this.security = security;
+    this.guarded = undefined;
     this.client = client;
     this.phase = "main";
     if (ownership) this.#hold(ownership);
     else void this.#inherit(client);
+  }
+
+  /** The password, where a new identity wants it: not a second time when it is refused, and no longer than needed. */
+  #hand({ crypto, me }: Client, password: string): void {
+    let held: string | undefined = password;
+    crypto.askStage = async ({ type }, error) => {
+      if (type !== "m.login.password") return {};
+      if (error !== undefined) held = undefined;
+      return held === undefined ? undefined : { identifier: { type: "m.id.user", user: me }, password: held };
+    };
+    const stop = crypto.changed.subscribe(() => {
+      if (crypto.standing !== "ready" && crypto.standing !== "unapproved") return;
+      held = undefined;
+      stop();
+    });
   }
 
   #hold(ownership: Ownership): void {
@@ -148,7 +238,9 @@ export class Shell {
 
   async #wipe(session: Session): Promise<void> {
     this.#leave();
-    await this.#sessions.clear();
+    this.#tabs?.close();
+    this.guarded = undefined;
+    await this.#sessions.clear(session.userId);
     await DataStore.delete(session.userId);
     await CryptoStorage.delete(session.userId, session.deviceId);
     this.phase = "login";
@@ -157,6 +249,7 @@ export class Shell {
   #leave(): void {
     this.client?.stop();
     this.client = undefined;
+    this.security = undefined;
     this.#waiting.abort();
     this.#ownership?.release();
     this.#ownership = undefined;

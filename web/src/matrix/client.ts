@@ -21,6 +21,7 @@ import { Delivery } from "./send/delivery";
 import { SendQueue } from "./send/queue";
 import type { Session } from "./session";
 import type { DataStore } from "./store/data";
+import type { Vaults } from "./store/lock";
 import { Drafts } from "./store/drafts";
 import { SyncEngine } from "./sync/engine";
 import { SlidingSync, speaksSliding } from "./sync/sliding";
@@ -53,8 +54,11 @@ export class Client {
   readonly known: KnownReaders;
   readonly rooms = new Map<string, Room>();
   accountData = new Map<string, JsonObject>();
+  /** The room that the person looks at in another tab. */
+  lookedAtElsewhere: string | undefined;
 
   readonly #store: DataStore;
+  readonly #vaults: Vaults;
   readonly #tabs: Tabs | undefined;
   /** Another tab owns the keys, and sends. */
   #isGuest = false;
@@ -65,12 +69,13 @@ export class Client {
   #keyNews = 0;
 
   /** `tabs`: who else of this account is open in this browser. */
-  constructor(session: Session, http: Http, store: DataStore, workers: Workers, tabs?: Tabs) {
+  constructor(session: Session, http: Http, store: DataStore, vaults: Vaults, workers: Workers, tabs?: Tabs) {
     this.session = session;
     this.api = new Api(http, session.userId);
     this.#store = store;
+    this.#vaults = vaults;
     this.drafts = new Drafts(store);
-    this.crypto = new Crypto(this.api, session, workers.machine, tabs);
+    this.crypto = new Crypto(this.api, session, vaults.keys, workers.machine, tabs);
     this.extra = new Extra(workers.extra);
     this.#tabs = tabs;
     this.known = new KnownReaders(store);
@@ -104,6 +109,11 @@ export class Client {
 
   get me(): string {
     return this.session.userId;
+  }
+
+  /** Another tab owns the keys, sends and notifies. */
+  get isGuest(): boolean {
+    return this.#isGuest;
   }
 
   /** `behind`, `live`, `offline` or `stopped`, as the engine says. */
@@ -155,6 +165,7 @@ export class Client {
     const { crypto, queue } = this;
     const desk: Desk = {
       ping: () => true,
+      vaults: () => this.#vaults,
       open: () => this.#loaded.then(() => crypto.standing),
       standing: () => crypto.standing,
       pushSync: (sync) => crypto.pushSync(sync),
@@ -176,7 +187,13 @@ export class Client {
     this.queue.follow(this.crypto.desk, await this.crypto.desk.echoes());
   }
 
+  /** Tells other tabs at which room the person looks here. */
+  tellLook(roomId: string | undefined): void {
+    this.#tabs?.tell({ news: "looks", roomId });
+  }
+
   #hear(news: News): void {
+    if (news.news === "looks") this.lookedAtElsewhere = news.roomId;
     if (!this.#isGuest) return;
     const isBack = news.news === "standing" && this.crypto.standing === "unavailable";
     if (news.news === "owner" || isBack) this.loadCrypto();

@@ -8,6 +8,7 @@ import type { SyncInput } from "@e2e/machine";
 import type { Standing } from "./crypto/crypto";
 import { Caller, type Remote } from "./crypto/remote";
 import type { Echo, Pending } from "./send/queue";
+import type { Vaults } from "./store/lock";
 import { Topic } from "./topic";
 
 /** What a tab tells the others. */
@@ -20,11 +21,17 @@ export type News =
   | { news: "verifications"; ids: string[] }
   | { news: "queue"; roomId: string; echoes: Echo[] }
   /** Somebody logged out: nothing of the account is to stay. */
-  | { news: "gone" };
+  | { news: "gone" }
+  /** The account is locked: nothing sealed stays open. */
+  | { news: "locked" }
+  /** The tab in which somebody is looks at this room, or at none. */
+  | { news: "looks"; roomId: string | undefined };
 
 /** What the owner does for others, beside what its worker does for them. */
 export interface Desk {
   ping(): boolean;
+  /** The keys of the stores: who opens another tab is not asked for the passphrase again. */
+  vaults(): Vaults;
   /** How the module stands, when it is loaded. */
   open(): Promise<Standing>;
   standing(): Standing;
@@ -56,11 +63,17 @@ export class Tabs {
     if (!this.#isClosed) this.channel.postMessage(news);
   }
 
-  /** Whether the owner is there within this time. */
-  async isAnswered(ms: number): Promise<boolean> {
-    const desk: Remote<Desk> = new Caller(this.channel).part<Desk>("desk");
-    const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), ms));
-    return Promise.race([desk.ping(), late]);
+  /** What the owner answers within this time; `undefined`, if it does not. */
+  async ask<T>(question: (desk: Remote<Desk>) => Promise<T>, ms: number): Promise<T | undefined> {
+    const caller = new Caller(this.channel);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
+    try {
+      return await Promise.race([question(caller.part<Desk>("desk")), late]);
+    } finally {
+      clearTimeout(timer);
+      caller.close();
+    }
   }
 
   close(): void {

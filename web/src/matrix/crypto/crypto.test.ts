@@ -7,6 +7,8 @@ import * as module from "sealpost-e2e";
 import { beforeAll, expect, test } from "vitest";
 
 import type { RoomEvent, StateEvent } from "../event";
+import { unlock } from "../store/lock";
+import { SessionStore } from "../store/sessions";
 import { Device } from "./device";
 import { KeyManager } from "./key_manager";
 import { KeyServer } from "./key_server.test-support";
@@ -33,7 +35,8 @@ class Person {
 
   /** As after a start, or after a crash. */
   async open(): Promise<this> {
-    this.device = await Device.open(module, this.user, "DEVICE");
+    const { keys } = await unlock(await new SessionStore().lock(this.user));
+    this.device = await Device.open(module, this.user, "DEVICE", keys);
     this.keys = new KeyManager(this.device, module.safetyNumber);
     this.sessions = new SessionManager(this.device);
     return this;

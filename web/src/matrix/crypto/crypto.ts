@@ -7,6 +7,7 @@ import { ifThere, isOutside, MatrixError } from "../api/error";
 import { authenticate, BY_PASSWORD, type AskStage } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
+import type { VaultKeys } from "../store/vault";
 import { Topic } from "../topic";
 import type { Files } from "./files";
 import type { KeyManager } from "./key_manager";
@@ -35,6 +36,7 @@ export class Crypto {
   readonly #api: Api;
   readonly #userId: string;
   readonly #deviceId: string;
+  readonly #vault: VaultKeys;
   readonly #makeWorker: () => Worker;
   readonly #tabs: Tabs | undefined;
   #isGuest = false;
@@ -44,11 +46,12 @@ export class Crypto {
   #flushing: Promise<void> | undefined;
   #again = false;
 
-  /** `tabs`: who else of this account is open in this browser. */
-  constructor(api: Api, { userId, deviceId }: Session, makeWorker: () => Worker, tabs?: Tabs) {
+  /** `vault`: keys of the store; `tabs`: who else of this account is open in this browser. */
+  constructor(api: Api, { userId, deviceId }: Session, vault: VaultKeys, makeWorker: () => Worker, tabs?: Tabs) {
     this.#api = api;
     this.#userId = userId;
     this.#deviceId = deviceId;
+    this.#vault = vault;
     this.#makeWorker = makeWorker;
     this.#tabs = tabs;
     tabs?.news.subscribe((news) => this.#hear(news));
@@ -103,7 +106,7 @@ export class Crypto {
         caller.fail(new Error("the worker failed"));
         this.#become("unavailable");
       });
-      await caller.part<Host>("host").open(this.#userId, this.#deviceId);
+      await caller.part<Host>("host").open(this.#userId, this.#deviceId, this.#vault);
       this.#become("starting");
     } catch (error) {
       this.#become("unavailable");

@@ -2,6 +2,7 @@
 
 import { Machine, type Module, type Row, type Step } from "@e2e/machine";
 
+import type { VaultKeys } from "../store/vault";
 import { CryptoStorage, type Batch } from "./storage";
 
 interface Batched<T> {
@@ -25,8 +26,8 @@ export class Device {
   }
 
   /** The device that is stored, or a new one. */
-  static async open(module: Module, userId: string, deviceId: string): Promise<Device> {
-    const storage = await CryptoStorage.open(userId, deviceId);
+  static async open(module: Module, userId: string, deviceId: string, keys: VaultKeys): Promise<Device> {
+    const storage = await CryptoStorage.open(userId, deviceId, keys);
     const device = new Device(module, storage, userId, deviceId);
     await device.#load();
     return device;

@@ -3,6 +3,7 @@
 
 import { qrPath, type ExtraModule } from "@e2e/extra";
 
+import type { Derived } from "../store/lock";
 import { Caller, type Remote } from "./remote";
 
 export class Extra {
@@ -10,6 +11,19 @@ export class Extra {
 
   constructor(makeWorker: () => Worker) {
     this.#makeWorker = makeWorker;
+  }
+
+  /** What a new passphrase gives, and how. */
+  async newPassphrase(passphrase: string): Promise<Derived> {
+    return this.#with(async (module) => {
+      const description = await module.describePassphrase();
+      return { key: await module.derivePassphrase(passphrase, description), description };
+    });
+  }
+
+  /** What a passphrase gives by its description. */
+  passphraseKey(passphrase: string, description: string): Promise<Uint8Array> {
+    return this.#with((module) => module.derivePassphrase(passphrase, description));
   }
 
   /** A file of keys. */

@@ -22,6 +22,7 @@ export type Remote<T> = {
 export interface Port {
   postMessage(message: unknown): void;
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
+  removeEventListener(type: "message", listener: (event: MessageEvent) => void): void;
 }
 
 /** Answers calls with what `part` finds. */
@@ -55,18 +56,27 @@ export class Caller {
 
   constructor(port: Port) {
     this.#port = port;
-    port.addEventListener("message", ({ data }: MessageEvent<Reply>) => {
-      const call = this.#open.get(data.id);
-      if (!call) return;
-      this.#open.delete(data.id);
-      if ("error" in data) call.reject(Object.assign(new Error(data.error.message), data.error));
-      else call.resolve(data.value);
-    });
+    port.addEventListener("message", this.#hear);
   }
+
+  /** Listens no longer: what is open is never answered. */
+  close(): void {
+    this.#port.removeEventListener("message", this.#hear);
+    this.#open.clear();
+  }
+
+  readonly #hear = ({ data }: MessageEvent<Reply>): void => {
+    const call = this.#open.get(data.id);
+    if (!call) return;
+    this.#open.delete(data.id);
+    if ("error" in data) call.reject(Object.assign(new Error(data.error.message), data.error));
+    else call.resolve(data.value);
+  };
 
   /** The other side is gone: every call fails. */
   fail(error: Error): void {
     this.#broken = error;
+    this.#port.removeEventListener("message", this.#hear);
     for (const call of this.#open.values()) call.reject(error);
     this.#open.clear();
   }

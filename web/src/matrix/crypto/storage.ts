@@ -53,18 +53,15 @@ export class CryptoStorage {
     return `sealpost keys ${userId} ${deviceId}`;
   }
 
-  static async open(userId: string, deviceId: string): Promise<CryptoStorage> {
+  static async open(userId: string, deviceId: string, keys: VaultKeys): Promise<CryptoStorage> {
     const database = await openDB<Schema>(CryptoStorage.name(userId, deviceId), VERSION, {
       upgrade: (database) => STORES.forEach((name) => database.createObjectStore(name)),
       blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
     });
-    const made = await Vault.generate();
-    const transaction = database.transaction("meta", "readwrite", { durability: "strict" });
-    const kept = (await transaction.store.get("vault")) as VaultKeys | undefined;
-    if (!kept) await transaction.store.put(made, "vault");
-    const generation = ((await transaction.store.get("generation")) as number | undefined) ?? 0;
-    await transaction.done;
-    return new CryptoStorage(database, new Vault(kept ?? made), generation);
+    // Of an earlier version, under keys of its own.
+    const old = (await database.get("meta", "vault")) as VaultKeys | undefined;
+    const generation = ((await database.get("meta", "generation")) as number | undefined) ?? 0;
+    return new CryptoStorage(database, new Vault(old ?? keys), generation);
   }
 
   static async delete(userId: string, deviceId: string): Promise<void> {

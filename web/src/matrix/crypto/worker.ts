@@ -4,6 +4,7 @@ import init, * as module from "sealpost-e2e";
 
 import wasmUrl from "../../../generated/sealpost_e2e_bg.wasm?url";
 
+import type { VaultKeys } from "../store/vault";
 import { Device } from "./device";
 import { Files } from "./files";
 import { KeyManager } from "./key_manager";
@@ -18,9 +19,9 @@ interface Parts {
 
 let parts: Promise<Parts> | undefined;
 
-async function load(userId: string, deviceId: string): Promise<Parts> {
+async function load(userId: string, deviceId: string, keys: VaultKeys): Promise<Parts> {
   await init({ module_or_path: wasmUrl });
-  const device = await Device.open(module, userId, deviceId);
+  const device = await Device.open(module, userId, deviceId, keys);
   return {
     keys: new KeyManager(device, module.safetyNumber),
     sessions: new SessionManager(device),
@@ -29,9 +30,9 @@ async function load(userId: string, deviceId: string): Promise<Parts> {
 }
 
 const host = {
-  /** Everything else waits for this. */
-  async open(userId: string, deviceId: string): Promise<void> {
-    parts ??= load(userId, deviceId);
+  /** Everything else waits for this. `keys`: of the store. */
+  async open(userId: string, deviceId: string, keys: VaultKeys): Promise<void> {
+    parts ??= load(userId, deviceId, keys);
     await parts;
   },
 };

@@ -24,13 +24,16 @@ function dataName(userId: string): string {
 export class DataStore {
   readonly #database: IDBPDatabase<Schema>;
   readonly #vault: Vault;
+  /** It was made by an earlier version, under keys that no passphrase can guard. */
+  readonly isOld: boolean;
 
-  private constructor(database: IDBPDatabase<Schema>, vault: Vault) {
+  private constructor(database: IDBPDatabase<Schema>, keys: VaultKeys, isOld: boolean) {
     this.#database = database;
-    this.#vault = vault;
+    this.#vault = new Vault(keys);
+    this.isOld = isOld;
   }
 
-  static async open(userId: string): Promise<DataStore> {
+  static async open(userId: string, keys: VaultKeys): Promise<DataStore> {
     const database = await openDB<Schema>(dataName(userId), VERSION, {
       upgrade(database) {
         for (const name of ["rooms", "accountData", "meta", "queue"] as const) {
@@ -40,16 +43,8 @@ export class DataStore {
       // Another tab logs out, or is of a newer version.
       blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
     });
-    let keys = (await database.get("meta", "vault")) as VaultKeys | undefined;
-    if (!keys) {
-      const made = await Vault.generate();
-      // Another tab may have been quicker: the first keys stay.
-      const transaction = database.transaction("meta", "readwrite");
-      keys = (await transaction.store.get("vault")) as VaultKeys | undefined;
-      if (!keys) await transaction.store.put((keys = made), "vault");
-      await transaction.done;
-    }
-    return new DataStore(database, new Vault(keys));
+    const old = (await database.get("meta", "vault")) as VaultKeys | undefined;
+    return new DataStore(database, old ?? keys, old !== undefined);
   }
 
   /** With what was opened of their last words: so they are there before the keys are. */

@@ -1,12 +1,16 @@
-// Who is logged in in this browser.
+// Who is logged in in this browser, and what guards what is kept of them.
 
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 
 import type { Session } from "../session";
+import { makeLock, type LockRecord } from "./lock";
 
 interface Schema extends DBSchema {
-  sessions: { key: string; value: Session };
+  /** The session as `current`; the locks of accounts by their names. */
+  sessions: { key: string; value: Session | LockRecord };
 }
+
+const lockOf = (userId: string) => `lock ${userId}`;
 
 /** One session at a time; soft logout keeps it, so that its device goes on after a new login. */
 export class SessionStore {
@@ -19,17 +23,37 @@ export class SessionStore {
   }
 
   async load(): Promise<Session | undefined> {
-    return (await this.#database).get("sessions", "current");
+    return (await (await this.#database).get("sessions", "current")) as Session | undefined;
   }
 
-  async save(session: Session): Promise<void> {
-    const transaction = (await this.#database).transaction("sessions", "readwrite", {
-      durability: "strict",
-    });
-    await Promise.all([transaction.store.put(session, "current"), transaction.done]);
+  save(session: Session): Promise<void> {
+    return this.#put("current", session);
   }
 
-  async clear(): Promise<void> {
-    await (await this.#database).delete("sessions", "current");
+  /** The lock of an account; a new one without a passphrase, if there is none. */
+  async lock(userId: string): Promise<LockRecord> {
+    const made = await makeLock();
+    const transaction = (await this.#database).transaction("sessions", "readwrite", { durability: "strict" });
+    const found = (await transaction.store.get(lockOf(userId))) as LockRecord | undefined;
+    if (!found) void transaction.store.put(made, lockOf(userId));
+    await transaction.done;
+    return found ?? made;
+  }
+
+  setLock(userId: string, lock: LockRecord): Promise<void> {
+    return this.#put(lockOf(userId), lock);
+  }
+
+  /** With its lock: what was sealed under that opens to nobody any more. */
+  async clear(userId: string): Promise<void> {
+    const transaction = (await this.#database).transaction("sessions", "readwrite", { durability: "strict" });
+    void transaction.store.delete("current");
+    void transaction.store.delete(lockOf(userId));
+    await transaction.done;
+  }
+
+  async #put(key: string, value: Session | LockRecord): Promise<void> {
+    const transaction = (await this.#database).transaction("sessions", "readwrite", { durability: "strict" });
+    await Promise.all([transaction.store.put(value, key), transaction.done]);
   }
 }

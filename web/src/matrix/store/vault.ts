@@ -16,14 +16,6 @@ export class Vault {
     this.#keys = keys;
   }
 
-  static async generate(): Promise<VaultKeys> {
-    const [seal, name] = await Promise.all([
-      crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]),
-      crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]),
-    ]);
-    return { seal: seal as CryptoKey, name: name as CryptoKey };
-  }
-
   /** Nonce and ciphertext; opened only under the same `place`. */
   async seal(place: string, plaintext: Uint8Array): Promise<Uint8Array> {
     const iv = crypto.getRandomValues(new Uint8Array(NONCE));

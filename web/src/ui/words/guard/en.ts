@@ -19,6 +19,36 @@ export const en = {
   newReaders: (names: string) => `New here: ${names}`,
   newReadersMore: "They can read what you write from now on. If you don’t know them, look before you write.",
   newReadersFine: "That is fine",
+  // The lock
+  security: "Security",
+  locked: "Sealpost is locked",
+  unlock: "Unlock",
+  lockWrong: "That is not the passphrase.",
+  lockFailed: "It could not be unlocked. Nothing is lost; try again in a moment.",
+  lockForgotten: "I don’t know it any more",
+  lockWipeTitle: "Log out and wipe this browser?",
+  lockWipeMore: "Without the passphrase nobody can open what is kept here. It is wiped, with what waits to be sent. Your sealed messages come back with your recovery key or from another of your devices; without both they are lost for ever.",
+  lockWipe: "Log out and wipe",
+  lockMore: "Your messages and keys are kept sealed in this browser. With a passphrase they open only to who knows it, also for somebody who copies the disk. Names of rooms and people, and what is not sealed, stay readable.",
+  lockOld: "What is kept in this browser is of an earlier version. Log out and in again, then it can have a passphrase.",
+  lockSet: "Set a passphrase",
+  lockChange: "Change the passphrase",
+  lockRemove: "Take the passphrase away",
+  lockNow: "Lock now",
+  lockAfter: "Lock by itself",
+  lockSetMore: "You are asked for it each time you open Sealpost here. Nobody can give it back to you: if you forget it, only your recovery key brings back your messages.",
+  lockOldPassphrase: "Present passphrase",
+  lockNewPassphrase: "New passphrase",
+  lockAgain: "Once more",
+  lockHint: "At least 8 characters. Several words that have nothing to do with each other are best.",
+  lockedMore: (who: string) => `The passphrase opens what is kept here of ${who}.`,
+  lockMinutes: (minutes: number) =>
+    minutes === 0 ? "Never" : minutes === 1 ? "After a minute" : minutes === 60 ? "After an hour" : `After ${minutes} minutes`,
+  lockStrength: {
+    weak: "Weak: quickly guessed. Several words that have nothing to do with each other are better.",
+    fair: "Fair. One more word makes it good.",
+    good: "Good.",
+  },
 };
 
 export type GuardWords = typeof en;
