@@ -1,10 +1,34 @@
 //! Ed25519 (RFC 8032), strict: one form of each key and signature, and none of small order.
 
-use ed25519_dalek::{Signature, Signer as _};
+use ed25519_dalek::{Signature, Signer as _, Verifier as _};
 use rand_core::CryptoRng;
 
 use super::{Secret, is_below_prime, random};
 use crate::Error;
+
+/// The y-coordinates of all points whose order divides 8, in their canonical form.
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    [0; 32],
+    [
+        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0,
+    ],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+];
 
 /// A public key: 32 bytes, the canonical form of a point that is not of small order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,9 +60,16 @@ impl PublicKey {
     /// # Errors
     /// [`Error::Authentication`]: it is not this key's over `message`, or not in its only form.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
-        self.0
-            .verify_strict(message, &Signature::from_bytes(signature))
-            .map_err(|_| Error::Authentication)
+        // What `verify_strict` does, without taking R's point out of its bytes: this key is not of small order, and R is
+        // compared as bytes with the canonical form of a point, so that of small order it has one of few values.
+        let signature = Signature::from_bytes(signature);
+        let mut y = *signature.r_bytes();
+        let [.., last] = &mut y;
+        *last &= 0x7f;
+        if SMALL_ORDER.contains(&y) {
+            return Err(Error::Authentication);
+        }
+        self.0.verify(message, &signature).map_err(|_| Error::Authentication)
     }
 }
 
@@ -90,6 +121,28 @@ mod tests {
         assert_eq!(key.public().verify(b"other", &signature), refused);
         let other = PrivateKey::from_bytes(&[2; 32]).public();
         assert_eq!(other.verify(b"message", &signature), refused);
+    }
+
+    /// The third case of "Taming the many EdDSAs" (<https://eprint.iacr.org/2020/1244>): the equation holds.
+    #[test]
+    fn a_signature_whose_point_is_of_small_order_is_refused() {
+        let bytes = |hex: &str| -> Vec<u8> {
+            (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+                .collect()
+        };
+        let key = bytes("f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43");
+        let message = bytes("aebf3f2601a0c8c5d39cc7d8911642f740b78168218da8471772b35f9d35b9ab");
+        let signature = bytes(concat!(
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+            "8c4bd45aecaca5b24fb97bc10ac27ac8751a7dfe1baff8b953ec9f5833ca260e"
+        ));
+        let (key, signature) = (key.try_into().unwrap(), signature.try_into().unwrap());
+        let key = PublicKey::from_bytes(&key).unwrap();
+        assert!(key.0.verify(&message, &Signature::from_bytes(&signature)).is_ok());
+        assert!(key.0.verify_strict(&message, &Signature::from_bytes(&signature)).is_err());
+        assert_eq!(key.verify(&message, &signature), Err(Error::Authentication));
     }
 
     #[test]
