@@ -81,11 +81,20 @@ impl Reader {
     }
 }
 
+/// Where a reader is in a list.
+fn place(reader: &Reader) -> (&str, &str) {
+    (&reader.user_id, &reader.device_id)
+}
+
+/// Whether a reader is in a sorted list.
+pub fn is_in(list: &[Reader], reader: &Reader) -> bool {
+    let at = list.binary_search_by(|other| place(other).cmp(&place(reader)));
+    at.ok().and_then(|at| list.get(at)) == Some(reader)
+}
+
 /// Sorts a list into its only order.
 pub fn sort(readers: &mut Vec<Reader>) {
-    readers.sort_by(|one, other| {
-        (&one.user_id, &one.device_id).cmp(&(&other.user_id, &other.device_id))
-    });
+    readers.sort_by(|one, other| place(one).cmp(&place(other)));
     readers.dedup();
 }
 
@@ -102,12 +111,6 @@ pub fn tell(readers: &[Reader], before: Option<(&[u8; 32], &[Reader])>) -> Vec<V
     let whole = || (readers.iter().collect::<Vec<_>>(), Vec::new(), None);
     let (added, gone, base) = match before {
         Some((base, before)) if readers.len() > PART_MAX => {
-            let is_in = |list: &[Reader], reader: &Reader| {
-                let at = list.binary_search_by(|other| {
-                    (&other.user_id, &other.device_id).cmp(&(&reader.user_id, &reader.device_id))
-                });
-                at.ok().and_then(|at| list.get(at)) == Some(reader)
-            };
             let added: Vec<&Reader> =
                 readers.iter().filter(|reader| !is_in(before, reader)).collect();
             let gone: Vec<&Reader> =
@@ -197,12 +200,14 @@ pub fn assemble(
     parts: &[Told],
     audience: &[u8; 32],
 ) -> Result<Vec<Reader>, Error> {
-    let gone: Vec<&Reader> = parts.iter().flat_map(|part| &part.gone).collect();
-    let kept = base.unwrap_or_default().iter().filter(|reader| !gone.contains(reader)).cloned();
+    let mut gone: Vec<Reader> = parts.iter().flat_map(|part| part.gone.iter().cloned()).collect();
+    sort(&mut gone);
+    let kept = base.unwrap_or_default().iter().filter(|reader| !is_in(&gone, reader)).cloned();
     let mut readers: Vec<Reader> =
         kept.chain(parts.iter().flat_map(|part| part.readers.iter().cloned())).collect();
     sort(&mut readers);
-    if hash(&readers) == *audience { Ok(readers) } else { Err(Error::Authentication) }
+    let is_right = readers.len() <= READERS_MAX && hash(&readers) == *audience;
+    if is_right { Ok(readers) } else { Err(Error::Authentication) }
 }
 
 #[cfg(test)]

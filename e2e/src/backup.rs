@@ -221,8 +221,8 @@ fn sealed(data: &Value) -> Result<Vec<u8>, Error> {
 }
 
 /// The bytes of a row's plaintext.
-pub(crate) fn write<T: Encode>(value: &T, capacity: usize) -> Zeroizing<Vec<u8>> {
-    encoding::encode_versioned(1, value, capacity)
+pub(crate) fn write<T: Encode>(value: &T) -> Zeroizing<Vec<u8>> {
+    encoding::encode_versioned(1, value)
 }
 
 /// Reads a row's plaintext.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    encoding::{self, Decode, Encode, Reader, coded},
+    encoding::{self, Decode, Encode, Reader, Writer, coded},
 };
 
 /// The version of the rows that this library writes.
@@ -67,9 +67,13 @@ pub enum Table {
     Outdated,
     /// Keys that are not in the backup yet.
     Unsaved,
+    /// Which lists of readers a device told last.
+    Told,
+    /// Keys with which no message was read yet.
+    Unread,
 }
 
-const ALL: [Table; 23] = [
+const ALL: [Table; 25] = [
     Table::Account,
     Table::Prekeys,
     Table::Users,
@@ -93,6 +97,8 @@ const ALL: [Table; 23] = [
     Table::Parts,
     Table::Outdated,
     Table::Unsaved,
+    Table::Told,
+    Table::Unread,
 ];
 
 impl Table {
@@ -140,11 +146,7 @@ impl Changes {
 
     /// The bytes of all of them.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let rows = self.0.iter();
-        let length: usize = rows
-            .map(|row| 24 + row.key.len() + row.value.as_ref().map_or(0, |value| value.len()))
-            .sum();
-        encoding::encode_versioned(VERSION, self, length + 16)
+        encoding::encode_versioned(VERSION, self)
     }
 
     /// Reads encoded changes.
@@ -157,7 +159,7 @@ impl Changes {
 }
 
 impl Encode for Change {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         encoding::row(out, self.table.number(), &self.key, self.value.as_deref());
     }
 }
@@ -198,6 +200,6 @@ mod tests {
         assert_eq!(Changes::from_bytes(&bytes), Ok(changes));
         assert_eq!(Changes::from_bytes(&bytes[..9]), Err(Error::Encoding));
         assert_eq!(Table::from_number(19), Ok(Table::Backup));
-        assert_eq!(Table::from_number(23), Err(Error::Encoding));
+        assert_eq!(Table::from_number(25), Err(Error::Encoding));
     }
 }

@@ -11,18 +11,19 @@
 
 mod cbor;
 mod types;
+mod writer;
 
 use zeroize::Zeroizing;
 
 use crate::Error;
 
 pub(crate) use self::cbor::{fields, row, variant};
-pub use self::{cbor::Reader, types::Bytes32};
+pub use self::{cbor::Reader, types::Bytes32, writer::Writer};
 
 /// What can be written.
 pub trait Encode {
     /// Writes the only encoding.
-    fn encode(&self, out: &mut Vec<u8>);
+    fn encode(&self, out: &mut Writer);
 
     /// It is left out at the end of an array.
     fn is_absent(&self) -> bool {
@@ -49,7 +50,7 @@ pub trait Decode: Sized {
 macro_rules! coded {
     (enum $type:ident { $($index:literal $variant:ident $(($($field:ident),+))?),+ $(,)? }) => {
         impl $crate::encoding::Encode for $type {
-            fn encode(&self, out: &mut Vec<u8>) {
+            fn encode(&self, out: &mut $crate::encoding::Writer) {
                 match self {
                     $(Self::$variant $(($($field),+))? => {
                         $crate::encoding::variant(out, $index, &[$($($field),+)?]);
@@ -75,7 +76,7 @@ macro_rules! coded {
     };
     ($type:ident { $($field:ident),+ $(,)? }) => {
         impl $crate::encoding::Encode for $type {
-            fn encode(&self, out: &mut Vec<u8>) {
+            fn encode(&self, out: &mut $crate::encoding::Writer) {
                 $crate::encoding::fields(out, &[$(&self.$field),+]);
             }
         }
@@ -91,7 +92,7 @@ macro_rules! coded {
     };
     ($type:ident = $field:tt) => {
         impl $crate::encoding::Encode for $type {
-            fn encode(&self, out: &mut Vec<u8>) {
+            fn encode(&self, out: &mut $crate::encoding::Writer) {
                 $crate::encoding::Encode::encode(&self.$field, out);
             }
         }
@@ -108,9 +109,9 @@ pub(crate) use coded;
 
 /// The only encoding of a value.
 pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    value.encode(&mut bytes);
-    bytes
+    let mut out = Writer::default();
+    value.encode(&mut out);
+    std::mem::take(&mut *out.into_bytes())
 }
 
 /// The value that `bytes`, at most `limit` of them, are the encoding of.
@@ -131,18 +132,17 @@ pub fn decode<T: Decode + Encode>(bytes: &[u8], limit: usize) -> Result<T, Error
 }
 
 fn is_encoding_of<T: Encode>(bytes: &[u8], value: &T) -> bool {
-    let mut again = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    let mut again = Writer::default();
     value.encode(&mut again);
-    *again == bytes
+    **again.into_bytes() == *bytes
 }
 
-/// A version byte and the only encoding of a value, for what is stored. Secrets are erased with the bytes, if
-/// `capacity` is enough: grown in place, a buffer leaves copies behind.
-pub fn encode_versioned<T: Encode>(version: u8, value: &T, capacity: usize) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    bytes.push(version);
-    value.encode(&mut bytes);
-    bytes
+/// A version byte and the only encoding of a value, for what is stored. Secrets in it are erased with the bytes.
+pub fn encode_versioned<T: Encode>(version: u8, value: &T) -> Zeroizing<Vec<u8>> {
+    let mut out = Writer::default();
+    out.push(version);
+    value.encode(&mut out);
+    out.into_bytes()
 }
 
 /// The value behind a version byte.

@@ -9,7 +9,7 @@
 
 use crate::{
     Error,
-    encoding::{self, Encode as _, coded},
+    encoding::{self, coded},
     handshake::{Header, SessionId},
     ratchet,
 };
@@ -35,14 +35,7 @@ coded!(enum Envelope {
 impl Envelope {
     /// The bytes that travel.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let length = match self {
-            Self::Prekey(_, message) => message.len() + 1_200,
-            Self::Message(_, message) => message.len() + 32,
-        };
-        let mut bytes = Vec::with_capacity(length);
-        bytes.push(VERSION);
-        self.encode(&mut bytes);
-        bytes
+        std::mem::take(&mut *encoding::encode_versioned(VERSION, self))
     }
 
     /// Reads what arrived.

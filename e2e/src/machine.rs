@@ -26,7 +26,8 @@
 //! | `letters` | what goes between two devices |
 //! | `rooms` | which rooms are encrypted, and who is in them |
 //! | `recipients`, `sending` | who reads a message; sealing it |
-//! | `receiving`, `missing` | reading events; asking for keys and answering |
+//! | `receiving`, `missing`, `unread` | reading events; keys that are asked for; keys that nothing was read with yet |
+//! | `lists` | lists of readers that devices tell |
 //! | `verification` | requests, short strings and QR codes between two devices |
 //! | `backing_up`, `saved_keys` | the key backup; its rows, and keys in files: history for newcomers, an export |
 //! | `pins` | pins for own devices |
@@ -35,6 +36,7 @@ mod backing_up;
 mod identity;
 mod keys;
 mod letters;
+mod lists;
 mod missing;
 mod pins;
 mod pruning;
@@ -46,6 +48,7 @@ pub(crate) mod rows;
 mod saved_keys;
 mod sending;
 mod tracking;
+mod unread;
 mod verification;
 mod work;
 

@@ -290,7 +290,7 @@ impl Ratchet {
 
     /// The bytes to store.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        encoding::encode_versioned(VERSION, self, 3_072 + 96 * self.skipped.count())
+        encoding::encode_versioned(VERSION, self)
     }
 
     /// A stored state.

@@ -235,9 +235,10 @@ impl OwnChain {
         let sealed = aead::seal(MESSAGE, &[&*key, &header.random], &aad, padded)?;
         let id = MessageId::of(&aad, &header_bytes, &sealed);
         let signature = self.signing.sign(&kdf::labelled(SIGNATURE, &[&id.0]));
-        let message = write(&Message { header: header_bytes, sealed, signature }, MESSAGE_MAX)?;
+        let mut message = write(&Message { header: header_bytes, sealed, signature }, MESSAGE_MAX)?;
         let next = Self { chain, ..self.clone() };
-        Ok((message.to_vec(), id, next))
+        // Not secret: taken out before it is erased.
+        Ok((std::mem::take(&mut *message), id, next))
     }
 
     /// The bytes to store.
@@ -322,7 +323,7 @@ fn chain_id(room_id: &str, owner: &Owner, signing: &ed25519::PublicKey) -> Chain
 }
 
 fn write<T: Encode>(value: &T, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let bytes = encoding::encode_versioned(VERSION, value, limit);
+    let bytes = encoding::encode_versioned(VERSION, value);
     if bytes.len() > limit { Err(Error::TooLong) } else { Ok(bytes) }
 }
 

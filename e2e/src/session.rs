@@ -264,8 +264,7 @@ impl Sessions {
 
     /// The bytes to store.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let room: usize = self.sessions.iter().map(|one| 4_096 + 96 * one.ratchet.missing()).sum();
-        encoding::encode_versioned(VERSION, self, 64 + room)
+        encoding::encode_versioned(VERSION, self)
     }
 
     /// A stored state.

@@ -92,8 +92,6 @@ impl Store for MemoryStore {
 pub(crate) trait Row: encoding::Encode + encoding::Decode {
     /// Where rows of this type are.
     const TABLE: Table;
-    /// About how many bytes one has, at least: so that its secrets are not copied when it grows.
-    const CAPACITY: usize = 512;
 }
 
 /// What one operation reads and writes: its own changes first, then the store.
@@ -125,7 +123,7 @@ impl<'s> Transaction<'s> {
     }
 
     pub fn put<T: Row>(&mut self, key: &[u8], row: &T) {
-        let value = encoding::encode_versioned(crate::changes::VERSION, row, T::CAPACITY);
+        let value = encoding::encode_versioned(crate::changes::VERSION, row);
         self.changed.insert((T::TABLE, key.to_vec()), Some(value));
     }
 

@@ -16,8 +16,12 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use sealpost_e2e::{
     changes::Table,
+    encoding::encode,
+    identity::OwnDevice,
+    sender_key::{HeldChain, OwnChain, Provenance},
     store::{MemoryStore, Store as _},
 };
 use world::{Device, GROUP, THREE, World, pair};
@@ -123,7 +127,7 @@ fn secrets_of(store: &MemoryStore) {
         strings(&row, &[0x82, 0x01, 0x81, 0x85], 32).into_iter().for_each(keep);
     }
     for table in [Table::Chains, Table::OwnChains] {
-        for (_, row) in store.scan(table, b"") {
+        for (_, row) in store.scan(table, b"").into_iter().take(60) {
             // A place in a chain is [iteration, key].
             (0..8).flat_map(|at| strings(&row, &[0x82, at], 32)).for_each(keep);
         }
@@ -136,8 +140,22 @@ fn secrets_of(store: &MemoryStore) {
     }
 }
 
-/// Two people write to each other, alone and in a group, restart, and are back up.
-fn talk() -> [Device; 2] {
+/// More than a MiB of keys from a file: what they are written to has to grow.
+fn many_keys() -> Vec<u8> {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let own = OwnDevice::generate("@many:a.test", "MANY", &mut rng);
+    let mut keys = vec![1, 0x99, 0x15, 0xe0];
+    for _ in 0..0x15e0 {
+        let chain = OwnChain::begin(&own, "!many:a.test", 0, &mut rng);
+        let held = HeldChain::new(&chain.distribution(), Provenance::Owner);
+        keys.extend([&[0x82, 0, 0x81][..], &encode(&held)].concat());
+    }
+    assert!(keys.len() > 1024 * 1024);
+    keys
+}
+
+/// Two people write to each other, alone and in a group, restart, and are back up; one has many keys.
+fn talk(keys: &[u8]) -> [Device; 2] {
     let mut world = World::new();
     let (mut alice, mut bob) = pair(&mut world);
     for round in 0..2 {
@@ -158,12 +176,15 @@ fn talk() -> [Device; 2] {
         let now = world.now;
         device.run(now, |machine, now| machine.history(world::ROOM, now)).unwrap();
     }
+    alice.run(world.now, |machine, now| machine.import_keys(keys, now)).unwrap();
+    alice.run(world.now, |machine, now| machine.export_keys(now)).unwrap();
     [alice, bob]
 }
 
 #[test]
 fn no_key_is_left_in_freed_memory() {
-    let people = talk();
+    let keys = many_keys();
+    let people = talk(&keys);
     people.iter().for_each(|device| secrets_of(&device.written));
     let count = WANTED.with_borrow(|wanted| wanted.count);
     assert!(count > 40, "{count}");
@@ -176,7 +197,7 @@ fn no_key_is_left_in_freed_memory() {
     assert_eq!(FOUND.swap(0, Ordering::Relaxed), 1);
 
     LOOKS.with(|looks| looks.set(true));
-    drop(talk());
+    drop(talk(&keys));
     LOOKS.with(|looks| looks.set(false));
     assert!(BLOCKS.load(Ordering::Relaxed) > 10_000);
     assert_eq!(FOUND.load(Ordering::Relaxed), 0, "keys in freed memory");

@@ -3,6 +3,8 @@
 
 #[path = "machine/attacks.rs"]
 mod attacks;
+#[path = "machine/bounded.rs"]
+mod bounded;
 #[path = "machine/given_up.rs"]
 mod given_up;
 #[path = "machine/hostile.rs"]

@@ -1,6 +1,6 @@
 //! What of CBOR is used, written and read: heads, and arrays of fields.
 
-use super::{Decode, Encode};
+use super::{Decode, Encode, Writer};
 use crate::Error;
 
 /// Major types.
@@ -14,7 +14,7 @@ pub const TRUE: u8 = 0xf5;
 pub const NULL: u8 = 0xf6;
 
 /// Writes a type and the number that belongs to it.
-pub fn head(out: &mut Vec<u8>, major: u8, number: u64) {
+pub fn head(out: &mut Writer, major: u8, number: u64) {
     let major = major << 5;
     let bytes = number.to_be_bytes();
     let (extra, length) = match number {
@@ -25,18 +25,18 @@ pub fn head(out: &mut Vec<u8>, major: u8, number: u64) {
         _ => (27, 8),
     };
     out.push(major | extra);
-    out.extend_from_slice(bytes.get(8 - length..).unwrap_or_default());
+    out.write(bytes.get(8 - length..).unwrap_or_default());
 }
 
 /// Writes the fields of a struct.
-pub fn fields(out: &mut Vec<u8>, fields: &[&dyn Encode]) {
+pub fn fields(out: &mut Writer, fields: &[&dyn Encode]) {
     let length = fields.iter().rposition(|field| !field.is_absent()).map_or(0, |last| last + 1);
     head(out, ARRAY, length as u64);
     fields.iter().take(length).for_each(|field| field.encode(out));
 }
 
 /// Writes a variant of an enum.
-pub fn variant(out: &mut Vec<u8>, index: u8, of_variant: &[&dyn Encode]) {
+pub fn variant(out: &mut Writer, index: u8, of_variant: &[&dyn Encode]) {
     head(out, ARRAY, 2);
     head(out, UNSIGNED, index.into());
     fields(out, of_variant);
@@ -46,7 +46,7 @@ pub fn variant(out: &mut Vec<u8>, index: u8, of_variant: &[&dyn Encode]) {
 type Row = (u8, Vec<u8>, Option<Vec<u8>>);
 
 /// Writes a changed row: an array of three whose last field may be null.
-pub fn row(out: &mut Vec<u8>, table: u8, key: &[u8], value: Option<&Vec<u8>>) {
+pub fn row(out: &mut Writer, table: u8, key: &[u8], value: Option<&Vec<u8>>) {
     head(out, ARRAY, 3);
     head(out, UNSIGNED, table.into());
     key.encode(out);

@@ -1,7 +1,7 @@
 //! Codecs of what structs are made of: numbers, text, bytes, lists; keys and secrets.
 
 use super::{
-    Decode, Encode, Reader,
+    Decode, Encode, Reader, Writer,
     cbor::{ARRAY, BYTES, FALSE, NEGATIVE, NULL, TEXT, TRUE, UNSIGNED, fields, head},
     coded,
 };
@@ -13,7 +13,7 @@ use crate::{
 macro_rules! numbers {
     ($($type:ty),+) => {$(
         impl Encode for $type {
-            fn encode(&self, out: &mut Vec<u8>) {
+            fn encode(&self, out: &mut Writer) {
                 head(out, UNSIGNED, u64::from(*self));
             }
         }
@@ -29,7 +29,7 @@ macro_rules! numbers {
 numbers!(u32, u64);
 
 impl Encode for i64 {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         match u64::try_from(*self) {
             Ok(number) => head(out, UNSIGNED, number),
             Err(_) => head(out, NEGATIVE, !*self as u64),
@@ -50,7 +50,7 @@ impl Decode for i64 {
 }
 
 impl Encode for bool {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         out.push(if *self { TRUE } else { FALSE });
     }
 }
@@ -66,9 +66,9 @@ impl Decode for bool {
 }
 
 impl Encode for String {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         head(out, TEXT, self.len() as u64);
-        out.extend_from_slice(self.as_bytes());
+        out.write(self.as_bytes());
     }
 }
 
@@ -80,14 +80,14 @@ impl Decode for String {
 }
 
 impl Encode for [u8] {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         head(out, BYTES, self.len() as u64);
-        out.extend_from_slice(self);
+        out.write(self);
     }
 }
 
 impl Encode for Vec<u8> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         self.as_slice().encode(out);
     }
 }
@@ -99,7 +99,7 @@ impl Decode for Vec<u8> {
 }
 
 impl<const N: usize> Encode for [u8; N] {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         self.as_slice().encode(out);
     }
 }
@@ -111,7 +111,7 @@ impl<const N: usize> Decode for [u8; N] {
 }
 
 impl<T: Encode> Encode for Vec<T> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         head(out, ARRAY, self.len() as u64);
         self.iter().for_each(|item| item.encode(out));
     }
@@ -125,7 +125,7 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 impl<T: Encode> Encode for Option<T> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         match self {
             Some(value) => value.encode(out),
             None => out.push(NULL),
@@ -152,13 +152,13 @@ impl<T: Decode> Decode for Option<T> {
 }
 
 impl<T: Encode> Encode for &T {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         T::encode(self, out);
     }
 }
 
 impl<T: Encode> Encode for Box<T> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         T::encode(self, out);
     }
 }
@@ -170,7 +170,7 @@ impl<T: Decode> Decode for Box<T> {
 }
 
 impl<A: Encode, B: Encode> Encode for (A, B) {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Writer) {
         fields(out, &[&self.0, &self.1]);
     }
 }
@@ -188,7 +188,7 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
 macro_rules! as_bytes {
     ($($type:ty, $read:expr;)+) => {$(
         impl Encode for $type {
-            fn encode(&self, out: &mut Vec<u8>) {
+            fn encode(&self, out: &mut Writer) {
                 self.as_bytes()[..].encode(out);
             }
         }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Work, pins,
-    rows::{BackupRow, Purpose, SecretBytes, StoredChain, StoredWrap, Unsaved},
+    rows::{BackupRow, Purpose, StoredChain, StoredWrap, Unsaved},
     saved_keys::{Saved, SavedWrap},
     text,
 };
@@ -147,16 +147,24 @@ impl Work<'_> {
         let mut body: Map<String, Value> = Map::new();
         for (room_id, session_id, first_index, content) in rows {
             let place = Place { room_id: &room_id, session_id: &session_id, first_index };
-            let plaintext = backup::write(&content, 64 * 1024);
+            let plaintext = backup::write(&content);
             let row = public.seal(&mac_key, &place, &plaintext, self.rng)?;
             let room = body.entry(room_id).or_insert_with(|| json!({ "sessions": {} }));
             if let Some(sessions) = room.get_mut("sessions").and_then(Value::as_object_mut) {
                 sessions.insert(session_id, row);
             }
         }
-        let path = format!("/_matrix/client/v3/room_keys/keys?version={version}");
-        let purpose = Purpose::BackupKeys(saved.into_iter().map(SecretBytes).collect());
-        self.request("PUT", &path, &json!({ "rooms": body }), purpose)
+        // The request is kept until it is answered, and a refusal leads to a version to which everything is written: so
+        // what is in it waits no longer, and what is noted from now on is not in it.
+        for at in saved {
+            self.tx.delete::<Unsaved>(&at);
+        }
+        self.request(
+            "PUT",
+            &keys_path(&version),
+            &json!({ "rooms": body }),
+            Purpose::BackupKeys(Vec::new()),
+        )
     }
 
     /// Whether what waits is enough for a row, or has waited long enough.
@@ -176,24 +184,12 @@ impl Work<'_> {
         format!("!org.sealpost.pins:{server}")
     }
 
-    /// What a request of then brought there. What was noted again since is not in it.
-    pub(super) fn backup_written(
-        &mut self,
-        saved: &[SecretBytes],
-        made_at: Option<i64>,
-    ) -> Result<(), Error> {
-        for at in saved {
-            let noted = self.tx.get::<Unsaved>(&at.0)?;
-            if noted.is_some_and(|noted| made_at.is_none_or(|made_at| noted.0 <= made_at)) {
-                self.tx.delete::<Unsaved>(&at.0);
-            }
-        }
-        Ok(())
-    }
-
-    /// The version is gone or another one: nothing more is written until it was looked at.
-    pub(super) fn backup_refused(&mut self) -> Result<(), Error> {
+    /// The version that was written to is gone or another one: nothing more is written until it was looked at.
+    pub(super) fn backup_refused(&mut self, path: &str) -> Result<(), Error> {
         let Some(mut row) = self.tx.get::<BackupRow>(&[])? else { return Ok(()) };
+        if row.version.as_ref().is_none_or(|version| keys_path(version) != path) {
+            return Ok(());
+        }
         row.version = None;
         self.tx.put(&[], &row);
         Ok(())
@@ -239,6 +235,11 @@ impl Work<'_> {
         }
         Ok(count)
     }
+}
+
+/// Where keys of a version are written to.
+fn keys_path(version: &str) -> String {
+    format!("/_matrix/client/v3/room_keys/keys?version={version}")
 }
 
 /// A chain's row. Only proven keys are written.

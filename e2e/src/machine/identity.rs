@@ -23,6 +23,9 @@ pub const SELF_SIGNING: &str = "m.cross_signing.self_signing";
 /// The user-signing key's.
 pub const USER_SIGNING: &str = "m.cross_signing.user_signing";
 
+/// How many devices of a user that were never seen may be stated to be removed.
+const REMOVALS_MAX: usize = 1_000;
+
 /// A new identity's private keys, for secret storage.
 pub struct Bootstrapped {
     /// The master key: kept nowhere but in secret storage.
@@ -86,7 +89,7 @@ pub(super) fn view(tx: &Transaction<'_>, user_id: &str) -> Result<UserView, Erro
             name: device.name.clone(),
             is_ours: device.is_ours,
             is_vouched_for: user.vouches_for(device),
-            is_removed: tx.get::<Removal>(&device.ed25519.0)?.is_some(),
+            is_removed: is_removed(tx, user_id, &device.ed25519.0)?,
             gone_at: device.gone_at,
             came_back: device.came_back,
             seen_at: device.seen_at,
@@ -103,6 +106,20 @@ pub(super) fn view(tx: &Transaction<'_>, user_id: &str) -> Result<UserView, Erro
         is_outdated: user.is_outdated,
         devices: devices.collect::<Result<_, Error>>()?,
     })
+}
+
+/// Whether a user stated that a device of theirs is gone. What others state of it is of other devices.
+fn is_removed(tx: &Transaction<'_>, user_id: &str, key: &[u8; 32]) -> Result<bool, Error> {
+    if tx.get::<Removal>(&removal_place(user_id, key))?.is_some() {
+        return Ok(true);
+    }
+    // As earlier versions kept it.
+    Ok(tx.get::<Removal>(key)?.is_some_and(|removal| removal.user_id == user_id))
+}
+
+/// The key of a removal: the device's, and whose it is.
+fn removal_place(user_id: &str, key: &[u8; 32]) -> Vec<u8> {
+    [key.as_slice(), user_id.as_bytes()].concat()
 }
 
 impl Work<'_> {
@@ -225,7 +242,7 @@ impl Work<'_> {
         let self_signing = self.self_signing(&user)?;
         let pinned = user.pinned;
         let device = user.device_mut(device_id).ok_or(Error::Unknown)?;
-        if device.ed25519 != Bytes32(*key) || self.is_removed(key)? {
+        if device.ed25519 != Bytes32(*key) || self.is_removed(&own, key)? {
             return Err(Error::Identity);
         }
         device.signed_by = pinned;
@@ -255,8 +272,7 @@ impl Work<'_> {
         let self_signing = self.self_signing(&user)?;
         let device = user.device(device_id).ok_or(Error::Unknown)?;
         let removal = Removal::sign(&device.identity(&own)?, &self_signing);
-        self.tx.put(&device.ed25519.0, &removal);
-        self.unsaved(pins::REMOVAL, &device.ed25519.0);
+        self.keep_removal(&removal)?;
         let inside = Inside::Removals(vec![removal]);
         for (user_id, device_id) in self.all_devices()? {
             self.send_inside(&user_id, &device_id, &inside)?;
@@ -277,7 +293,11 @@ impl Work<'_> {
         let user = self.user(&self.account.user_id)?;
         let device = user.device(device_id).ok_or(Error::Unknown)?;
         let is_this = device_id == self.account.device_id;
-        if is_this || !self.is_entitled(&user, device)? { Err(Error::Identity) } else { Ok(()) }
+        if is_this || !self.is_entitled(&self.account.user_id, &user, device)? {
+            Err(Error::Identity)
+        } else {
+            Ok(())
+        }
     }
 
     /// The own self-signing key, if it is here and still the one that counts.
@@ -293,16 +313,34 @@ impl Work<'_> {
         for removal in removals {
             let Some(user) = self.tx.get::<User>(removal.user_id.as_bytes())? else { continue };
             let Some(key) = user.self_signing.filter(|_| !user.has_changed()) else { continue };
-            if removal.verify(&key.ed25519()?).is_ok() {
-                self.tx.put(removal.ed25519.as_bytes(), removal);
-                self.unsaved(pins::REMOVAL, removal.ed25519.as_bytes());
+            let is_known = user.devices.iter().any(|one| one.ed25519 == removal.ed25519.into());
+            if (is_known || self.removals_of(&removal.user_id)? < REMOVALS_MAX)
+                && removal.verify(&key.ed25519()?).is_ok()
+            {
+                self.keep_removal(removal)?;
             }
         }
         Ok(())
     }
 
-    pub(super) fn is_removed(&self, key: &[u8; 32]) -> Result<bool, Error> {
-        Ok(self.tx.get::<Removal>(key)?.is_some())
+    pub(super) fn is_removed(&self, user_id: &str, key: &[u8; 32]) -> Result<bool, Error> {
+        is_removed(&self.tx, user_id, key)
+    }
+
+    /// Keeps a statement that was checked.
+    pub(super) fn keep_removal(&mut self, removal: &Removal) -> Result<(), Error> {
+        let key = removal.ed25519.as_bytes();
+        if !self.is_removed(&removal.user_id, key)? {
+            let at = removal_place(&removal.user_id, key);
+            self.tx.put(&at, removal);
+            self.unsaved(pins::REMOVAL, &at);
+        }
+        Ok(())
+    }
+
+    fn removals_of(&self, user_id: &str) -> Result<usize, Error> {
+        let all = self.tx.scan::<Removal>(&[])?;
+        Ok(all.iter().filter(|(_, removal)| removal.user_id == user_id).count())
     }
 
     /// A private key of an identity, or another secret of 32 bytes.

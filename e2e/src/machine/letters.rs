@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     Error,
-    encoding::Bytes32,
     envelope::Envelope,
     identity::DeviceIdentity,
     inside::Inside,
@@ -107,14 +106,14 @@ impl Work<'_> {
     }
 
     fn hold(&mut self, sender: &str, content: &Value) -> Result<(), Error> {
-        self.track(sender)?;
-        self.outdate(sender)?;
         let prefix = key(&[sender.as_bytes(), &[]]);
         let (of_user, all) = (self.tx.scan::<Held>(&prefix)?.len(), self.tx.scan::<Held>(&[])?);
         if of_user >= HELD_OF_USER || all.len() >= HELD_MAX {
             self.synced.unread += 1;
             return Ok(());
         }
+        self.track(sender)?;
+        self.outdate(sender)?;
         let number = self.account.next;
         self.account.next = number.checked_add(1).ok_or(Error::TooLong)?;
         self.account_changed = true;
@@ -144,7 +143,7 @@ impl Work<'_> {
         let identity = device.identity(user_id)?;
         let own = identity.ed25519 == self.account.ed25519.public();
         let Ok(envelope) = Envelope::from_bytes(bytes) else { return Ok(None) };
-        if own || self.is_removed(&device.ed25519.0)? {
+        if own || self.is_removed(user_id, &device.ed25519.0)? {
             return Ok(None);
         }
         let sessions = self.tx.get::<Sessions>(&at)?.unwrap_or_default();
@@ -182,7 +181,9 @@ impl Work<'_> {
         let (read, ad) =
             sessions.accept(&own, identity, &prekey.prekey(), &accepted, first, self.now)?;
         if prekey.is_fallback {
-            prekey.accepted.push(Bytes32(ad));
+            if !prekey.accept(identity.ed25519.as_bytes(), &ad) {
+                return Err(Error::NoKey);
+            }
             self.tx.put(&at, &prekey);
         } else {
             self.tx.delete::<StoredPrekey>(&at);
@@ -200,7 +201,10 @@ impl Work<'_> {
         let is_own = self.is_own(sender) && user.vouches_for(device);
         match inside {
             Inside::Empty => Ok(()),
-            Inside::Wrap(wrap) => self.take_wrap(sender, device, &wrap),
+            Inside::Wrap(wrap) => {
+                self.take_wrap(sender, device, &wrap)?;
+                self.note_unread(sender, &device.device_id, &wrap.id.0, "")
+            }
             Inside::Distribution(distribution) => {
                 self.take_distribution(&device.identity(sender)?, &distribution)
             }
@@ -317,7 +321,7 @@ impl Work<'_> {
                 self.tx.delete::<Waiting>(&at);
                 continue;
             };
-            if device.gone_at.is_some() || self.is_removed(&device.ed25519.0)? {
+            if device.gone_at.is_some() || self.is_removed(&user_id, &device.ed25519.0)? {
                 self.tx.delete::<Waiting>(&at);
                 continue;
             }
@@ -381,7 +385,10 @@ impl Work<'_> {
         let waiting = self.tx.get::<Waiting>(&at)?.unwrap_or_default();
         self.tx.delete::<Waiting>(&at);
         for plaintext in &waiting.0 {
-            let (envelope, next) = sessions.encrypt(&plaintext.0, self.now, self.rng)?;
+            // One that is too long, of an earlier version, is nobody else's loss.
+            let Ok((envelope, next)) = sessions.encrypt(&plaintext.0, self.now, self.rng) else {
+                continue;
+            };
             sessions = next;
             self.write_letter(&identity.user_id, &identity.device_id, &envelope);
         }

@@ -5,6 +5,7 @@ use super::{
     Work,
     receiving::Outcome,
     rows::{Asked, Device, Given, StoredChain, StoredWrap, User},
+    unread::place,
 };
 use crate::{
     Error,
@@ -23,10 +24,12 @@ impl Work<'_> {
         (sender, device_id): (&str, &str),
         what: MissingKey,
     ) -> Result<Outcome, Error> {
-        let at = match &what {
-            MissingKey::Chain(chain, _) => chain.0.to_vec(),
-            MissingKey::Message(id) => id.0.to_vec(),
+        let id: &[u8] = match &what {
+            MissingKey::Chain(chain, _) => &chain.0,
+            MissingKey::Message(id) => &id.0,
         };
+        // Of each device by itself: nobody keeps another from being asked.
+        let at = place(sender, device_id, id);
         let asked = self.tx.get::<Asked>(&at)?;
         let is_recent =
             asked.is_some_and(|asked| self.now.saturating_sub(asked.at) < AGAIN_AFTER_MS);
@@ -35,7 +38,10 @@ impl Work<'_> {
             self.track(sender)?;
             return Ok(Outcome::MissingKey);
         };
-        if is_recent || self.is_this(sender, device_id) || !self.is_entitled(&user, device)? {
+        if is_recent
+            || self.is_this(sender, device_id)
+            || !self.is_entitled(sender, &user, device)?
+        {
             return Ok(Outcome::MissingKey);
         }
         self.tx.put(&at, &Asked { room_id: room_id.to_owned(), at: self.now });
@@ -52,7 +58,7 @@ impl Work<'_> {
         user_id: &str,
         missing: &Missing,
     ) -> Result<(), Error> {
-        if !self.is_entitled(user, device)? {
+        if !self.is_entitled(user_id, user, device)? {
             return Ok(());
         }
         let at: &[u8] = match &missing.what {

@@ -90,7 +90,7 @@ impl Work<'_> {
             }
         }
         for removal in &pins.removals {
-            self.tx.put(removal.ed25519.as_bytes(), removal);
+            self.keep_removal(removal)?;
         }
         Ok(())
     }

@@ -4,16 +4,18 @@
 //! |---|---|
 //! | whom a chain or message was sealed for | 90 days: who asks for its key later gets no answer |
 //! | missing keys that were asked for | 90 days |
+//! | parts of lists of readers of which others never came | 7 days |
 //! | letters that were never sent | 30 days, and the newest 2,000: what was in them is asked for as missing keys |
 
 use super::{
     Work,
-    rows::{Asked, Given, Purpose, Request},
+    rows::{Asked, AudiencePart, Given, Purpose, Request},
 };
-use crate::Error;
+use crate::{Error, json};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const GIVEN_KEPT_MS: i64 = 90 * DAY_MS;
+const PARTS_KEPT_MS: i64 = 7 * DAY_MS;
 const LETTERS_KEPT_MS: i64 = 30 * DAY_MS;
 const LETTERS_MAX: usize = 2_000;
 
@@ -28,6 +30,14 @@ impl Work<'_> {
         let given: Vec<_> = given.into_iter().filter(|(_, row)| is_old(row.at)).collect();
         let asked = self.tx.scan::<Asked>(&[])?;
         let asked: Vec<_> = asked.into_iter().filter(|(_, row)| is_old(row.at)).collect();
+        for (at, part) in self.tx.scan::<AudiencePart>(&[])? {
+            // Earlier versions did not say when one came, nor who told it.
+            let came_at = json::read(part.0.as_bytes()).ok();
+            let came_at = came_at.and_then(|part| part.get("at")?.as_i64());
+            if came_at.is_none_or(|at| age(at) >= PARTS_KEPT_MS) {
+                self.tx.delete::<AudiencePart>(&at);
+            }
+        }
         let mut letters = self.tx.scan::<Request>(&[])?;
         letters.retain(|(_, row)| row.purpose == Purpose::ToDevice);
         let beyond = letters.len().saturating_sub(LETTERS_MAX);

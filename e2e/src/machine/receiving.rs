@@ -13,19 +13,14 @@ use serde_json::Value;
 use super::{
     Work, check_id, pins,
     rooms::is_ours,
-    rows::{
-        Asked, AudiencePart, AudienceRow, Device, EventMessage, MessageEvent, OwnChainRow,
-        StoredChain, StoredWrap, User,
-    },
+    rows::{Asked, Device, EventMessage, MessageEvent, OwnChainRow, StoredChain, StoredWrap, User},
     text,
+    unread::place,
 };
 use crate::{
-    Error,
-    audience::{self, Reader},
-    content, direct,
+    Error, audience, content, direct,
     direct::Wrap,
-    encoding,
-    identity::{DeviceIdentity, Removal},
+    identity::DeviceIdentity,
     inside::{Inside, MissingKey},
     json, ratchet,
     room_message::{Context, MessageId},
@@ -33,9 +28,6 @@ use crate::{
     signed_json::{from_base64, key_from_base64, to_base64},
     store::key,
 };
-
-/// How long before a message somebody must have been gone for their reading to be warned of.
-const GONE_BEFORE_MS: i64 = 10 * 60 * 1_000;
 
 /// What came of reading an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -171,7 +163,7 @@ impl Work<'_> {
             self.track(parsed.sender)?;
             return Ok(Outcome::NotVouchedFor);
         };
-        if self.is_removed(&device.ed25519.0)? {
+        if self.is_removed(parsed.sender, &device.ed25519.0)? {
             return Ok(Outcome::Removed);
         }
         if !user.vouches_for(device) {
@@ -209,7 +201,7 @@ impl Work<'_> {
                 }
                 row.chain = chain;
                 self.tx.put(&at, &row);
-                self.tx.delete::<Asked>(&received.chain().0);
+                self.was_read(parsed.sender, parsed.device_id, &received.chain().0)?;
                 Ok(Ok(Opened { padded: opened.padded, id: opened.id, owner, provenance }))
             }
             Err(Error::NoKey) => {
@@ -242,17 +234,19 @@ impl Work<'_> {
         let Ok(id) = direct::id(&context, &parsed.message) else {
             return Ok(Err(Outcome::Refused));
         };
-        if self.tx.get::<StoredWrap>(&id.0)?.is_none() {
-            self.unwrap_for_this(parsed)?;
+        // One that somebody else sent under this name is none.
+        let of_author = |row: &StoredWrap| {
+            row.from.user_id == parsed.sender && row.from.device_id == parsed.device_id
+        };
+        if self.tx.get::<StoredWrap>(&id.0)?.is_none_or(|row| !of_author(&row)) {
+            self.unwrap_for_this(parsed, id)?;
         }
-        let Some(mut row) = self.tx.get::<StoredWrap>(&id.0)? else {
+        let Some(mut row) = self.tx.get::<StoredWrap>(&id.0)?.filter(of_author) else {
             return self
                 .ask(room_id, (parsed.sender, parsed.device_id), MissingKey::Message(id))
                 .map(Err);
         };
-        let from = &row.from;
-        let is_from_author = from.user_id == parsed.sender && from.device_id == parsed.device_id;
-        if !is_from_author || !(row.room_id.is_empty() || row.room_id == room_id) {
+        if !(row.room_id.is_empty() || row.room_id == room_id) {
             return Ok(Err(Outcome::Refused));
         }
         match direct::open(&context, &parsed.message, &row.open()?) {
@@ -260,6 +254,7 @@ impl Work<'_> {
                 if row.room_id.is_empty() {
                     row.room_id = room_id.to_owned();
                     self.tx.put(&id.0, &row);
+                    self.was_read(parsed.sender, parsed.device_id, &id.0)?;
                     if row.is_for_backup() {
                         self.unsaved(b'w', &id.0);
                     }
@@ -271,8 +266,8 @@ impl Work<'_> {
         }
     }
 
-    /// Opens the envelope that an event has for this device: nothing but a wrap may be in it.
-    fn unwrap_for_this(&mut self, parsed: &Parsed<'_>) -> Result<(), Error> {
+    /// Opens the envelope that an event has for this device: nothing but the wrap of its message may be in it.
+    fn unwrap_for_this(&mut self, parsed: &Parsed<'_>, id: MessageId) -> Result<(), Error> {
         let wraps = parsed.content.get("wraps").and_then(|all| all.get(&self.account.user_id));
         let envelope = wraps.and_then(|of_user| text(of_user, &self.account.device_id));
         let Some(envelope) = envelope.and_then(|text| from_base64(text).ok()) else {
@@ -282,7 +277,9 @@ impl Work<'_> {
         let Some(device) = user.device(parsed.device_id) else {
             return self.track(parsed.sender);
         };
-        if let Some(Inside::Wrap(wrap)) = self.open_envelope(parsed.sender, device, &envelope)? {
+        if let Some(Inside::Wrap(wrap)) = self.open_envelope(parsed.sender, device, &envelope)?
+            && wrap.id == id
+        {
             self.take_wrap(parsed.sender, device, &wrap)?;
         }
         Ok(())
@@ -295,22 +292,25 @@ impl Work<'_> {
         device: &Device,
         wrap: &Wrap,
     ) -> Result<(), Error> {
-        let asked = self.tx.get::<Asked>(&wrap.id.0)?;
+        let (from, at) = (device.owner(sender), place(sender, &device.device_id, &wrap.id.0));
+        let asked = self.tx.get::<Asked>(&at)?;
+        // What nothing was read with yet may be somebody else's, to keep the author's out.
         if let Some(kept) = self.tx.get::<StoredWrap>(&wrap.id.0)?
             && kept.provenance == Provenance::Owner
+            && (kept.from == from || !kept.room_id.is_empty())
         {
             return Ok(());
         }
         let row = StoredWrap {
             room_id: String::new(),
-            from: device.owner(sender),
+            from,
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
         };
         self.tx.put(&wrap.id.0, &row);
         self.unsaved(b'w', &wrap.id.0);
         if let Some(asked) = asked {
-            self.tx.delete::<Asked>(&wrap.id.0);
+            self.tx.delete::<Asked>(&at);
             self.keys_arrived(&asked.room_id);
         }
         Ok(())
@@ -326,13 +326,20 @@ impl Work<'_> {
             return Ok(());
         }
         let at = key(&[distribution.room_id.as_bytes(), &distribution.id().0]);
-        let chain = match self.tx.get::<StoredChain>(&at)? {
+        let held = self.tx.get::<StoredChain>(&at)?;
+        let is_new = held.is_none();
+        let chain = match held {
             Some(held) => held.chain.learn(distribution, Provenance::Owner),
             None => Ok(HeldChain::new(distribution, Provenance::Owner)),
         };
         if let Ok(chain) = chain {
             self.tx.put(&at, &StoredChain { chain });
             self.unsaved(b'c', &at);
+            let (user_id, device_id, id) = (&from.user_id, &from.device_id, distribution.id().0);
+            self.tx.delete::<Asked>(&place(user_id, device_id, &id));
+            if is_new {
+                self.note_unread(user_id, device_id, &id, &distribution.room_id)?;
+            }
             self.keys_arrived(&distribution.room_id);
         }
         Ok(())
@@ -386,20 +393,20 @@ impl Work<'_> {
         let inside: Option<Value> = inside.and_then(|bytes| json::read(bytes).ok());
         let Some(Value::Object(mut inside)) = inside else { return Ok(Outcome::Refused) };
         let event_type = inside.get("type").and_then(Value::as_str).map(str::to_owned);
+        let at = event.get("origin_server_ts").and_then(Value::as_i64).unwrap_or(self.now);
         let relates_to = inside.get("relates_to").and_then(Value::as_str).map(key_from_base64);
         let content = inside.remove("content");
         let (Some(event_type), Some(content)) = (event_type, content) else {
             return Ok(Outcome::Refused);
         };
         if event_type == audience::EVENT_TYPE {
-            self.take_list(room_id, parsed, &content)?;
+            self.take_list(room_id, (parsed.sender, parsed.device_id), &content, at)?;
         }
         let relates_to = match relates_to.transpose() {
             Ok(id) => id.map(MessageId),
             Err(_) => return Ok(Outcome::Refused),
         };
         let relation = self.relation(room_id, &content, relates_to)?;
-        let at = event.get("origin_server_ts").and_then(Value::as_i64).unwrap_or(self.now);
         let readers = self.readers(room_id, &parsed.audience)?;
         let warnings = match &readers {
             Some(readers) => self.warnings(room_id, readers, at)?,
@@ -446,103 +453,6 @@ impl Work<'_> {
             (Some(_), _) => Relation::Wrong,
             (None, meant) => Relation::Unchecked { message_id: meant.map(|id| to_base64(&id.0)) },
         })
-    }
-
-    /// The list of readers of a hash, if it was told.
-    pub(super) fn readers(
-        &self,
-        room_id: &str,
-        audience: &[u8; 32],
-    ) -> Result<Option<Vec<Reader>>, Error> {
-        let at = key(&[room_id.as_bytes(), audience]);
-        Ok(self.tx.get::<AudienceRow>(&at)?.map(|row| row.0))
-    }
-
-    /// Takes in a list, or a part of one until it is complete: parts of the same device only, and only those of the list
-    /// that it told of last, so nobody fills the store or spoils what another tells.
-    fn take_list(
-        &mut self,
-        room_id: &str,
-        parsed: &Parsed<'_>,
-        content: &Value,
-    ) -> Result<(), Error> {
-        if let Some(removals) = text(content, "removals").and_then(|text| from_base64(text).ok())
-            && let Ok(removals) = encoding::decode::<Vec<Removal>>(&removals, 24 * 1024)
-        {
-            self.take_removals(&removals)?;
-        }
-        let Ok(told) = audience::read(content) else { return Ok(()) };
-        if self.readers(room_id, &told.audience)?.is_some() {
-            return Ok(());
-        }
-        let device = [room_id, parsed.sender, parsed.device_id, ""].map(str::as_bytes);
-        let of_device = key(&device);
-        let of_list = [of_device.as_slice(), &told.audience].concat();
-        let number = u32::try_from(told.part.0).map_err(|_| Error::TooLong)?;
-        let at = [of_list.as_slice(), &number.to_be_bytes()].concat();
-        self.tx.put(&at, &AudiencePart(json::write(content)?));
-        let mut parts = Vec::new();
-        for (at, row) in self.tx.scan::<AudiencePart>(&of_device)? {
-            match at.starts_with(&of_list) {
-                true => parts.push((at, row)),
-                false => self.tx.delete::<AudiencePart>(&at),
-            }
-        }
-        if parts.len() < told.part.1 {
-            return Ok(());
-        }
-        let read = parts.iter().map(|(_, row)| {
-            audience::read(&json::read(row.0.as_bytes()).map_err(|_| Error::Store)?)
-        });
-        let read = read.collect::<Result<Vec<_>, Error>>()?;
-        let base = match told.base {
-            Some(base) => self.readers(room_id, &base)?,
-            None => None,
-        };
-        for (at, _) in &parts {
-            self.tx.delete::<AudiencePart>(at);
-        }
-        if let Ok(readers) = audience::assemble(base.as_deref(), &read, &told.audience) {
-            self.tx.put(&key(&[room_id.as_bytes(), &told.audience]), &AudienceRow(readers));
-        }
-        Ok(())
-    }
-
-    fn warnings(&self, room_id: &str, readers: &[Reader], at: i64) -> Result<Vec<Warning>, Error> {
-        let members = self.members(room_id)?;
-        let gone = |user_id: &str| {
-            let member = members.iter().find(|(id, _)| id == user_id);
-            member.is_none_or(|(_, member)| {
-                matches!(member.membership.as_str(), "leave" | "ban")
-                    && member.since < at.saturating_sub(GONE_BEFORE_MS)
-            })
-        };
-        let mut warnings = Vec::new();
-        let mut last: Option<(String, User)> = None;
-        for reader in readers {
-            if last.as_ref().is_none_or(|(id, _)| *id != reader.user_id) {
-                last = Some((reader.user_id.clone(), self.user(&reader.user_id)?));
-            }
-            let Some((_, user)) = &last else { continue };
-            let is_vouched_for = user.device(&reader.device_id).is_some_and(|device| {
-                device.ed25519 == reader.ed25519
-                    && device.x25519 == reader.x25519
-                    && device.signed_by == Some(reader.master)
-                    && (user.pinned == Some(reader.master) || user.has_changed())
-            });
-            let reason = if self.is_removed(&reader.ed25519.0)? {
-                "removed"
-            } else if !is_vouched_for {
-                "not_vouched_for"
-            } else if !members.is_empty() && gone(&reader.user_id) {
-                "gone"
-            } else {
-                continue;
-            };
-            let (user_id, device_id) = (reader.user_id.clone(), reader.device_id.clone());
-            warnings.push(Warning { user_id, device_id, reason });
-        }
-        Ok(warnings)
     }
 }
 

@@ -39,7 +39,11 @@ impl Work<'_> {
         }
         let own = self.user(&self.account.user_id)?;
         let this = own.device(&self.account.device_id).ok_or(Error::Store)?;
-        if own.has_changed() || !own.vouches_for(this) || self.is_removed(&this.ed25519.0)? {
+        let user_id = &self.account.user_id;
+        if own.has_changed()
+            || !own.vouches_for(this)
+            || self.is_removed(user_id, &this.ed25519.0)?
+        {
             return Err(Error::Identity);
         }
         let visibility = room.history_visibility.as_str();
@@ -75,7 +79,7 @@ impl Work<'_> {
             }
             let before = recipients.readers.len();
             for device in &user.devices {
-                if self.is_entitled(&user, device)?
+                if self.is_entitled(&user_id, &user, device)?
                     && let Some(master) = user.pinned
                 {
                     recipients.readers.push(Reader {
@@ -100,12 +104,17 @@ impl Work<'_> {
     }
 
     /// Whether a device gets keys.
-    pub(super) fn is_entitled(&self, user: &User, device: &Device) -> Result<bool, Error> {
+    pub(super) fn is_entitled(
+        &self,
+        user_id: &str,
+        user: &User,
+        device: &Device,
+    ) -> Result<bool, Error> {
         Ok(device.is_ours
             && device.gone_at.is_none()
             && user.vouches_for(device)
             && !user.has_changed()
-            && !self.is_removed(&device.ed25519.0)?)
+            && !self.is_removed(user_id, &device.ed25519.0)?)
     }
 
     /// Whether this is the device that is at work.
@@ -120,7 +129,7 @@ impl Work<'_> {
             let user_id = String::from_utf8(user_id).map_err(|_| Error::Store)?;
             for device in user.devices.iter().filter(|_| user.is_tracked) {
                 let is_this = self.is_this(&user_id, &device.device_id);
-                if !is_this && self.is_entitled(&user, device)? {
+                if !is_this && self.is_entitled(&user_id, &user, device)? {
                     devices.push((user_id.clone(), device.device_id.clone()));
                 }
             }
@@ -159,7 +168,7 @@ impl Work<'_> {
             return Ok(true);
         }
         let readers = self.readers(room_id, audience)?;
-        let is_here = |reader: &Reader| recipients.readers.contains(reader);
+        let is_here = |reader: &Reader| audience::is_in(&recipients.readers, reader);
         let may = readers.is_some_and(|readers| readers.iter().all(is_here));
         if !may {
             self.rotate(room_id)?;

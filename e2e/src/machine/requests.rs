@@ -90,9 +90,8 @@ impl Work<'_> {
                 let own = self.account.user_id.clone();
                 self.outdate(&own)
             }
-            Purpose::ToDevice | Purpose::AccountData => Ok(()),
+            Purpose::ToDevice | Purpose::AccountData | Purpose::BackupKeys(_) => Ok(()),
             Purpose::BackupVersion => self.backup_created(answer),
-            Purpose::BackupKeys(saved) => self.backup_written(&saved, request.made_at),
         }
     }
 
@@ -107,7 +106,7 @@ impl Work<'_> {
             Purpose::KeysUpload(_, prekeys) => self.upload_refused(&prekeys),
             Purpose::KeysQuery(users) => self.keys_queried(&users, &json!({ "failures": "all" })),
             Purpose::KeysClaim(devices) => self.keys_claimed(&devices, &json!({})),
-            Purpose::BackupVersion | Purpose::BackupKeys(..) => self.backup_refused(),
+            Purpose::BackupKeys(..) => self.backup_refused(&request.path),
             _ => Ok(()),
         }
     }

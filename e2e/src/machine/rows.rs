@@ -84,7 +84,7 @@ pub struct StoredPrekey {
     pub made_at: i64,
     /// When the successor of a fallback object was uploaded.
     pub followed_at: Option<i64>,
-    /// The AD of each handshake that a fallback object accepted.
+    /// Each handshake that a fallback object accepted: see [`StoredPrekey::accept`]. Earlier versions wrote its AD.
     pub accepted: Vec<Bytes32>,
 }
 
@@ -102,6 +102,25 @@ impl StoredPrekey {
             followed_at: None,
             accepted: Vec::new(),
         }
+    }
+
+    /// Remembers a handshake of a device that this fallback object accepted. `false`: that was before, or there were
+    /// too many.
+    pub fn accept(&mut self, device: &[u8; 32], ad: &[u8; 32]) -> bool {
+        // The device's key, in part, before what tells the handshake: nobody makes two with the same 24 bytes.
+        let (own, rest) = (device.iter().take(8), ad.iter().take(24));
+        let mut entry = [0; 32];
+        entry.iter_mut().zip(own.chain(rest)).for_each(|(to, from)| *to = *from);
+        let is_of_device =
+            |known: &&Bytes32| known.0.iter().zip(device).take(8).all(|(a, b)| a == b);
+        if self.accepted.len() >= ACCEPTED_MAX
+            || self.accepted.contains(&Bytes32(entry))
+            || self.accepted.iter().filter(is_of_device).count() >= ACCEPTED_OF_DEVICE
+        {
+            return false;
+        }
+        self.accepted.push(Bytes32(entry));
+        true
     }
 
     pub fn prekey(&self) -> Prekey {
@@ -368,11 +387,28 @@ pub struct AudienceRow(pub Vec<crate::audience::Reader>);
 
 coded!(AudienceRow = 0);
 
-/// A part of a list that is not complete yet, by room, who tells it, hash and number: JSON.
+/// A part of a list that is not complete yet, by room, who tells it, hash and number: JSON, with `at`, when it came.
 #[derive(Clone)]
 pub struct AudiencePart(pub String);
 
 coded!(AudiencePart = 0);
+
+/// Which lists of readers a device told last in a room, in the order in which they came, and when each was sent: by
+/// room, user and device.
+#[derive(Clone, Default)]
+pub struct Told(pub Vec<(Bytes32, i64)>);
+
+coded!(Told = 0);
+
+/// A key of a device's with which no message was read yet, by user, device and the chain's or message's id: the room of
+/// a chain, nothing for a message, and when it came.
+#[derive(Clone)]
+pub struct Unread {
+    pub room_id: String,
+    pub at: i64,
+}
+
+coded!(Unread { room_id, at });
 
 /// A request to a server, by its number.
 #[derive(Clone)]
@@ -402,7 +438,7 @@ pub enum Purpose {
     SignaturesUpload,
     /// A new version of the backup.
     BackupVersion,
-    /// Which keys are in it.
+    /// Earlier versions named the keys that are in it.
     BackupKeys(Vec<SecretBytes>),
     AccountData,
 }
@@ -443,7 +479,7 @@ pub struct Held(pub String);
 
 coded!(Held = 0);
 
-/// A missing key that was asked for, by chain or message id.
+/// A missing key that was asked for, by whom it was asked of (user and device) and the chain's or message's id.
 #[derive(Clone)]
 pub struct Asked {
     pub room_id: String,
@@ -465,36 +501,42 @@ pub struct SecretRow(pub SecretBytes);
 coded!(SecretRow = 0);
 
 macro_rules! rows {
-    ($($row:ty: $table:ident, $capacity:expr;)*) => {$(
+    ($($row:ty: $table:ident;)*) => {$(
         impl Row for $row {
             const TABLE: Table = Table::$table;
-            const CAPACITY: usize = $capacity;
         }
     )*};
 }
 
 rows! {
-    Account: Account, 1024;
-    StoredPrekey: Prekeys, 1024;
-    User: Users, 1024;
-    Room: Rooms, 256;
-    Member: Members, 64;
-    OwnChainRow: OwnChains, 2048;
-    StoredChain: Chains, 4096;
-    StoredWrap: Wraps, 1024;
-    Given: Given, 1024;
-    EventMessage: Events, 64;
-    MessageEvent: Messages, 256;
-    AudienceRow: Audiences, 4096;
-    AudiencePart: Parts, 4096;
-    Request: Requests, 4096;
-    Waiting: Waiting, 64 * 1024;
-    Held: Held, 4096;
-    Asked: Asked, 256;
-    Outdated: Outdated, 16;
-    BackupRow: Backup, 2048;
-    Unsaved: Unsaved, 16;
-    SecretRow: Secrets, 256;
-    crate::identity::Removal: Removals, 512;
-    Sessions: Sessions, 64 * 1024;
+    Account: Account;
+    StoredPrekey: Prekeys;
+    User: Users;
+    Room: Rooms;
+    Member: Members;
+    OwnChainRow: OwnChains;
+    StoredChain: Chains;
+    StoredWrap: Wraps;
+    Given: Given;
+    EventMessage: Events;
+    MessageEvent: Messages;
+    AudienceRow: Audiences;
+    AudiencePart: Parts;
+    Told: Told;
+    Unread: Unread;
+    Request: Requests;
+    Waiting: Waiting;
+    Held: Held;
+    Asked: Asked;
+    Outdated: Outdated;
+    BackupRow: Backup;
+    Unsaved: Unsaved;
+    SecretRow: Secrets;
+    crate::identity::Removal: Removals;
+    Sessions: Sessions;
 }
+
+/// How many handshakes one fallback object accepts, of one device and of all. Whoever is honest begins a session again
+/// at most every ten minutes, and only when one broke.
+const ACCEPTED_OF_DEVICE: usize = 40;
+const ACCEPTED_MAX: usize = 4_000;

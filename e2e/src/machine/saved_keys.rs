@@ -69,7 +69,7 @@ impl Work<'_> {
             }
         }
         all.push(Saved::Wraps(wraps));
-        Ok(encoding::encode_versioned(1, &History(all), 1024 * 1024))
+        Ok(encoding::encode_versioned(1, &History(all)))
     }
 
     /// Tells a user's devices where the keys of a room's history are.
@@ -84,7 +84,9 @@ impl Work<'_> {
             return Err(Error::TooLong);
         }
         for device in &user.devices {
-            if self.is_entitled(&user, device)? && !self.is_this(user_id, &device.device_id) {
+            if self.is_entitled(user_id, &user, device)?
+                && !self.is_this(user_id, &device.device_id)
+            {
                 self.send_inside(user_id, &device.device_id, &Inside::History(json.clone()))?;
             }
         }

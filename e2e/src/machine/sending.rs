@@ -301,6 +301,8 @@ impl Work<'_> {
         }
         let at = key(&[room_id.as_bytes(), &recipients.audience]);
         self.tx.put(&at, &AudienceRow(recipients.readers.clone()));
+        let own = self.account.owner();
+        self.told(room_id, (&own.user_id, &own.device_id), &recipients.audience, self.now)?;
         room.announced = Some(Bytes32(recipients.audience));
         self.tx.put(room_id.as_bytes(), room);
         let event = |content| json!({ "type": audience::EVENT_TYPE, "content": content });

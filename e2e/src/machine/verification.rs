@@ -65,9 +65,19 @@ impl Flows {
     fn put(&mut self, id: &str, flow: Flow) {
         if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| known == id) {
             *known = flow;
-        } else if self.0.len() < FLOWS_MAX {
-            self.0.push((id.to_owned(), flow));
+            return;
         }
+        let is_asked = |flow: &Flow| !flow.is_ours && flow.state == "requested";
+        if self.0.len() >= FLOWS_MAX {
+            // What others ask for makes room: first of what the same user did, so that nobody keeps others out.
+            let of_user = |known: &Flow| is_asked(known) && known.user_id == flow.user_id;
+            let found = self.0.iter().position(|(_, known)| of_user(known));
+            let found = found.or_else(|| self.0.iter().position(|(_, known)| known.is_over()));
+            let found = found.or_else(|| self.0.iter().position(|(_, known)| is_asked(known)));
+            let Some(at) = found else { return };
+            self.0.remove(at);
+        }
+        self.0.push((id.to_owned(), flow));
     }
 }
 

@@ -8,7 +8,7 @@
 
 use crate::{
     Error,
-    encoding::{self, Encode as _, coded},
+    encoding::{self, coded},
     primitives::{kdf, kem, part, x25519},
 };
 
@@ -89,8 +89,7 @@ coded!(Message { header, sealed });
 /// # Errors
 /// [`Error::TooLong`].
 pub fn write(header: Vec<u8>, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
-    let mut message = Vec::with_capacity(header.len() + sealed.len() + 8);
-    Message { header, sealed }.encode(&mut message);
+    let message = encoding::encode(&Message { header, sealed });
     if message.len() > LENGTH_MAX { Err(Error::TooLong) } else { Ok(message) }
 }
 

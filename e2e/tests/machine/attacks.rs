@@ -33,6 +33,9 @@
 //! | a removed device that a server still lists | [`a_removed_device_that_a_server_still_lists_gets_nothing_and_is_not_believed`] |
 //! | a bogus shared key over an owner's row | `theft::a_bogus_shared_key_takes_no_owner_s_place_here_or_in_the_backup`, `sender_key::tests::the_owner_s_key_replaces_a_shared_one_and_never_the_reverse`, `kept` |
 //! | lists of readers that fill the store or spoil another's | `kept::a_hostile_member_neither_fills_a_store_with_lists_nor_spoils_another_s` |
+//! | chains, wraps, handshakes and lists of one member that fill a store | `bounded` |
+//! | a statement that somebody else's device is removed | `bounded::nobody_states_that_somebody_else_s_device_is_removed` |
+//! | a key under the name of another's message | `bounded::a_key_under_another_s_message_s_name_does_not_keep_it_from_being_read` |
 //! | a message that was cancelled, taken for one that a server held back | `given_up` |
 //! | a server's records, read afterwards | `theft::a_server_s_records_open_nothing` |
 //! | bytes and answers of any shape | `hostile`, and the targets `e2e_…` of `fuzz/` |

@@ -2,7 +2,7 @@
 
 use sealpost_e2e::{
     audience::{self, EVENT_TYPE, Reader},
-    changes::Table,
+    changes::{Change, Changes, Table},
     encoding::encode,
     identity::OwnDevice,
     machine::Outcome,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// One operation of a device's that writes any event.
-fn event(world: &mut World, device: &mut Device, kind: &str, content: &Value) -> Value {
+pub fn event(world: &mut World, device: &mut Device, kind: &str, content: &Value) -> Value {
     let now = world.now;
     let sealed =
         device.run(now, |machine, now| machine.encrypt(ROOM, kind, content, None, now)).unwrap();
@@ -121,4 +121,67 @@ fn a_hostile_member_neither_fills_a_store_with_lists_nor_spoils_another_s() {
     let rows = bob.written.scan(Table::Audiences, b"");
     let hash = audience::hash(&readers);
     assert!(rows.iter().any(|(at, _)| at.ends_with(&hash)), "her list is known");
+}
+
+#[test]
+fn what_changes_in_the_millisecond_of_a_backup_s_request_is_written_later() {
+    let mut world = World::new();
+    let (mut alice, bob) = pair(&mut world);
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    backed_up(&mut world, &mut alice);
+    let requests = |alice: &mut Device, now: i64| {
+        let requests = alice.run(now, |machine, now| machine.requests(now)).unwrap();
+        requests.into_iter().find(|request| request.kind == "backup_keys")
+    };
+    alice.run(world.now, |machine, now| machine.accept_identity(&bob.user, now)).unwrap();
+    world.now += 61 * 60 * 1_000;
+    let request = requests(&mut alice, world.now).unwrap();
+    let master = alice.machine.user(&bob.user).unwrap().pinned_key.unwrap();
+    let master = sealpost_e2e::signed_json::key_from_base64(&master).unwrap();
+    // In the same millisecond, and while it is under way.
+    alice.run(world.now, |machine, now| machine.verify_identity(&bob.user, &master, now)).unwrap();
+    alice.run(world.now, |machine, now| machine.mark_sent(request.id, &json!({}), now)).unwrap();
+    world.now += 61 * 60 * 1_000;
+    assert!(requests(&mut alice, world.now).is_some(), "that he was compared is not in it");
+}
+
+#[test]
+fn a_refusal_of_a_version_that_was_followed_does_not_stop_the_next() {
+    let mut world = World::new();
+    let (mut alice, bob) = pair(&mut world);
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    backed_up(&mut world, &mut alice);
+    alice.run(world.now, |machine, now| machine.accept_identity(&bob.user, now)).unwrap();
+    world.now += 61 * 60 * 1_000;
+    let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+    let old = requests.into_iter().find(|request| request.kind == "backup_keys").unwrap();
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+    let version = requests.into_iter().find(|one| one.kind == "backup_version").unwrap();
+    let answer = json!({ "version": "2" });
+    alice.run(world.now, |machine, now| machine.mark_sent(version.id, &answer, now)).unwrap();
+    alice.run(world.now, |machine, now| machine.mark_refused(old.id, 403, now)).unwrap();
+    world.now += 61 * 60 * 1_000;
+    let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+    let next = requests.into_iter().find(|request| request.kind == "backup_keys").unwrap();
+    assert!(next.path.ends_with("version=2"));
+}
+
+#[test]
+fn one_letter_that_is_too_long_does_not_spoil_a_claim() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let at = [bob.user.as_bytes(), bob.device.as_bytes()].join(&0);
+    let long = 30 * 1024_u16;
+    let mut row = vec![1, 0x81, 0x59];
+    row.extend(long.to_be_bytes());
+    row.resize(5 + usize::from(long), 0);
+    let change = Change { table: Table::Waiting, key: at, value: Some(row.into()) };
+    alice.written.apply(&Changes(vec![change]));
+    alice.open(alice.written.clone());
+    let events = world.send(&mut alice, "hello");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    for device in [&mut bob, &mut carol] {
+        assert_eq!(world.text(device, &events), "hello");
+    }
 }

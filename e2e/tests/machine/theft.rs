@@ -151,7 +151,7 @@ fn a_wrap_of_another_person_s_session_opens_nothing_under_a_forged_sender() {
     world.settle(&mut [&mut bob, &mut carol]);
     let content = wrapped(&world, &alice.user, &mut carol, &mut bob);
     let event = world.server.send(&alice.user, &content, world.now);
-    assert_eq!(world.read(&mut bob, &event), Outcome::Refused);
+    assert_eq!(world.read(&mut bob, &event), Outcome::MissingKey, "Alice is asked");
 }
 
 #[test]
