@@ -49,7 +49,7 @@ pub struct ClientOptions {
     pub heard: Heard,
 }
 
-/// Hears of every server that answers a request with success: a sign of life.
+/// Hears of every server that answers a request itself: a sign of life.
 #[derive(Clone, Default)]
 pub struct Heard(Option<Arc<Hear>>);
 
@@ -349,9 +349,14 @@ impl Client {
             .map_err(|error| Error::Request(error.to_string()))?;
         // In a URL `127.1` and `2130706433` are addresses too, which no resolver is asked about.
         self.0.reach.check_url(request.url())?;
-        let response = execute(http, request).await?;
+        let response = execute(http, request).await.inspect_err(|error| {
+            if matches!(error, Error::Connection(_)) {
+                self.0.discovery.doubt(destination);
+            }
+        })?;
+        // An error of the server's side may be of something before it, that lives while it does not.
         if let Some(hear) = &self.0.heard.0
-            && response.status().is_success()
+            && !response.status().is_server_error()
         {
             hear(destination);
         }

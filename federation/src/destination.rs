@@ -75,6 +75,8 @@ pub struct Destination {
     retry_at: i64,
     /// When the last attempt began, if the server answered it with an error.
     answered: Option<i64>,
+    /// The server was heard from since the last attempt failed.
+    heard: bool,
     /// The server came back after a long outage and the backlog is not sent yet.
     catching_up: bool,
 }
@@ -120,6 +122,7 @@ impl Destination {
     pub fn failed(&mut self, now: i64, failure: Failure, jitter: f64) {
         let started = self.in_flight_since.take().unwrap_or(now);
         self.answered = (failure == Failure::Answered).then_some(started);
+        self.heard = self.heard_in_flight;
         let outage = self.outage.get_or_insert(Outage { since: started, failures: 0 });
         outage.failures = outage.failures.saturating_add(1);
         let lasted = now.saturating_sub(outage.since);
@@ -143,6 +146,7 @@ impl Destination {
     pub fn heard_from(&mut self) {
         let soonest = self.answered.map_or(0, |started| started.saturating_add(SHORT_PAUSE_MS));
         self.retry_at = self.retry_at.min(soonest);
+        self.heard = true;
         self.heard_in_flight = self.in_flight_since.is_some();
     }
 
@@ -155,6 +159,11 @@ impl Destination {
             self.catching_up = true;
         }
         if self.catching_up { Backlog::LatestOfEachRoom } else { Backlog::Everything }
+    }
+
+    /// Whether the last attempt failed and the server was not heard from since.
+    pub fn is_doubtful(&self) -> bool {
+        self.outage.is_some() && !self.heard
     }
 
     /// The part to store.
@@ -235,8 +244,12 @@ mod tests {
         destination.queued();
         fail(&mut destination, 0);
         assert!(matches!(destination.next(1), Next::Sleep(_)));
+        assert!(destination.is_doubtful());
         destination.heard_from();
         assert_eq!(destination.next(1), Next::Send);
+        assert!(!destination.is_doubtful());
+        fail(&mut destination, 2);
+        assert!(destination.is_doubtful());
     }
 
     #[test]

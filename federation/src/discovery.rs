@@ -94,9 +94,9 @@ impl Discovery {
         }))
     }
 
-    /// Forgets what the well-known file of `server` said: its next request asks again.
-    pub fn forget(&self, server: &ServerName) {
-        self.well_known.forget(server);
+    /// No connection comes about on the route to `server`: what its well-known file said may be out of date.
+    pub fn doubt(&self, server: &ServerName) {
+        self.well_known.doubt(server);
     }
 }
 

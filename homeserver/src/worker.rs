@@ -7,6 +7,7 @@ pub mod departures;
 pub mod device_updates;
 pub mod federation_sender;
 pub mod guests;
+mod lanes;
 pub mod partial_rooms;
 pub mod presence;
 pub mod profile_updates;

@@ -2,7 +2,8 @@
 //!
 //! Answers are remembered as long as their cache headers say, between an hour and 48, and 24 hours where
 //! they say nothing. A server that says there is none is asked again after an hour, one that cannot be
-//! reached after a minute; what it said before stays good meanwhile. Redirects, bytes and time are limited.
+//! reached after a minute; what it said before stays good meanwhile. Where an answer led nowhere, it is asked for again
+//! after ten minutes. Redirects, bytes and time are limited.
 
 use std::{
     collections::HashMap,
@@ -30,6 +31,7 @@ const LEAST_AGE: Duration = Duration::from_secs(3600);
 const MOST_AGE: Duration = Duration::from_secs(48 * 3600);
 const ABSENT_AGE: Duration = Duration::from_secs(3600);
 const UNREACHABLE_AGE: Duration = Duration::from_secs(60);
+const DOUBTED_AGE: Duration = Duration::from_secs(600);
 /// How long past its time an answer serves while the server cannot be reached.
 const GRACE: Duration = Duration::from_secs(48 * 3600);
 const MAX_REMEMBERED: usize = 10_000;
@@ -44,6 +46,7 @@ pub struct WellKnown {
 #[derive(Clone)]
 struct Known {
     delegated: Option<OwnedServerName>,
+    asked: Instant,
     until: Instant,
 }
 
@@ -81,23 +84,26 @@ impl WellKnown {
         if let Some(known) = known.as_ref().filter(|known| known.until > now) {
             return known.delegated.clone();
         }
-        let next = match self.fetch(server).await {
-            Answer::Delegates(name, age) => Known { delegated: Some(name), until: now + age },
-            Answer::Absent => Known { delegated: None, until: now + ABSENT_AGE },
+        let (delegated, age) = match self.fetch(server).await {
+            Answer::Delegates(name, age) => (Some(name), age),
+            Answer::Absent => (None, ABSENT_AGE),
             Answer::Unreachable => {
                 let before = known.take().filter(|known| known.until + GRACE > now);
-                Known {
-                    delegated: before.and_then(|known| known.delegated),
-                    until: now + UNREACHABLE_AGE,
-                }
+                (before.and_then(|known| known.delegated), UNREACHABLE_AGE)
             }
         };
-        known.insert(next).delegated.clone()
+        known.insert(Known { delegated, asked: now, until: now + age }).delegated.clone()
     }
 
-    /// Asks again at the next request.
-    pub fn forget(&self, server: &ServerName) {
-        self.known.lock().remove(server);
+    /// What `server` said led nowhere: it may have moved.
+    pub fn doubt(&self, server: &ServerName) {
+        let entry = self.known.lock().get(server).map(Arc::clone);
+        // Somebody is asking just now where it is locked.
+        if let Some(mut known) = entry.as_deref().and_then(|entry| entry.try_lock().ok())
+            && let Some(known) = known.as_mut()
+        {
+            known.until = known.until.min(known.asked + DOUBTED_AGE);
+        }
     }
 
     fn entry(&self, server: &ServerName) -> Arc<tokio::sync::Mutex<Option<Known>>> {

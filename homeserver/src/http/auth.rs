@@ -96,14 +96,16 @@ impl Scheme for ServerSignatures {
         for value in request.headers().get_all(header::AUTHORIZATION) {
             signed = signed.header(http::header::AUTHORIZATION, value.as_bytes());
         }
-        let body = body.read().await?;
-        check_depth(&body)?;
         let signed = signed
-            .body(body)
+            .body(())
             .map_err(|error| Error::invalid_param(format!("The request is malformed: {error}")))?;
+        // Nothing is read of somebody who says nothing, or who is not talked to.
+        let claim = ctx.remote.claim(&signed)?;
         let address = ctx.rate_limited_caller();
         ctx.rate_limits.unproven(&address)?;
-        let origin = ctx.remote.authenticate(&signed).await?;
+        let body = body.read().await?;
+        check_depth(&body)?;
+        let origin = ctx.remote.authenticate(&signed.map(|()| body), claim).await?;
         ctx.rate_limits.proven(&address);
         // Held until the request is answered.
         let permit = ctx.rate_limits.origin(&origin).await?;

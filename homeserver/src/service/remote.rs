@@ -50,7 +50,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use http::StatusCode;
 use quick_cache::sync::Cache;
-use ruma::{OwnedServerName, OwnedUserId, RoomId, ServerName, api::error::ErrorKind};
+use ruma::{
+    OwnedServerName, OwnedUserId, RoomId, ServerName,
+    api::{error::ErrorKind, federation::authentication::XMatrix},
+};
 use sealpost_federation::{
     Client, Error as FederationError, Keyring, OwnKeys, Policy, request_auth,
 };
@@ -156,21 +159,21 @@ impl Remote {
         }
     }
 
-    /// Which server sent `request`, by its signature. Its sign of life is noted.
+    /// Which server `request` claims to come from: 401 when it claims nothing, 403 when we don't talk to that one.
+    pub fn claim<B>(&self, request: &http::Request<B>) -> Result<XMatrix> {
+        let claim =
+            request_auth::claim(request, &self.context.server_name).map_err(unauthorized)?;
+        self.check_policy(&claim.origin)?;
+        Ok(claim)
+    }
+
+    /// Which server sent `request`, by the signature that it [claims](Self::claim). Its sign of life is noted.
     pub async fn authenticate(
         &self,
         request: &http::Request<impl AsRef<[u8]> + Sync>,
+        claim: XMatrix,
     ) -> Result<OwnedServerName> {
-        let unauthorized = |error: FederationError| match error {
-            FederationError::Body(_) => Error::bad_json(error.to_string()),
-            error => {
-                Error::matrix(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, error.to_string())
-            }
-        };
         let own_name = &self.context.server_name;
-        let claim = request_auth::claim(request, own_name).map_err(unauthorized)?;
-        // Before anything is fetched for them.
-        self.check_policy(&claim.origin)?;
         let now = self.context.clock.now_ms();
         let origin = request_auth::authenticate(request, claim, own_name, &self.keyring, now)
             .await
@@ -248,6 +251,16 @@ impl Remote {
             return Err(Error::forbidden("The user is not of your server"));
         }
         Ok(())
+    }
+}
+
+/// Why a request is not taken as that of another server.
+fn unauthorized(error: FederationError) -> Error {
+    match error {
+        FederationError::Body(_) => Error::bad_json(error.to_string()),
+        error => {
+            Error::matrix(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, error.to_string())
+        }
     }
 }
 

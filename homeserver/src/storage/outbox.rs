@@ -146,8 +146,8 @@ pub fn delete_until(conn: &mut Conn, destination: &str, until: Position) -> Resu
     Ok(())
 }
 
-/// Drops, of the EDUs that wait for a destination after `after`, those that are of no worth any more, and the oldest
-/// where there are more than `most`. Answers how many went.
+/// Drops, of the EDUs that wait for a destination after `after`, those that are of no worth any more, and the oldest of
+/// those that are of worth for a day where there are more than `most`. Answers how many went.
 pub fn drop_stale(
     conn: &mut Conn,
     destination: &str,
@@ -155,23 +155,28 @@ pub fn drop_stale(
     now: i64,
     most: i64,
 ) -> Result<usize> {
-    let edus = || {
+    let expire_before = |time: i64| {
         outbox::table.filter(
             outbox::destination
                 .eq(destination)
                 .and(outbox::position.gt(after))
-                .and(outbox::edu.is_not_null()),
+                .and(outbox::edu.is_not_null())
+                .and(outbox::expires_at.lt(time)),
         )
     };
-    let expired = diesel::delete(edus().filter(outbox::expires_at.lt(now))).execute(conn)?;
-    let last_too_many: Option<Position> = edus()
+    let expired = diesel::delete(expire_before(now)).execute(conn)?;
+    let tomorrow = Worth::Day.until(now).saturating_add(1);
+    let last_too_many: Option<Position> = expire_before(tomorrow)
         .select(outbox::position)
         .order(outbox::position.desc())
         .offset(most)
         .first(conn)
         .optional()?;
     let too_many = match last_too_many {
-        Some(last) => diesel::delete(edus().filter(outbox::position.le(last))).execute(conn)?,
+        Some(last) => {
+            let oldest = expire_before(tomorrow).filter(outbox::position.le(last));
+            diesel::delete(oldest).execute(conn)?
+        }
         None => 0,
     };
     Ok(expired + too_many)
@@ -310,24 +315,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stale_and_what_is_too_much_goes_but_no_event_and_nothing_on_its_way() {
+    fn what_is_stale_goes_and_too_much_for_a_day_but_no_event_and_nothing_on_its_way() {
         on_both(|store| {
             let checked = store.write_blocking(|tx| {
                 filled(tx);
                 let b = server_name!("b.test");
                 let day = 24 * 3600 * 1000;
-                for (position, worth) in [(6, Worth::Day), (7, Worth::Month), (8, Worth::Month)] {
+                use Worth::{Day, Month};
+                let queued = [(6, Day), (7, Month), (8, Day), (9, Month), (10, Day)];
+                for (position, worth) in queued {
                     insert_edu(tx, b, Position(position), "{}", (worth, 0))?;
                 }
                 // The one at 4 is of before there was an age.
-                assert_eq!(drop_stale(tx, "b.test", Position(0), day, 10)?, 0);
-                assert_eq!(drop_stale(tx, "b.test", Position(6), day + 1, 10)?, 0);
-                assert_eq!(drop_stale(tx, "b.test", Position(0), day + 1, 10)?, 1);
-                assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5, 7, 8]);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), 0, 3)?, 0);
+                assert_eq!(drop_stale(tx, "b.test", Position(10), 0, 0)?, 0);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), 0, 2)?, 1);
+                assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5, 7, 8, 9, 10]);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), day, 2)?, 0);
+                assert_eq!(drop_stale(tx, "b.test", Position(8), day + 1, 2)?, 1);
                 assert_eq!(drop_stale(tx, "b.test", Position(0), day + 1, 2)?, 1);
-                assert_eq!(drop_stale(tx, "b.test", Position(0), 30 * day, 2)?, 0);
-                assert_eq!(drop_stale(tx, "b.test", Position(0), 30 * day + 1, 2)?, 2);
-                assert_eq!(positions(tx, "b.test", None), [1, 2, 5]);
+                // What is of worth for a month stays however much there is.
+                assert_eq!(drop_stale(tx, "b.test", Position(0), day + 1, 0)?, 0);
+                assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5, 7, 9]);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), 30 * day + 1, 0)?, 2);
+                assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5]);
                 assert_eq!(positions(tx, "c.test", None), [3]);
                 Ok(())
             });

@@ -10,7 +10,7 @@
 //! wakes nobody who did not answer lately.
 //!
 //! A destination with nothing to send has no task. Those that are down sleep; how many send at once is
-//! bounded.
+//! bounded ([`Lanes`]).
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,9 +20,10 @@ use sealpost_federation::{
     Error as FederationError,
     destination::{Destination, Failure, Next, PATIENT_MS},
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::lanes::Lanes;
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -32,8 +33,6 @@ use crate::{
     },
 };
 
-/// How many transactions are on their way at once, to all servers together.
-const AT_ONCE: usize = 100;
 /// What is not kept is not tried again so soon with a server that did not answer, in milliseconds.
 const SILENT_MS: i64 = 60_000;
 /// A pause after the database failed.
@@ -47,7 +46,7 @@ pub struct FederationSender {
     active: Mutex<HashMap<OwnedServerName, Arc<Notify>>>,
     /// Servers that did not answer lately, and until when they are left alone with what is not kept.
     silent: Mutex<HashMap<OwnedServerName, i64>>,
-    at_once: Semaphore,
+    lanes: Lanes,
     tasks: TaskTracker,
 }
 
@@ -69,7 +68,7 @@ impl FederationSender {
             stopping,
             active: Mutex::default(),
             silent: Mutex::default(),
-            at_once: Semaphore::new(AT_ONCE),
+            lanes: Lanes::default(),
             tasks: TaskTracker::new(),
         })
     }
@@ -107,6 +106,7 @@ impl FederationSender {
                 }
                 let now = self.clock.now_ms();
                 self.silent.lock().retain(|_, until| *until > now);
+                self.lanes.tidy(now);
                 for destination in self.remote.others().destinations() {
                     let is_active = self.active.lock().contains_key(&destination);
                     if !is_active && !self.silent.lock().contains_key(&destination) {
@@ -171,8 +171,8 @@ impl FederationSender {
 
     /// One attempt.
     async fn send_next(&self, sending: &mut Sending<'_>) -> Result<()> {
-        let Ok(_permit) = self.at_once.acquire().await else { return Err(Error::Stopping) };
         let Sending { destination, state, waiting, width } = sending;
+        let place = self.lanes.place(destination, state.is_doubtful(), self.clock.now_ms()).await;
         let now = self.clock.now_ms();
         let backlog = state.backlog(now, *waiting);
         let kept = self.remote.next_transaction(destination, backlog, *width).await?;
@@ -187,7 +187,7 @@ impl FederationSender {
         };
         let was_down = state.outage().is_some();
         state.started(now);
-        match self.remote.send_transaction(destination, &transaction).await {
+        match place.send(self.remote.send_transaction(destination, &transaction)).await {
             Err(error) if !error.is_taken() => {
                 if !was_down {
                     tracing::info!(%destination, %error, "a server does not take a transaction");

@@ -3,7 +3,7 @@
 //! A server in the room gives a template and takes the signed leave; where none can be had, the invite or knock
 //! ends here alone.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ruma::{
     OwnedServerName, OwnedUserId, RoomVersionId, ServerName,
@@ -24,6 +24,9 @@ use crate::{
     storage::{UserNid, members},
 };
 
+/// How long other servers are asked, all together: who invites may name any.
+const WITHIN: Duration = Duration::from_secs(30);
+
 impl Remote {
     /// Ends the invite of `leaver` to a room, or their knock on it.
     pub async fn decline(
@@ -33,18 +36,18 @@ impl Remote {
         leaver: &Joiner,
     ) -> Result<Arc<Event>> {
         let (before, servers) = self.membership(info, user_nid).await?;
-        let mut left = None;
-        for server in self.helpers(&servers) {
-            match self.leave_through(server, info, leaver).await {
-                Ok(pdu) => {
-                    left = Some(pdu);
-                    break;
-                }
-                Err(error) => {
-                    tracing::info!(%server, room_id = %info.id, %error, "a leave was not taken");
+        let asking = async {
+            for server in self.helpers(&servers) {
+                match self.leave_through(server, info, leaver).await {
+                    Ok(pdu) => return Some(pdu),
+                    Err(error) => {
+                        tracing::info!(%server, room_id = %info.id, %error, "a leave was not taken");
+                    }
                 }
             }
-        }
+            None
+        };
+        let left = tokio::time::timeout(WITHIN, asking).await.unwrap_or_default();
         let pdu = left.unwrap_or_else(|| Pdu::clone(&before.pdu));
         let membership = "leave".to_owned();
         let leave = OutOfBand { user_nid, pdu, membership, stripped_state: None };

@@ -4,8 +4,8 @@
 //! it is answered the same is sent again, also after a restart.
 //!
 //! What waits for a server that does not answer is bounded, at each attempt: of events the latest of each room stays
-//! after a while; EDUs go when they are of no worth any more ([`outbox::Worth`]), or the oldest when there are too
-//! many. A server that misses one about devices notices, and asks.
+//! after a while; EDUs go when they are of no worth any more ([`outbox::Worth`]), and the oldest of the short-lived when
+//! there are too many. A server that misses one about devices notices, and asks.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ const LIMITS: Limits = Limits { timeout: Duration::from_secs(60), max_bytes: 1 <
 /// A transaction has no more rows than this.
 pub const WIDEST: usize = MAX_PDUS + MAX_EDUS;
 const ROWS_MAX: i64 = WIDEST as i64;
-/// How many EDUs wait for a server that does not answer.
+/// How many EDUs that are of worth for a day wait for a server that does not answer.
 const EDUS_MAX: i64 = 10_000;
 
 /// How far the outbox has been looked at. The default: not at all.

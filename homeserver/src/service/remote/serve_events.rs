@@ -33,6 +33,8 @@ use crate::{
 
 /// The most events in an answer to `get_missing_events`.
 const MISSING_MAX: usize = 20;
+/// The most events that a request may begin at: a room has no more ends to speak of.
+const FROM_MAX: usize = 50;
 /// The most events in an answer to `backfill`.
 const BACKFILL_MAX: usize = 100;
 
@@ -169,7 +171,7 @@ fn walk(
     let Walk { from, stop, include_from, limit, min_depth } = wanted;
     let mut seen: HashSet<OwnedEventId> = stop.into_iter().collect();
     let mut queue = VecDeque::new();
-    for id in from {
+    for id in from.into_iter().take(FROM_MAX) {
         let event = context.events.by_id(conn, &id)?;
         let Some(event) = event.filter(|event| event.room_nid == info.nid) else { continue };
         if include_from {
