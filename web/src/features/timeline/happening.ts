@@ -11,7 +11,7 @@ export type Common = (typeof COMMON)[number];
 /** More people than these are counted instead. */
 const MOST_NAMED = 3;
 
-type Change = Common | "room" | "created" | "sealed" | "upgraded";
+type Change = Common | "room" | "unbanned" | "created" | "sealed" | "upgraded";
 
 /** `undefined`: nothing that is worth a line. */
 export function changeOf(event: RoomEvent): Change | undefined {
@@ -44,6 +44,7 @@ function membership(event: RoomEvent): Change | undefined {
     case "ban":
       return "banned";
     case "leave":
+      if (before === "ban") return "unbanned";
       if (event.state_key !== event.sender) return "removed";
       return before === "invite" ? "declined" : "left";
     default:
@@ -77,6 +78,8 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
       return t.bannedSomebody(who, whom);
     case "removed":
       return t.removedSomebody(who, whom);
+    case "unbanned":
+      return t.letBack(who, whom);
     case "declined":
       return t.declinedInvite(whom);
     case "left":
@@ -91,6 +94,12 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
 function ofRoom(event: RoomEvent, who: string): string {
   if (event.type === "m.room.name") return t.named(who, text(event.content["name"]) ?? "");
   return event.type === "m.room.topic" ? t.topicSet(who) : t.avatarSet(who);
+}
+
+/** Whether it is what everybody does who makes a room. */
+export function isSetup(event: RoomEvent, creator: string): boolean {
+  const change = changeOf(event);
+  return event.sender === creator && (change === "room" || (change === "joined" && event.state_key === creator));
 }
 
 /** Many in one line: "5 people came in · Lena left". */

@@ -41,8 +41,8 @@ test("messages stand together by person and time; days and the unread part them"
   ]);
 });
 
-function happened(id: string, membership: string, key: string, ts: number, type = "m.room.member"): Item {
-  const event = { event_id: id, type, state_key: key, sender: key, origin_server_ts: ts, content: { membership } };
+function happened(id: string, membership: string, key: string, ts: number, type = "m.room.member", sender = key): Item {
+  const event = { event_id: id, type, state_key: key, sender, origin_server_ts: ts, content: { membership } };
   return { kind: "happening", id, event, ts };
 }
 
@@ -64,6 +64,21 @@ test("what happens one after the other is one line, from the fourth on; a day, a
   // What nobody is told parts nothing.
   const quiet = happened("$quiet", "knock", "@k", 2);
   expect(shown([...joins(1, 2), quiet, ...joins(3, 2)])).toEqual(["begin", "day", "happenings"]);
+});
+
+test("who makes a room comes in and names it: that is one line, and what others want to know is below it", () => {
+  const by = (sender: string, id: string, type: string) => happened(id, "", "", 0, type, sender);
+  const begun = [
+    by("@me", "$create", "m.room.create"),
+    happened("$join", "join", "@me", 0),
+    by("@me", "$sealed", "m.room.encryption"),
+    by("@me", "$topic", "m.room.topic"),
+    by("@other", "$other", "m.room.topic"),
+  ];
+  const told = made(begun, [], undefined).slice(2);
+  expect(told.map((row) => ("items" in row ? row.items.map(({ id }) => id) : row.id))).toEqual([
+    ["$create", "$join", "$topic"], "$sealed", "$other",
+  ]);
 });
 
 test("an own message stands there once, before and after it has come back", () => {

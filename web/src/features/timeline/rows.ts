@@ -4,7 +4,7 @@ import { replyTo } from "../../matrix/event";
 import { isSpoken, threadOf, type Happening, type Item, type Message } from "../../matrix/room/messages";
 import { isPollStart, pollOf } from "../../matrix/room/poll";
 import type { Echo } from "../../matrix/send/queue";
-import { changeOf, isCommon } from "./happening";
+import { changeOf, isCommon, isSetup } from "./happening";
 
 export type Row =
   | { kind: "day"; id: string; ts: number }
@@ -44,10 +44,20 @@ export function rows(
   let last: { sender: string; ts: number } | undefined;
   /** Things that happened since anything else was shown. */
   let common: Happening[] = [];
+  /** A room that was made just now, and what was done to it by who made it: `after` is shown below. */
+  let made: { creator: string; items: Happening[]; after: Happening[] } | undefined;
+  const single = (item: Happening) => ({ kind: "happening" as const, id: item.id, item });
   const settle = () => {
+    if (made) {
+      const [created] = made.items;
+      if (created && made.items.length > 1) found.push({ kind: "happenings", id: `since ${created.id}`, items: made.items });
+      else found.push(...made.items.map(single));
+      found.push(...made.after.map(single));
+      made = undefined;
+    }
     const [first] = common;
     if (first && common.length >= FEWEST_TOGETHER) found.push({ kind: "happenings", id: `since ${first.id}`, items: common });
-    else found.push(...common.map((item) => ({ kind: "happening" as const, id: item.id, item })));
+    else found.push(...common.map(single));
     common = [];
   };
   const begin = (ts: number, before: string) => {
@@ -76,10 +86,14 @@ export function rows(
       last = undefined;
     }
     if (item.kind === "happening") {
-      if (isCommon(item.event)) common.push(item);
+      const change = changeOf(item.event);
+      if (made && isSetup(item.event, made.creator)) made.items.push(item);
+      else if (made && change === "sealed") made.after.push(item);
       else {
-        settle();
-        found.push({ kind: "happening", id: item.id, item });
+        if (made || !isCommon(item.event)) settle();
+        if (isCommon(item.event)) common.push(item);
+        else if (change === "created") made = { creator: item.event.sender, items: [item], after: [] };
+        else found.push(single(item));
       }
       last = undefined;
       continue;

@@ -54,6 +54,7 @@ export const en = {
   asItWas: "at first",
   seenBy: (names: string) => `Read by ${names}`,
   joinLinked: "Join this room?",
+  letBack: (who: string, whom: string) => `${who} let ${whom} come back.`,
   people: (count: number) => plural(count, "person", "people"),
   together: {
     joined: (who: string) => `${who} came in`,
