@@ -25,6 +25,8 @@ test("many are told by what they did: three by name, more by number, each once",
 test("one is told by who did what", () => {
   const told = (one: Happening) => happening(one.event, nameOf);
   expect(told(member("@b", "leave", "@a"))).toBe("A removed B.");
+  expect(told(member("@you", "ban", "@a"))).toBe("A banned you.");
+  expect(told(member("@you", "join"))).toBe("You came in.");
   expect(told(member("@b", "leave", "@a", "ban"))).toBe("A let B come back.");
   expect(told(member("@b", "leave", "@b", "invite"))).toBe("B declined.");
   expect(told(member("@b", "join", "@b", "join"))).toBe("B changed name or picture.");

@@ -60,7 +60,8 @@ export function isCommon(event: RoomEvent): boolean {
 
 /** One line. */
 export function happening(event: RoomEvent, nameOf: (userId: string) => string): string {
-  const [who, whom] = [nameOf(event.sender), nameOf(event.state_key ?? "")];
+  const [who, named] = [nameOf(event.sender), nameOf(event.state_key ?? "")];
+  const whom = named === t.you ? t.youWhom : named;
   switch (changeOf(event)) {
     case "created":
       return t.created(who);
@@ -69,9 +70,9 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
     case "upgraded":
       return t.upgraded;
     case "joined":
-      return t.joined(whom);
+      return t.joined(named);
     case "renamed":
-      return t.renamed(whom);
+      return t.renamed(named);
     case "invited":
       return t.invitedSomebody(who, whom);
     case "banned":
@@ -81,9 +82,9 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
     case "unbanned":
       return t.letBack(who, whom);
     case "declined":
-      return t.declinedInvite(whom);
+      return t.declinedInvite(named);
     case "left":
-      return t.left(whom);
+      return t.left(named);
     case "room":
       return ofRoom(event, who);
     case undefined:

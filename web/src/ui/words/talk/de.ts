@@ -51,6 +51,7 @@ export const de: TalkWords = {
   asItWas: "zuerst",
   seenBy: (names) => `Gelesen von ${names}`,
   joinLinked: "Diesen Raum betreten?",
+  youWhom: "dich",
   letBack: (who, whom) => `${who} hat ${whom} wieder zugelassen.`,
   people: (count) => plural(count, "Mensch", "Menschen"),
   together: {

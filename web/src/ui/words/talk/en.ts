@@ -54,6 +54,8 @@ export const en = {
   asItWas: "at first",
   seenBy: (names: string) => `Read by ${names}`,
   joinLinked: "Join this room?",
+  /** To whom something was done. */
+  youWhom: "you",
   letBack: (who: string, whom: string) => `${who} let ${whom} come back.`,
   people: (count: number) => plural(count, "person", "people"),
   together: {
