@@ -27,8 +27,6 @@ use crate::{
 const GONE_BEFORE_MS: i64 = 10 * 60 * 1_000;
 /// How many lists of one device are kept in a room.
 const TOLD_MAX: usize = 16;
-/// Of these the newest, in its server's words, always: the present one, and the one that it is told as a difference from.
-const NEWEST: usize = 2;
 
 impl Work<'_> {
     /// The list of readers of a hash, if it was told.
@@ -114,10 +112,11 @@ impl Work<'_> {
         lists.push(told);
         let mut gone = None;
         if lists.len() > TOLD_MAX {
-            let mut times: Vec<i64> = lists.iter().map(|(_, at)| *at).collect();
-            times.sort_unstable_by(|one, other| other.cmp(one));
-            let newest = times.get(NEWEST - 1).copied().unwrap_or(i64::MIN);
-            // In the order in which they came: whoever reads back through a room needs those of then.
+            // Never the two newest, in its server's words: the present one, and the one that it is told as a difference
+            // from. Of the others the first that came: whoever reads back through a room needs those of then.
+            let (_, newest) = lists.iter().fold((i64::MIN, i64::MIN), |(one, two), (_, at)| {
+                if *at > one { (*at, one) } else { (one, two.max(*at)) }
+            });
             let at = lists.iter().position(|(_, at)| *at < newest).unwrap_or_default();
             gone = Some(lists.remove(at).0);
         }
