@@ -103,3 +103,54 @@ test("a picture loses where it was taken before it leaves", async () => {
   assert.deepEqual(foundAt([place], server), []);
   assert.ok(server.proxy.traffic.includes(bytes.subarray(-60)));
 });
+
+test("a film loses where it was taken; where that can't be taken out, somebody is asked", async () => {
+  const place = "+52.5200+013.4050/";
+  const box = (type, ...body) => {
+    const all = Buffer.concat(body);
+    const head = Buffer.alloc(8);
+    head.writeUInt32BE(all.length + 8);
+    head.write(type, 4, "latin1");
+    return Buffer.concat([head, all]);
+  };
+  const film = Buffer.concat([
+    box("ftyp", Buffer.from("mp42\0\0\0\0")),
+    box("moov", box("udta", box("\xa9xyz", Buffer.from(place)))),
+    box("mdat", Buffer.from("what is to be seen")),
+  ]);
+  const input = lena.page.locator("input[type=file]");
+  await input.setInputFiles({ name: "yard.mp4", mimeType: "video/mp4", buffer: film });
+  await lena.page.getByRole("button", { name: "Play the video: yard.mp4" }).waitFor();
+  assert.deepEqual(foundAt([place], server), []);
+  assert.ok(server.proxy.traffic.includes("what is to be seen"));
+  await input.setInputFiles({ name: "pond.avi", mimeType: "video/x-msvideo", buffer: Buffer.from(`RIFF....AVI ${place}`) });
+  await lena.page.getByRole("alert").getByText("pond.avi may say where it was taken").waitFor();
+  await assertAccessible(lena.page, "a question about a place");
+  await lena.page.getByRole("button", { name: "Don’t send it" }).click();
+  await lena.page.getByRole("alert").waitFor({ state: "detached" });
+  assert.deepEqual(foundAt([place], server), []);
+});
+
+test("a link in clear shows what the homeserver tells of it; one that does not tell is asked once, of sealed words none", async () => {
+  const about = (name) => server.proxy.requests.filter(({ path }) => path.endsWith(name)).length;
+  await lena.say("see https://garden.example/roof");
+  await lena.reads("see ");
+  await lena.say("and https://garden.example/wall");
+  await lena.page.getByRole("link", { name: "https://garden.example/wall" }).waitFor();
+  await lena.sends("both are there");
+  assert.equal(about("/preview_url"), 1);
+  await lena.page.route("**/media/preview_url?**", (route) =>
+    route.fulfill({ json: { "og:title": "How to mend a roof", "og:site_name": "Garden", "og:description": "In ten steps" } }));
+  await lena.page.reload();
+  await lena.page.getByRole("link", { name: "How to mend a roof" }).first().waitFor();
+  await assertAccessible(lena.page, "what is behind a link");
+  let told = 0;
+  await lena.page.route("**/media/preview_url?**", (route) => {
+    told += 1;
+    return route.fulfill({ json: {} });
+  });
+  await lena.choose("Garden house");
+  await lena.sends("see https://garden.example/cellar");
+  await lena.sends("that is secret");
+  assert.equal(told, 0);
+});

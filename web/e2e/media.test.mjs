@@ -13,6 +13,8 @@ let server, lena, jonas;
 before(async () => {
   await openBrowser();
   server = await Server.alone("media");
+  // So that a file is soon too large.
+  server.proxy.tamper(({ path }) => (path.endsWith("/media/config") ? { "m.upload.size": 300_000 } : undefined));
   [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
   await lena.meets(jonas, "pictures follow");
 });
@@ -20,6 +22,64 @@ before(async () => {
 after(async () => {
   await closeBrowser();
   await server?.stop();
+});
+
+/** Pictures of some size, as files. */
+async function pictures(names) {
+  const encoded = await lena.page.evaluate((count) => Array.from({ length: count }, () => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1600, height: 1200 });
+    const context = canvas.getContext("2d");
+    for (let at = 0; at < 30_000; at += 1) {
+      context.fillStyle = `hsl(${at % 360} 60% ${30 + Math.random() * 40}%)`;
+      context.fillRect((at % 200) * 8, Math.floor(at / 200) * 8, 8, 8);
+    }
+    return canvas.toDataURL("image/png").split(",")[1];
+  }), names.length);
+  return names.map((name, at) => ({ name, mimeType: "image/png", buffer: Buffer.from(encoded[at], "base64") }));
+}
+
+const asked = (part) => server.proxy.requests.filter(({ path }) => path.includes(part)).length;
+
+test("pictures that are sent at once stand together, small; the large one comes when it is opened", async () => {
+  await lena.page.locator("input[type=file]").setInputFiles(await pictures(["roof.png", "wall.png", "gate.png"]));
+  const album = jonas.page.getByRole("article").filter({ has: jonas.page.getByRole("button", { name: "Picture: gate.png" }) });
+  await album.getByRole("button", { name: "Picture: roof.png" }).waitFor();
+  await jonas.page.waitForFunction(() => document.querySelectorAll("article li img").length === 3);
+  // A small one and a large one of each went up; a small one of each came down, on one side.
+  assert.equal(asked("/media/v3/upload"), 6);
+  assert.equal(asked("/media/download/"), 3);
+  await assertAccessible(jonas.page, "an album");
+  await album.getByRole("button", { name: "Picture: wall.png" }).click();
+  const box = jonas.page.getByRole("dialog", { name: "Picture" });
+  await box.getByRole("img", { name: "wall.png" }).waitFor();
+  assert.equal(asked("/media/download/"), 4);
+  await jonas.page.keyboard.press("ArrowLeft");
+  await box.getByRole("img", { name: "roof.png" }).waitFor();
+  await jonas.page.keyboard.press("Escape");
+});
+
+test("a file that is too large for the server is told so at once, and does not leave", async () => {
+  const before = asked("/media/v3/upload");
+  await lena.attach("attic.pdf", Buffer.alloc(400_000, 7));
+  await lena.page.getByRole("alert").getByText("attic.pdf has 400 KB; this server takes 300 KB at most.").waitFor();
+  await assertAccessible(lena.page, "a file that is too large");
+  await lena.page.getByRole("button", { name: "Cancel" }).click();
+  assert.equal(asked("/media/v3/upload"), before);
+});
+
+test("a file on its way shows how many bytes have gone, and is stopped", async () => {
+  const hold = server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload"));
+  await lena.attach("cellar.pdf", Buffer.alloc(200_000, 7));
+  await hold.reached;
+  const bar = lena.page.getByRole("progressbar", { name: "cellar.pdf" });
+  await lena.page.waitForFunction((node) => node.value === 200_000, await bar.elementHandle());
+  await lena.page.getByText("Sealing and sending · 200 KB of 200 KB").waitFor();
+  await assertAccessible(lena.page, "a file on its way");
+  await lena.page.getByRole("button", { name: "Cancel" }).click();
+  await bar.waitFor({ state: "detached" });
+  hold.release();
+  await lena.sends("no cellar");
+  assert.equal(await lena.page.getByRole("article").filter({ hasText: "cellar.pdf" }).count(), 0);
 });
 
 test("pictures are looked at large, one after the other, and closed again", async () => {
@@ -30,16 +90,16 @@ test("pictures are looked at large, one after the other, and closed again", asyn
     context.fillRect(40, 40, 200, 150);
     return canvas.toDataURL("image/png").split(",")[1];
   });
-  for (const name of ["roof.png", "gutter.png"]) {
+  for (const name of ["shed.png", "gutter.png"]) {
     const path = join(server.folder, "..", name);
     writeFileSync(path, Buffer.from(encoded, "base64"));
     await lena.page.locator("input[type=file]").setInputFiles(path);
     await jonas.page.getByRole("img", { name }).waitFor();
   }
   const { page } = jonas;
-  await page.getByRole("button", { name: "Picture: roof.png" }).click();
+  await page.getByRole("button", { name: "Picture: shed.png" }).click();
   const box = page.getByRole("dialog", { name: "Picture" });
-  await box.getByRole("img", { name: "roof.png" }).waitFor();
+  await box.getByRole("img", { name: "shed.png" }).waitFor();
   await assertAccessible(page, "a picture, large");
   await box.getByRole("button", { name: "Larger" }).click();
   await page.keyboard.press("ArrowRight");
@@ -63,6 +123,19 @@ test("a voice message is recorded, and heard on the other side", async () => {
   await assertAccessible(jonas.page, "a voice message");
   await message.getByRole("button", { name: "Play" }).click();
   await jonas.page.waitForFunction(() => document.querySelector("audio")?.currentTime > 0);
+  await message.getByRole("button", { name: "Pause" }).click();
+  const slider = message.getByRole("slider", { name: "Place in the voice message" });
+  await slider.focus();
+  await jonas.page.keyboard.press("End");
+  const length = await slider.getAttribute("aria-valuemax");
+  assert.equal(await slider.getAttribute("aria-valuenow"), length);
+  const { x, y, width, height } = await slider.boundingBox();
+  await jonas.page.mouse.click(x + width / 2, y + height / 2);
+  await jonas.page.waitForFunction(() => {
+    const { currentTime } = document.querySelector("audio");
+    return currentTime > 0.2 && currentTime < 1.5;
+  });
+  await message.getByRole("button", { name: "Play" }).waitFor();
 });
 
 test("a file that is fetched can be stopped, and fetched again", async () => {
@@ -80,4 +153,26 @@ test("a file that is fetched can be stopped, and fetched again", async () => {
     message.getByRole("button", { name: "Download" }).click(),
   ]);
   assert.equal(download.suggestedFilename(), "plan.pdf");
+});
+
+test("what a room holds stands by kind and month, and opens from there", async () => {
+  await jonas.chooseAbout("Media");
+  const panel = jonas.page.getByRole("complementary", { name: "Media" });
+  await panel.getByRole("button", { name: /^gate.png, lena/ }).waitFor();
+  assert.equal(await panel.getByRole("button", { name: /\.png, lena/ }).count(), 5);
+  await assertAccessible(jonas.page, "pictures of a room");
+  await panel.getByRole("button", { name: /^wall.png/ }).click();
+  const box = jonas.page.getByRole("dialog", { name: "Picture" });
+  await box.getByRole("img", { name: "wall.png" }).waitFor();
+  await box.getByRole("button", { name: "Show in the conversation" }).click();
+  await jonas.page.waitForFunction(() => document.activeElement?.querySelector("[aria-label='Picture: wall.png']"));
+  await panel.getByRole("tab", { name: "Files" }).click();
+  await panel.getByText("plan.pdf").waitFor();
+  await panel.getByRole("tab", { name: "Voice" }).click();
+  await panel.getByRole("slider").waitFor();
+  await assertAccessible(jonas.page, "what was said aloud in a room");
+  await jonas.page.setViewportSize({ width: 360, height: 720 });
+  assert.ok(await jonas.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await jonas.page.setViewportSize({ width: 1280, height: 800 });
+  await panel.getByRole("button", { name: "Close" }).click();
 });

@@ -22,7 +22,7 @@ function wordsOf(type: string, content: JsonObject): string {
     case "m.video":
       return t.video;
     case "m.audio":
-      return t.audio;
+      return content["org.matrix.msc3245.voice"] === undefined ? t.audio : t.voiceMessage;
     case "m.file":
       return body || t.file;
     case undefined:

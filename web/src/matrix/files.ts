@@ -1,76 +1,223 @@
-// Files in messages. In a sealed room they are sealed like the words: their names, types and sizes are inside.
+// Files in messages. In a sealed room they are sealed like the words: their names, types and sizes are inside, and so are
+// the small pictures that stand for them.
 
+import { ifThere } from "./api/error";
 import type { Client } from "./client";
+import { mostWithin, padded, PIECE } from "./crypto/pieces";
 import { number, object, text, type JsonObject } from "./json";
+import { KeptFiles } from "./kept_files";
+import { mediaPath } from "./media";
 
 /** How a file is sealed, as events name it. */
 const FORM = "org.sealpost.file.v1";
+/** Pictures that are not larger stand for themselves. */
+export const SMALL_BYTES = 120_000;
+/** A side of the small pictures that a server makes. */
+const SMALL_SIDE = 800;
 
-export interface Upload {
-  file: File;
-  width?: number;
-  height?: number;
-  /** In milliseconds, of something that was said aloud. */
-  duration?: number | undefined;
+/** A picture that stands for a file. */
+export interface Small {
+  blob: Blob;
+  width: number;
+  height: number;
 }
 
-/** Uploads a file, sealed where the room is; answers the content of the message. */
+export interface Upload {
+  file: Blob;
+  name: string;
+  width?: number | undefined;
+  height?: number | undefined;
+  /** In milliseconds. */
+  duration?: number | undefined;
+  /** It was said aloud: how loud, from 0 to 1024. */
+  waveform?: number[] | undefined;
+  small?: Small | undefined;
+  /** What was sent at once has the same. */
+  album?: string | undefined;
+}
+
+const opened = new WeakMap<Client, KeptFiles>();
+const limits = new WeakMap<Client, Promise<number | undefined>>();
+
+/** How many bytes a file may have, as far as that is known; the server is asked once. */
+export function mostBytes(client: Client, isSealed: boolean): Promise<number> {
+  const asked = limits.get(client) ?? client.api.uploadLimit();
+  limits.set(client, asked);
+  const known = asked.catch(() => void limits.delete(client));
+  return known.then((limit = Infinity) => (isSealed && limit < Infinity ? mostWithin(limit) : limit));
+}
+
+/** Uploads a file, sealed where the room is; answers the content of the message. `onprogress`: which part of it is done. */
 export async function uploadFile(
   client: Client,
   roomId: string,
-  { file, width, height, duration }: Upload,
+  { file, name, width, height, duration, waveform, small, album }: Upload,
   isSealed: boolean,
   onprogress: (part: number) => void,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const info: JsonObject = { size: file.size, mimetype: file.type || "application/octet-stream" };
-  if (width && height) Object.assign(info, { w: width, h: height });
+  const info = infoOf(file, { width, height });
   if (duration !== undefined) info["duration"] = duration;
   const [kind] = file.type.split("/");
   const msgtype = kind === "image" || kind === "video" || kind === "audio" ? `m.${kind}` : "m.file";
-  const content: JsonObject = { msgtype, body: file.name, filename: file.name, info };
-  if (duration !== undefined) {
+  const content: JsonObject = { msgtype, body: name, filename: name, info };
+  if (waveform && duration !== undefined) {
     content["org.matrix.msc3245.voice"] = {};
-    content["org.matrix.msc1767.audio"] = { duration };
+    content["org.matrix.msc1767.audio"] = { duration, waveform };
   }
+  if (album !== undefined) content["org.sealpost.album"] = album;
+  if (small) info["thumbnail_info"] = infoOf(small.blob, small);
   if (!isSealed) {
-    onprogress(0.5);
-    content["url"] = await client.api.upload(file, file.name, signal);
-    return content;
+    if (small) info["thumbnail_url"] = await client.api.upload(small.blob, { signal });
+    const onsent = (bytes: number) => onprogress(bytes / file.size);
+    content["url"] = await client.api.upload(file, { name, signal, onsent });
+  } else {
+    if (small) info["thumbnail_file"] = await uploadSealed(client, roomId, small.blob, () => {}, signal);
+    content["file"] = await uploadSealed(client, roomId, file, onprogress, signal);
   }
-  const sealed = await client.crypto.files.seal(file, roomId);
-  signal.throwIfAborted();
-  onprogress(0.5);
-  const blob = new Blob([sealed.bytes], { type: "application/octet-stream" });
-  const url = await client.api.upload(blob, undefined, signal);
-  const { key, hash } = sealed;
-  content["file"] = { v: FORM, url, key, hash, size: sealed.bytes.size };
+  // Who sent it need not fetch it.
+  const keep = (named: Named, blob: Blob) => keptBy(client).keep(keyOf(named), blob.slice(0, blob.size, typeOf(named.info)));
+  keep(wholeOf(content), file);
+  const smallOne = smallOf(content);
+  if (small && smallOne) keep(smallOne, small.blob);
   return content;
 }
 
+function infoOf(file: Blob, { width, height }: { width?: number | undefined; height?: number | undefined }): JsonObject {
+  const mimetype = file.type || "application/octet-stream";
+  return { size: file.size, mimetype, ...(width && height && { w: width, h: height }) };
+}
+
+/** Each byte is sealed, then sent: both count. */
+async function uploadSealed(
+  client: Client,
+  roomId: string,
+  plain: Blob,
+  onprogress: (part: number) => void,
+  signal: AbortSignal,
+): Promise<JsonObject> {
+  const size = Math.max(Math.min(padded(plain.size), await mostBytes(client, true)), plain.size);
+  const file = new Blob([plain, new Uint8Array(size - plain.size)]);
+  const told = (sealed: number, sent: number) => onprogress((sealed + Math.min(sent, file.size)) / (2 * file.size || 1));
+  const { files } = client.crypto;
+  const id = await files.begin(roomId);
+  let at = 0;
+  try {
+    for (; file.size - at >= PIECE; at += PIECE) {
+      await files.add(id, file.slice(at, at + PIECE));
+      signal.throwIfAborted();
+      told(at + PIECE, 0);
+    }
+  } catch (error) {
+    void files.drop(id).catch(() => {});
+    throw error;
+  }
+  const { bytes, key, hash } = await files.finish(id, file.slice(at));
+  signal.throwIfAborted();
+  told(file.size, 0);
+  const blob = new Blob([bytes], { type: "application/octet-stream" });
+  const url = await client.api.upload(blob, { signal, onsent: (sent) => told(file.size, sent) });
+  return { v: FORM, url, key, hash, size: bytes.size, length: plain.size };
+}
+
+/** What of a content names a file: its own, or the picture that stands for it. */
+interface Named {
+  /** As events say it. */
+  info: JsonObject | undefined;
+  /** Where it is sealed. */
+  file: JsonObject | undefined;
+  url: string | undefined;
+}
+
+function wholeOf(content: JsonObject): Named {
+  const file = object(content["file"]);
+  return { info: object(content["info"]), file, url: text(file ? file["url"] : content["url"]) };
+}
+
+/** A small picture; `undefined`, if there is none of its own. */
+function smallOf(content: JsonObject): Named | undefined {
+  const info = object(content["info"]);
+  const file = object(info?.["thumbnail_file"]);
+  const url = text(file ? file["url"] : info?.["thumbnail_url"]);
+  return url === undefined ? undefined : { info: object(info?.["thumbnail_info"]), file, url };
+}
+
 /** The file of a message; opened, if it is sealed, and whole, or an error. */
-export async function openFile(
+export function openFile(
   client: Client,
   roomId: string,
   content: JsonObject,
   onprogress: (part: number) => void = () => {},
   signal?: AbortSignal,
 ): Promise<Blob> {
-  const type = text(object(content["info"])?.["mimetype"]) ?? "";
-  // Anything that a browser might run is only to be saved.
-  const mime = /^(image\/(png|jpeg|gif|webp|avif)|audio\/\w+|video\/\w+)$/.test(type) ? type : "application/octet-stream";
-  const file = object(content["file"]);
-  const url = text(file ? file["url"] : content["url"]);
+  return open(client, roomId, wholeOf(content), onprogress, signal);
+}
+
+/** The picture that stands for a file of a message; `undefined`, if there is none. */
+export async function openSmall(
+  client: Client,
+  roomId: string,
+  content: JsonObject,
+  signal?: AbortSignal,
+): Promise<Blob | undefined> {
+  const small = smallOf(content);
+  if (small) return open(client, roomId, small, () => {}, signal);
+  const url = text(content["url"]);
+  if (content["msgtype"] !== "m.image" || object(content["file"]) || !url) return undefined;
+  // In clear the server can make one.
+  const query = { width: SMALL_SIDE, height: SMALL_SIDE, method: "scale" };
+  const at = `/_matrix/client/v1/media/thumbnail/${mediaPath(url)}`;
+  const asked = client.api.http.send(at, { method: "GET" }, { query, ...(signal && { signal }) });
+  return (await ifThere(asked))?.blob();
+}
+
+async function open(
+  client: Client,
+  roomId: string,
+  named: Named,
+  onprogress: (part: number) => void,
+  signal?: AbortSignal,
+): Promise<Blob> {
+  const kept = keptBy(client);
+  const name = keyOf(named);
+  return kept.get(name) ?? kept.keep(name, await fetched(client, roomId, named, onprogress, signal));
+}
+
+function keptBy(client: Client): KeptFiles {
+  const kept = opened.get(client) ?? new KeptFiles();
+  opened.set(client, kept);
+  return kept;
+}
+
+/** What was opened by another key was another file. */
+function keyOf({ info, file, url }: Named): string {
+  return JSON.stringify([url, file?.["key"], file?.["hash"], info?.["mimetype"]]);
+}
+
+/** Anything that a browser might run is only to be saved. */
+function typeOf(info: JsonObject | undefined): string {
+  const type = text(info?.["mimetype"]) ?? "";
+  return /^(image\/(png|jpeg|gif|webp|avif)|audio\/\w+|video\/\w+)$/.test(type) ? type : "application/octet-stream";
+}
+
+async function fetched(
+  client: Client,
+  roomId: string,
+  { info, file, url }: Named,
+  onprogress: (part: number) => void,
+  signal?: AbortSignal,
+): Promise<Blob> {
+  const mime = typeOf(info);
   if (!url) throw new Error("no file");
   const response = await client.api.download(url, signal);
-  const size = number(file?.["size"]) ?? number(object(content["info"])?.["size"]) ?? 0;
+  const size = number(file?.["size"]) ?? number(info?.["size"]) ?? 0;
   const blob = await whole(response, size, onprogress);
   signal?.throwIfAborted();
   if (!file) return new Blob([blob], { type: mime });
   const [key, hash] = [text(file["key"]), text(file["hash"])];
   if (file["v"] !== FORM || !key || !hash) throw new Error("sealed in a way that is not known");
-  const opened = await client.crypto.files.open(blob, roomId, key, hash);
-  return new Blob([opened], { type: mime });
+  const plain = await client.crypto.files.open(blob, roomId, key, hash);
+  return plain.slice(0, number(file["length"]) ?? plain.size, mime);
 }
 
 /** What comes, told as it comes. `size` is what it may be, where the server says nothing. */

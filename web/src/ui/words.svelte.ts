@@ -65,6 +65,11 @@ export function dayOf(ts: number, now = Date.now()): string {
   }).format(ts);
 }
 
+/** A month, with its year. */
+export function monthOf(ts: number): string {
+  return format({ month: "long", year: "numeric" }).format(ts);
+}
+
 /** The time of today, the weekday of this week, else the date: for narrow places. */
 export function when(ts: number, now = Date.now()): string {
   if (ts === 0) return "";

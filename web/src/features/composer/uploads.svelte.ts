@@ -1,17 +1,18 @@
-// Files on their way: shown with how far they are, and stopped when somebody wants that.
+// Files on their way: shown with how far they are, and stopped when somebody wants that. What is chosen at once is one
+// upload, and goes in its order.
 
 import { MatrixError } from "../../matrix/api/error";
 import type { Client } from "../../matrix/client";
-import { uploadFile } from "../../matrix/files";
-import { withoutTraces } from "../../matrix/picture";
+import { mostBytes, uploadFile } from "../../matrix/files";
 import type { Room } from "../../matrix/room/room";
-import { t } from "../../ui/words.svelte";
+import { fileSize, t } from "../../ui/words.svelte";
 import { threadRelation, type InThread } from "./compose";
+import type { Prepared } from "./prepare";
 
-/** What is said of a file besides. */
+/** What is said of files besides. */
 export interface About {
-  /** In milliseconds: it was said aloud. */
-  duration?: number;
+  /** It was said aloud: in milliseconds, and how loud, from 0 to 1024. */
+  voice?: { duration: number; waveform: number[] };
   /** Where it is said, if not in the room itself. */
   thread?: InThread | undefined;
 }
@@ -19,17 +20,41 @@ export interface About {
 export class Upload {
   readonly id = crypto.randomUUID();
   readonly roomId: string;
-  readonly file: File;
-  isSealed = $state(false);
+  readonly files: readonly File[];
   readonly about: About;
+  isSealed = $state(false);
+  /** How many files have gone. */
+  sent = $state(0);
+  /** How much of the next one has. */
   part = $state(0);
   error = $state<string>();
+  /** The next one may say where it was taken: a person decides. */
+  asks = $state(false);
+  /** That was decided. */
+  isPlaceTold = false;
   readonly stop = new AbortController();
+  /** Pictures that were chosen together are shown together. */
+  readonly album: string | undefined;
 
-  constructor(roomId: string, file: File, about: About) {
+  constructor(roomId: string, files: readonly File[], about: About) {
     this.roomId = roomId;
-    this.file = file;
+    this.files = files;
     this.about = about;
+    const pictures = files.filter(({ type }) => /^(image|video)\//.test(type));
+    this.album = pictures.length > 1 ? crypto.randomUUID() : undefined;
+  }
+
+  get next(): File | undefined {
+    return this.files[this.sent];
+  }
+
+  get bytes(): number {
+    return this.files.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  get bytesDone(): number {
+    const gone = this.files.slice(0, this.sent).reduce((sum, { size }) => sum + size, 0);
+    return gone + Math.round((this.next?.size ?? 0) * this.part);
   }
 }
 
@@ -45,8 +70,9 @@ export class Uploads {
     return this.all.filter((upload) => upload.roomId === roomId);
   }
 
-  async add(room: Room, chosen: File, about: About = {}): Promise<void> {
-    const upload = new Upload(room.id, chosen, about);
+  async add(room: Room, files: Iterable<File>, about: About = {}): Promise<void> {
+    const upload = new Upload(room.id, [...files], about);
+    if (upload.files.length === 0) return;
     upload.isSealed = this.#isSealed(room.id);
     this.all = [...this.all, upload];
     await this.#send(upload);
@@ -57,9 +83,30 @@ export class Uploads {
     await this.#send(upload);
   }
 
+  /** Sends a file although it may say where it was taken. */
+  async tellPlace(upload: Upload): Promise<void> {
+    upload.asks = false;
+    upload.isPlaceTold = true;
+    await this.#send(upload);
+  }
+
+  /** Leaves the next file out; the others go. */
+  async leaveOut(upload: Upload): Promise<void> {
+    upload.asks = false;
+    upload.error = undefined;
+    this.#gone(upload);
+    await this.#send(upload);
+  }
+
   cancel(upload: Upload): void {
     upload.stop.abort();
     this.all = this.all.filter((one) => one !== upload);
+  }
+
+  #gone(upload: Upload): void {
+    upload.sent += 1;
+    upload.part = 0;
+    upload.isPlaceTold = false;
   }
 
   #isSealed(roomId: string): boolean {
@@ -67,46 +114,53 @@ export class Uploads {
   }
 
   async #send(upload: Upload): Promise<void> {
-    const { roomId, stop } = upload;
-    const { duration, thread } = upload.about;
     try {
-      const file = await withoutPlace(upload.file);
-      const size = await dimensions(file);
-      // As the room is now: it may have been sealed since the first try.
-      const isSealed = (upload.isSealed = this.#isSealed(roomId));
-      const content = await uploadFile(
-        this.#client, roomId, { file, ...size, duration }, isSealed, (part) => (upload.part = part), stop.signal,
-      );
-      // What went up in clear meanwhile is named to nobody.
-      if (!isSealed && this.#isSealed(roomId)) return await this.#send(upload);
-      if (thread) content["m.relates_to"] = threadRelation(thread);
-      await this.#client.queue.add(roomId, "m.room.message", content);
+      for (let file = upload.next; file; file = upload.next) {
+        if (!(await this.#sendFile(upload, file))) return;
+        this.#gone(upload);
+      }
       this.cancel(upload);
     } catch (error) {
-      if (stop.signal.aborted) return;
+      upload.part = 0;
+      if (upload.stop.signal.aborted) return;
       console.error(error);
       const isLarge = error instanceof MatrixError && error.errcode === "M_TOO_LARGE";
       upload.error = isLarge ? t.fileTooLarge : t.uploadFailed;
     }
   }
-}
 
-/** A picture without where it was taken; other files are sent as they are. */
-async function withoutPlace(file: File): Promise<File> {
-  if (!file.type.startsWith("image/")) return file;
-  const bytes = withoutTraces(new Uint8Array(await file.arrayBuffer()));
-  return new File([bytes.slice()], file.name, { type: file.type });
-}
-
-/** So that the place of a picture is known before it is there. */
-async function dimensions(file: File): Promise<{ width?: number; height?: number }> {
-  if (!file.type.startsWith("image/")) return {};
-  try {
-    const bitmap = await createImageBitmap(file);
-    const { width, height } = bitmap;
-    bitmap.close();
-    return { width, height };
-  } catch {
-    return {};
+  /** Whether it is sent; else a person is to decide something. */
+  async #sendFile(upload: Upload, chosen: File): Promise<boolean> {
+    const { roomId, stop, about, album } = upload;
+    // As the room is now: it may have been sealed since the first try.
+    const isSealed = (upload.isSealed = this.#isSealed(roomId));
+    const most = await mostBytes(this.#client, isSealed);
+    if (chosen.size > most) {
+      upload.error = t.fileLarger(chosen.name, fileSize(chosen.size), fileSize(most));
+      return false;
+    }
+    const { mayTellPlace, ...made } = await prepare(chosen);
+    stop.signal.throwIfAborted();
+    if (mayTellPlace && !upload.isPlaceTold) {
+      upload.asks = true;
+      return false;
+    }
+    const isShown = /^(image|video)\//.test(chosen.type);
+    const content = await uploadFile(
+      this.#client, roomId, { ...made, ...about.voice, name: chosen.name, ...(isShown && album && { album }) },
+      isSealed, (part) => (upload.part = part), stop.signal,
+    );
+    // What went up in clear meanwhile is named to nobody.
+    if (!isSealed && this.#isSealed(roomId)) return this.#sendFile(upload, chosen);
+    if (about.thread) content["m.relates_to"] = threadRelation(about.thread);
+    stop.signal.throwIfAborted();
+    await this.#client.queue.add(roomId, "m.room.message", content);
+    return true;
   }
+}
+
+async function prepare(file: File): Promise<Prepared> {
+  if (file.type.startsWith("audio/")) return { file, mayTellPlace: false };
+  const { prepared } = await import("./prepare");
+  return prepared(file);
 }

@@ -1,8 +1,8 @@
 // A file of a message: fetched and opened when somebody wants it, shown with how far that is, stopped on demand.
 
 import type { Client } from "../../matrix/client";
-import { openFile } from "../../matrix/files";
-import { object, text, type JsonObject } from "../../matrix/json";
+import { openFile, openSmall, SMALL_BYTES } from "../../matrix/files";
+import { number, object, text, type JsonObject } from "../../matrix/json";
 
 export type FileKind = "picture" | "video" | "audio" | "file";
 
@@ -15,6 +15,24 @@ export function kindOf(type: string, content: JsonObject): FileKind {
   if (msgtype === "m.video" && /^video\/\w+$/.test(mime)) return "video";
   if (msgtype === "m.audio" && /^audio\/\w+(;|$)/.test(mime)) return "audio";
   return "file";
+}
+
+/** How a file is called. */
+export function nameOf(content: JsonObject): string | undefined {
+  return text(content["filename"]) ?? text(content["body"]);
+}
+
+/** Width by height, as far as a screen can show it; so that its place is known before it is there. */
+export function ratioOf(content: JsonObject): number {
+  const info = object(content["info"]);
+  const [w, h] = [number(info?.["w"]), number(info?.["h"])];
+  return w && h ? Math.min(Math.max(w / h, 0.4), 3) : 1.5;
+}
+
+/** Whether a picture shows itself, without another that stands for it. */
+function isSmall(content: JsonObject): boolean {
+  const size = number(object(content["info"])?.["size"]);
+  return size !== undefined && size <= SMALL_BYTES;
 }
 
 export class OpenedFile {
@@ -34,20 +52,34 @@ export class OpenedFile {
   }
 
   get name(): string | undefined {
-    return text(this.#content["filename"]) ?? text(this.#content["body"]);
+    return nameOf(this.#content);
   }
 
   async load(): Promise<string | undefined> {
+    return this.#load((signal) => {
+      const onprogress = (part: number) => {
+        if (!signal.aborted) this.part = part;
+      };
+      return openFile(this.#client, this.#roomId, this.#content, onprogress, signal);
+    });
+  }
+
+  /** The picture that stands for it; a picture without one, itself. */
+  async loadSmall(): Promise<string | undefined> {
+    const isPicture = this.#content["msgtype"] !== "m.video";
+    if (isPicture && isSmall(this.#content)) return this.load();
+    const found = await this.#load((signal) => openSmall(this.#client, this.#roomId, this.#content, signal));
+    return found === undefined && isPicture && !this.hasFailed ? this.load() : found;
+  }
+
+  async #load(open: (signal: AbortSignal) => Promise<Blob | undefined>): Promise<string | undefined> {
     if (this.url || this.part !== undefined) return this.url;
     const stop = (this.#stop = new AbortController());
     this.hasFailed = false;
     this.part = 0;
     try {
-      const onprogress = (part: number) => {
-        if (!stop.signal.aborted) this.part = part;
-      };
-      const blob = await openFile(this.#client, this.#roomId, this.#content, onprogress, stop.signal);
-      if (!stop.signal.aborted) this.url = URL.createObjectURL(blob);
+      const blob = await open(stop.signal);
+      if (!stop.signal.aborted && blob) this.url = URL.createObjectURL(blob);
     } catch (error) {
       if (!stop.signal.aborted) {
         console.error(error);
@@ -75,8 +107,22 @@ export class OpenedFile {
 
   /** It is not shown any more. */
   drop(): void {
-    this.stop();
+    this.#stop?.abort();
+    this.part = undefined;
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = undefined;
   }
+}
+
+/** Does something when an element comes near the screen. */
+export function near(act: () => void) {
+  return (node: HTMLElement) => {
+    const observer = new IntersectionObserver(([entry]) => {
+      if (!entry?.isIntersecting) return;
+      observer.disconnect();
+      act();
+    }, { rootMargin: "300px" });
+    observer.observe(node);
+    return () => observer.disconnect();
+  };
 }

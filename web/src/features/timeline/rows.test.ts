@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Item, Message } from "../../matrix/room/messages";
 import type { Echo } from "../../matrix/send/queue";
-import { rows, withEchoes } from "./rows";
+import { rowOf, rows, withEchoes } from "./rows";
 
 const MINUTE = 60_000;
 const day = (ts: number) => String(Math.floor(ts / (24 * 60 * MINUTE)));
@@ -91,4 +91,28 @@ test("an own message stands there once, before and after it has come back", () =
   expect(shown([gap], [echo({ state: "sending" })])).toEqual(["gap", "day", "+t1"]);
   expect(shown([message("$0", "@me", 1)], [echo({ state: "sending" })])).toEqual(["begin", "day", "+$0", "-t1"]);
   expect(shown([gap, sent], [echo({ state: "sent", eventId: "$1" })])).toEqual(["gap", "day", "+$1"]);
+});
+
+test("pictures that were sent at once stand in one row, as far as nobody said anything of them", () => {
+  const picture = (id: string, album: string, more: Partial<Message> = {}): Message => ({
+    ...message(id, "@me", 1),
+    content: { msgtype: "m.image", "org.sealpost.album": album },
+    ...more,
+  });
+  const together = (items: Item[], echoes: Echo[] = [], unread?: string) =>
+    made(items, echoes, unread).flatMap((row) => (row.kind === "message" ? [(row.album ?? [row.item]).map(({ id }) => id).join(" ")] : []));
+  const loved = { reactions: [{ key: "x", senders: ["@a"], own: undefined }] };
+  expect(together([picture("$1", "a"), picture("$2", "a"), picture("$3", "b"), message("$4", "@me", 1)])).toEqual(["$1 $2", "$3", "$4"]);
+  expect(together([picture("$1", "a", loved), picture("$2", "a"), picture("$3", "a", loved)])).toEqual(["$1 $2", "$3"]);
+  expect(together([picture("$1", "a"), picture("$2", "a", { isRedacted: true }), picture("$3", "a")])).toEqual(["$1", "$2", "$3"]);
+  expect(together([picture("$1", "a"), { ...picture("$2", "a"), sender: "@other" }])).toEqual(["$1", "$2"]);
+  expect(together([picture("$1", "a"), picture("$2", "a")], [], "$2")).toEqual(["$1", "$2"]);
+  const echo = (txnId: string): Echo => ({
+    ...{ txnId, roomId: "!a", type: "m.room.message", content: picture("", "a").content, createdAt: 2 },
+    progress: { state: "queued" },
+  });
+  expect(together([picture("$1", "a")], [echo("t2"), echo("t3")])).toEqual(["$1 t2 t3"]);
+  expect(together([message("$0", "@me", 1)], [echo("t2"), echo("t3")])).toEqual(["$0", "t2 t3"]);
+  const all = made([picture("$1", "a"), picture("$2", "a")], [], undefined);
+  expect([rowOf(all, "$2")?.id, rowOf(all, "$9")]).toEqual(["$1", undefined]);
 });

@@ -1,6 +1,7 @@
 // What stands below what: days, groups, the line of the unread.
 
 import { replyTo } from "../../matrix/event";
+import { text } from "../../matrix/json";
 import { isSpoken, threadOf, type Happening, type Item, type Message } from "../../matrix/room/messages";
 import { isPollStart, pollOf } from "../../matrix/room/poll";
 import type { Echo } from "../../matrix/send/queue";
@@ -16,7 +17,17 @@ export type Row =
   | { kind: "happening"; id: string; item: Happening }
   /** Several one after the other. */
   | { kind: "happenings"; id: string; items: Happening[] }
-  | { kind: "message"; id: string; item: Message; isFirst: boolean; echo?: Echo };
+  | MessageRow;
+
+export interface MessageRow {
+  kind: "message";
+  id: string;
+  item: Message;
+  isFirst: boolean;
+  echo?: Echo;
+  /** Pictures that were sent at once: the message, and those after it. */
+  album?: readonly Message[];
+}
 
 const TOGETHER_MS = 5 * 60_000;
 /** So many things that happened are told in one line. */
@@ -103,12 +114,37 @@ export function rows(
       found.push({ kind: "lost", id: `lost ${item.id}`, item });
       last = undefined;
     }
-    const isFirst = !isTogether(last, item) || item.replyTo !== undefined;
-    found.push({ kind: "message", id: item.id, item, isFirst });
+    const joined = joinedTo(found.at(-1), item);
+    if (joined) found.splice(-1, 1, joined);
+    else {
+      const isFirst = !isTogether(last, item) || item.replyTo !== undefined;
+      found.push({ kind: "message", id: item.id, item, isFirst });
+    }
     last = item;
   }
   settle();
   return found;
+}
+
+/** The row before with one more picture, if that was sent at once with what is there; of which nobody said anything. */
+function joinedTo(row: Row | undefined, item: Message): MessageRow | undefined {
+  const album = albumOf(item);
+  if (row?.kind !== "message" || album === undefined || album !== albumOf(row.item)) return undefined;
+  const isApart = item.sender !== row.item.sender || item.replyTo !== undefined || item.threadRoot !== row.item.threadRoot;
+  if (isApart || item.thread || item.reactions.length > 0) return undefined;
+  return { ...row, album: [...(row.album ?? [row.item]), item] };
+}
+
+function albumOf({ content, isRedacted }: Message): string | undefined {
+  return isRedacted ? undefined : text(content["org.sealpost.album"]);
+}
+
+/** The row in which an event stands, perhaps with others. */
+export function rowOf(rows: readonly Row[], eventId: string): Row | undefined {
+  return rows.find((row) => {
+    const others = row.kind === "happenings" ? row.items : row.kind === "message" ? row.album : undefined;
+    return row.id === eventId || others?.some(({ id }) => id === eventId);
+  });
 }
 
 /** When it was; `undefined` of what stands between. */
@@ -126,6 +162,7 @@ export function withEchoes(
   { me, dayKey, within }: Reading,
 ): readonly Row[] {
   const found: Row[] = [];
+  let before = settled;
   const end = settled.at(-1);
   let last = end?.kind === "message" ? end.item : undefined;
   let ts = timeOf(settled.findLast((row) => timeOf(row) !== undefined));
@@ -137,16 +174,31 @@ export function withEchoes(
       found.push(dayRow(shown.ts, shown.id));
       last = undefined;
     }
-    found.push({ kind: "message", id: shown.id, item: shown, isFirst: !isTogether(last, shown), echo });
+    const [row] = (found.length > 0 ? found : before).slice(-1);
+    const joined = joinedTo(row, shown);
+    if (joined) {
+      // Of what is on its way, the one that goes first.
+      const told = row?.kind === "message" && row.echo ? row.echo : echo;
+      if (found.length > 0) found.pop();
+      else before = before.slice(0, -1);
+      found.push({ ...joined, echo: told });
+    } else {
+      found.push({ kind: "message", id: shown.id, item: shown, isFirst: !isTogether(last, shown), echo });
+    }
     last = shown;
     ts = shown.ts;
   }
-  return found.length > 0 ? [...settled, ...found] : settled;
+  return found.length > 0 ? [...before, ...found] : settled;
 }
 
 /** Its name is the same when older messages come above. */
 function dayRow(ts: number, before: string): Row {
   return { kind: "day", id: `day ${before}`, ts };
+}
+
+/** How many pictures of an album stand beside each other. */
+export function columnsOf(count: number): number {
+  return count === 2 || count === 4 ? 2 : 3;
 }
 
 /** About how high a row is, until it is seen. */
@@ -155,7 +207,8 @@ export function guessedHeight(row: Row): number {
   const { content } = row.item;
   const isLarge = content["msgtype"] === "m.image" || content["msgtype"] === "m.video";
   const length = typeof content["body"] === "string" ? content["body"].length : 0;
-  const lines = isLarge ? 11 : Math.min(Math.ceil(length / 90) || 1, 30);
+  const tiles = row.album?.length ?? 0;
+  const lines = tiles > 0 ? Math.ceil(tiles / columnsOf(tiles)) * (20 / columnsOf(tiles)) : isLarge ? 11 : Math.min(Math.ceil(length / 90) || 1, 30);
   return lines * 22 + (row.isFirst ? 40 : 4) + (row.item.replyTo ? 28 : 0) + (row.item.reactions.length > 0 ? 32 : 0);
 }
 

@@ -3,7 +3,9 @@
 import { roomEvents, stateEvents, type RoomEvent, type StateEvent } from "../event";
 import { list, number, object, objects, text, type JsonObject } from "../json";
 import { mediaPath } from "../media";
+import { ifThere } from "./error";
 import { path, type Http } from "./http";
+import { sending } from "./sending";
 
 const V3 = "/_matrix/client/v3";
 
@@ -23,6 +25,13 @@ export interface CreateRoom {
   /** The algorithm that the room is sealed by. */
   algorithm?: string;
   isPublic?: boolean;
+}
+
+/** How something is sent. */
+export interface Sent {
+  name?: string;
+  signal?: AbortSignal;
+  onsent?: (bytes: number) => void;
 }
 
 export interface DeviceInfo {
@@ -52,14 +61,21 @@ export class Api {
     return text(answer["event_id"]) ?? "";
   }
 
-  async redact(roomId: string, eventId: string): Promise<void> {
+  /** `keepalive`: also if the page is closed meanwhile. */
+  async redact(roomId: string, eventId: string, keepalive = false): Promise<void> {
     const at = path`/rooms/${roomId}/redact/${eventId}/r${crypto.randomUUID()}`;
-    await this.http.call("PUT", V3 + at, { body: {} });
+    await this.http.call("PUT", V3 + at, { body: {}, keepalive });
   }
 
-  /** Events before a token, newest first; or after it, oldest first. */
-  async messages(roomId: string, from: string, limit: number, dir: "b" | "f" = "b"): Promise<Page> {
-    const filter = JSON.stringify({ lazy_load_members: true });
+  /** Events before a token, newest first; or after it, oldest first. Without one: the newest. `only`: of some kinds. */
+  async messages(
+    roomId: string,
+    from: string | undefined,
+    limit: number,
+    dir: "b" | "f" = "b",
+    only: JsonObject = {},
+  ): Promise<Page> {
+    const filter = JSON.stringify({ lazy_load_members: true, ...only });
     const query = { dir, from, limit, filter };
     const answer = await this.http.call("GET", V3 + path`/rooms/${roomId}/messages`, { query });
     const { chunk, state, end } = answer;
@@ -117,8 +133,8 @@ export class Api {
     return text(answer["room_id"]) ?? "";
   }
 
-  async leave(roomId: string): Promise<void> {
-    await this.http.call("POST", V3 + path`/rooms/${roomId}/leave`, { body: {} });
+  async leave(roomId: string, keepalive = false): Promise<void> {
+    await this.http.call("POST", V3 + path`/rooms/${roomId}/leave`, { body: {}, keepalive });
   }
 
   async read(roomId: string, eventId: string, isPrivate: boolean): Promise<void> {
@@ -195,12 +211,20 @@ export class Api {
     await this.http.call("POST", `${V3}/logout`, { body: {} });
   }
 
-  async upload(body: Blob, name?: string, signal?: AbortSignal): Promise<string> {
+  /** `onsent` hears how many bytes are gone. */
+  async upload(body: Blob, { name, signal, onsent }: Sent = {}): Promise<string> {
     const query = name ? { filename: name } : {};
     const init = { method: "POST", body, headers: { "content-type": body.type || BINARY } };
-    const options = { query, timeoutMs: 600_000, ...(signal && { signal }) };
+    const options = { query, timeoutMs: UPLOAD_MS, ...(signal && { signal }), ...(onsent && { by: sending(onsent) }) };
     const response = await this.http.send("/_matrix/media/v3/upload", init, options);
     return text(object(await response.json())?.["content_uri"]) ?? "";
+  }
+
+  /** How many bytes a file may have here; `undefined`, if the server does not say. */
+  async uploadLimit(): Promise<number | undefined> {
+    const ask = (at: string) => ifThere(this.http.call("GET", `/_matrix/${at}/config`));
+    const answer = (await ask("client/v1/media")) ?? (await ask("media/v3"));
+    return number(answer?.["m.upload.size"]);
   }
 
   /** The content behind `mxc://server/id`. */
@@ -211,3 +235,5 @@ export class Api {
 }
 
 const BINARY = "application/octet-stream";
+/** As long as it moves: how long nothing may, `sending` says. */
+const UPLOAD_MS = 24 * 3_600_000;

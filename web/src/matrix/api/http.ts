@@ -19,6 +19,10 @@ export interface Options {
   anonymous?: boolean;
   /** Tell of a rate limit at once instead of waiting. */
   impatient?: boolean;
+  /** Another way out than the usual. */
+  by?: Fetch;
+  /** It goes out although the page is closed meanwhile. */
+  keepalive?: boolean;
 }
 
 export interface SharedTokens {
@@ -95,10 +99,12 @@ export class Http {
     const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     try {
-      return await this.#fetch(this.baseUrl + path + query(options.query), {
+      const send = options.by ?? this.#fetch;
+      return await send(this.baseUrl + path + query(options.query), {
         ...init,
         headers,
         signal,
+        ...(options.keepalive && { keepalive: true }),
       });
     } catch (error) {
       if (options.signal?.aborted) throw error;

@@ -13,6 +13,9 @@ export interface Preview {
 /** Servers that were asked once and do not do it. */
 const silent = new WeakSet<Http>();
 
+/** The first question to a server: others wait for what comes of it. */
+const first = new WeakMap<Http, Promise<Preview | undefined>>();
+
 const asked = new Map<string, Promise<Preview | undefined>>();
 const MOST_KEPT = 200;
 
@@ -21,8 +24,16 @@ export function preview(http: Http, url: string, ts: number): Promise<Preview | 
   const before = asked.get(url);
   if (before) return before;
   if (asked.size >= MOST_KEPT) asked.clear();
-  const found = ask(http, url, ts);
+  const found = askInTurn(http, url, ts);
   asked.set(url, found);
+  return found;
+}
+
+async function askInTurn(http: Http, url: string, ts: number): Promise<Preview | undefined> {
+  const earlier = first.get(http);
+  if (earlier) await earlier;
+  const found = ask(http, url, ts);
+  if (!earlier) first.set(http, found);
   return found;
 }
 
@@ -39,7 +50,8 @@ async function ask(http: Http, url: string, ts: number): Promise<Preview | undef
       description: text(answer["og:description"])?.slice(0, 400),
     };
   } catch (error) {
-    if (error instanceof MatrixError && error.errcode === "M_UNRECOGNIZED") silent.add(http);
+    const isSilent = error instanceof MatrixError && (error.errcode === "M_UNRECOGNIZED" || error.status === 404 || error.status === 405);
+    if (isSilent) silent.add(http);
     return undefined;
   }
 }

@@ -10,8 +10,10 @@ import type { RoomEvent, StateEvent } from "../event";
 import { unlock } from "../store/lock";
 import { SessionStore } from "../store/sessions";
 import { Device } from "./device";
+import { Files } from "./files";
 import { KeyManager } from "./key_manager";
 import { KeyServer } from "./key_server.test-support";
+import { CHUNK, PIECE } from "./pieces";
 import { SessionManager } from "./session_manager";
 import { NotOwner } from "./storage";
 
@@ -183,4 +185,24 @@ test("two people see the same safety number, and a recovery key opens the identi
   const key = (await lena.keys.recoveryKey()) ?? "";
   await expect(lena.keys.recover(key.slice(0, -1), stored)).rejects.toBeInstanceOf(Error);
   expect((await lena.keys.recover(key, stored))?.length).toBe(96);
+});
+
+test("a file that is sealed piece by piece opens whole, and not in another room or with a byte changed", async () => {
+  const files = new Files();
+  for (const size of [0, CHUNK, PIECE + CHUNK + 3]) {
+    const bytes = new Uint8Array(size).map((_, at) => at % 251);
+    const id = files.begin(ROOM);
+    let at = 0;
+    for (; size - at >= PIECE; at += PIECE) await files.add(id, new Blob([bytes.slice(at, at + PIECE)]));
+    const { bytes: sealed, key, hash } = await files.finish(id, new Blob([bytes.slice(at)]));
+    const opened = await files.open(sealed, ROOM, key, hash);
+    expect(Buffer.compare(bytes, new Uint8Array(await opened.arrayBuffer()))).toBe(0);
+    await expect(files.open(sealed, "!other:a.test", key, hash)).rejects.toThrow();
+    const changed = new Uint8Array(await sealed.arrayBuffer());
+    changed.set([(changed.at(-1) ?? 0) ^ 1], changed.length - 1);
+    await expect(files.open(new Blob([changed]), ROOM, key, hash)).rejects.toThrow();
+  }
+  const dropped = files.begin(ROOM);
+  files.drop(dropped);
+  await expect(files.add(dropped, new Blob(["x"]))).rejects.toThrow();
 });

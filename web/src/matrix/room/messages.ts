@@ -170,6 +170,12 @@ function withThreads(shown: Item[]): Item[] {
   });
 }
 
+/** An event as a message by itself, if it is one: without what was said of it. */
+export function messageOf(room: Room, event: RoomEvent): Message | undefined {
+  const part = read(room, event);
+  return part.kind === "shown" && part.item.kind === "message" ? part.item : undefined;
+}
+
 function read(room: Room, event: RoomEvent): Part {
   const { event_id: id, sender, origin_server_ts: ts } = event;
   if (event.state_key !== undefined) {

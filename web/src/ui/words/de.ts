@@ -2,6 +2,7 @@
 
 import { de as around } from "./around/de";
 import { de as guard } from "./guard/de";
+import { de as media } from "./media/de";
 import { de as talk } from "./talk/de";
 import type { Words } from "./en";
 
@@ -10,6 +11,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 export const de: Words = {
   ...around,
   ...guard,
+  ...media,
   ...talk,
   close: "Schließen",
   cancel: "Abbrechen",
@@ -179,10 +181,6 @@ export const de: Words = {
   editing: "Ändern",
   replyingTo: (who) => `Antwort an ${who}`,
   mayNotWrite: "Du darfst hier nicht schreiben.",
-  uploading: (percent) => `Wird versiegelt und gesendet · ${percent} %`,
-  uploadingClear: (percent) => `Wird gesendet · ${percent} %`,
-  uploadFailed: "Die Datei konnte nicht gesendet werden.",
-  fileTooLarge: "Die Datei ist größer, als dieser Server annimmt.",
   newChat: "Neuer Chat",
   newRoom: "Neuer Raum",
   joinRoom: "Beitreten",

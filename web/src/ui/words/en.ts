@@ -2,6 +2,7 @@
 
 import { en as around } from "./around/en";
 import { en as guard } from "./guard/en";
+import { en as media } from "./media/en";
 import { en as talk } from "./talk/en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
@@ -9,6 +10,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 export const en = {
   ...around,
   ...guard,
+  ...media,
   ...talk,
   // Everywhere
   close: "Close",
@@ -185,10 +187,6 @@ export const en = {
   editing: "Editing",
   replyingTo: (who: string) => `Reply to ${who}`,
   mayNotWrite: "You may not write here.",
-  uploading: (percent: number) => `Sealing and sending · ${percent} %`,
-  uploadingClear: (percent: number) => `Sending · ${percent} %`,
-  uploadFailed: "The file could not be sent.",
-  fileTooLarge: "The file is larger than this server takes.",
   // New room
   newChat: "New chat",
   newRoom: "New room",

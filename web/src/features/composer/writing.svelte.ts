@@ -1,0 +1,103 @@
+// What somebody is writing: kept as a draft, said as a message, or done as a command.
+
+import { text } from "../../matrix/json";
+import type { Message } from "../../matrix/room/messages";
+import type { Room } from "../../matrix/room/room";
+import { emoji } from "../../ui/emoji";
+import { t } from "../../ui/words.svelte";
+import type { Live } from "../live.svelte";
+import { peopleIn } from "./candidates";
+import { parsed } from "./commands";
+import { withEmoji } from "./complete";
+import { compose, type About, type InThread, type Said } from "./compose";
+import { Typing } from "./typing";
+
+/** Where it is written. */
+export interface Place {
+  /** What it is about, as it is now. */
+  about(): About | undefined;
+  /** Where it is said, if not in the room itself. */
+  thread(): InThread | undefined;
+  ondraft(draft: string): void;
+  onabout(about: About | undefined): void;
+  /** Another room was joined by a command. */
+  onopen(roomId: string): void;
+}
+
+export class Writing {
+  words = $state("");
+  /** Why something was not done. */
+  complaint = $state("");
+
+  readonly #live: Live;
+  readonly #room: Room;
+  readonly #place: Place;
+  readonly #typing: Typing;
+  /** What was being written when an edit began: it comes back after it. */
+  #aside = "";
+  /** What was sent first goes first, however long it takes to put together. */
+  #sending: Promise<unknown> = Promise.resolve();
+
+  constructor(live: Live, room: Room, draft: string, place: Place) {
+    this.#live = live;
+    this.#room = room;
+    this.#place = place;
+    this.#typing = new Typing(live.client, room.id);
+    this.words = draft;
+  }
+
+  /** Changes what a message says; answers what ends that. */
+  edit(message: Message): () => void {
+    this.#aside = this.words;
+    this.words = text(message.content["body"]) ?? "";
+    return () => void (this.words = this.#aside);
+  }
+
+  /** An edit is no draft of something new. */
+  keep(): void {
+    if (this.#place.about()?.kind !== "edit") this.#place.ondraft(this.words);
+  }
+
+  /** Somebody typed. */
+  changed(): void {
+    this.complaint = "";
+    this.keep();
+    this.#typing.tell(this.words !== "" && !this.words.startsWith("/"));
+  }
+
+  async send(): Promise<void> {
+    const words = this.words.trim();
+    if (!words) return;
+    const said = parsed(words);
+    if (said.kind === "wrong") return void (this.complaint = t.commandWrong[said.why](said.name));
+    const [about, thread] = [this.#place.about(), this.#place.thread()];
+    this.words = "";
+    this.keep();
+    this.#place.onabout(undefined);
+    this.#typing.tell(false);
+    if (said.kind === "say") this.#sending = this.#sending.then(() => this.#say(said, about, thread)).catch(console.error);
+    else await this.#do(said.run, words);
+  }
+
+  async #do(run: Extract<ReturnType<typeof parsed>, { kind: "do" }>["run"], words: string): Promise<void> {
+    try {
+      const { opens } = await run(this.#live.client, this.#room);
+      if (opens) this.#place.onopen(opens);
+    } catch (error) {
+      this.complaint = t.commandFailed(error instanceof Error ? error.message : String(error));
+      if (this.words === "") this.words = words;
+      this.keep();
+    }
+  }
+
+  async #say(said: Said, about: About | undefined, thread: InThread | undefined): Promise<void> {
+    if (/:[\w+-]+:/.test(said.words)) {
+      const all = await emoji().catch(() => []);
+      said.words = withEmoji(said.words, (name) => all.find(({ names }) => names.includes(name))?.emoji);
+    }
+    const { client } = this.#live;
+    const people = said.words.includes("@") ? peopleIn(this.#room) : [];
+    const content = await compose(said, about, people, client.me, thread);
+    await client.queue.add(this.#room.id, "m.room.message", content);
+  }
+}

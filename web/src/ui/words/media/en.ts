@@ -1,0 +1,44 @@
+// Words of files, pictures and sound, and of what can be undone, in English.
+
+const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+
+export const en = {
+  // On their way
+  uploading: (done: string, all: string) => `Sealing and sending · ${done} of ${all}`,
+  uploadingClear: (done: string, all: string) => `Sending · ${done} of ${all}`,
+  uploadFailed: "The file could not be sent.",
+  fileTooLarge: "The file is larger than this server takes.",
+  fileLarger: (name: string, size: string, most: string) => `${name} has ${size}; this server takes ${most} at most.`,
+  pictures: (count: number) => plural(count, "picture", "pictures"),
+  filesAndThis: (count: number, name: string) => `${plural(count, "file", "files")}: ${name}`,
+  mayTellPlace: (name: string) => `${name} may say where it was taken, and that can’t be taken out of it here.`,
+  sendWithPlace: "Send it as it is",
+  leaveOut: "Don’t send it",
+  // Shown
+  playVideo: "Play the video",
+  pausePlaying: "Pause",
+  voicePlace: "Place in the voice message",
+  // What a room holds
+  media: "Media",
+  mediaKinds: { pictures: "Pictures", videos: "Videos", files: "Files", voice: "Voice" },
+  mediaNone: "Nothing of that here yet",
+  mediaNoneMore: "What is sent in this room stands here, the newest first.",
+  mediaFurther: "Look further back",
+  mediaLooking: "Looking further back…",
+  mediaBegin: "That is all.",
+  showInRoom: "Show in the conversation",
+  // Undone
+  undo: "Undo",
+  undoRemoved: (count: number) => (count === 1 ? "Message removed" : `${count} messages removed`),
+  undoLeft: (room: string) => `You left ${room}`,
+  undoUnpinned: "Unpinned",
+  undoFailed: "That could not be done. It is as it was.",
+  undoKeep: "Do it now",
+  // Rooms in spaces
+  inSpace: "In the space",
+  inNoSpace: "In none",
+  newRoomHere: "New room",
+  spaceMembers: (space: string) => `Everybody in ${space} may come in`,
+};
+
+export type MediaWords = typeof en;
