@@ -134,7 +134,7 @@ test("a film loses where it was taken; where that can't be taken out, somebody i
 test("a link in clear shows what the homeserver tells of it; one that does not tell is asked once, of sealed words none", async () => {
   const about = (name) => server.proxy.requests.filter(({ path }) => path.endsWith(name)).length;
   await lena.say("see https://garden.example/roof");
-  await lena.reads("see ");
+  await lena.page.getByRole("link", { name: "https://garden.example/roof" }).waitFor();
   await lena.say("and https://garden.example/wall");
   await lena.page.getByRole("link", { name: "https://garden.example/wall" }).waitFor();
   await lena.sends("both are there");
