@@ -89,7 +89,7 @@ export class Client {
       return { isSealed: room?.sealing === "ours", shown: room && KnownReaders.in(room) };
     };
     this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
-    this.queue.givenUp.subscribe((txnId) => void delivery.forget(txnId));
+    this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending));
     this.crypto.lettersCame.subscribe(() => this.#maybeReached());
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
@@ -307,8 +307,9 @@ export class Client {
     this.#tell(room);
   }
 
-  async leave(room: Room): Promise<void> {
-    await this.api.leave(room.id);
+  /** `keepalive`: also if the page is closed meanwhile. */
+  async leave(room: Room, keepalive = false): Promise<void> {
+    await this.api.leave(room.id, keepalive);
     room.membership = "leave";
     this.#tell(room);
   }

@@ -7,6 +7,7 @@ import * as module from "sealpost-e2e";
 import { beforeAll, expect, test } from "vitest";
 
 import type { RoomEvent, StateEvent } from "../event";
+import { placeInChain } from "../room/chains";
 import { unlock } from "../store/lock";
 import { SessionStore } from "../store/sessions";
 import { Device } from "./device";
@@ -75,6 +76,12 @@ class Person {
 async function two(name: string): Promise<[Person, Person]> {
   const server = new KeyServer();
   const people = [new Person(`@lena.${name}:a.test`, server), new Person(`@jonas.${name}:b.test`, server)];
+  await meet(people);
+  return people as [Person, Person];
+}
+
+/** They are in a sealed room, and know of each other. */
+async function meet(people: Person[]): Promise<void> {
   for (const person of people) {
     await person.open();
     await person.keys.bootstrap();
@@ -92,7 +99,6 @@ async function two(name: string): Promise<[Person, Person]> {
     await person.sessions.pushState(ROOM, events, true);
     await person.sync();
   }
-  return people as [Person, Person];
 }
 
 test("what was opened is there after a start, without the key, and an own message is read like others'", async () => {
@@ -185,6 +191,28 @@ test("two people see the same safety number, and a recovery key opens the identi
   const key = (await lena.keys.recoveryKey()) ?? "";
   await expect(lena.keys.recover(key.slice(0, -1), stored)).rejects.toBeInstanceOf(Error);
   expect((await lena.keys.recover(key, stored))?.length).toBe(96);
+});
+
+test("a message that is given up after it was sealed leaves no gap in what the others get", async () => {
+  const server = new KeyServer();
+  const [lena, jonas] = [new Person("@lena:given-up.test", server), new Person("@jonas:given-up.test", server)];
+  await meet([lena, jonas, new Person("@klara:given-up.test", server)]);
+  const place = (contents: RoomEvent["content"][]) =>
+    placeInChain({ event_id: "$1", type: "m.room.encrypted", sender: lena.user, origin_server_ts: 0, content: contents.at(-1) ?? {} });
+  const first = await lena.say("t1", "one");
+  const lost = await lena.say("t2", "never sent");
+  expect(place(lost)).toMatchObject({ chain: place(first)?.chain, iteration: (place(first)?.iteration ?? 0) + 1 });
+  await lena.sessions.giveUp(ROOM, "t2");
+  expect(await lena.device.storage.get("sealed", "t2")).toBeUndefined();
+  const next = await lena.say("t3", "three");
+  expect(place(next)?.chain).not.toBe(place(first)?.chain);
+  await jonas.sync();
+  await jonas.read(first, lena.user);
+  expect(await jonas.read(next, lena.user, 10)).toMatchObject({ status: "read", content: { body: "three" } });
+  // What was not sealed yet has no place to give up.
+  const chain = place(await lena.say("t4", "four"))?.chain;
+  await lena.sessions.giveUp(ROOM, "t5");
+  expect(place(await lena.say("t6", "six"))?.chain).toBe(chain);
 });
 
 test("a file that is sealed piece by piece opens whole, and not in another room or with a byte changed", async () => {

@@ -64,7 +64,19 @@ export class SessionManager {
     });
   }
 
-  /** A message arrived at the server, or was given up. */
+  /**
+   * A message does not go out after all. If it was sealed already it has its place in the chain of this sender: the next
+   * one begins another chain, or the others would miss it.
+   */
+  async giveUp(roomId: string, txnId: string): Promise<void> {
+    if ((await this.#device.storage.get<ToSend>("sealed", txnId)) === undefined) return;
+    await this.#device.run(
+      (machine) => machine.rotate(roomId),
+      () => [["sealed", txnId, undefined]],
+    );
+  }
+
+  /** A message arrived at the server. */
   async forget(txnId: string): Promise<void> {
     await this.#device.storage.write({ values: [["sealed", txnId, undefined]] });
   }

@@ -55,9 +55,10 @@ export class Delivery {
     return eventId;
   }
 
-  /** Of a message that is given up nothing stays here. */
-  async forget(txnId: string): Promise<void> {
-    if (await this.#hasModule()) await this.#crypto.sessions.forget(txnId).catch((error: unknown) => console.error(error));
+  /** Of a message that is given up nothing stays here, and the others miss none. */
+  async giveUp({ roomId, txnId }: Pending): Promise<void> {
+    if (!(await this.#hasModule())) return;
+    await this.#crypto.sessions.giveUp(roomId, txnId).catch((error: unknown) => console.error(error));
   }
 
   #hasModule(): Promise<boolean> {

@@ -94,7 +94,7 @@ test("an edit that is refused holds nothing back, and is there to be tried again
   };
   const queue = new SendQueue(store, deliver, undefined, undefined, ({ type }) => type === "m.room.message");
   const givenUp: string[] = [];
-  queue.givenUp.subscribe((txnId) => givenUp.push(txnId));
+  queue.givenUp.subscribe(({ txnId }) => givenUp.push(txnId));
   const edit = await queue.add("!a", "edit", {});
   // That it is there already is what was wanted.
   const reaction = await queue.add("!a", "m.reaction", {});

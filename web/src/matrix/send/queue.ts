@@ -74,8 +74,8 @@ const KEYS_AGAIN_MS = 5 * 60_000;
 export class SendQueue {
   /** The room in which something changed. */
   readonly changed = new Topic<string>();
-  /** Messages that do not go out after all, by transaction id. */
-  readonly givenUp = new Topic<string>();
+  /** Messages that do not go out after all. */
+  readonly givenUp = new Topic<Pending>();
   readonly #store: QueueStore;
   readonly #deliver: (pending: Pending) => Promise<string>;
   readonly #sleep: typeof wait;
@@ -209,10 +209,11 @@ export class SendQueue {
     return echo;
   }
 
-  async #giveUp({ txnId, roomId }: Echo): Promise<void> {
+  async #giveUp(echo: Echo): Promise<void> {
+    const { txnId, roomId } = echo;
     this.#echoes.delete(txnId);
     await this.#store.dequeue(txnId);
-    this.givenUp.emit(txnId);
+    this.givenUp.emit(echo);
     this.changed.emit(roomId);
   }
 
