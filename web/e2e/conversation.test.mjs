@@ -90,6 +90,53 @@ test("an edit shows what was said before, and who has read so far is seen", asyn
   await lena.page.getByText("Read by jonas").waitFor({ state: "attached" });
 });
 
+test("what is removed or unpinned is there again when it is taken back, and gone when the page is left", async () => {
+  const redactions = () => server.proxy.requests.filter(({ path }) => path.includes("/redact/")).length;
+  await lena.sends("a slip of the pen");
+  await jonas.reads("a slip of the pen");
+  await lena.page.locator("article[data-id^='$']").filter({ hasText: "a slip of the pen" }).waitFor();
+  await act(lena, "a slip of the pen", "Remove");
+  const deed = lena.page.getByRole("group", { name: "Message removed" });
+  await deed.waitFor();
+  await lena.page.getByRole("article").getByText("Message removed").waitFor();
+  await assertAccessible(lena.page, "something that can be taken back");
+  await deed.getByRole("button", { name: "Undo" }).click();
+  await lena.reads("a slip of the pen");
+  assert.equal(redactions(), 0);
+  // By key, and then for good as the page is hidden.
+  await act(lena, "a slip of the pen", "Remove");
+  await deed.waitFor();
+  await lena.page.keyboard.press("Control+z");
+  await lena.reads("a slip of the pen");
+  await act(lena, "a slip of the pen", "Remove");
+  await deed.waitFor();
+  await lena.page.goto("about:blank");
+  await jonas.page.getByRole("article").getByText("Message removed").waitFor();
+  assert.equal(redactions(), 1);
+  await lena.page.goto(server.url);
+  await lena.choose("Garden house");
+});
+
+test("a room that was left is there again when that is taken back", async () => {
+  const { page } = lena;
+  await lena.startRoom("Attic");
+  await lena.chooseAbout("Leave room");
+  const deed = page.getByRole("group", { name: "You left Attic" });
+  await deed.waitFor();
+  const row = page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "Attic" });
+  await row.waitFor({ state: "detached" });
+  await page.setViewportSize({ width: 360, height: 720 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await deed.getByRole("button", { name: "Undo" }).click();
+  await row.waitFor();
+  await lena.choose("Attic");
+  await lena.sends("still here");
+  await lena.leave();
+  await row.waitFor({ state: "detached" });
+  await lena.choose("Garden house");
+});
+
 test("code is coloured, and a link to a message is followed within the client", async () => {
   await lena.say('```js\nconst roof = "done";\n```');
   await jonas.page.locator("pre .code-string").waitFor();

@@ -1,4 +1,5 @@
 // Spaces, and the directory.
+import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
@@ -55,6 +56,31 @@ test("a space is made, rooms are put into it, and the list shows them alone", as
   await list.getByRole("button", { name: "Taxes" }).waitFor();
 });
 
+test("a room is made in a space, which and whose people it says", async () => {
+  await page.getByRole("navigation", { name: "Sealpost" }).getByRole("button", { name: "Garden club" }).click();
+  await page.getByRole("button", { name: "New room", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name of the room").fill("Roses");
+  await dialog.getByRole("combobox", { name: "In the space" }).locator("option:checked", { hasText: "Garden club" }).waitFor({ state: "attached" });
+  await dialog.getByRole("radio", { name: "Everybody in Garden club may come in" }).check();
+  await assertAccessible(page, "a new room in a space");
+  await page.setViewportSize({ width: 360, height: 720 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await dialog.getByRole("button", { name: "Create", exact: true }).click();
+  await page.getByRole("textbox", { name: "Message Roses" }).waitFor();
+  await page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "Roses" }).waitFor();
+  const roomId = decodeURIComponent(page.url().split("/").at(-1));
+  const token = await server.logIn(lena);
+  const state = await server.call(token, "GET", `/rooms/${encodeURIComponent(roomId)}/state`);
+  const parent = state.find(({ type }) => type === "m.space.parent");
+  assert.equal(parent.content.canonical, true);
+  const rules = state.find(({ type }) => type === "m.room.join_rules").content;
+  assert.deepEqual([rules.join_rule, rules.allow[0].room_id], ["restricted", parent.state_key]);
+  const children = await server.call(token, "GET", `/rooms/${encodeURIComponent(parent.state_key)}/state/m.space.child/${encodeURIComponent(roomId)}`);
+  assert.deepEqual(children.via, [server.name]);
+});
+
 test("somebody else finds the space in the directory, and the rooms in the space", async () => {
   const tomasz = await Person.register(server, "tomasz");
   await add("Directory", tomasz);
@@ -68,5 +94,10 @@ test("somebody else finds the space in the directory, and the rooms in the space
   await assertAccessible(tomasz.page, "space");
   await bees.getByRole("button", { name: "Join" }).click();
   await tomasz.page.getByRole("textbox", { name: "Message Bees" }).waitFor();
+  // Who is in the space comes into its room.
+  await tomasz.page.getByRole("navigation", { name: "Sealpost" }).getByRole("button", { name: "Garden club" }).click();
+  const roses = tomasz.page.getByRole("main").getByRole("listitem").filter({ hasText: "Roses" });
+  await roses.getByRole("button", { name: "Join" }).click();
+  await tomasz.page.getByRole("textbox", { name: "Message Roses" }).waitFor();
   await tomasz.close();
 });

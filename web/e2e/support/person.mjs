@@ -253,8 +253,9 @@ export class Person {
   async leave() {
     const { page } = this;
     await this.chooseAbout("Leave room");
-    await page.getByRole("dialog").getByRole("button", { name: "Leave room" }).click();
-    await page.getByRole("dialog").waitFor({ state: "detached" });
+    const left = page.getByRole("group", { name: /^You left / });
+    await left.getByRole("button", { name: "Do it now" }).click();
+    await left.waitFor({ state: "detached" });
   }
 
   /** Whatever the page asked for, it asked its own server. */

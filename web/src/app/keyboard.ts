@@ -7,6 +7,8 @@ export interface Keys {
   help(): void;
   /** What is shown is read. Answers whether anything is. */
   read(): boolean;
+  /** What was done last is taken back. Answers whether anything was. */
+  undo(): boolean;
 }
 
 export function pressed(event: KeyboardEvent, keys: Keys): void {
@@ -15,6 +17,7 @@ export function pressed(event: KeyboardEvent, keys: Keys): void {
   if (document.querySelector("dialog[open]")) return;
   const isVertical = event.key === "ArrowUp" || event.key === "ArrowDown";
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") keys.jump();
+  else if ((event.ctrlKey || event.metaKey) && event.key === "z" && !isFull(event.target) && keys.undo()) event.stopPropagation();
   else if (event.altKey && isVertical) keys.step(event.key === "ArrowUp" ? -1 : 1, event.shiftKey);
   else if (event.key === "F6") nextRegion();
   else if (event.key === "?" && !isWriting) keys.help();
@@ -27,4 +30,9 @@ function nextRegion() {
   const at = regions.findIndex((region) => region.contains(document.activeElement));
   const region = regions[(at + 1) % regions.length];
   region?.querySelector<HTMLElement>("textarea, button, a, input")?.focus();
+}
+
+/** There the browser takes back the last letters. */
+function isFull(target: EventTarget | null): boolean {
+  return (target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement) && target.value !== "";
 }

@@ -9,6 +9,7 @@ import { items, preview, unread, type Item, type Unread } from "../matrix/room/m
 import { profile, roomName, partner, type Profile } from "../matrix/room/names";
 import type { Room } from "../matrix/room/room";
 import { Troubles } from "./troubles.svelte";
+import { Undoing } from "./undoing.svelte";
 
 interface Cached<T> {
   version: number;
@@ -30,6 +31,8 @@ export class Live {
   readonly client: Client;
   /** What a person did and the server did not. */
   readonly troubles = new Troubles();
+  /** What looks done and can be taken back yet. */
+  readonly undoing = new Undoing(this.troubles);
   readonly #all: () => void;
   readonly #state: () => void;
   readonly #rooms: Record<string, () => void> = {};
@@ -52,7 +55,7 @@ export class Live {
   /** All rooms. */
   get rooms(): Room[] {
     this.#all();
-    return [...this.client.rooms.values()];
+    return [...this.client.rooms.values()].filter(({ id }) => !this.undoing.isHidden(id));
   }
 
   /** The client; what is read of it is read again when anything changes. */
@@ -86,7 +89,7 @@ export class Live {
 
   items(room: Room): Item[] {
     this.#follow(room.id);
-    return cached(this.#items, room, () => items(room, this.client.me));
+    return this.undoing.shown(cached(this.#items, room, () => items(room, this.client.me)));
   }
 
   /** What was written in a room and has not come back yet. */

@@ -14,6 +14,9 @@ export interface Acts {
   thread(rootId: string): void;
   /** Goes where a link leads: a room, a message, a person. */
   follow(link: MatrixLink): void;
-  remove(message: Message): void;
+  /** Takes messages away for everybody; for a moment that can be undone. */
+  remove(messages: readonly Message[]): void;
+  /** Pins nothing to the room any more, as above. */
+  unpin(eventId: string): void;
   history(message: Message): void;
 }

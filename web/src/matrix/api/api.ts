@@ -25,6 +25,8 @@ export interface CreateRoom {
   /** The algorithm that the room is sealed by. */
   algorithm?: string;
   isPublic?: boolean;
+  /** The space in which it is, by which servers others reach that, and whether everybody in it may come in. */
+  space?: { id: string; via: string[]; isOpen: boolean };
 }
 
 /** How something is sent. */
@@ -110,9 +112,14 @@ export class Api {
   }
 
   async createRoom(room: CreateRoom): Promise<string> {
-    const initial_state = room.algorithm
-      ? [{ type: "m.room.encryption", state_key: "", content: { algorithm: room.algorithm } }]
-      : [];
+    const initial_state: JsonObject[] = [];
+    if (room.algorithm) initial_state.push({ type: "m.room.encryption", state_key: "", content: { algorithm: room.algorithm } });
+    if (room.space) {
+      const { id, via, isOpen } = room.space;
+      initial_state.push({ type: "m.space.parent", state_key: id, content: { via, canonical: true } });
+      const allow = [{ type: "m.room_membership", room_id: id }];
+      if (isOpen) initial_state.push({ type: "m.room.join_rules", state_key: "", content: { join_rule: "restricted", allow } });
+    }
     const answer = await this.http.call("POST", `${V3}/createRoom`, {
       body: {
         preset: room.preset,

@@ -6,8 +6,16 @@ import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
 
-export async function setState(http: Http, roomId: string, type: string, content: JsonObject, key = ""): Promise<void> {
-  await http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content });
+/** `keepalive`: also if the page is closed meanwhile. */
+export async function setState(
+  http: Http,
+  roomId: string,
+  type: string,
+  content: JsonObject,
+  key = "",
+  keepalive = false,
+): Promise<void> {
+  await http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content, keepalive });
 }
 
 export async function actOn(

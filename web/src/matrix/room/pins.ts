@@ -18,7 +18,14 @@ export function mayPin(room: Room, userId: string): boolean {
   return mayState(room, userId, TYPE);
 }
 
-export async function setPinned(client: Client, room: Room, eventId: string, isPinned: boolean): Promise<void> {
+export async function setPinned(
+  client: Client,
+  room: Room,
+  eventId: string,
+  isPinned: boolean,
+  keepalive = false,
+): Promise<void> {
   const others = pinned(room).filter((id) => id !== eventId);
-  await setState(client.api.http, room.id, TYPE, { pinned: isPinned ? [...others, eventId] : others });
+  const content = { pinned: isPinned ? [...others, eventId] : others };
+  await setState(client.api.http, room.id, TYPE, content, "", keepalive);
 }

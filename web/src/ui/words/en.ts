@@ -122,7 +122,6 @@ export const en = {
   unsealedRoom: "Not sealed: whoever runs a server here can read what is written.",
   favourite: "Favourite",
   leaveRoom: "Leave room",
-  leaveTitle: (room: string) => `Leave ${room}?`,
   leaveMore: "You won’t get its messages any more. To come back somebody may have to invite you.",
   // Timeline
   newMessages: "New",
@@ -135,7 +134,6 @@ export const en = {
   react: "React",
   edit: "Edit",
   remove: "Remove",
-  removeTitle: "Remove this message?",
   removeMore: "It is taken away for everybody. Who has read it has read it.",
   sending: "Sending…",
   waitsOffline: "Waiting for the connection",
@@ -309,6 +307,7 @@ export const en = {
     ["Alt Shift ↑ ↓", "Next unread room"],
     ["Esc", "Mark read, close"],
     ["↑", "Edit the last message"],
+    ["Ctrl Z", "Take back what was just removed"],
     ["F6", "Next region"],
     ["?", "This list"],
   ] as [string, string][],

@@ -30,7 +30,7 @@ export const de: MediaWords = {
   undoRemoved: (count) => (count === 1 ? "Nachricht entfernt" : `${count} Nachrichten entfernt`),
   undoLeft: (room) => `Du hast ${room} verlassen`,
   undoUnpinned: "Losgelöst",
-  undoFailed: "Das ging nicht. Es ist, wie es war.",
+  notLeft: (room, why) => `Du bist noch in ${room}: ${why}`,
   undoKeep: "Jetzt tun",
   inSpace: "Im Space",
   inNoSpace: "In keinem",

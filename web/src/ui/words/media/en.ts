@@ -32,7 +32,7 @@ export const en = {
   undoRemoved: (count: number) => (count === 1 ? "Message removed" : `${count} messages removed`),
   undoLeft: (room: string) => `You left ${room}`,
   undoUnpinned: "Unpinned",
-  undoFailed: "That could not be done. It is as it was.",
+  notLeft: (room: string, why: string) => `You are still in ${room}: ${why}`,
   undoKeep: "Do it now",
   // Rooms in spaces
   inSpace: "In the space",
