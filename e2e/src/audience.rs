@@ -212,6 +212,8 @@ pub fn assemble(
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
     use crate::tests::device;
 
@@ -261,5 +263,97 @@ mod tests {
         other[1].x25519 = other[2].x25519;
         assert_ne!(hash(&list), hash(&other));
         assert_ne!(hash(&list), hash(&list[1..]));
+    }
+
+    /// What another implementation must come to, byte by byte.
+    #[test]
+    fn the_hash_is_over_each_reader_s_fields_behind_their_lengths() {
+        let list = readers(2);
+        let encoded = |reader: &Reader| {
+            let fields: [&[u8]; 9] = [
+                b"\0\0\0\x16org.sealpost.reader.v1\0\0\0\x09@a:a.test\0\0\0\x20",
+                &reader.master.0,
+                b"\0\0\0\x02",
+                reader.device_id.as_bytes(),
+                b"\0\0\0\x20",
+                &reader.ed25519.0,
+                b"\0\0\0\x20",
+                reader.x25519.as_bytes(),
+                &[],
+            ];
+            fields.concat()
+        };
+        let [one, other] = [encoded(&list[0]), encoded(&list[1])];
+        assert_eq!(one.len(), 153);
+        let length: &[u8] = b"\0\0\0\x99";
+        let all: [&[u8]; 5] = [b"\0\0\0\x18org.sealpost.audience.v1", length, &one, length, &other];
+        assert_eq!(hash(&list)[..], *Sha256::digest(all.concat()));
+    }
+
+    #[test]
+    fn a_difference_is_told_only_of_a_long_list_and_only_if_it_is_shorter() {
+        let all = readers(140);
+        for (list, before, is_whole) in [
+            (&all[..75], &all[..74], true), // not longer than one event
+            (&all[..76], &all[..75], false),
+            (&all[..80], &all[..140], false), // 60 are gone
+            (&all[..80], &all[20..100], false),
+            (&all[..80], &all[40..120], true), // 40 came and 40 went
+            (&all[..80], &all[41..121], true),
+        ] {
+            let base = hash(before);
+            let told = tell(list, Some((&base, before)));
+            let parts: Vec<Told> = told.iter().map(|content| read(content).unwrap()).collect();
+            assert_eq!(parts[0].base, (!is_whole).then_some(base), "{}", list.len());
+            let before = (!is_whole).then_some(before);
+            assert_eq!(assemble(before, &parts, &hash(list)).as_deref(), Ok(list));
+            let rows = |part: &Told| part.readers.len() + part.gone.len();
+            assert!(parts.iter().all(|part| rows(part) <= 75 && part.part.1 == parts.len()));
+        }
+        // A reader whose keys changed went and came.
+        let mut changed = all.clone();
+        changed[5].master = changed[6].master;
+        let told = tell(&changed, Some((&hash(&all), &all)));
+        let part = read(&told[0]).unwrap();
+        assert_eq!((&part.readers[..], &part.gone[..]), (&changed[5..6], &all[5..6]));
+        assert_eq!(assemble(Some(&all), &[part], &hash(&changed)), Ok(changed));
+    }
+
+    #[test]
+    fn what_is_no_list_or_too_long_is_refused() {
+        let list = readers(76);
+        let good = tell(&list[..75], None).remove(0);
+        assert!(read(&good).is_ok());
+        let with = |key: &str, value: Value| {
+            let mut content = good.clone();
+            content[key] = value;
+            read(&content).map(|told| told.part)
+        };
+        // Two full lists of 20,000 are 534 events of 75.
+        assert_eq!(with("parts", json!(534)), Ok((0, 534)));
+        let rows: Vec<Value> = list.iter().map(Reader::to_json).collect();
+        let mut row = rows[0].clone();
+        row[1] = json!("AAAA");
+        for (key, value) in [
+            ("parts", json!(535)),
+            ("parts", json!(0)),
+            ("parts", json!(-1)),
+            ("part", json!(1)),
+            ("part", json!("0")),
+            ("readers", json!(rows)),
+            ("gone", json!(rows)),
+            ("readers", json!("none")),
+            ("readers", json!([row])),
+            ("readers", json!([[]])),
+            ("audience", json!("AAAA")),
+            ("audience", Value::Null),
+            ("base", json!("AAAA")),
+        ] {
+            assert!(with(key, value.clone()).is_err(), "{key} {value}");
+        }
+        let mut none = good.clone();
+        none.as_object_mut().unwrap().remove("readers");
+        assert_eq!(read(&none).unwrap().readers, []);
+        assert_eq!(assemble(None, &[], &hash(&list)), Err(Error::Authentication));
     }
 }

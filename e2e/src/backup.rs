@@ -271,4 +271,43 @@ mod tests {
             assert!(!public.is_own(&mac, &place, &row["session_data"]));
         }
     }
+
+    #[test]
+    fn a_row_has_a_length() {
+        let mut rng = rng(3);
+        let (private, mac) = (PrivateKeys::generate(&mut rng), [5; 32]);
+        let public = private.public();
+        let longest = vec![7; 128 * 1024 - 32 - 1_088 - 48];
+        let row = public.seal(&mac, &PLACE, &longest, &mut rng).unwrap();
+        assert_eq!(row["first_message_index"], 3);
+        assert_eq!((&row["forwarded_count"], &row["is_verified"]), (&0.into(), &true.into()));
+        assert!(*private.open(&public, &row["session_data"]).unwrap() == longest);
+        let longer = [&longest[..], &[7]].concat();
+        assert_eq!(public.seal(&mac, &PLACE, &longer, &mut rng).err(), Some(Error::TooLong));
+        // What a server sends is looked at before it is decoded.
+        let text = |length: usize| sealed(&json!({ "sealed": "A".repeat(length) }));
+        assert_eq!(text(256 * 1024).map(|bytes| bytes.len()), Ok(192 * 1024));
+        assert_eq!(text(256 * 1024 + 4), Err(Error::Encoding));
+        assert_eq!(*write(&300_u32, 8), [1, 0x19, 1, 0x2c]);
+        assert_eq!(read(&[1, 0x19, 1, 0x2c]), Ok(300_u32));
+        assert_eq!(read::<u32>(&[2, 0x19, 1, 0x2c]), Err(Error::Encoding));
+    }
+
+    /// What another implementation must come to, byte by byte.
+    #[test]
+    fn a_version_and_its_proof_follow_from_its_keys() {
+        let (x25519, kem) =
+            (x25519::PrivateKey::from_bytes(&[1; 32]), kem::PrivateKey::from_bytes(&[2; 64]));
+        let private = PrivateKeys { x25519, kem };
+        assert_eq!(private.to_bytes()[..], [&[1; 32][..], &[2; 64]].concat());
+        let public = private.public();
+        let bytes =
+            [&private.x25519.public().as_bytes()[..], private.kem.public().as_bytes()].concat();
+        let version = kdf::hash("org.sealpost.backup.v1 version", &[&bytes]);
+        assert_eq!(public.version(), version);
+        let auth_data = public.auth_data(&[5; 32]);
+        assert_eq!(auth_data["public_key"], to_base64(&bytes));
+        let mac = kdf::mac(&[5; 32], &kdf::labelled("org.sealpost.backup.v1 auth", &[&version]));
+        assert_eq!(auth_data["mac"], to_base64(&mac));
+    }
 }

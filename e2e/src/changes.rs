@@ -202,4 +202,25 @@ mod tests {
         assert_eq!(Table::from_number(19), Ok(Table::Backup));
         assert_eq!(Table::from_number(25), Err(Error::Encoding));
     }
+
+    #[test]
+    fn a_table_is_its_number_and_later_changes_follow() {
+        for (number, table) in ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(table.number()), number);
+            assert_eq!(Table::from_number(number as u8), Ok(table));
+        }
+        let change = |key: u8| Change { table: Table::Rooms, key: vec![key], value: None };
+        let mut changes = Changes::default();
+        assert!(changes.is_empty());
+        changes.extend(Changes(vec![change(1)]));
+        changes.extend(Changes(vec![change(2)]));
+        assert!(changes == Changes(vec![change(1), change(2)]) && !changes.is_empty());
+    }
+
+    #[test]
+    fn nothing_of_a_row_is_shown_but_its_table() {
+        let value = Some(Zeroizing::new(vec![77, 77]));
+        let changes = Changes(vec![Change { table: Table::Sessions, key: vec![88], value }]);
+        assert_eq!(format!("{changes:?}"), "[Sessions (1 bytes of key)]");
+    }
 }

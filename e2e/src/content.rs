@@ -92,4 +92,25 @@ mod tests {
         assert_eq!(unpad(&[&padded[..], &[0; 128]].concat()), Err(Error::Encoding));
         assert_eq!(unpad(&[0; 3]), Err(Error::Encoding));
     }
+
+    #[test]
+    fn content_is_padded_to_the_lengths_of_the_protocol() {
+        for (length, padded) in [
+            (0, 128),
+            (124, 128),
+            (125, 256),
+            (1_020, 1_024),
+            (1_021, 1_088),
+            (5_000, 5_120),
+            (24_576, 25_600),
+        ] {
+            assert_eq!(pad(&vec![7; length]).unwrap().len(), padded, "{length}");
+        }
+        let padded = pad(b"content").unwrap();
+        assert_eq!(padded[..12], *b"\0\0\0\x07content\0");
+        // Longer than what is sealed, though padded as it should be.
+        let mut long = [&24_577_u32.to_be_bytes()[..], &[7; 24_577]].concat();
+        long.resize(25_600, 0);
+        assert_eq!(unpad(&long), Err(Error::Encoding));
+    }
 }

@@ -149,4 +149,20 @@ mod tests {
         let message = [&[VERSION], other.as_slice()].concat();
         assert_eq!(open(&CONTEXT, &message, &wrap), Err(Error::Authentication));
     }
+
+    #[test]
+    fn a_message_is_found_by_its_id_and_has_a_length_and_a_version() {
+        let mut padded = vec![7; 32 * 1024 - aead::OVERHEAD];
+        let (message, wrap) = seal(&CONTEXT, &padded, &mut rng(1)).unwrap();
+        assert_eq!(id(&CONTEXT, &message), Ok(wrap.id));
+        assert_eq!(*open(&CONTEXT, &message, &wrap).unwrap(), padded);
+        let longer = [message.as_slice(), &[0]].concat();
+        let later = [&[2], &message[1..]].concat();
+        for refused in [longer.as_slice(), &later, &[]] {
+            assert_eq!(id(&CONTEXT, refused), Err(Error::Encoding));
+            assert_eq!(open(&CONTEXT, refused, &wrap), Err(Error::Encoding));
+        }
+        padded.push(7);
+        assert_eq!(seal(&CONTEXT, &padded, &mut rng(1)).map(|_| ()), Err(Error::TooLong));
+    }
 }

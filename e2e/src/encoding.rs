@@ -163,6 +163,7 @@ pub fn decode_versioned<T: Decode + Encode>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::primitives::{Secret, ed25519};
 
     #[derive(Debug, PartialEq)]
     struct Pair {
@@ -252,5 +253,78 @@ mod tests {
         assert_eq!(encode(&vec![1_u32, 2, 3]), [0x83, 1, 2, 3]);
         assert_eq!(encode(&[1_u8, 2, 3, 4]), [0x44, 1, 2, 3, 4]);
         assert_eq!(decode::<String>(&[0x62, 0xc3, 0x28], 9), Err(Error::Encoding));
+    }
+
+    #[test]
+    fn a_number_has_only_its_shortest_form() {
+        let forms: [(u64, &[u8], &[&[u8]]); 8] = [
+            (23, &[23], &[&[0x18, 23], &[0x19, 0, 23]]),
+            (24, &[0x18, 24], &[&[0x19, 0, 24]]),
+            (0xff, &[0x18, 0xff], &[&[0x19, 0, 0xff]]),
+            (0x100, &[0x19, 1, 0], &[&[0x1a, 0, 0, 1, 0]]),
+            (0xffff, &[0x19, 0xff, 0xff], &[&[0x1a, 0, 0, 0xff, 0xff]]),
+            (0x1_0000, &[0x1a, 0, 1, 0, 0], &[&[0x1b, 0, 0, 0, 0, 0, 1, 0, 0]]),
+            (
+                u64::from(u32::MAX),
+                &[0x1a, 255, 255, 255, 255],
+                &[&[0x1b, 0, 0, 0, 0, 255, 255, 255, 255]],
+            ),
+            (1 << 32, &[0x1b, 0, 0, 0, 1, 0, 0, 0, 0], &[&[0x1c], &[0x1f]]),
+        ];
+        for (number, bytes, others) in forms {
+            assert_eq!(encode(&number), bytes);
+            assert_eq!(decode(bytes, 9), Ok(number));
+            for other in others {
+                assert_eq!(decode::<u64>(other, 9), Err(Error::Encoding), "{other:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_boxes_and_keys_are_read_as_they_were_written() {
+        let pair = (7_u32, Some(Box::new(300_u32)));
+        assert_eq!(encode(&pair), [0x82, 7, 0x19, 1, 0x2c]);
+        assert_eq!(decode(&encode(&pair), 9), Ok(pair));
+        assert_eq!(decode(&[0x81, 7], 9), Ok((7_u32, None::<Box<u32>>)));
+        assert_eq!(decode::<(u32, Option<u32>)>(&[0x83, 7, 7, 7], 9), Err(Error::Encoding));
+        assert_eq!(decode::<(u32, u32)>(&[0x81, 7], 9), Err(Error::Encoding));
+        // A field too many, which looks like what follows.
+        let inner = [0x82, 0x83, 5, 0x42, 1, 2, 7];
+        assert_eq!(decode::<(Pair, u32)>(&inner, 9), Err(Error::Encoding));
+        assert_eq!(decode(&[0x62, 0xc3, 0xbc], 9), Ok("\u{fc}".to_owned()));
+        assert_eq!(encode(&&Bytes32([9; 32])), [&[0x58, 32][..], &[9; 32]].concat());
+        assert_eq!(decode::<[u8; 3]>(&[0x43, 1, 2, 3], 9), Ok([1, 2, 3]));
+        assert_eq!(decode::<[u8; 3]>(&[0x42, 1, 2], 9), Err(Error::Encoding));
+        assert_eq!(decode::<Vec<bool>>(&[0x82, 0xf4, 0xf5], 9), Ok(vec![false, true]));
+        let secret = Secret::new([7; 32]);
+        let bytes = encode(&secret);
+        assert_eq!(bytes, [&[0x58, 32][..], &[7; 32]].concat());
+        assert!(decode::<Secret>(&bytes, 99) == Ok(secret));
+        assert!(decode::<Secret>(&[0x43, 1, 2, 3], 99) == Err(Error::Encoding));
+        let key = ed25519::PrivateKey::from_bytes(&[1; 32]).public();
+        assert_eq!(decode::<Bytes32>(&encode(&key), 99), Ok(Bytes32::from(key)));
+        assert_eq!(Bytes32::from(key).ed25519(), Ok(key));
+        assert_eq!(Bytes32([0xff; 32]).ed25519(), Err(Error::Key));
+    }
+
+    #[test]
+    fn a_row_is_three_fields_and_a_version_stands_before_what_is_stored() {
+        for (value, bytes) in
+            [(None, &[0x83, 3, 0x41, 7, 0xf6][..]), (Some(vec![9]), &[0x83, 3, 0x41, 7, 0x41, 9])]
+        {
+            let mut out = Vec::new();
+            row(&mut out, 3, &[7], value.as_ref());
+            assert_eq!(out, bytes);
+            assert!(Reader(bytes).row() == Ok((3, vec![7], value)));
+        }
+        for other in [&[0x82, 3, 0x41, 7][..], &[0x83, 3, 0x41], &[0x83, 0x19, 1, 0, 0x41, 7, 0xf6]]
+        {
+            assert!(Reader(other).row().is_err(), "{other:x?}");
+        }
+        assert_eq!(*encode_versioned(4, &300_u32, 8), [4, 0x19, 1, 0x2c]);
+        assert_eq!(decode_versioned(4, &[4, 0x19, 1, 0x2c], 3), Ok(300_u32));
+        assert_eq!(decode_versioned::<u32>(4, &[4, 0x19, 1, 0x2c], 2), Err(Error::Encoding));
+        assert_eq!(decode_versioned::<u32>(4, &[5, 0x19, 1, 0x2c], 3), Err(Error::Encoding));
+        assert_eq!(decode_versioned::<u32>(4, &[], 3), Err(Error::Encoding));
     }
 }

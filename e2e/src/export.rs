@@ -132,4 +132,11 @@ mod tests {
         dear[22..26].copy_from_slice(&u32::MAX.to_be_bytes());
         assert_eq!(open("x", &dear).err(), Some(Error::TooLong));
     }
+
+    #[test]
+    fn many_keys_go_into_a_file() {
+        let keys: Vec<u8> = (0..1_200_000).map(|at| (at / 11) as u8).collect();
+        let file = seal("x", CHEAP, &keys, &mut rng(1)).unwrap();
+        assert!(*open("x", &file).unwrap() == keys);
+    }
 }

@@ -107,3 +107,44 @@ impl Removal {
         kdf::labelled("org.sealpost.device.v1 removed", &fields)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{device, rng};
+
+    #[test]
+    fn a_device_goes_into_derivations_as_the_protocol_says() {
+        let one = device("@a", "ONE").identity();
+        let encoded: [&[u8]; 4] = [
+            b"\0\0\0\x16org.sealpost.device.v1\0\0\0\x02@a\0\0\0\x03ONE\0\0\0\x20",
+            one.ed25519.as_bytes(),
+            b"\0\0\0\x20",
+            one.x25519.as_bytes(),
+        ];
+        assert_eq!(one.encoded(), encoded.concat());
+    }
+
+    #[test]
+    fn only_the_owner_of_the_self_signing_key_removes_a_device() {
+        let self_signing = ed25519::PrivateKey::generate(&mut rng(1));
+        let one = device("@a", "ONE").identity();
+        let removal = Removal::sign(&one, &self_signing);
+        assert_eq!(removal.ed25519, one.ed25519);
+        let refused = Err(Error::Authentication);
+        assert_eq!(removal.verify(&self_signing.public()), Ok(()));
+        assert_eq!(removal.verify(&one.ed25519), refused);
+        for other in [
+            Removal { user_id: "@b".to_owned(), ..removal.clone() },
+            Removal { device_id: "TWO".to_owned(), ..removal.clone() },
+            Removal { ed25519: self_signing.public(), ..removal.clone() },
+        ] {
+            assert_eq!(other.verify(&self_signing.public()), refused, "{other:?}");
+        }
+        let stated: [&[u8]; 2] = [
+            b"\0\0\0\x1eorg.sealpost.device.v1 removed\0\0\0\x02@a\0\0\0\x03ONE\0\0\0\x20",
+            one.ed25519.as_bytes(),
+        ];
+        assert_eq!(removal.signature, self_signing.sign(&stated.concat()));
+    }
+}

@@ -165,4 +165,44 @@ mod tests {
         assert!(Inside::from_bytes(&[]).is_err());
         assert!(Inside::from_bytes(&[0, 0]).is_err());
     }
+
+    /// What another implementation must come to, and how long each may be.
+    #[test]
+    fn each_type_has_its_number_and_form() {
+        let removal = Removal::sign(
+            &device("@a", "ONE").identity(),
+            &crate::primitives::ed25519::PrivateKey::generate(&mut rng(1)),
+        );
+        let chain = MissingKey::Chain(ChainId([8; 16]), 300);
+        let message = MissingKey::Message(MessageId([9; 32]));
+        let missing = |what| Inside::Missing(Missing { room_id: "!r".to_owned(), what });
+        let secret = SharedSecret { name: "s".to_owned(), value: vec![1, 2] };
+        let wrap = Wrap::from_bytes(&[3; 64]);
+        let begins: [(Inside, &[u8], usize); 8] = [
+            (Inside::Empty, &[0], 1),
+            (Inside::Wrap(wrap), &[1, 3, 3], 65),
+            (Inside::Removals(vec![removal]), &[3, 0x81, 0x84, 0x62, b'@', b'a', 0x63, b'O'], 110),
+            (missing(chain), &[4, 0x82, 0x62, b'!', b'r', 0x82, 0, 0x82, 0x50, 8], 28),
+            (missing(message), &[4, 0x82, 0x62, b'!', b'r', 0x82, 1, 0x81, 0x58, 32, 9], 42),
+            (Inside::Secret(secret), &[5, 0x82, 0x61, b's', 0x42, 1, 2], 7),
+            (Inside::History(Zeroizing::new(b"{}".to_vec())), b"\x06{}", 3),
+            (Inside::Pins(Pins::default()), &[7, 0x83, 0x80, 0x80, 0x80], 5),
+        ];
+        for (inside, begin, length) in begins {
+            let bytes = inside.to_bytes().unwrap();
+            assert!(bytes.starts_with(begin) && bytes.len() == length, "{bytes:?}");
+            let again = Inside::from_bytes(&bytes).unwrap();
+            assert_eq!(std::mem::discriminant(&again), std::mem::discriminant(&inside));
+            assert!(again.to_bytes().unwrap() == bytes);
+        }
+        assert!(Inside::from_bytes(&[8]).is_err());
+        let history = |length: usize| Inside::from_bytes(&[&[6], &vec![b'x'; length][..]].concat());
+        assert!(history(24_576).is_ok());
+        assert!(history(24_577).is_err());
+        let rooms = |count: usize| {
+            let pins = Pins { rooms: vec!["x".repeat(255); count], ..Pins::default() };
+            Inside::from_bytes(&Inside::Pins(pins).to_bytes().unwrap())
+        };
+        assert!(rooms(95).is_ok() && rooms(96).is_err());
+    }
 }

@@ -194,4 +194,22 @@ mod tests {
             assert_eq!(derive("x", &description), Err(error));
         }
     }
+
+    /// What may be asked for at most is derived, and nothing beyond it.
+    #[test]
+    fn the_bounds_themselves_are_allowed() {
+        let cost = |memory, passes, lanes| Cost { memory, passes, lanes }.derive("x", &[1; 16]);
+        assert!(cost(64, 16, 4).is_ok());
+        assert!(cost(256 * 1024, 1, 1).is_ok());
+        assert!(cost(65 * 1024, 5, 1).is_ok());
+        assert_eq!(cost(64 * 1024 + 1, 16, 1), Err(Error::TooLong));
+        let cheap = json!({
+            "algorithm": ARGON2ID, "salt": to_base64(&[1; 16]), "memory": 64, "passes": 1, "lanes": 1,
+        });
+        let old = json!({ "algorithm": PBKDF2, "salt": "s", "iterations": 1 });
+        for description in [cheap, old] {
+            assert!(derive(&"x".repeat(4_096), &description).is_ok());
+            assert_eq!(derive(&"x".repeat(4_097), &description), Err(Error::TooLong));
+        }
+    }
 }

@@ -75,3 +75,51 @@ fn is_below_prime(bytes: &[u8; 32]) -> bool {
     let [first, middle @ .., last] = bytes;
     *last < 0x7f || (*last == 0x7f && (*first < 0xed || middle.iter().any(|byte| *byte != 0xff)))
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_core::Rng as _;
+
+    use super::*;
+    use crate::tests::rng;
+
+    #[test]
+    fn a_secret_gives_its_bytes_and_does_not_show_them() {
+        let secret = Secret::new([7; 32]);
+        assert_eq!((secret.as_bytes(), &*secret), (&[7; 32], &[7; 32]));
+        assert_eq!(format!("{secret:?}"), "Secret");
+        let derived: [u8; 64] = std::array::from_fn(|at| at as u8);
+        assert_eq!(part::<30, 4, 64>(&derived), [30, 31, 32, 33]);
+        assert_eq!(Secret::part_of::<32, 64>(&derived).as_slice(), &derived[32..]);
+    }
+
+    #[test]
+    fn random_bytes_are_the_generator_s_and_never_the_same_again() {
+        let mut expected = [0; 16];
+        rng(1).fill_bytes(&mut expected);
+        let mut rng = rng(1);
+        assert_eq!(random(&mut rng), expected);
+        assert_ne!(random(&mut rng), expected);
+    }
+
+    #[test]
+    fn only_numbers_below_the_prime_are_field_elements() {
+        let number = |first: u8, tenth: u8, others: u8, last: u8| {
+            let mut bytes = [others; 32];
+            (bytes[0], bytes[9], bytes[31]) = (first, tenth, last);
+            bytes
+        };
+        for (bytes, is_below) in [
+            ([0; 32], true),
+            (number(0xec, 0xff, 0xff, 0x7f), true), // one less than the prime
+            (number(0xed, 0xff, 0xff, 0x7f), false), // the prime
+            (number(0xee, 0xff, 0xff, 0x7f), false),
+            (number(0xff, 0xfe, 0xff, 0x7f), true),
+            (number(0xff, 0xff, 0xff, 0x7e), true),
+            (number(0, 0, 0, 0x80), false),
+            (number(0xff, 0xff, 0xff, 0xff), false),
+        ] {
+            assert_eq!(is_below_prime(&bytes), is_below, "{bytes:x?}");
+        }
+    }
+}

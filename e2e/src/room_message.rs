@@ -48,3 +48,32 @@ impl MessageId {
         Self(kdf::hash("org.sealpost.room.v1 message", &[aad, header, sealed]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    /// What another implementation must come to, byte by byte.
+    #[test]
+    fn a_message_is_bound_to_each_part_of_its_place_behind_its_length() {
+        let context =
+            Context { room_id: "!room", sender: "@a", device_id: "ONE", audience: &[5; 32] };
+        let aad: [&[u8]; 6] = [
+            b"\0\0\0\x18org.sealpost.room.v1 aad\0\0\0\x05!room",
+            b"\0\0\0\x02@a",
+            b"\0\0\0\x03ONE",
+            b"\0\0\0\x20",
+            &[5; 32],
+            b"\0\0\0\x05place",
+        ];
+        assert_eq!(context.aad(b"place"), aad.concat());
+        let named: [&[u8]; 2] = [
+            b"\0\0\0\x1corg.sealpost.room.v1 message\0\0\0\x03aad",
+            b"\0\0\0\x06header\0\0\0\x06sealed",
+        ];
+        let id: [u8; 32] = Sha256::digest(named.concat()).into();
+        assert_eq!(MessageId::of(b"aad", b"header", b"sealed"), MessageId(id));
+    }
+}

@@ -152,4 +152,10 @@ mod tests {
         assert_eq!(shown.split(' ').map(str::len).collect::<Vec<_>>(), [5; 12]);
         assert_eq!(shown.replace(' ', ""), number.as_str());
     }
+
+    #[test]
+    fn a_number_is_shown_the_same_way_where_it_is_debugged() {
+        let number = SafetyNumber::of_halves(half(ALICE), half(BOB));
+        assert_eq!(format!("{number:?}"), format!("SafetyNumber({number})"));
+    }
 }

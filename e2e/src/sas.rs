@@ -429,4 +429,81 @@ mod tests {
         assert_eq!(EMOJI[0], ("🐶", "Dog"));
         assert_eq!(EMOJI[63], ("📌", "Pin"));
     }
+
+    #[test]
+    fn only_what_was_offered_is_chosen() {
+        let (one, two) = pair();
+        let (alice, bob) = (one.own.clone(), two.own.clone());
+        let strings = |offered: Value| {
+            let mut start = start("ONE", "txn");
+            start["short_authentication_string"] = offered;
+            Sas::new(bob.clone(), alice.clone(), false, &start, &mut rng(2))
+                .map(|side| side.accept().unwrap()["short_authentication_string"].clone())
+        };
+        for all in [json!(["decimal", "emoji"]), json!(["emoji", "decimal"])] {
+            assert_eq!(strings(all), Ok(json!(["decimal", "emoji"])));
+        }
+        assert_eq!(strings(json!(["decimal", "other"])), Ok(json!(["decimal"])));
+        assert_eq!(strings(json!(["emoji"])), Err(Error::Encoding));
+        let start = start("ONE", "txn");
+        for (key, value) in [
+            ("method", json!("m.other")),
+            ("key_agreement_protocols", json!(["curve25519"])),
+            ("hashes", json!([])),
+            ("message_authentication_codes", json!(["hkdf-hmac-sha256"])),
+            ("transaction_id", json!(1)),
+        ] {
+            let mut other = start.clone();
+            other[key] = value;
+            let refused = Sas::new(bob.clone(), alice.clone(), false, &other, &mut rng(2));
+            assert_eq!(refused.err(), Some(Error::Encoding), "{key}");
+        }
+        let fresh = Sas::new(alice, bob, true, &start, &mut rng(1)).unwrap();
+        let accept = two.accept().unwrap();
+        for key in ["key_agreement_protocol", "hash", "message_authentication_code", "commitment"] {
+            let mut other = accept.clone();
+            other[key] = "other".into();
+            assert_eq!(fresh.clone().accepted(&other), Err(Error::Encoding), "{key}");
+        }
+        assert_eq!(fresh.clone().accepted(&accept), Ok(()));
+    }
+
+    #[test]
+    fn each_step_has_its_place() {
+        let (mut one, mut two) = pair();
+        let accept = two.accept().unwrap();
+        assert_eq!(one.accept(), Err(Error::Order), "who starts does not accept");
+        assert_eq!(two.accepted(&accept), Err(Error::Order));
+        assert_eq!(one.accepted(&accept), Err(Error::Order), "twice");
+        let start = one.start.clone();
+        let mut early =
+            Sas::new(one.own.clone(), two.own.clone(), true, &start, &mut rng(1)).unwrap();
+        assert_eq!(early.received(&two.key()), Err(Error::Order), "before it is committed to");
+        assert_eq!(one.short_string(), Err(Error::Order));
+        assert_eq!(one.mac(&[]), Err(Error::Order));
+        assert_eq!(two.received(&one.key()), Ok(()));
+        assert_eq!(two.received(&one.key()), Err(Error::Order));
+    }
+
+    /// The calculation as the specification words it.
+    #[test]
+    fn a_mac_is_taken_as_the_specification_says() {
+        let (mut one, two) = pair();
+        one.received(&two.key()).unwrap();
+        let (secret, _) = one.secret.clone().unwrap();
+        let expected = |id: &str, message: &str| {
+            let info = format!("MATRIX_KEY_VERIFICATION_MAC@a:a.testONE@b:b.testTWOtxn{id}");
+            let mut key = [0; 32];
+            Hkdf::<Sha256>::new(None, &*secret).expand(info.as_bytes(), &mut key).unwrap();
+            to_base64(&kdf::mac(&key, message.as_bytes()))
+        };
+        let keys =
+            [("ed25519:b".to_owned(), "k2".to_owned()), ("ed25519:a".to_owned(), "k1".to_owned())];
+        let mac = json!({
+            "transaction_id": "txn",
+            "mac": { "ed25519:a": expected("ed25519:a", "k1"), "ed25519:b": expected("ed25519:b", "k2") },
+            "keys": expected("KEY_IDS", "ed25519:a,ed25519:b"),
+        });
+        assert_eq!(one.mac(&keys), Ok(mac));
+    }
 }

@@ -279,4 +279,65 @@ mod tests {
             assert_ne!(key.decrypt(&id, "a name", &changed).ok().as_deref(), Some(&vec![7; 96]));
         }
     }
+
+    #[test]
+    fn a_recovery_key_of_another_kind_or_mistyped_is_refused() {
+        let text = |bytes: &[u8; 35]| String::from_utf8(to_base58(bytes)).unwrap();
+        let mut bytes = [7; 35];
+        (bytes[0], bytes[1]) = (0x8b, 0x01);
+        bytes[34] = bytes[..34].iter().fold(0, |parity, byte| parity ^ byte);
+        assert_eq!(RecoveryKey::parse(&text(&bytes)).unwrap().as_bytes(), &[7; 32]);
+        let mut mistyped = bytes;
+        mistyped[34] ^= 1;
+        assert_eq!(RecoveryKey::parse(&text(&mistyped)).err(), Some(Error::Encoding));
+        // Another prefix, with the parity that is right for it.
+        (bytes[1], bytes[34]) = (0x02, bytes[34] ^ 0x03);
+        assert_eq!(RecoveryKey::parse(&text(&bytes)).err(), Some(Error::Encoding));
+        assert_eq!(from_base58(&[b'2'; 64]).map(|bytes| bytes.len()), Ok(47));
+        assert_eq!(from_base58(&[b'2'; 65]), Err(Error::Encoding));
+        let (zeros, ones) = (to_base58(&[0, 0, 1]), from_base58(b"112"));
+        assert_eq!((zeros.as_slice(), ones), (&b"112"[..], Ok(vec![0, 0, 1])));
+    }
+
+    #[test]
+    fn each_secret_has_a_counter_of_its_own_that_android_can_count() {
+        let mut rng = rng(2);
+        let first = iv(&mut rng);
+        let others: Vec<_> = (0..32).map(|_| iv(&mut rng)).collect();
+        assert!(!others.contains(&first));
+        assert!(others.iter().all(|iv| iv[8] < 0x80));
+        for at in (0..16).filter(|at| *at != 8) {
+            assert!(others.iter().any(|iv| iv[at] >= 0x80), "{at}");
+        }
+    }
+
+    /// NIST SP 800-38A, F.5.5: AES-256 in counter mode.
+    #[test]
+    fn the_counter_mode_is_that_of_nist() {
+        let hex = |text: &str| -> Vec<u8> {
+            let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+            (0..text.len()).step_by(2).map(byte).collect()
+        };
+        let key = hex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
+        let iv = hex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+        let mut bytes = hex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51");
+        let key = Secret::new(key.try_into().unwrap());
+        counter(&key, &iv.try_into().unwrap(), &mut bytes);
+        let known = "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5";
+        assert_eq!(to_hex(&bytes), known);
+    }
+
+    #[test]
+    fn what_account_data_holds_has_a_length_and_the_algorithm_s_name() {
+        let mut rng = rng(3);
+        let key = RecoveryKey::generate(&mut rng);
+        let (id, description) = key.describe(&mut rng);
+        assert_eq!((id.len(), &description["algorithm"]), (32, &json!(ALGORITHM)));
+        let mut other = description.clone();
+        other["algorithm"] = "m.secret_storage.v1.other".into();
+        assert_eq!(key.check(&other), Err(Error::Encoding));
+        let text = |length: usize| bytes(&json!({ "iv": "A".repeat(length) }), "iv");
+        assert_eq!(text(4_096).map(|bytes| bytes.len()), Ok(3_072));
+        assert_eq!(text(4_100), Err(Error::Encoding));
+    }
 }

@@ -145,10 +145,10 @@ impl Sessions {
     /// was read, or many, or a day has passed, and nothing was written.
     pub fn owes_message(&self, now: i64) -> bool {
         self.current().is_some_and(|session| {
-            let first = session.read > 0 && matches!(session.side, Side::Responder(_));
-            let never_wrote = session.unanswered == 0 && session.ratchet.has_not_written();
+            // So only of a session that the other side began and whose first message was read.
+            let never_wrote = session.ratchet.has_not_written();
             let waits = session.read_at.is_some_and(|at| now.saturating_sub(at) >= DAY_MS);
-            (first && never_wrote) || session.read >= READ_MAX || (session.read > 0 && waits)
+            never_wrote || session.read >= READ_MAX || (session.read > 0 && waits)
         })
     }
 
@@ -557,5 +557,116 @@ mod tests {
         assert_eq!(bob.sessions.count(), SUPERSEDED_MAX + 1);
         let later = bob.sessions.forget_before(0, 9 + SUPERSEDED_FOR_MS);
         assert_eq!(later.count(), 1);
+    }
+
+    /// Alice began, both have written and read.
+    fn confirmed() -> (Device, Device) {
+        let (mut alice, mut bob) = (Device::new("@alice:a.test"), Device::new("@bob:b.test"));
+        alice.begin(&mut bob, 0);
+        let first = alice.write("first", 1);
+        bob.read(&alice, &first, 1).unwrap();
+        let answer = bob.write("", 1);
+        alice.read(&bob, &answer, 1).unwrap();
+        (alice, bob)
+    }
+
+    const A_DAY: i64 = 86_400_000;
+
+    #[test]
+    fn an_empty_message_is_owed_after_twenty_that_were_read_or_after_a_day() {
+        assert!(!Sessions::default().owes_message(A_DAY));
+        let (mut alice, mut bob) = confirmed();
+        // What the first message owed is paid, on both sides, and silence owes nothing.
+        assert!(!bob.sessions.owes_message(9 * A_DAY));
+        assert!(!alice.sessions.owes_message(A_DAY));
+        assert!(alice.sessions.owes_message(A_DAY + 1));
+        for count in 1..=20 {
+            assert!(!bob.sessions.owes_message(2), "{count}");
+            let message = alice.write("more", 2);
+            bob.read(&alice, &message, 2).unwrap();
+        }
+        assert!(bob.sessions.owes_message(2));
+        bob.write("", 3);
+        assert!(!bob.sessions.owes_message(3));
+        let message = alice.write("again", 3);
+        bob.read(&alice, &message, 3).unwrap();
+        assert!(!bob.sessions.owes_message(2 + A_DAY));
+        assert!(bob.sessions.owes_message(3 + A_DAY));
+    }
+
+    #[test]
+    fn a_session_is_unanswered_after_thirty_days_or_a_thousand_messages() {
+        let (mut alice, mut bob) = confirmed();
+        assert!(!alice.sessions.needs_session(99 * A_DAY), "nothing waits for an answer");
+        alice.write("one", 10);
+        alice.write("two", 10 + A_DAY);
+        assert!(!alice.sessions.needs_session(30 * A_DAY + 9));
+        assert!(alice.sessions.needs_session(30 * A_DAY + 10));
+        let answer = bob.write("", 11);
+        alice.read(&bob, &answer, 12).unwrap();
+        for _ in 0..999 {
+            alice.write("more", 13);
+        }
+        assert!(!alice.sessions.needs_session(13));
+        alice.write("the thousandth", 13);
+        assert!(alice.sessions.needs_session(13));
+    }
+
+    /// A handshake that is repeated, because no answer came, is answered by a new session when a later one is known.
+    #[test]
+    fn only_a_handshake_of_a_lower_generation_is_outdated() {
+        let (mut alice, mut bob) = (Device::new("@alice:a.test"), Device::new("@bob:b.test"));
+        alice.begin(&mut bob, 0);
+        let (first, again) = (alice.write("first", 1), alice.write("again", 1));
+        bob.read(&alice, &first, 2).unwrap();
+        assert_eq!(bob.read(&alice, &again, 2), read("again"), "of the same generation");
+        let repeated = alice.write("repeated", 3);
+        let answer = bob.write("", 3);
+        alice.read(&bob, &answer, 3).unwrap();
+        let settled = alice.write("settled", 4);
+        bob.begin(&mut alice, 5);
+        assert_eq!(bob.read(&alice, &repeated, 6), Ok(("repeated".to_owned(), true)));
+        assert_eq!(bob.read(&alice, &settled, 6), read("settled"), "no handshake");
+    }
+
+    #[test]
+    fn what_is_written_in_stays_and_the_superseded_go_after_thirty_days() {
+        let (mut alice, mut bob) = confirmed();
+        let old = alice.write("in the old one", 1);
+        bob.begin(&mut alice, 100);
+        let new = bob.write("in the new one", 100);
+        alice.read(&bob, &new, 100).unwrap();
+        let answer = alice.write("", 100);
+        bob.read(&alice, &answer, 100).unwrap();
+        // The old one was read in last at 1.
+        assert_eq!(bob.sessions.forget_before(0, 30 * A_DAY).count(), 2);
+        let later = bob.sessions.forget_before(0, 30 * A_DAY + 1);
+        assert_eq!(later.count(), 1);
+        assert_eq!(later.current_id(), bob.sessions.current_id());
+        assert_eq!(later.forget_before(0, 99 * A_DAY).current_id(), later.current_id());
+        assert_eq!(bob.read(&alice, &old, 200), read("in the old one"));
+    }
+
+    /// Of too many, those go in which nothing was read for longest.
+    #[test]
+    fn the_sessions_that_were_used_last_are_kept() {
+        let (mut alice, mut bob) = confirmed();
+        let first = bob.sessions.current_id().unwrap();
+        for now in 2..6 {
+            alice.begin(&mut bob, now);
+            let message = alice.write("hello", now);
+            bob.read(&alice, &message, now).unwrap();
+        }
+        let second = bob.sessions.sessions[1].id;
+        // In the first one something is read once more.
+        let session = bob.sessions.get_mut(first).unwrap();
+        session.was_read(6);
+        assert_eq!(bob.sessions.count(), 5);
+        alice.begin(&mut bob, 7);
+        let message = alice.write("hello", 7);
+        bob.read(&alice, &message, 7).unwrap();
+        let kept: Vec<_> = bob.sessions.sessions.iter().map(|session| session.id).collect();
+        assert_eq!(kept.len(), 5);
+        assert!(kept.contains(&first) && !kept.contains(&second));
     }
 }

@@ -170,3 +170,106 @@ fn read<T: Row>(value: &[u8]) -> Result<T, crate::Error> {
 pub(crate) fn key(parts: &[&[u8]]) -> Vec<u8> {
     parts.join(&0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Error, changes::Change, encoding::coded};
+
+    #[derive(Debug, PartialEq)]
+    struct Number(u32);
+
+    coded!(Number = 0);
+
+    impl Row for Number {
+        const TABLE: Table = Table::Rooms;
+    }
+
+    fn change(table: Table, key: &[u8], value: Option<&[u8]>) -> Change {
+        let value = value.map(|value| Zeroizing::new(value.to_vec()));
+        Change { table, key: key.to_vec(), value }
+    }
+
+    /// Rows of the table, and one before and one after it.
+    fn store() -> MemoryStore {
+        let mut store = MemoryStore::default();
+        store.apply(&Changes(vec![
+            change(Table::Members, b"a", Some(&[1, 9])),
+            change(Table::Rooms, b"a\0y", Some(&[1, 2])),
+            change(Table::Rooms, b"a\0x", Some(&[1, 1])),
+            change(Table::Rooms, b"b", Some(&[1, 3])),
+            change(Table::Sessions, b"b", Some(&[1, 9])),
+        ]));
+        store
+    }
+
+    #[test]
+    fn a_store_holds_what_was_written_until_it_is_gone() {
+        let mut store = store();
+        assert!(MemoryStore::default().is_empty() && !store.is_empty());
+        assert_eq!(store.len(), 5);
+        let value = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
+        assert_eq!(store.get(Table::Rooms, b"a\0x"), Some(value(&[1, 1])));
+        assert_eq!(store.get(Table::Rooms, b"a"), None);
+        assert_eq!(store.get(Table::Members, b"b"), None);
+        let found = |store: &MemoryStore, prefix: &[u8]| -> Vec<Vec<u8>> {
+            store.scan(Table::Rooms, prefix).into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(found(&store, b""), [&b"a\0x"[..], b"a\0y", b"b"]);
+        assert_eq!(found(&store, b"a\0"), [b"a\0x", b"a\0y"]);
+        assert_eq!(store.scan(Table::Rooms, b"b"), [(b"b".to_vec(), value(&[1, 3]))]);
+        assert!(found(&store, b"c").is_empty());
+        let mut copy = MemoryStore::default();
+        copy.apply(&store.rows());
+        assert_eq!(copy.rows(), store.rows());
+        store.apply(&Changes(vec![
+            change(Table::Rooms, b"b", None),
+            change(Table::Rooms, b"a\0x", Some(&[1, 7])),
+        ]));
+        assert_eq!((store.len(), store.get(Table::Rooms, b"b")), (4, None));
+        assert_eq!(store.get(Table::Rooms, b"a\0x"), Some(value(&[1, 7])));
+    }
+
+    #[test]
+    fn an_operation_reads_its_own_changes_before_the_store() {
+        let store = store();
+        let mut work = Transaction::new(&store);
+        let numbers = |work: &Transaction<'_>, prefix: &[u8]| -> Vec<(Vec<u8>, u32)> {
+            let rows = work.scan::<Number>(prefix).unwrap();
+            rows.into_iter().map(|(key, Number(number))| (key, number)).collect()
+        };
+        let row = |key: &[u8], number: u32| (key.to_vec(), number);
+        assert_eq!(numbers(&work, b"a"), [row(b"a\0x", 1), row(b"a\0y", 2)]);
+        assert_eq!(work.get(b"b"), Ok(Some(Number(3))));
+        assert_eq!(work.get::<Number>(b"c"), Ok(None));
+        work.put(b"b", &Number(30));
+        work.put(b"a\0z", &Number(4));
+        work.put(b"a\0w", &Number(0));
+        work.delete::<Number>(b"a\0y");
+        assert_eq!(work.get(b"b"), Ok(Some(Number(30))));
+        assert_eq!(work.bytes::<Number>(b"b").unwrap()[..], [1, 0x18, 30]);
+        assert_eq!(work.bytes::<Number>(b"a\0x").unwrap()[..], [1, 1]);
+        assert_eq!(work.get::<Number>(b"a\0y"), Ok(None));
+        assert_eq!(work.bytes::<Number>(b"a\0y"), None);
+        let of_a = [row(b"a\0w", 0), row(b"a\0x", 1), row(b"a\0z", 4)];
+        assert_eq!(numbers(&work, b"a"), of_a);
+        assert_eq!(numbers(&work, b""), [&of_a[..], &[row(b"b", 30)]].concat());
+        let mut after = store.clone();
+        let changes = work.finish();
+        assert_eq!(changes.0.len(), 4);
+        after.apply(&changes);
+        assert_eq!(numbers(&Transaction::new(&after), b""), [&of_a[..], &[row(b"b", 30)]].concat());
+    }
+
+    #[test]
+    fn a_row_of_another_version_or_form_is_not_read_as_one() {
+        let mut store = store();
+        for bytes in [&[2, 1][..], &[1], &[1, 0x41, 0], &[]] {
+            store.apply(&Changes(vec![change(Table::Rooms, b"b", Some(bytes))]));
+            let work = Transaction::new(&store);
+            assert_eq!(work.get::<Number>(b"b"), Err(Error::Store), "{bytes:?}");
+            assert_eq!(work.scan::<Number>(b""), Err(Error::Store), "{bytes:?}");
+        }
+        assert_eq!(key(&[b"a", b"", b"b"]), b"a\0\0b");
+    }
+}

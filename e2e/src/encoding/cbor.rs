@@ -80,7 +80,7 @@ impl<'b> Reader<'b> {
             _ => return Err(Error::Encoding),
         };
         let number = self.take(length)?.iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
-        if number < least || major > ARRAY { Err(Error::Encoding) } else { Ok((major, number)) }
+        if number < least { Err(Error::Encoding) } else { Ok((major, number)) }
     }
 
     pub(super) fn number_of(&mut self, wanted: u8) -> Result<u64, Error> {

@@ -111,6 +111,7 @@ impl PrivateKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signed_json::to_hex;
 
     #[test]
     fn a_signature_is_good_for_its_key_and_message_only() {
@@ -154,5 +155,37 @@ mod tests {
         let mut again = [0xff; 32];
         (again[0], again[31]) = (0xee, 0x7f);
         assert_eq!(PublicKey::from_bytes(&again), Err(Error::Key));
+    }
+
+    /// RFC 8032, section 7.1, "TEST 2".
+    #[test]
+    fn the_key_and_signature_of_the_rfc_are_reached() {
+        let seed: [u8; 32] = std::array::from_fn(|at| {
+            let hex = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+            u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()
+        });
+        let key = PrivateKey::from_bytes(&seed);
+        assert_eq!((key.as_bytes(), &*key.to_bytes()), (&seed, &seed));
+        assert_eq!(
+            to_hex(key.public().as_bytes()),
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+        );
+        assert_eq!(
+            to_hex(&key.sign(&[0x72])),
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+             085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        );
+    }
+
+    /// The highest bit is the sign of the other coordinate, and no part of the number.
+    #[test]
+    fn keys_of_either_sign_are_taken() {
+        let keys = (0..16).map(|seed| PrivateKey::from_bytes(&[seed; 32]).public());
+        let (negative, positive): (Vec<_>, Vec<_>) =
+            keys.partition(|key| key.as_bytes()[31] >= 0x80);
+        assert!(!negative.is_empty() && !positive.is_empty());
+        for key in negative.iter().chain(&positive) {
+            assert_eq!(PublicKey::from_bytes(key.as_bytes()), Ok(*key));
+        }
     }
 }

@@ -136,4 +136,16 @@ mod tests {
         (bytes[0], bytes[1]) = (0xff, 0xff);
         assert_eq!(PublicKey::from_bytes(&bytes), Err(Error::Key));
     }
+
+    #[test]
+    fn a_stored_key_is_its_seed_and_each_secret_is_fresh() {
+        let key = PrivateKey::from_bytes(&[3; 64]);
+        assert_eq!(key.as_bytes(), &[3; 64]);
+        let mut rng = crate::tests::rng(1);
+        let [one, other] = [(); 2].map(|()| key.public().encapsulate(&mut rng));
+        assert!(one.0 != other.0 && one.1 != other.1);
+        assert_eq!(key.decapsulate(&one.0), one.1);
+        let other = PrivateKey::generate(&mut rng);
+        assert_ne!(other.as_bytes(), PrivateKey::generate(&mut rng).as_bytes());
+    }
 }

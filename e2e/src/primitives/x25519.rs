@@ -152,4 +152,30 @@ mod tests {
             assert_eq!(own.agree(&PublicKey::unchecked(bytes)).unwrap_err(), Error::Key);
         }
     }
+
+    /// RFC 7748, section 6.1.
+    #[test]
+    fn the_key_pairs_of_the_rfc_agree() {
+        let [alice, bob] = [
+            "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+            "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+        ]
+        .map(|hex| {
+            let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
+            let bytes = std::array::from_fn(byte);
+            let key = PrivateKey::from_bytes(&bytes);
+            assert_eq!((key.as_bytes(), &*key.to_bytes()), (&bytes, &bytes));
+            key
+        });
+        assert_eq!(
+            to_hex(alice.public().as_bytes()),
+            "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
+        );
+        for (own, their) in [(&alice, &bob), (&bob, &alice)] {
+            assert_eq!(
+                to_hex(&*own.agree(&their.public()).unwrap()),
+                "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
+            );
+        }
+    }
 }

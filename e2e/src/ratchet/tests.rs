@@ -243,3 +243,62 @@ fn whatever_the_network_does_every_message_that_arrives_is_read_once() {
         }
     }
 }
+
+#[test]
+fn a_first_chain_of_the_other_side_follows_none() {
+    let (mut alice, mut bob) = pair();
+    bob.state.sending = Sending::Turn(3);
+    let message = bob.send("as if others were lost", 1);
+    assert_eq!(alice.read(&message, 1), Err(Error::Order));
+}
+
+#[test]
+fn who_has_only_read_has_not_written() {
+    let (mut alice, mut bob) = pair();
+    assert!(!alice.state.has_not_written() && bob.state.has_not_written());
+    let answer = bob.send("answer", 1);
+    assert!(!bob.state.has_not_written());
+    alice.read(&answer, 1).unwrap();
+    let more = alice.send("more", 1);
+    bob.read(&more, 1).unwrap();
+    assert!(!bob.state.has_not_written());
+}
+
+#[test]
+fn a_re_key_is_due_after_fifty_messages_or_a_day() {
+    let rekeyed = |messages| Rekeyed { at: 5, messages };
+    assert!(!rekeyed(49).is_due(5 + 86_399_999));
+    assert!(rekeyed(49).is_due(5 + 86_400_000));
+    assert!(rekeyed(50).is_due(5));
+}
+
+#[test]
+fn the_longest_message_is_read_and_a_longer_one_is_not_written() {
+    let (mut alice, mut bob) = pair();
+    let fixed = alice.send(&"x".repeat(1_000), 1).len() - 1_000;
+    let longest = "x".repeat(28 * 1024 - fixed);
+    let message = alice.send(&longest, 1);
+    assert_eq!(message.len(), 28 * 1024);
+    assert_eq!(bob.read(&message, 1).unwrap(), longest);
+    let longer = alice.state.encrypt(format!("{longest}x").as_bytes(), 1, &mut rng(5));
+    assert_eq!(longer.map(|_| ()), Err(Error::TooLong));
+}
+
+#[test]
+fn keys_that_were_passed_over_are_kept_by_chain_number_and_time() {
+    let [one, other] = [1, 2].map(|seed| x25519::PrivateKey::from_bytes(&[seed; 32]).public());
+    let mut kept = SkippedKeys::default();
+    for (chain, number, at) in [(one, 0, 10), (one, 1, 20), (other, 0, 30)] {
+        kept.keep(chain, number, Secret::new([at as u8; 32]), at);
+    }
+    let found = |kept: &SkippedKeys| {
+        [(one, 0), (one, 1), (other, 0), (other, 1)]
+            .map(|(chain, number)| kept.find(&chain, number).map(|key| key[0]))
+    };
+    assert_eq!(found(&kept), [Some(10), Some(20), Some(30), None]);
+    let mut removed = kept.clone();
+    removed.remove(&one, 0);
+    assert_eq!(found(&removed), [None, Some(20), Some(30), None]);
+    kept.forget_before(20);
+    assert_eq!(found(&kept), [None, Some(20), Some(30), None]);
+}

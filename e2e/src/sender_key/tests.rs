@@ -172,4 +172,161 @@ fn an_iteration_too_far_ahead_is_refused() {
     assert_eq!(setting.read(&message), Err(Error::Gap));
     assert_eq!(setting.held.distribution(GAP_MAX + 1).map(|_| ()), Err(Error::Gap));
     assert_eq!(setting.held.distribution(9).unwrap().iteration(), 9);
+    assert_eq!(setting.held.distribution(GAP_MAX).unwrap().iteration(), GAP_MAX);
+}
+
+#[test]
+fn what_a_chain_says_of_itself_is_what_its_messages_name() {
+    let mut setting = setting();
+    for _ in 0..3 {
+        setting.send("before");
+    }
+    let (message, _) = setting.send("the fourth");
+    let received = Received::from_bytes(&message).unwrap();
+    assert_eq!((received.chain(), received.iteration()), (setting.chain.id(), 3));
+    assert_eq!(setting.chain.iteration(), 4);
+    let distribution = setting.chain.distribution();
+    assert_eq!((distribution.id(), distribution.iteration()), (setting.chain.id(), 4));
+    let held = HeldChain::new(&distribution, Provenance::Import);
+    assert_eq!((held.id(), held.earliest(), held.room_id()), (setting.chain.id(), 4, ROOM));
+    assert_eq!(held.owner(), &Owner::of(&setting.owner.identity()));
+    // The id as the protocol has it.
+    let (owner, signing) = (setting.owner.identity(), setting.chain.signing.public());
+    let fields: [&[u8]; 5] = [
+        ROOM.as_bytes(),
+        b"@alice:a.test",
+        b"LAPTOP",
+        owner.ed25519.as_bytes(),
+        signing.as_bytes(),
+    ];
+    let hash = kdf::hash("org.sealpost.sender_key.v1 chain", &fields);
+    assert_eq!(held.id().0, hash[..16]);
+}
+
+#[test]
+fn a_chain_that_is_held_learns_only_what_is_earlier_and_its_own() {
+    let mut setting = setting();
+    let early = setting.chain.distribution();
+    setting.send("first");
+    let late = setting.chain.distribution();
+    let order = Err(Error::Order);
+    let learn = |held: &HeldChain, distribution, provenance| {
+        held.learn(distribution, provenance).map(|held| held.earliest())
+    };
+    let shared = Provenance::Shared("@mallory:m.test".to_owned());
+    for (first, again) in [
+        (Provenance::Owner, Provenance::Owner),
+        (shared.clone(), shared.clone()),
+        (Provenance::Import, shared.clone()),
+    ] {
+        let held = HeldChain::new(&late, first);
+        assert_eq!(learn(&held, &late, again.clone()), order, "nothing new");
+        assert_eq!(learn(&held, &early, again.clone()), Ok(0));
+        let learnt = held.learn(&early, again).unwrap();
+        assert_eq!(learn(&learnt, &late, shared.clone()), order, "later");
+        assert!(learnt.distribution(1).unwrap().chain.key == late.chain.key);
+    }
+    assert_eq!(learn(&setting.held, &early, shared.clone()), order);
+    assert_eq!(learn(&HeldChain::new(&late, Provenance::Owner), &early, shared.clone()), order);
+    // The owner's replaces another's although it begins later.
+    assert_eq!(learn(&HeldChain::new(&early, shared), &late, Provenance::Owner), Ok(1));
+    let other = OwnChain::begin(&setting.owner, ROOM, 0, &mut rng(2)).distribution();
+    assert_eq!(learn(&HeldChain::new(&late, Provenance::Owner), &other, Provenance::Owner), order);
+}
+
+#[test]
+fn a_message_of_another_chain_is_refused() {
+    let mut setting = setting();
+    let mut other = OwnChain::begin(&setting.owner, ROOM, 0, &mut rng(2));
+    other.signing = setting.chain.signing.clone();
+    other.chain = setting.chain.chain.clone();
+    let (message, ..) = other.seal(&AUDIENCE, &pad(b"x").unwrap(), &mut rng(3)).unwrap();
+    assert_eq!(setting.read(&message), Err(Error::Authentication));
+}
+
+/// What is read moves the place that the gap is counted from, and nothing before it is lost.
+#[test]
+fn a_long_chain_is_read_step_by_step() {
+    let mut setting = setting();
+    let (first, id) = setting.send("first");
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        for _ in 0..1_500 {
+            setting.chain.chain = setting.chain.chain.next().unwrap();
+        }
+        sent.push(setting.send("far"));
+    }
+    for (message, id) in &sent {
+        assert_eq!(setting.read(message), Ok(("far".to_owned(), *id)));
+    }
+    assert_eq!(setting.read(&first), Ok(("first".to_owned(), id)));
+}
+
+#[test]
+fn messages_and_names_have_a_length() {
+    let setting = setting();
+    let length = |padded: usize| {
+        let sealed = setting.chain.seal(&AUDIENCE, &vec![0; padded], &mut rng(7));
+        sealed.map(|(message, ..)| {
+            assert!(Received::from_bytes(&message).is_ok());
+            message.len()
+        })
+    };
+    let fixed = length(30_000).unwrap() - 30_000;
+    assert_eq!(length(32 * 1024 - fixed), Ok(32 * 1024));
+    assert_eq!(length(32 * 1024 - fixed + 1), Err(Error::TooLong));
+    // Names of 255 bytes, and a long id of a device.
+    let name = |first: &str| format!("{first}{}", "x".repeat(254));
+    let owner = device(&name("@"), &"D".repeat(500));
+    let chain = OwnChain::begin(&owner, &name("!"), 0, &mut rng(1));
+    assert!(OwnChain::from_bytes(&chain.to_bytes().unwrap()).is_ok());
+    let bytes = chain.distribution().to_bytes().unwrap();
+    let distribution = Distribution::from_bytes(&bytes).unwrap();
+    let held = HeldChain::new(&distribution, Provenance::Shared(name("@")));
+    assert!(HeldChain::from_bytes(&held.to_bytes().unwrap()).is_ok());
+    let long = device("@a", &"D".repeat(2_000));
+    let chain = OwnChain::begin(&long, ROOM, 0, &mut rng(1));
+    assert_eq!(chain.to_bytes().map(|_| ()), Err(Error::TooLong));
+    assert_eq!(chain.distribution().to_bytes().map(|_| ()), Err(Error::TooLong));
+}
+
+#[test]
+fn a_chain_is_spent_after_seven_days() {
+    let chain = OwnChain::begin(&device("@a", "ONE"), ROOM, 5, &mut rng(1));
+    assert!(!chain.is_spent(5 + 604_799_999));
+    assert!(chain.is_spent(5 + 604_800_000));
+}
+
+/// The signature is right: whoever owns a chain can sign anything with it.
+#[test]
+fn an_owner_cannot_write_in_another_s_name_or_for_another_room() {
+    let setting = setting();
+    let (own, owner) = (&setting.chain, &setting.chain.owner);
+    let named = |user_id: &str, device_id: &str| Owner {
+        user_id: user_id.to_owned(),
+        device_id: device_id.to_owned(),
+        ..owner.clone()
+    };
+    for forger in [
+        OwnChain { owner: named("@bob:b.test", "LAPTOP"), ..own.clone() },
+        OwnChain { owner: named("@alice:a.test", "TABLET"), ..own.clone() },
+        OwnChain { room_id: "!other:a.test".to_owned(), ..own.clone() },
+    ] {
+        let (message, ..) = forger.seal(&AUDIENCE, &pad(b"x").unwrap(), &mut rng(3)).unwrap();
+        let context = Context {
+            room_id: &forger.room_id,
+            sender: &forger.owner.user_id,
+            device_id: &forger.owner.device_id,
+            audience: &AUDIENCE,
+        };
+        let received = Received::from_bytes(&message).unwrap();
+        let refused = setting.held.open(&context, &received).map(|_| ());
+        assert_eq!(refused, Err(Error::Authentication), "{context:?}");
+    }
+}
+
+#[test]
+fn a_message_is_bound_to_its_chain_and_iteration() {
+    let header = Header { id: ChainId([8; 16]), iteration: 0x0102_0304, random: [9; 16] };
+    assert_eq!(header.place(), [&[8; 16][..], &[1, 2, 3, 4]].concat());
 }
