@@ -215,6 +215,10 @@ mod tests {
         changes.extend(Changes(vec![change(1)]));
         changes.extend(Changes(vec![change(2)]));
         assert!(changes == Changes(vec![change(1), change(2)]) && !changes.is_empty());
+        // As a first sync of many rooms gives them.
+        let value = Some(Zeroizing::new(vec![7; 1_200_000]));
+        changes.extend(Changes(vec![Change { table: Table::Events, key: vec![3], value }]));
+        assert!(Changes::from_bytes(&changes.to_bytes()) == Ok(changes));
     }
 
     #[test]

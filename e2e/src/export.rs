@@ -139,4 +139,18 @@ mod tests {
         let file = seal("x", CHEAP, &keys, &mut rng(1)).unwrap();
         assert!(*open("x", &file).unwrap() == keys);
     }
+
+    #[test]
+    #[cfg(not(target_family = "wasm"))]
+    fn a_file_beyond_the_longest_is_not_looked_into() {
+        let file = seal("x", CHEAP, &[], &mut rng(1)).unwrap();
+        // Zeros that nobody reads cost no memory.
+        let mut long = vec![0; file_length(LENGTH_MAX) + 1];
+        long[..HEAD_LENGTH].copy_from_slice(&file[..HEAD_LENGTH]);
+        assert_eq!(open("x", &long).err(), Some(Error::TooLong));
+        long.pop();
+        assert_eq!(open("x", &long).err(), Some(Error::Authentication));
+        let keys = vec![0; LENGTH_MAX + 1];
+        assert_eq!(seal("x", CHEAP, &keys, &mut rng(1)).err(), Some(Error::TooLong));
+    }
 }

@@ -185,6 +185,14 @@ mod tests {
         const TABLE: Table = Table::Rooms;
     }
 
+    struct Long(Vec<u8>);
+
+    coded!(Long = 0);
+
+    impl Row for Long {
+        const TABLE: Table = Table::Audiences;
+    }
+
     fn change(table: Table, key: &[u8], value: Option<&[u8]>) -> Change {
         let value = value.map(|value| Zeroizing::new(value.to_vec()));
         Change { table, key: key.to_vec(), value }
@@ -221,7 +229,8 @@ mod tests {
         assert!(found(&store, b"c").is_empty());
         let mut copy = MemoryStore::default();
         copy.apply(&store.rows());
-        assert_eq!(copy.rows(), store.rows());
+        assert_eq!((copy.len(), &copy.rows()), (5, &store.rows()));
+        assert_eq!(copy.get(Table::Rooms, b"b"), Some(value(&[1, 3])));
         store.apply(&Changes(vec![
             change(Table::Rooms, b"b", None),
             change(Table::Rooms, b"a\0x", Some(&[1, 7])),
@@ -271,5 +280,8 @@ mod tests {
             assert_eq!(work.scan::<Number>(b""), Err(Error::Store), "{bytes:?}");
         }
         assert_eq!(key(&[b"a", b"", b"b"]), b"a\0\0b");
+        let mut work = Transaction::new(&store);
+        work.put(b"long", &Long(vec![7; 1_200_000]));
+        assert_eq!(work.get::<Long>(b"long").map(|row| row.unwrap().0.len()), Ok(1_200_000));
     }
 }
