@@ -15,6 +15,8 @@ mod kept;
 mod model;
 #[path = "machine/pins.rs"]
 mod pins;
+#[path = "machine/prekeys.rs"]
+mod prekeys;
 #[path = "machine/pruned.rs"]
 mod pruned;
 #[path = "machine/scanned.rs"]
