@@ -288,7 +288,7 @@ mod tests {
         let text = |length: usize| sealed(&json!({ "sealed": "A".repeat(length) }));
         assert_eq!(text(256 * 1024).map(|bytes| bytes.len()), Ok(192 * 1024));
         assert_eq!(text(256 * 1024 + 4), Err(Error::Encoding));
-        assert_eq!(*write(&300_u32, 8), [1, 0x19, 1, 0x2c]);
+        assert_eq!(*write(&300_u32), [1, 0x19, 1, 0x2c]);
         assert_eq!(read(&[1, 0x19, 1, 0x2c]), Ok(300_u32));
         assert_eq!(read::<u32>(&[2, 0x19, 1, 0x2c]), Err(Error::Encoding));
     }

@@ -318,16 +318,16 @@ mod tests {
         for (value, bytes) in
             [(None, &[0x83, 3, 0x41, 7, 0xf6][..]), (Some(vec![9]), &[0x83, 3, 0x41, 7, 0x41, 9])]
         {
-            let mut out = Vec::new();
+            let mut out = Writer::default();
             row(&mut out, 3, &[7], value.as_ref());
-            assert_eq!(out, bytes);
+            assert_eq!(*out.into_bytes(), bytes);
             assert!(Reader(bytes).row() == Ok((3, vec![7], value)));
         }
         for other in [&[0x82, 3, 0x41, 7][..], &[0x83, 3, 0x41], &[0x83, 0x19, 1, 0, 0x41, 7, 0xf6]]
         {
             assert!(Reader(other).row().is_err(), "{other:x?}");
         }
-        assert_eq!(*encode_versioned(4, &300_u32, 8), [4, 0x19, 1, 0x2c]);
+        assert_eq!(*encode_versioned(4, &300_u32), [4, 0x19, 1, 0x2c]);
         assert_eq!(decode_versioned(4, &[4, 0x19, 1, 0x2c], 3), Ok(300_u32));
         assert_eq!(decode_versioned::<u32>(4, &[4, 0x19, 1, 0x2c], 2), Err(Error::Encoding));
         assert_eq!(decode_versioned::<u32>(4, &[5, 0x19, 1, 0x2c], 3), Err(Error::Encoding));
