@@ -1,6 +1,6 @@
 //! Where an encoding is written.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// How many bytes there is room for at first: of what is erased, each costs a write.
 const ROOM: usize = 256;
@@ -24,9 +24,11 @@ impl Writer {
     pub fn write(&mut self, bytes: &[u8]) {
         let length = self.0.len().saturating_add(bytes.len());
         if length > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(length.saturating_mul(2)));
+            let mut larger = Vec::with_capacity(length.saturating_mul(2));
             larger.extend_from_slice(&self.0);
-            self.0 = larger;
+            let mut left = std::mem::replace(&mut *self.0, larger);
+            // No more than was written: each byte costs a write.
+            left.as_mut_slice().zeroize();
         }
         self.0.extend_from_slice(bytes);
     }
