@@ -65,6 +65,8 @@ export class Client {
   #engine: SyncEngine | undefined;
   #loaded: Promise<void> = Promise.resolve();
   #looked: string | undefined;
+  /** Events that were removed, and are not kept any more. */
+  readonly #forgotten = new Set<string>();
   /** Counts news of keys and devices. */
   #keyNews = 0;
 
@@ -463,6 +465,7 @@ export class Client {
         !event.unsigned?.["redacted_because"] &&
         (!room.opened.has(event.event_id) || isPending(room.opened.get(event.event_id))),
     );
+    await this.#forgetRemoved(room, events);
     if (sealed.length === 0 || !(await this.#hasModule())) return false;
     const before = this.#keyNews;
     const opened = await this.crypto.sessions.open(room.id, sealed);
@@ -478,6 +481,18 @@ export class Client {
     // News that came meanwhile found nothing that waited for it yet.
     if (before !== this.#keyNews && opened.some(isPending)) await this.#open(room, sealed);
     return true;
+  }
+
+  /** What was removed is kept no longer. */
+  async #forgetRemoved(room: Room, events: readonly RoomEvent[]): Promise<void> {
+    if (this.#isGuest || room.sealing !== "ours") return;
+    const ids = events.flatMap(({ type, event_id, redacts, unsigned }) => {
+      return type === "m.room.redaction" ? (redacts ?? []) : unsigned?.["redacted_because"] ? event_id : [];
+    });
+    const fresh = ids.filter((id) => !this.#forgotten.has(id));
+    if (fresh.length === 0 || !(await this.#hasModule())) return;
+    for (const id of fresh) this.#forgotten.add(id);
+    await this.crypto.sessions.forgetOpened(room.id, fresh).catch((error: unknown) => console.error(error));
   }
 
   /** A letter or a message may have brought a key by which its sender is reached. */

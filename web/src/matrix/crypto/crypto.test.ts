@@ -130,6 +130,21 @@ test("a message that was sealed before a crash goes out as the same bytes after 
   expect(await lena.say("t1", "once")).not.toEqual(contents);
 });
 
+test("kept messages are searched by page and room, and what was removed is kept no longer", async () => {
+  const [lena, jonas] = await two("kept");
+  for (const [at, body] of ["first of the pears", "apples", "last of the Péars"].entries()) {
+    await jonas.read(await lena.say(`t${at}`, body), lena.user, at * 10);
+  }
+  const search = async (rooms: string[], word: string) =>
+    (await jonas.sessions.searchKept(rooms, [word])).messages.map(({ body }) => body).toSorted();
+  expect(await search([ROOM], "pears")).toEqual(["first of the pears", "last of the Péars"]);
+  expect(await search(["!other:a.test"], "pears")).toEqual([]);
+  const { messages, total, next } = await jonas.sessions.searchKept([ROOM], ["first"]);
+  expect([messages.length, total, next]).toEqual([1, 4, undefined]);
+  await jonas.sessions.forgetOpened(ROOM, [messages[0]?.eventId ?? ""]);
+  expect(await search([ROOM], "pears")).toEqual(["last of the Péars"]);
+});
+
 test("without a key for any device of the other one nothing is sealed, until there is one", async () => {
   const [lena, jonas] = await two("unreached");
   const { server } = lena;

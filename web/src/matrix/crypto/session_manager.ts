@@ -8,6 +8,10 @@ import type { RoomEvent } from "../event";
 import { isPending, type Opened } from "../room/opened";
 import { ALGORITHM } from "../room/room";
 import type { Device } from "./device";
+import { keep, messageIn, openedIn, type Kept, type KeptMessage, type KeptPage } from "./kept";
+
+/** So many messages are looked through before what was found is told. */
+const PAGE = 400;
 
 /** What is to be sent for one message. */
 export interface ToSend {
@@ -86,19 +90,43 @@ export class SessionManager {
     const keys = events.map((event) => `${roomId} ${event.event_id}`);
     return this.#device.batch(async (machine, write) => {
       // Here, as another tab may want the same events opened at the same time.
-      const stored = await this.#device.storage.getAll<Opened>("opened", keys);
+      const stored = await this.#device.storage.getAll<Kept>("opened", keys);
       const values: ["opened", string, unknown][] = [];
       const result = events.map((event, at) => {
         const before = stored[at];
-        if (before) return before;
+        if (before) return openedIn(before);
         const json = event as unknown as JsonObject;
         const opened = openedOf(write(machine.decrypt(roomId, json)));
         const key = keys[at];
-        if (!isPending(opened) && key) values.push(["opened", key, opened]);
+        if (!isPending(opened) && key) values.push(["opened", key, keep(roomId, event, opened)]);
         return opened;
       });
       return { result, values };
     });
+  }
+
+  /** Of messages that were removed nothing stays here. */
+  async forgetOpened(roomId: string, eventIds: string[]): Promise<void> {
+    const values = eventIds.map((id): ["opened", string, undefined] => ["opened", `${roomId} ${id}`, undefined]);
+    await this.#device.batch(() => ({ result: undefined, values }));
+  }
+
+  /** Looks for words in some of the messages that are kept: of these rooms, from a place on. */
+  async searchKept(roomIds: string[], words: string[], after?: string): Promise<KeptPage> {
+    const { storage } = this.#device;
+    const rooms = new Set(roomIds);
+    const [{ values, next }, total] = await Promise.all([storage.page<Kept>("opened", after, PAGE), storage.count("opened")]);
+    const messages = values.flatMap((kept) => {
+      const message = "opened" in kept && rooms.has(kept.at.roomId) ? messageIn(kept, words) : undefined;
+      return message && (message.matches || message.target !== undefined) ? message : [];
+    });
+    return { messages, looked: values.length, total, next };
+  }
+
+  /** A message that is kept. */
+  async keptMessage(roomId: string, eventId: string, words: string[]): Promise<KeptMessage | undefined> {
+    const kept = await this.#device.storage.get<Kept>("opened", `${roomId} ${eventId}`);
+    return kept && messageIn(kept, words);
   }
 
   /**

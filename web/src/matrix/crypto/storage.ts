@@ -90,6 +90,19 @@ export class CryptoStorage {
     );
   }
 
+  /** Some values of a store, in an order that means nothing: those after a place, and where to go on. */
+  async page<T>(store: Values, after: string | undefined, count: number): Promise<{ values: T[]; next: string | undefined }> {
+    const range = after === undefined ? null : IDBKeyRange.lowerBound(after, true);
+    const { store: values } = this.#database.transaction(store);
+    const [names, sealed] = await Promise.all([values.getAllKeys(range, count), values.getAll(range, count)]);
+    const opened = sealed.map((bytes, at) => this.#vault.openJson<T>(`${store} ${names[at]}`, bytes));
+    return { values: await Promise.all(opened), next: names.length < count ? undefined : names.at(-1) };
+  }
+
+  count(store: Values): Promise<number> {
+    return this.#database.count(store);
+  }
+
   /** Resolves when everything is on the disk. */
   async write({ rows = [], values = [] }: Batch): Promise<void> {
     if (rows.length + values.length === 0) return;

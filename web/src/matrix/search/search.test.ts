@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 
 import type { RoomEvent } from "../event";
 import { Room } from "../room/room";
-import { searchHere, searchRoom, together } from "./search";
+import type { Client } from "../client";
+import { searchHere, searchRoom, searchServer, together } from "./search";
 
 function roomOf(id: string, events: [body: string, more?: Partial<RoomEvent>][]): Room {
   const room = new Room(id);
@@ -55,7 +56,18 @@ test("words that a server plants by an edit in clear, or about another message, 
   expect(found("misled")).toEqual(["!a2"]);
 });
 
-test("what is found here and at the server is shown once", () => {
+test("what is found in several places is shown once, as the room has it", () => {
   const hit = (eventId: string, ts: number) => ({ roomId: "!a", eventId, sender: "@x:a", ts, body: "" });
-  expect(together([hit("$1", 1), hit("$3", 3)], [hit("$3", 3), hit("$2", 2)]).map(({ eventId }) => eventId)).toEqual(["$3", "$2", "$1"]);
+  const isHere = ({ eventId }: { eventId: string }) => ["$1", "$3", "$5"].includes(eventId);
+  const found = together([hit("$1", 1), hit("$3", 3)], [hit("$4", 4), hit("$5", 5)], [hit("$3", 3), hit("$2", 2)], isHere);
+  expect(found.map(({ eventId }) => eventId)).toEqual(["$4", "$3", "$2", "$1"]);
+});
+
+test("what a server says to have found in a sealed room is not shown", async () => {
+  const event = (event_id: string, room_id: string) =>
+    ({ result: { event_id, room_id, sender: "@x:a", origin_server_ts: 1, content: { body: "words" } } });
+  const results = [event("$1", "!open"), event("$2", "!sealed")];
+  const http = { call: async () => ({ search_categories: { room_events: { results } } }) };
+  const client = { api: { http } } as unknown as Client;
+  expect((await searchServer(client, "words", ["!open"])).map(({ eventId }) => eventId)).toEqual(["$1"]);
 });

@@ -4,6 +4,7 @@ import type { Client } from "../client";
 import { object, objects, text } from "../json";
 import { isReadable, items } from "../room/messages";
 import type { Room } from "../room/room";
+import { hasWords, wordsOf } from "./words";
 
 export interface Hit {
   roomId: string;
@@ -15,22 +16,16 @@ export interface Hit {
   isClear?: boolean;
 }
 
-/** Without case and accents. */
-function plain(words: string): string {
-  return words.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-}
-
 /** Messages of a room that have all the words, the newest first; edits count with what they say now. */
 export function searchRoom(room: Room, term: string): Hit[] {
-  const wanted = plain(term).split(/\s+/).filter(Boolean);
+  const wanted = wordsOf(term);
   if (wanted.length === 0) return [];
   // As the room shows them: whatever may not be put into a message there is not found in it here.
   const found = items(room, "").flatMap((item): Hit[] => {
     if (item.kind !== "message" || item.isRedacted || item.type !== "m.room.message" || !isReadable(item.seal)) return [];
     const { id: eventId, sender, ts, content, seal } = item;
     const body = text(content["body"]) ?? "";
-    const words = plain(body);
-    return wanted.every((one) => words.includes(one))
+    return hasWords(body, wanted)
       ? [{ roomId: room.id, eventId, sender, ts, body, isClear: seal === "clear" }]
       : [];
   });
@@ -58,13 +53,18 @@ export async function searchServer(client: Client, term: string, roomIds: string
     const [eventId, roomId, sender] = ["event_id", "room_id", "sender"].map((key) => text(event?.[key]));
     const words = text(object(event?.["content"])?.["body"]);
     if (!event || !eventId || !roomId || !sender || words === undefined) return [];
+    // Of a sealed room the server knows no words: those that it tells are its own.
+    if (!roomIds.includes(roomId)) return [];
     return [{ roomId, eventId, sender, ts: Number(event["origin_server_ts"]) || 0, body: words }];
   });
 }
 
-/** Both, each message once, the newest first. */
-export function together(here: Hit[], there: Hit[]): Hit[] {
-  // What is here says what it says now.
-  const all = new Map([...there, ...here].map((hit) => [hit.eventId, hit]));
+/**
+ * All of them, each message once, the newest first. `here`: of what is in the rooms, which says what it says now; `kept`
+ * and `there` where `isHere` does not know better.
+ */
+export function together(here: Hit[], kept: Hit[], there: Hit[], isHere: (hit: Hit) => boolean): Hit[] {
+  const others = [...there, ...kept].filter((hit) => !isHere(hit));
+  const all = new Map([...others, ...here].map((hit) => [hit.eventId, hit]));
   return [...all.values()].toSorted((a, b) => b.ts - a.ts);
 }

@@ -21,6 +21,9 @@ export const de: GuardWords = {
   newReaders: (names) => `Neu hier: ${names}`,
   newReadersMore: "Sie können lesen, was du von jetzt an schreibst. Wenn du sie nicht kennst, sieh nach, bevor du schreibst.",
   newReadersFine: "Das ist in Ordnung",
+  // Looking for words
+  searchingKept: (looked, total) => `${looked} von ${total} aufbewahrten Nachrichten durchgesehen`,
+  stop: "Anhalten",
   // The lock
   security: "Sicherheit",
   locked: "Sealpost ist gesperrt",

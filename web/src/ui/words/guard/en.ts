@@ -19,6 +19,9 @@ export const en = {
   newReaders: (names: string) => `New here: ${names}`,
   newReadersMore: "They can read what you write from now on. If you don’t know them, look before you write.",
   newReadersFine: "That is fine",
+  // Looking for words
+  searchingKept: (looked: number, total: number) => `Looked through ${looked} of ${total} kept messages`,
+  stop: "Stop",
   // The lock
   security: "Security",
   locked: "Sealpost is locked",
