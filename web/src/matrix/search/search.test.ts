@@ -67,7 +67,8 @@ test("what a server says to have found in a sealed room is not shown", async () 
   const event = (event_id: string, room_id: string) =>
     ({ result: { event_id, room_id, sender: "@x:a", origin_server_ts: 1, content: { body: "words" } } });
   const results = [event("$1", "!open"), event("$2", "!sealed")];
-  const http = { call: async () => ({ search_categories: { room_events: { results } } }) };
+  const http = { call: async () => ({ search_categories: { room_events: { results, next_batch: "n" } } }) };
   const client = { api: { http } } as unknown as Client;
-  expect((await searchServer(client, "words", ["!open"])).map(({ eventId }) => eventId)).toEqual(["$1"]);
+  const { hits, next } = await searchServer(client, "words", ["!open"]);
+  expect([hits.map(({ eventId }) => eventId), next]).toEqual([["$1"], "n"]);
 });

@@ -38,17 +38,27 @@ export function searchHere(rooms: Iterable<Room>, term: string, most: number): H
   return found.toSorted((a, b) => b.ts - a.ts).slice(0, most);
 }
 
-/** At the server, in rooms that are not sealed. Words of sealed rooms are never sent to it. */
-export async function searchServer(client: Client, term: string, roomIds: string[]): Promise<Hit[]> {
-  if (roomIds.length === 0) return [];
+/** What a server found, and where more of it is. */
+export interface There {
+  hits: Hit[];
+  next: string | undefined;
+}
+
+/**
+ * At the server, in rooms that are not sealed; `from`: where it said that there is more. Words of sealed rooms are never
+ * sent to it.
+ */
+export async function searchServer(client: Client, term: string, roomIds: string[], from?: string): Promise<There> {
+  if (roomIds.length === 0) return { hits: [], next: undefined };
   const body = {
     search_categories: {
       room_events: { search_term: term, keys: ["content.body"], order_by: "recent", filter: { rooms: roomIds, limit: 30 } },
     },
   };
-  const answer = await client.api.http.call("POST", "/_matrix/client/v3/search", { body });
-  const results = object(object(answer["search_categories"])?.["room_events"])?.["results"];
-  return objects(results).flatMap(({ result }) => {
+  const query = from === undefined ? {} : { next_batch: from };
+  const answer = await client.api.http.call("POST", "/_matrix/client/v3/search", { body, query });
+  const found = object(object(answer["search_categories"])?.["room_events"]);
+  const hits = objects(found?.["results"]).flatMap(({ result }): Hit[] => {
     const event = object(result);
     const [eventId, roomId, sender] = ["event_id", "room_id", "sender"].map((key) => text(event?.[key]));
     const words = text(object(event?.["content"])?.["body"]);
@@ -57,6 +67,7 @@ export async function searchServer(client: Client, term: string, roomIds: string
     if (!roomIds.includes(roomId)) return [];
     return [{ roomId, eventId, sender, ts: Number(event["origin_server_ts"]) || 0, body: words }];
   });
+  return { hits, next: text(found?.["next_batch"]) };
 }
 
 /**

@@ -24,6 +24,7 @@ export const de: GuardWords = {
   // Looking for words
   searchingKept: (looked, total) => `${looked} von ${total} aufbewahrten Nachrichten durchgesehen`,
   stop: "Anhalten",
+  searchMore: "Mehr, was der Server gefunden hat",
   // The lock
   security: "Sicherheit",
   locked: "Sealpost ist gesperrt",

@@ -22,6 +22,7 @@ export const en = {
   // Looking for words
   searchingKept: (looked: number, total: number) => `Looked through ${looked} of ${total} kept messages`,
   stop: "Stop",
+  searchMore: "More that the server found",
   // The lock
   security: "Security",
   locked: "Sealpost is locked",
