@@ -451,6 +451,8 @@ fn start_on(
     if config.federation.enabled {
         let members = worker::partial_rooms::run(Arc::clone(&remote), stopping.clone());
         workers.push(tokio::spawn(members));
+        let held = worker::held_events::run(Arc::clone(&remote), stopping.clone());
+        workers.push(tokio::spawn(held));
         let sender = FederationSender::new(remote, core.clock.clone(), stopping.clone());
         workers.push(tokio::spawn(sender.run()));
     }

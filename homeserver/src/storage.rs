@@ -33,6 +33,7 @@ mod failure;
 mod fault;
 pub mod federation_transactions;
 pub mod filters;
+pub mod held_events;
 pub mod ignored_users;
 mod interner;
 pub mod key_backup;

@@ -7,6 +7,7 @@ pub mod departures;
 pub mod device_updates;
 pub mod federation_sender;
 pub mod guests;
+pub mod held_events;
 mod lanes;
 pub mod partial_rooms;
 pub mod presence;

@@ -148,14 +148,20 @@ pub fn format(object: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<
 fn string<'a>(object: &'a CanonicalJsonObject, field: &str) -> Result<Option<&'a str>, CheckError> {
     match object.get(field) {
         None => Ok(None),
-        Some(CanonicalJsonValue::String(value)) if value.len() <= MAX_FIELD_BYTES => {
-            Ok(Some(value))
-        }
-        Some(CanonicalJsonValue::String(_)) => {
+        Some(CanonicalJsonValue::String(value)) if value.len() > MAX_FIELD_BYTES => {
             Err(CheckError::format(format!("`{field}` is longer than 255 bytes")))
         }
+        Some(CanonicalJsonValue::String(value)) if !is_text(value) => {
+            Err(CheckError::format(format!("`{field}` contains NUL")))
+        }
+        Some(CanonicalJsonValue::String(value)) => Ok(Some(value)),
         Some(_) => Err(CheckError::format(format!("`{field}` is not a string"))),
     }
+}
+
+/// Whether a PostgreSQL TEXT column can hold it.
+pub fn is_text(text: &str) -> bool {
+    !text.contains('\0')
 }
 
 fn required_string<'a>(
@@ -187,7 +193,8 @@ fn event_ids<'a>(
         },
         _ => entry.as_str(),
     };
-    if ids.iter().any(|entry| id(entry).is_none_or(|id| EventId::parse(id).is_err())) {
+    let is_id = |id: &str| is_text(id) && EventId::parse(id).is_ok();
+    if ids.iter().any(|entry| !id(entry).is_some_and(is_id)) {
         return Err(CheckError::format(format!("`{field}` has an entry that is no event id")));
     }
     Ok(ids)

@@ -12,6 +12,8 @@ use sealpost_federation::canonical;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
+use super::check::is_text;
+
 #[derive(Debug, Clone)]
 pub struct Pdu {
     pub event_id: OwnedEventId,
@@ -125,6 +127,7 @@ impl Pdu {
             }
             _ => None,
         };
+        let redacts = redacts.filter(|id: &OwnedEventId| is_text(id.as_str()));
         Ok(Self {
             event_id,
             room_id,

@@ -5,6 +5,8 @@ use ruma::OwnedEventId;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
+use super::check::is_text;
+
 /// A type longer than this is none: no more than for types of events.
 const REL_TYPE_MAX: usize = 255;
 
@@ -70,11 +72,6 @@ fn replaces(content: &RawValue) -> bool {
     }
     serde_json::from_str::<Content>(content.get())
         .is_ok_and(|content| content.new_content.is_some())
-}
-
-/// What a PostgreSQL TEXT column can hold.
-fn is_text(text: &str) -> bool {
-    !text.contains('\0')
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@
 
 mod acl;
 mod backfill;
-mod beside_join;
 mod device_lists;
 mod device_updates;
 mod devices;
@@ -20,6 +19,7 @@ pub mod directory;
 mod early_receipts;
 pub mod edu;
 mod fetch;
+mod held_events;
 pub mod invite;
 pub mod invite_v1;
 pub mod join;
@@ -57,7 +57,7 @@ use ruma::{
 use sealpost_federation::{
     Client, Error as FederationError, Keyring, OwnKeys, Policy, request_auth,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use self::{
     acl::Acls, early_receipts::EarlyReceipts, locks::Locks, others::OtherServers, pending::Pending,
@@ -101,8 +101,8 @@ pub struct Remote {
     early_receipts: EarlyReceipts,
     /// One join of this server to a room at a time.
     joining: Locks<ruma::OwnedRoomId>,
-    /// Places for events of rooms that are being entered.
-    waiting_for_joins: Arc<Semaphore>,
+    /// Notified when a room may have been entered.
+    entered: Arc<Notify>,
     spaces: Spaces,
     /// The history of a room is fetched once at a time.
     backfilling: Locks<RoomNid>,
@@ -152,7 +152,7 @@ impl Remote {
             pending: Arc::default(),
             early_receipts: EarlyReceipts::default(),
             joining: Locks::default(),
-            waiting_for_joins: Arc::new(Semaphore::new(transaction::WAITING_FOR_JOINS_MAX)),
+            entered: Arc::default(),
             spaces: Spaces::default(),
             backfilling: Locks::default(),
             backfill_failed: Cache::new(1_000),
@@ -232,11 +232,8 @@ impl Remote {
         if !self.context.partial_rooms.is_partial(info.nid) {
             return Ok(());
         }
-        // ruma has no name for this code.
-        let kind = serde_json::json!({ "errcode": "M_UNABLE_DUE_TO_PARTIAL_STATE" });
-        let kind = serde_json::from_value(kind).unwrap_or(ErrorKind::NotFound);
         let message = "This server has joined that room and does not know its members yet";
-        Err(Error::matrix(StatusCode::NOT_FOUND, kind, message))
+        Err(Error::matrix(StatusCode::NOT_FOUND, without_members(), message))
     }
 
     /// Whether a user of this server is in the room.
@@ -262,6 +259,12 @@ fn unauthorized(error: FederationError) -> Error {
             Error::matrix(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, error.to_string())
         }
     }
+}
+
+/// `M_UNABLE_DUE_TO_PARTIAL_STATE`, for which ruma has no name.
+fn without_members() -> ErrorKind {
+    let kind = serde_json::json!({ "errcode": "M_UNABLE_DUE_TO_PARTIAL_STATE" });
+    serde_json::from_value(kind).unwrap_or(ErrorKind::NotFound)
 }
 
 /// What a user of ours is told when another server could not help.

@@ -35,7 +35,7 @@ pub use self::{
     prepare::{Before, LocalEvent, RemoteEvent, WholeState},
 };
 use self::{
-    prepare::Preparation,
+    prepare::{Ending, Preparation},
     queue::{ATTEMPTS_MAX, Request, RoomQueue},
     tip::Tip,
 };
@@ -43,7 +43,7 @@ use super::{event::Event, room_info::RoomInfo};
 use crate::{
     error::{Error, Result},
     room::{build::Draft, event::Pdu, policy::with_signature},
-    storage::{Conn, RoomNid, UserNid, room_upgrades::UpgradeRow},
+    storage::{Conn, EventNid, RoomNid, UserNid, room_upgrades::UpgradeRow},
 };
 
 /// How many rooms keep their queue and tip in memory.
@@ -72,8 +72,8 @@ enum Answer {
     Outcome(Outcome),
     /// A local event that the room's policy server has to sign first.
     NeedsSignature(Box<Pdu>, Arc<RoomPolicyEventContent>),
-    /// The room is whole now.
-    Whole,
+    /// The room is not partial any more.
+    Ended,
     /// The room was whole, or was entered by another event since.
     NotPartial,
 }
@@ -87,7 +87,7 @@ impl Answer {
                 let id = &pdu.event_id;
                 Err(Error::internal(format!("{id} needs a policy server's signature")))
             }
-            Self::Whole | Self::NotPartial => Err(Error::internal("an answer of another request")),
+            Self::Ended | Self::NotPartial => Err(Error::internal("an answer of another request")),
         }
     }
 }
@@ -223,9 +223,18 @@ impl Timeline {
     /// Makes a room whole that was entered without its members: what was accepted since is checked again. False when
     /// the room is not partial any more.
     pub async fn complete(&self, room: RoomNid, told: WholeState) -> Result<bool> {
-        let request = Request::Whole(Box::new(told));
-        let answers = self.queue(room).push(&self.context, request).await?;
-        Ok(answers.iter().any(|answer| matches!(answer, Answer::Whole)))
+        self.end_partial(room, Ending::Whole(Box::new(told))).await
+    }
+
+    /// Waits no longer for the members of a room that was entered with `join` and that everybody here has left. False
+    /// when somebody is in it, or it was entered again since.
+    pub async fn give_up(&self, room: RoomNid, join: EventNid) -> Result<bool> {
+        self.end_partial(room, Ending::Left(join)).await
+    }
+
+    async fn end_partial(&self, room: RoomNid, ending: Ending) -> Result<bool> {
+        let answers = self.queue(room).push(&self.context, Request::End(ending)).await?;
+        Ok(answers.iter().any(|answer| matches!(answer, Answer::Ended)))
     }
 
     /// Builds and signs an event that could be appended now, without appending it.

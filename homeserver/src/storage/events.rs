@@ -93,7 +93,11 @@ pub fn by_nid(conn: &mut Conn, nid: EventNid) -> Result<Option<EventRow>> {
     Ok(events::table.find(nid).select(EventRow::as_select()).first(conn).optional()?)
 }
 
+/// Others may ask about what is no event's id: what a TEXT column of PostgreSQL cannot hold makes no error.
 pub fn nid(conn: &mut Conn, event_id: &EventId) -> Result<Option<EventNid>> {
+    if event_id.as_str().contains('\0') {
+        return Ok(None);
+    }
     Ok(events::table
         .filter(events::event_id.eq(event_id.as_str()))
         .select(events::event_nid)
@@ -203,13 +207,32 @@ pub fn recheck(conn: &mut Conn, event: &Rechecked) -> Result<()> {
     Ok(())
 }
 
-/// Takes back a redaction, as far as its target's content is not erased. Whether it was by that event.
-pub fn unredact(conn: &mut Conn, event: EventNid, by: EventNid) -> Result<bool> {
+/// Takes back a redaction, as far as its target's content is not erased; `other` is one that stays. Whether it was by
+/// that event.
+pub fn unredact(
+    conn: &mut Conn,
+    event: EventNid,
+    by: EventNid,
+    other: Option<EventNid>,
+) -> Result<bool> {
     let updated = diesel::update(events::table.find(event))
         .filter(events::redacted_by_nid.eq(by))
-        .set(events::redacted_by_nid.eq(None::<EventNid>))
+        .set(events::redacted_by_nid.eq(other))
         .execute(conn)?;
     Ok(updated > 0)
+}
+
+/// The member events of a room that are kept without a place, with what they are about; the deepest last.
+pub fn outlying_members(conn: &mut Conn, room: RoomNid) -> Result<Vec<(StateKeyNid, EventNid)>> {
+    Ok(events::table
+        .filter(events::room_nid.eq(room))
+        .filter(events::event_type.eq("m.room.member"))
+        .filter(events::outlier.eq(true))
+        .filter(events::rejected.eq(false))
+        .filter(events::state_key_nid.is_not_null())
+        .order((events::depth, events::event_nid))
+        .select((events::state_key_nid.assume_not_null(), events::event_nid))
+        .load(conn)?)
 }
 
 /// Notes that an event has children that are bundled with it.

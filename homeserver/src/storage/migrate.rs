@@ -66,6 +66,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-26_unindex_transactions",
     "2026-11-26_void_old_edus",
     "2026-11-26_wait_for_members",
+    "2026-11-28_hold_events",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

@@ -57,6 +57,29 @@ pub fn insert_event(
     Ok(())
 }
 
+/// Queues the same event for several destinations.
+pub fn insert_events(
+    conn: &mut Conn,
+    destinations: &[OwnedServerName],
+    position: Position,
+    event: EventNid,
+) -> Result<()> {
+    let row = |destination: &OwnedServerName| {
+        (
+            outbox::destination.eq(destination.to_string()),
+            outbox::position.eq(position),
+            outbox::event_nid.eq(event),
+        )
+    };
+    for destinations in destinations.chunks(ROWS_MAX) {
+        let rows: Vec<_> = destinations.iter().map(row).collect();
+        each_backend!(conn, conn => {
+            diesel::insert_into(outbox::table).values(rows).execute(conn)
+        })?;
+    }
+    Ok(())
+}
+
 /// Queues an EDU, `{"edu_type": …, "content": …}`, for a destination.
 pub fn insert_edu(
     conn: &mut Conn,

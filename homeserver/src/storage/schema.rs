@@ -679,6 +679,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    held_events (position) {
+        position -> BigInt,
+        room_id -> Text,
+        origin -> Text,
+        received_at -> BigInt,
+        json -> Text,
+    }
+}
+
+diesel::table! {
     partial_rooms (room_nid) {
         room_nid -> BigInt,
         join_nid -> BigInt,

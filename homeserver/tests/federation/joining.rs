@@ -14,12 +14,13 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::sync::watch;
 
 use crate::{
+    binaries::Place,
     network::Network,
     puppet::{Puppet, Reply, now, rules_of},
-    user::encode,
+    user::{User, encode},
 };
 
-/// A closed room of version 12 on the puppet, with bob of b.test invited.
+/// A room of version 12 on the puppet.
 struct Hosted<'a> {
     puppet: &'a Puppet,
     id: OwnedRoomId,
@@ -27,17 +28,30 @@ struct Hosted<'a> {
 }
 
 impl<'a> Hosted<'a> {
-    fn new(puppet: &'a Puppet) -> Self {
-        let mut room =
-            Self { puppet, id: "!not-yet:puppet.test".try_into().unwrap(), events: Vec::new() };
+    /// A closed room with bob of b.test invited.
+    fn closed(puppet: &'a Puppet) -> Self {
+        let mut room = Self::new(puppet, "invite");
+        let invite = json!({ "type": "m.room.member", "content": { "membership": "invite" } });
+        let auth: Vec<_> = room.events[1..4].iter().map(|(id, _)| id.clone()).collect();
+        let prev = [room.last()];
+        room.add(invite, "@bob:b.test", &prev, &auth);
+        room
+    }
+
+    fn new(puppet: &'a Puppet, join_rule: &str) -> Self {
+        let mut room = Self {
+            puppet,
+            id: format!("!not-yet:{}", puppet.name).try_into().unwrap(),
+            events: Vec::new(),
+        };
         let create = json!({ "content": { "room_version": "12" }, "type": "m.room.create" });
         room.add(create, "", &[], &[]);
         room.id = OwnedRoomId::try_from(format!("!{}", &room.last().as_str()[1..])).unwrap();
+        let mallory = format!("@mallory:{}", puppet.name);
         let state = [
-            ("m.room.member", "@mallory:puppet.test", json!({ "membership": "join" }), &[][..]),
+            ("m.room.member", &*mallory, json!({ "membership": "join" }), &[][..]),
             ("m.room.power_levels", "", json!({ "users": {} }), &[1]),
-            ("m.room.join_rules", "", json!({ "join_rule": "invite" }), &[1, 2]),
-            ("m.room.member", "@bob:b.test", json!({ "membership": "invite" }), &[1, 2, 3]),
+            ("m.room.join_rules", "", json!({ "join_rule": join_rule }), &[1, 2]),
         ];
         for (kind, key, content, auth) in state {
             let prev = [room.last()];
@@ -57,7 +71,7 @@ impl<'a> Hosted<'a> {
         prev: &[OwnedEventId],
         auth: &[OwnedEventId],
     ) -> (OwnedEventId, Box<RawValue>) {
-        event["sender"] = "@mallory:puppet.test".into();
+        event["sender"] = format!("@mallory:{}", self.puppet.name).into();
         event["origin_server_ts"] = now().into();
         event["prev_events"] = json!(prev);
         event["auth_events"] = json!(auth);
@@ -94,7 +108,7 @@ async fn what_is_sent_beside_a_join_arrives_with_it_and_after_it() {
     let b = network.start("b.test").await;
     let puppet = Puppet::start(&network, "puppet.test").await;
     let bob = b.register("bob").await;
-    let room = Hosted::new(&puppet);
+    let room = Hosted::closed(&puppet);
     let ids: Vec<OwnedEventId> = room.events.iter().map(|(id, _)| id.clone()).collect();
     let events: Vec<Value> = room.events.iter().map(|(_, event)| event.clone()).collect();
     let invite = ids[4].clone();
@@ -182,6 +196,65 @@ async fn what_is_sent_beside_a_join_arrives_with_it_and_after_it() {
     assert_eq!(bob.membership(room.id.as_str(), &bob.id).await, "join");
     bob.send(room.id.as_str(), "here").await;
     b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_during_a_join_survives_a_kill() {
+    let network = Network::new();
+    let puppet = Puppet::start_at_address(&network).await;
+    let place = Place::new(network.authority(), "joining");
+    let mut server = place.start().await;
+    let bob = Arc::new(User::register(&server.base, "bob").await);
+    let room = Hosted::new(&puppet, "public");
+    let ids: Vec<OwnedEventId> = room.events.iter().map(|(id, _)| id.clone()).collect();
+    let events: Vec<Value> = room.events.iter().map(|(_, event)| event.clone()).collect();
+    let last = room.last();
+    let template = json!({
+        "type": "m.room.member", "room_id": room.id, "sender": bob.id, "state_key": bob.id,
+        "content": { "membership": "join" }, "depth": 5, "origin_server_ts": now(),
+        "prev_events": [last], "auth_events": [ids[2], ids[3]],
+    });
+    let (told, answers) = watch::channel(false);
+    let by_id: BTreeMap<String, Value> =
+        ids.iter().map(|id| encode(id.as_str())).zip(events.clone()).collect();
+    let before_last = json!({ "pdu_ids": ids[..3], "auth_chain_ids": ids[..3] });
+    puppet.script.set(move |asked| {
+        let path = asked.path.as_str();
+        let answer = if path.contains("/make_join/") {
+            json!({ "room_version": "12", "event": template })
+        } else if path.contains("/send_join/") {
+            let answer = json!({ "origin": "p", "state": events, "auth_chain": events });
+            return Some(Reply::Held(answers.clone(), answer));
+        } else if path.contains("/get_missing_events/") {
+            json!({ "events": events })
+        } else if path.contains("/state_ids/") {
+            before_last.clone()
+        } else {
+            let (_, event) = by_id.iter().find(|(id, _)| path.ends_with(id.as_str()))?;
+            json!({ "origin": "p", "origin_server_ts": now(), "pdus": [event] })
+        };
+        Some(Reply::Json(200, answer))
+    });
+
+    let path = format!("join/{}?via={}", encode(room.id.as_str()), puppet.name);
+    let joining = tokio::spawn({
+        let (bob, path) = (bob.clone(), path.clone());
+        async move { bob.attempt(Method::POST, &path, json!({})).await }
+    });
+    while puppet.asked("/_matrix/federation/v2/send_join/") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (_, message) = room.message("beside", std::slice::from_ref(&last), 5);
+    puppet.transaction(&place.name, vec![message], Vec::new()).await.unwrap();
+    assert!(!joining.is_finished());
+    server.kill();
+    assert!(joining.await.unwrap().is_none());
+
+    told.send_replace(true);
+    server = place.start().await;
+    bob.call(Method::POST, &path, json!({})).await;
+    bob.sees(room.id.as_str(), &["beside"]).await;
+    server.kill();
 }
 
 #[tokio::test(flavor = "multi_thread")]

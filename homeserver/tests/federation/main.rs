@@ -3,6 +3,8 @@
 mod acl;
 mod backfill;
 mod binaries;
+#[path = "../support/database.rs"]
+mod database;
 mod devices;
 mod endpoints;
 mod entering;

@@ -279,8 +279,17 @@ impl Network {
         self.start_with(name, "").await
     }
 
+    /// The same, with another time.
+    pub async fn start_at(&self, name: &str, clock: Clock) -> Server {
+        self.start_as(name, "", clock).await
+    }
+
     /// The same, with more settings: lines of the section `[federation]`, and whatever follows.
     pub async fn start_with(&self, name: &str, settings: &str) -> Server {
+        self.start_as(name, settings, Clock::system()).await
+    }
+
+    async fn start_as(&self, name: &str, settings: &str, clock: Clock) -> Server {
         if !self.links.ways.lock().targets.contains_key(name) {
             self.certify(name);
         }
@@ -288,7 +297,7 @@ impl Network {
         let text = self.authority.configuration(name, 0, 0) + settings;
         let config = Config::parse(&text, folder).unwrap();
         let resolver = self.seen_from(name);
-        let running = start_resolving(config, Clock::system(), resolver).await.unwrap();
+        let running = start_resolving(config, clock, resolver).await.unwrap();
         let [client, federation] = running.addresses[..] else { panic!("two listeners") };
         let server =
             Server { name: name.to_owned(), base: format!("http://{client}"), federation, running };

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use reqwest::Method;
 use ruma::{OwnedEventId, OwnedRoomId, RoomVersionId};
-use sealpost_homeserver::storage::partial_rooms;
+use sealpost_homeserver::{
+    clock::Clock,
+    storage::{Position, outbox, partial_rooms},
+};
 use serde_json::{Value, json, value::RawValue};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
+    database::TestDatabase,
     network::{Network, Server},
     puppet::{Asked, Puppet, Reply, now, rules_of},
     user::{User, encode},
@@ -32,7 +36,7 @@ struct Room {
 const QUIET: usize = 30;
 
 impl Room {
-    fn new(puppet: &Puppet) -> Self {
+    fn new(puppet: &Puppet, with_member: &Puppet) -> Self {
         let id = OwnedRoomId::try_from(format!("!partial:{}", puppet.name)).unwrap();
         let (mut events, mut state) = (Vec::new(), Vec::new());
         let mut add = |kind: &str,
@@ -51,7 +55,9 @@ impl Room {
                 "prev_events": prev,
             });
             let mut event = serde_json::from_value(event).unwrap();
-            let (event_id, raw) = puppet.sign(&mut event, rules_of(RoomVersionId::V11));
+            let is_theirs = sender.ends_with(&format!(":{}", with_member.name));
+            let signer = if is_theirs { with_member } else { puppet };
+            let (event_id, raw) = signer.sign(&mut event, rules_of(RoomVersionId::V11));
             events.push((event_id.clone(), serde_json::from_str(raw.get()).unwrap()));
             state.push(event_id.clone());
             event_id
@@ -60,7 +66,9 @@ impl Room {
         let creator = format!("@creator:{}", puppet.name);
         let create = add("m.room.create", "", &creator, json!({ "room_version": "11" }), &[]);
         let creator_join = add("m.room.member", &creator, &creator, member("join"), &[&create]);
-        let levels = json!({ "users": { &creator: 100 }, "state_default": 50 });
+        let named = |name: &str| format!("@{name}:{}", puppet.name);
+        let banned = named("banned");
+        let levels = json!({ "users": { &creator: 100, &banned: 60 }, "state_default": 50 });
         let power_levels =
             add("m.room.power_levels", "", &creator, levels, &[&create, &creator_join]);
         let by_creator = [&create, &power_levels, &creator_join];
@@ -70,18 +78,21 @@ impl Room {
         add("m.room.history_visibility", "", &creator, visibility, &by_creator);
         add("m.room.name", "", &creator, json!({ "name": "Large" }), &by_creator);
         let to_join = [&create, &power_levels, &join_rules];
-        let named = |name: &str| format!("@{name}:{}", puppet.name);
         let member_join =
             add("m.room.member", &named("member"), &named("member"), member("join"), &to_join);
         for number in 0..QUIET {
             let quiet = named(&format!("quiet{number}"));
             add("m.room.member", &quiet, &quiet, member("join"), &to_join);
         }
-        let banned = named("banned");
+        let remote = format!("@remote:{}", with_member.name);
+        add("m.room.member", &remote, &remote, member("join"), &to_join);
         let banned_join = add("m.room.member", &banned, &banned, member("join"), &to_join);
         let to_ban = [&create, &power_levels, &creator_join, &banned_join];
         add("m.room.member", &banned, &creator, member("ban"), &to_ban);
         add("m.room.member", "@bob:a.test", &creator, member("ban"), &by_creator);
+        // What no database holds is left out, and takes nothing along.
+        add("m.\0", "", &creator, json!({}), &by_creator);
+        add("m.key", "\0", &creator, json!({}), &by_creator);
         state.retain(|id| *id != banned_join);
         Self { id, events, create, power_levels, join_rules, banned_join, member_join, state }
     }
@@ -95,7 +106,7 @@ impl Room {
     }
 
     /// What is answered to one who joins; `None` of other requests.
-    fn lets_join(&self, asked: &Asked, servers: &[&str]) -> Option<Reply> {
+    fn lets_join(&self, asked: &Asked, servers: &[String]) -> Option<Reply> {
         if asked.path.contains("/make_join/") {
             let user = asked.path.rsplit('/').next().unwrap().split('?').next().unwrap();
             let user = user.replace("%40", "@").replace("%3A", ":");
@@ -158,11 +169,26 @@ impl Room {
         body: &str,
     ) -> (OwnedEventId, Box<RawValue>) {
         let event = json!({
-            "type": "m.room.message", "room_id": self.id, "sender": format!("@{name}:{}", puppet.name),
-            "origin_server_ts": now(), "depth": self.events.len() + 10,
-            "prev_events": [prev], "auth_events": [self.create, self.power_levels, member],
-            "content": { "msgtype": "m.text", "body": body },
+            "type": "m.room.message", "content": { "msgtype": "m.text", "body": body },
         });
+        self.act(puppet, (name, &[member]), prev, event)
+    }
+
+    /// An event after `prev`, with its type and content, authorised by these besides.
+    fn act(
+        &self,
+        puppet: &Puppet,
+        (name, auth): (&str, &[&OwnedEventId]),
+        prev: &OwnedEventId,
+        mut event: Value,
+    ) -> (OwnedEventId, Box<RawValue>) {
+        event["room_id"] = json!(self.id);
+        event["sender"] = json!(format!("@{name}:{}", puppet.name));
+        event["origin_server_ts"] = json!(now());
+        event["depth"] = json!(self.events.len() + 10);
+        event["prev_events"] = json!([prev]);
+        let auth = [&self.create, &self.power_levels].into_iter().chain(auth.iter().copied());
+        event["auth_events"] = json!(auth.collect::<Vec<_>>());
         let mut event = serde_json::from_value(event).unwrap();
         puppet.sign(&mut event, rules_of(RoomVersionId::V11))
     }
@@ -196,15 +222,21 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with("", &["p.test", "q.test"]).await
+    }
+
+    /// With settings of `a.test`, and the servers that `p.test` names.
+    async fn with(settings: &str, servers: &[&str]) -> Self {
         let network = Network::new();
-        let a = network.start("a.test").await;
+        let a = network.start_with("a.test", settings).await;
         let p = Puppet::start(&network, "p.test").await;
         let q = Puppet::start(&network, "q.test").await;
-        let room = Arc::new(Room::new(&p));
+        let room = Arc::new(Room::new(&p, &q));
         let (let_go, held) = watch::channel(false);
         let telling = room.clone();
+        let servers: Vec<String> = servers.iter().map(|name| (*name).to_owned()).collect();
         p.script.set(move |asked| {
-            let joins = telling.lets_join(asked, &["p.test", "q.test"]);
+            let joins = telling.lets_join(asked, &servers);
             joins.or_else(|| telling.tells(asked, &held))
         });
         let to_q = Arc::new(Mutex::new(Vec::new()));
@@ -303,7 +335,7 @@ async fn a_room_is_used_before_its_members_are_here_and_is_checked_again_then() 
 
     scene.let_go.send(true).unwrap();
     let members = members.await.unwrap();
-    assert_eq!(members.len(), QUIET + 3, "{members:?}");
+    assert_eq!(members.len(), QUIET + 4, "{members:?}");
     for refused in refused {
         assert_eq!(refused.await.unwrap(), 403);
     }
@@ -314,7 +346,7 @@ async fn a_room_is_used_before_its_members_are_here_and_is_checked_again_then() 
     let third = scene.lazy_sync(second["next_batch"].as_str().unwrap()).await;
     let changed = third["device_lists"]["changed"].as_array().unwrap();
     assert!(changed.contains(&json!("@quiet7:p.test")), "{third}");
-    assert_eq!(third["rooms"]["join"][id]["summary"]["m.joined_member_count"], QUIET + 3);
+    assert_eq!(third["rooms"]["join"][id]["summary"]["m.joined_member_count"], QUIET + 4);
     let path = format!("sync?timeout=0&since={}", unlazy["next_batch"].as_str().unwrap());
     let whole = alice.call(Method::GET, &path, json!({})).await;
     let shown = &whole["rooms"]["join"][id];
@@ -351,7 +383,7 @@ async fn a_restart_goes_on_fetching_members() {
     let alice = alice.at(&a.base);
     let path = format!("rooms/{}/joined_members", encode(id));
     let members = alice.call(Method::GET, &path, json!({})).await;
-    assert_eq!(members["joined"].as_object().unwrap().len(), QUIET + 3);
+    assert_eq!(members["joined"].as_object().unwrap().len(), QUIET + 4);
     assert_eq!(alice.bodies(id).await, ["from alice", "over a gap"]);
     assert!(
         p.seen.lock().iter().any(|path| path.contains("state_ids") && path.contains("nowhere"))
@@ -384,7 +416,145 @@ async fn another_server_tells_the_members_when_the_first_does_not() {
     q.script.set(move |asked| telling.tells(asked, &go));
     p.script.set(|_| None);
     scene.network.link_to("p.test", "127.0.0.1:1".parse().unwrap());
-    assert_eq!(scene.members().await.unwrap().len(), QUIET + 3);
+    assert_eq!(scene.members().await.unwrap().len(), QUIET + 4);
     assert_eq!(q.asked("/_matrix/federation/v1/state_ids"), 1);
     scene.a.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_are_only_named_are_bothered_within_a_bound_and_none_misses_anything() {
+    let names: Vec<String> = (0..150).map(|number| format!("n{number}.test")).collect();
+    let mut servers = vec!["p.test"];
+    servers.extend(names.iter().map(String::as_str));
+    servers.push("q.test");
+    let scene = Scene::with("", &servers).await;
+    let Scene { room, alice, .. } = &scene;
+    alice.send(room.id.as_str(), "first").await;
+    alice.send(room.id.as_str(), "second").await;
+    let members = scene.members();
+    scene.let_go.send(true).unwrap();
+    members.await.unwrap();
+    scene.q_was_sent("second").await;
+    assert!(!scene.to_q.lock().iter().any(|body| body.contains("first")), "it asks for that");
+    scene.a.stop().await;
+    let store = scene.network.database("a.test").await;
+    let waiting = store.read(|conn| outbox::destinations(conn, Position(0))).await.unwrap();
+    let named = waiting.iter().filter(|name| name.starts_with('n')).count();
+    assert_eq!(named, 100, "{waiting:?}");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_kicked_by_somebody_banned_is_in_the_room_in_the_end() {
+    let scene = Scene::new().await;
+    let Scene { room, alice, p, .. } = &scene;
+    let kick = json!({
+        "type": "m.room.member", "state_key": alice.id, "content": { "membership": "leave" },
+    });
+    let auth = [&room.banned_join, &scene.join];
+    let (id, kick) = room.act(p, ("banned", &auth), &scene.join, kick);
+    let answers = p.transaction("a.test", vec![kick], Vec::new()).await.unwrap();
+    assert_eq!(answers[&id], Ok(()));
+    let joined =
+        async || alice.call(Method::GET, "joined_rooms", json!({})).await["joined_rooms"].clone();
+    assert_eq!(joined().await, json!([]));
+    scene.let_go.send(true).unwrap();
+    alice.sync_until("the end of the kick", async || joined().await == json!([room.id])).await;
+    assert_eq!(scene.members().await.unwrap().len(), QUIET + 4);
+    alice.send(room.id.as_str(), "still here").await;
+    scene.q_was_sent("still here").await;
+    scene.a.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_kicked_waits_for_no_members_once_all_say_so() {
+    let Scene { network, a, p, q, room, alice, join, let_go, .. } = Scene::new().await;
+    let kick = json!({
+        "type": "m.room.member", "state_key": alice.id, "content": { "membership": "leave" },
+    });
+    let creator_join = &room.events[1].0;
+    let (_, kick) = room.act(&p, ("creator", &[creator_join, &join]), &join, kick);
+    for puppet in [&p, &q] {
+        puppet.script.set(|asked| {
+            let refused = json!({ "errcode": "M_FORBIDDEN", "error": "You are not in that room" });
+            takes_transactions(asked).or(Some(Reply::Json(403, refused)))
+        });
+    }
+    p.transaction("a.test", vec![kick], Vec::new()).await.unwrap();
+    // What it was asked before, it does not answer.
+    drop(let_go);
+    let path = format!("rooms/{}/members", encode(room.id.as_str()));
+    alice.call(Method::GET, &path, json!({})).await;
+    a.stop().await;
+    let store = network.database("a.test").await;
+    assert_eq!(store.read(partial_rooms::all).await.unwrap(), []);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_is_left_who_has_the_members_those_that_are_known_are_all() {
+    let scene = Scene::new().await;
+    let (room, p, q) = (scene.room.clone(), &scene.p, &scene.q);
+    let id = room.id.as_str();
+    let (_, pdu) = room.message(p, ("member", &room.member_join), &scene.join, "from a member");
+    p.transaction("a.test", vec![pdu], Vec::new()).await.unwrap();
+    scene.a.stop().await;
+
+    // The first server is gone, and the other has the same trouble.
+    scene.network.link_to("p.test", "127.0.0.1:1".parse().unwrap());
+    q.script.set(|asked| {
+        let kind = "M_UNABLE_DUE_TO_PARTIAL_STATE";
+        let none = json!({ "errcode": kind, "error": "Not yet" });
+        takes_transactions(asked).or(Some(Reply::Json(404, none)))
+    });
+    let day = 24 * 3_600_000;
+    let clock = Clock::fixed(now() + day + 60_000);
+    let a = scene.network.start_at("a.test", clock).await;
+    let alice = scene.alice.at(&a.base);
+    let path = format!("rooms/{}/joined_members", encode(id));
+    let members = alice.call(Method::GET, &path, json!({})).await;
+    // Of the others the chains of the state and of that message have told.
+    assert_eq!(members["joined"].as_object().unwrap().len(), QUIET + 4);
+    assert_eq!(alice.bodies(id).await, ["from a member"]);
+    alice.send(id, "goodbye").await;
+    assert_eq!(q.asked("/_matrix/federation/v1/state_ids"), 1);
+    a.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_database_holds_takes_no_join_and_no_transaction_along() {
+    for database in TestDatabase::both() {
+        let settings = format!("\n[database]\nurl = \"{}\"\n", database.url);
+        let scene = Scene::with(&settings, &["p.test", "q.test"]).await;
+        let Scene { room, alice, p, .. } = &scene;
+        scene.let_go.send(true).unwrap();
+        assert_eq!(scene.members().await.unwrap().len(), QUIET + 4);
+        let by_member: &[&OwnedEventId] = &[&room.member_join];
+        let event = |kind: &str, prev: &OwnedEventId, content: Value| {
+            let mut event = json!({ "type": kind, "content": content });
+            if kind == "m.state" {
+                event["state_key"] = "\0".into();
+            }
+            room.act(p, ("member", by_member), prev, event)
+        };
+        let nowhere = OwnedEventId::try_from("$\0").unwrap();
+        let (first, good) = room.message(p, ("member", &room.member_join), &scene.join, "first");
+        let pdus = [
+            event("m.\0", &scene.join, json!({})),
+            event("m.state", &scene.join, json!({})),
+            event("m.room.message", &nowhere, json!({ "body": "x" })),
+            event("m.room.redaction", &first, json!({ "redacts": nowhere })),
+            room.message(p, ("member", &room.member_join), &first, "last"),
+        ];
+        let (ids, mut pdus): (Vec<_>, Vec<_>) = pdus.into_iter().unzip();
+        pdus.insert(0, good);
+        let receipt = json!({ "edu_type": "m.receipt", "content": { &*room.id: { "m.read": {
+            "@member:p.test": { "data": { "ts": 1 }, "event_ids": [nowhere] },
+        } } } });
+        let answers = p.transaction("a.test", pdus, vec![receipt]).await.unwrap();
+        let refused: Vec<bool> = ids.iter().map(|id| answers[id].is_err()).collect();
+        assert_eq!(refused, [true, true, true, false, false], "{answers:?}");
+        assert_eq!(alice.bodies(room.id.as_str()).await, ["first", "last"]);
+        scene.a.stop().await;
+    }
 }

@@ -70,6 +70,13 @@ impl User {
         Self { id, token, http, base: base.to_owned() }
     }
 
+    /// A request that may not be answered.
+    pub async fn attempt(&self, method: Method, path: &str, body: Value) -> Option<StatusCode> {
+        let url = format!("{}/_matrix/client/v3/{path}", self.base);
+        let request = self.http.request(method, url).bearer_auth(&self.token);
+        request.body(body.to_string()).send().await.ok().map(|response| response.status())
+    }
+
     pub async fn try_call(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
         let url = format!("{}/_matrix/client/v3/{path}", self.base);
         let mut request = self.http.request(method.clone(), url).bearer_auth(&self.token);

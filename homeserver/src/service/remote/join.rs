@@ -33,7 +33,7 @@ use sealpost_federation::{canonical, client::Limits};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Remote, refused, unsupported_version};
+use super::{Remote, refused, spooled::Spooled, unsupported_version};
 use crate::{
     error::{Error, Result},
     room::{
@@ -55,6 +55,9 @@ use crate::{
 pub(super) const SERVERS_MAX: usize = 10;
 /// So long a join waits for the members of the room: those of a small one are here by then.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Of servers of which nothing but another's word says that they are in a room, so many are sent what is said there:
+/// who makes up names has us bother no more.
+const UNPROVEN_MAX: usize = 100;
 
 /// A user of this server who wants to join, or to leave.
 pub struct Joiner {
@@ -135,7 +138,7 @@ impl Remote {
         via: &[OwnedServerName],
         joiner: &Joiner,
     ) -> Result<Arc<RoomInfo>> {
-        let _one_at_a_time = self.joining.lock(room_id).await;
+        let _one_at_a_time = self.entering(room_id).await;
         let mut refusals = Refusals::default();
         for server in self.helpers(via) {
             match self.join_through(server, room_id, joiner).await {
@@ -170,11 +173,11 @@ impl Remote {
         );
         request.omit_members = true;
         let info = self.not_entered(room_id, &made).await?;
-        let answer = self.spooled(server, &info, request, Limits::JOIN).await?;
+        let mut answer = self.spooled(server, &info, request, Limits::JOIN).await?;
         let resident = self.is_resident(&info).await?;
 
         // A server that signs restricted joins sends the join back with its signature added.
-        let own = self.check(&info, vec![answer.event.unwrap_or(made.event)]).await?;
+        let own = self.check(&info, vec![answer.event.take().unwrap_or(made.event)]).await?;
         let join = match own.into_iter().next() {
             Some(Ok(join)) if join.event_id == made.event_id => join,
             other => return Err(answered_wrong(server, &format!("another join: {other:?}"))),
@@ -188,7 +191,7 @@ impl Remote {
         }
         check_create(server, &info, &answer.state)?;
         let partial = match answer.members_omitted {
-            true => Some(Arc::new(self.others_in_room(server, answer.servers)?)),
+            true => Some(Arc::new(self.others_in_room(server, &mut answer)?)),
             false => None,
         };
         let info = self.enter(&info).await?;
@@ -209,19 +212,31 @@ impl Remote {
         }
     }
 
-    /// The other servers in a room, as `server` tells; that one in front.
+    /// The other servers in a room, as `server` tells: that one, those that have signed an event of the room, and some
+    /// of the rest.
     fn others_in_room(
         &self,
         server: &ServerName,
-        told: Vec<String>,
+        answer: &mut Spooled,
     ) -> Result<Vec<OwnedServerName>> {
+        let told = std::mem::take(&mut answer.servers).into_iter();
+        let told: Vec<_> = told.filter_map(|name| OwnedServerName::try_from(name).ok()).collect();
         if told.is_empty() {
             return Err(answered_wrong(server, "a room without members and without servers"));
         }
-        let told = told.into_iter().filter_map(|name| OwnedServerName::try_from(name).ok());
+        let events = answer.state.iter().chain(&answer.auth_chain);
+        let signed: HashSet<&ServerName> = events.map(|event| event.sender.server_name()).collect();
         let mut seen = HashSet::from([self.context.server_name.clone()]);
-        let servers = std::iter::once(server.to_owned()).chain(told);
-        Ok(servers.filter(|name| seen.insert(name.clone())).collect())
+        let mut unproven = 0;
+        let servers = std::iter::once(server.to_owned()).chain(told).filter(|name| {
+            if !self.policy.allows(name) || !seen.insert(name.clone()) {
+                return false;
+            }
+            let is_proven = name == server || signed.contains(&**name);
+            unproven += usize::from(!is_proven);
+            is_proven || unproven <= UNPROVEN_MAX
+        });
+        Ok(servers.collect())
     }
 
     /// Steps 1 and 2.

@@ -40,7 +40,7 @@ impl Remote {
         knocker: &Joiner,
     ) -> Result<()> {
         let room_id = room_id.to_owned();
-        let _one_at_a_time = self.joining.lock(&room_id).await;
+        let _one_at_a_time = self.entering(&room_id).await;
         let mut refusals = Refusals::default();
         for server in self.helpers(via) {
             match self.knock_through(server, &room_id, user_nid, knocker).await {

@@ -10,14 +10,22 @@
 //!
 //! [decision 49]: ../../../../docs/decisions/0049-rooms-without-their-members.md
 
+mod held;
+
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use ruma::{OwnedEventId, OwnedServerName, ServerName, events::TimelineEventType};
+use http::StatusCode;
+use ruma::{
+    OwnedEventId, OwnedServerName, ServerName, api::federation::discovery::get_server_version,
+    events::TimelineEventType,
+};
+use sealpost_federation::client::Limits;
 
-use super::{Remote, join::answered_wrong};
+use self::held::{Departure, departure, held_state};
+use super::{Remote, join::answered_wrong, without_members};
 use crate::{
     error::{Error, Result},
     service::{
@@ -30,6 +38,10 @@ use crate::{
 
 /// How many servers are asked, one after another, before it is waited.
 const SERVERS_MAX: usize = 5;
+/// After so long, in milliseconds, all of them are, so many at most; and if nobody is left who has the members, the
+/// room is what is known of it.
+const WITHOUT_THEM_AFTER: i64 = 24 * 60 * 60 * 1000;
+const ALL_SERVERS_MAX: usize = 200;
 /// The states after so many missing events are asked for.
 const GAPS_MAX: usize = 20;
 
@@ -42,6 +54,28 @@ pub enum Completed {
     NotYet,
 }
 
+/// A room without its members.
+struct PartialRoom {
+    info: Arc<RoomInfo>,
+    /// The event that entered, and when that was.
+    join_nid: EventNid,
+    join: OwnedEventId,
+    since: i64,
+    /// Who may know the members.
+    servers: Vec<OwnedServerName>,
+    departure: Departure,
+}
+
+/// What servers said that did not help.
+#[derive(Default)]
+struct Refusals {
+    asked: usize,
+    /// This server is not in the room, they say.
+    not_in_room: usize,
+    /// They are not there, or have no members themselves.
+    without: usize,
+}
+
 impl Remote {
     /// Rooms that were entered without their members.
     pub fn partial_rooms(&self) -> &PartialRooms {
@@ -51,68 +85,94 @@ impl Remote {
     /// Tries to make a room whole. Each `attempt` begins with another of the servers that were in the room.
     pub async fn complete(&self, room: RoomNid, attempt: usize) -> Result<Completed> {
         let context = self.context.clone();
-        let read = self.context.store.read(move |conn| {
-            let row = partial_rooms::get(conn, room)?.filter(|row| row.whole_at.is_none());
-            let Some(row) = row else { return Ok(None) };
-            let join = context.events.get(conn, row.join_nid)?.pdu.event_id.clone();
-            Ok(Some((context.rooms.by_nid(conn, room)?, row.join_nid, join, row.servers)))
-        });
-        let Some((info, join_nid, join, servers)) = read.await? else { return Ok(Completed::Done) };
-        if !self.is_resident(&info).await? {
-            return self.give_up(&info, join_nid).await;
+        let read = self.context.store.read(move |conn| PartialRoom::load(&context, conn, room));
+        let Some(mut partial) = read.await? else { return Ok(Completed::Done) };
+        if partial.departure == Departure::Left {
+            return self.give_up(&partial).await;
         }
-        let servers: Vec<OwnedServerName> =
-            servers_of(&servers).into_iter().filter(|server| self.policy.allows(server)).collect();
+        partial
+            .servers
+            .retain(|server| *server != self.context.server_name && self.policy.allows(server));
+        let is_old = partial.since.saturating_add(WITHOUT_THEM_AFTER) < self.context.clock.now_ms();
+        let servers_max = if is_old { ALL_SERVERS_MAX } else { SERVERS_MAX };
+        let servers = &partial.servers;
         // All of few are asked each time.
-        let step = if servers.len() > SERVERS_MAX { SERVERS_MAX } else { 1 };
+        let step = if servers.len() > servers_max { servers_max } else { 1 };
         let from = attempt.saturating_mul(step).checked_rem(servers.len()).unwrap_or(0);
-        for server in servers.iter().cycle().skip(from).take(servers.len().min(SERVERS_MAX)) {
-            match self.complete_through(server, &info, (join_nid, &join)).await {
+        let mut refusals = Refusals::default();
+        for server in servers.iter().cycle().skip(from).take(servers.len().min(servers_max)) {
+            match self.complete_through(server, &partial).await {
                 Ok(()) => return Ok(Completed::Done),
                 Err(error @ Error::Matrix { .. }) => {
-                    tracing::info!(%server, room_id = %info.id, %error, "no members of a room from this server");
+                    tracing::info!(%server, room_id = %partial.info.id, %error, "no members of a room from this server");
+                    refusals.asked += 1;
+                    refusals.not_in_room += usize::from(says_not_in_room(&error));
+                    if is_old && (lacks_members(&error) || !self.is_there(server).await) {
+                        refusals.without += 1;
+                    }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Completed::NotYet)
+        let is_asked = refusals.asked == partial.servers.len();
+        match partial.departure {
+            // Who is thrown out by somebody who might have been banned is still in the room if others say so.
+            Departure::Removed
+                if is_old || (is_asked && refusals.not_in_room == refusals.asked) =>
+            {
+                self.give_up(&partial).await
+            }
+            Departure::None if is_old && is_asked && refusals.without == refusals.asked => {
+                self.complete_without(&partial).await
+            }
+            _ => Ok(Completed::NotYet),
+        }
     }
 
-    /// Waits until nobody of this server is in a partial room, or it is not partial any more.
+    /// Waits until everybody of this server has left a partial room, or it is not partial any more.
     pub async fn left(&self, room: RoomNid) {
         loop {
             self.context.partial_rooms.member_change(room).await;
-            let read = self.context.store.read(move |conn| members::is_resident(conn, room));
-            if !self.context.partial_rooms.is_partial(room) || !read.await.unwrap_or(true) {
+            let context = self.context.clone();
+            let read = self.context.store.read(move |conn| departure(&context, conn, room));
+            if !self.context.partial_rooms.is_partial(room)
+                || read.await.is_ok_and(|departure| departure == Departure::Left)
+            {
                 return;
             }
         }
     }
 
     /// Nobody of this server is in the room any more.
-    async fn give_up(&self, info: &RoomInfo, join: EventNid) -> Result<Completed> {
-        let (context, room) = (self.context.clone(), info.nid);
-        let write = self.context.store.write(move |tx| {
-            // It may have been entered again since.
-            if partial_rooms::get(tx, room)?.is_none_or(|row| row.join_nid != join) {
-                return Ok(());
-            }
-            partial_rooms::delete(tx, room)?;
-            let context = context.clone();
-            tx.after_commit(move || context.partial_rooms.forget(room));
-            Ok(())
-        });
-        write.await?;
-        tracing::info!(room_id = %info.id, "a room was left before its members were here");
+    async fn give_up(&self, partial: &PartialRoom) -> Result<Completed> {
+        let room_id = &partial.info.id;
+        if !self.timeline.give_up(partial.info.nid, partial.join_nid).await? {
+            return Ok(Completed::NotYet);
+        }
+        tracing::info!(%room_id, "a room was left before its members were here");
         Ok(Completed::Done)
     }
 
-    async fn complete_through(
-        &self,
-        server: &ServerName,
-        info: &Arc<RoomInfo>,
-        (join_nid, join): (EventNid, &OwnedEventId),
-    ) -> Result<()> {
+    /// Nobody who has the members is left: those that are known are all.
+    async fn complete_without(&self, partial: &PartialRoom) -> Result<Completed> {
+        let (context, room) = (self.context.clone(), partial.info.nid);
+        let read = self.context.store.read(move |conn| held_state(&context, conn, room));
+        let (join, gaps) = (partial.join_nid, HashMap::new());
+        let told = WholeState { join, state: read.await?, gaps };
+        self.timeline.complete(room, told).await?;
+        tracing::warn!(room_id = %partial.info.id, "no server tells the members of a room: those that are known are taken for all");
+        Ok(Completed::Done)
+    }
+
+    /// Whether a server answers anything.
+    async fn is_there(&self, server: &ServerName) -> bool {
+        let version = get_server_version::v1::Request::new();
+        let answer = self.client.send_unsigned(server, version, Limits::SMALL).await;
+        answer.err().is_none_or(|error| !error.is_outage())
+    }
+
+    async fn complete_through(&self, server: &ServerName, partial: &PartialRoom) -> Result<()> {
+        let PartialRoom { info, join, join_nid, .. } = partial;
         tracing::info!(%server, room_id = %info.id, "fetching the members of a room");
         let state = self.whole_state_before(server, info, join).await?;
         let (context, told) = (self.context.clone(), state.clone());
@@ -125,7 +185,7 @@ impl Remote {
         tracing::info!(%server, room_id = %info.id, count, "the members of a room are fetched");
         let gaps = self.gaps_of(server, info).await?;
         self.timeline.write_members_ahead(info.nid, members).await?;
-        let told = WholeState { join: join_nid, state, gaps };
+        let told = WholeState { join: *join_nid, state, gaps };
         if self.timeline.complete(info.nid, told).await? {
             tracing::info!(room_id = %info.id, count, "all members of a room are here");
         }
@@ -154,6 +214,38 @@ impl Remote {
         }
         Ok(gaps)
     }
+}
+
+impl PartialRoom {
+    /// `None`: the room is whole.
+    fn load(context: &Context, conn: &mut Conn, room: RoomNid) -> Result<Option<Self>> {
+        let row = partial_rooms::get(conn, room)?.filter(|row| row.whole_at.is_none());
+        let Some(row) = row else { return Ok(None) };
+        let join = context.events.get(conn, row.join_nid)?;
+        let mut servers = servers_of(&row.servers);
+        // Others came since, or were learned of.
+        let told: HashSet<OwnedServerName> = servers.iter().cloned().collect();
+        let known = members::servers(conn, room)?.into_iter();
+        let known = known.filter_map(|name| OwnedServerName::try_from(name).ok());
+        servers.extend(known.filter(|name| !told.contains(name)));
+        Ok(Some(Self {
+            info: context.rooms.by_nid(conn, room)?,
+            join_nid: row.join_nid,
+            join: join.pdu.event_id.clone(),
+            since: join.received_at,
+            servers,
+            departure: departure(context, conn, room)?,
+        }))
+    }
+}
+
+fn says_not_in_room(error: &Error) -> bool {
+    matches!(error, Error::Matrix { status, .. } if *status == StatusCode::FORBIDDEN)
+}
+
+/// The server does not have the members either.
+fn lacks_members(error: &Error) -> bool {
+    matches!(error, Error::Matrix { kind, .. } if kind.errcode() == without_members().errcode())
 }
 
 /// The member events of a state, and whether it has a create event.

@@ -136,7 +136,6 @@ impl Remote {
         let info = self.resident_room(origin, room_id).await?;
         let event = self.vouch(&info, event).await?;
         let event = self.take_member(origin, &info, event_id, event, "join").await?;
-        self.tell_beside(origin, &info, &event).await?;
         let before = event
             .state_before
             .ok_or_else(|| Error::internal("an accepted join without a state before it"))?;

@@ -20,7 +20,7 @@ use crate::{error::Result, room::event::Pdu, service::room_info::RoomInfo};
 const PIECES: usize = 500;
 /// More events than this, of state and auth chain together, are not taken.
 const EVENTS_MAX: usize = 400_000;
-/// Of more servers in a room is not taken note.
+/// Of more servers in a room is not taken note. Which of them count is decided by who asked.
 const SERVERS_MAX: usize = 20_000;
 
 /// A room as another server has it, checked; what failed a check is left out.

@@ -21,10 +21,8 @@ use crate::{
 /// How many rooms of a transaction are worked on at once.
 const ROOMS_AT_ONCE: usize = 5;
 
-/// How long a transaction waits for a join of this server.
-const JOIN_WAIT: Duration = Duration::from_secs(15);
-/// How many transactions' events of a room may wait for joins of this server.
-pub(super) const WAITING_FOR_JOINS_MAX: usize = 50;
+/// How long a transaction waits for a join of this server: then its events are held.
+const JOIN_WAIT: Duration = Duration::from_secs(5);
 
 /// What a server is told that sends more transactions before the last is answered.
 const BUSY: Error = Error::LimitExceeded { retry_after: Duration::from_secs(2) };
@@ -92,7 +90,7 @@ impl Remote {
             }
         }
         let answers: Vec<Result<Answers>> = stream::iter(rooms)
-            .map(|(room_id, pdus)| self.take_in_room_or_wait(origin, room_id, pdus))
+            .map(|(room_id, pdus)| self.take_in_room_or_hold(origin, room_id, pdus))
             .buffer_unordered(ROOMS_AT_ONCE)
             .collect()
             .await;
@@ -104,50 +102,25 @@ impl Remote {
     }
 
     /// [`Remote::take_in_room`], for a room that is being entered when that is done: who sends events of it saw the
-    /// join before this server has the room. What takes longer than a server waits for an answer is answered and taken
-    /// in later, out of memory: what a crash loses of it is fetched once later events name it. How much waits is
-    /// bounded.
-    async fn take_in_room_or_wait(
-        self: &Arc<Self>,
+    /// join before this server has the room. What takes longer than a server should wait is written down, answered, and
+    /// taken in later.
+    async fn take_in_room_or_hold(
+        &self,
         origin: &OwnedServerName,
         room_id: OwnedRoomId,
         pdus: Vec<Box<RawValue>>,
     ) -> Result<Answers> {
-        if !self.is_being_entered(&room_id).await? {
-            return self.take_in_room(origin, room_id, pdus).await;
-        }
-        let Ok(place) = Arc::clone(&self.waiting_for_joins).try_acquire_owned() else {
-            return Err(BUSY);
-        };
-        let (remote, origin) = (Arc::clone(self), origin.clone());
-        let later = tokio::spawn(async move {
-            let _place = place;
-            drop(remote.joining.lock(&room_id).await);
-            let taken = remote.take_in_room(&origin, room_id.clone(), pdus).await;
-            taken.inspect_err(|error| {
-                tracing::warn!(%origin, %room_id, %error, "events that waited for a join were not taken");
-            })
-        });
-        match tokio::time::timeout(JOIN_WAIT, later).await {
-            Ok(taken) => {
-                taken.map_err(|error| Error::internal(format!("a wait for a join: {error}")))?
+        if self.is_being_entered(&room_id).await? {
+            match tokio::time::timeout(JOIN_WAIT, self.entering(&room_id)).await {
+                Ok(entered) => drop(entered),
+                Err(_) if self.hold(origin, room_id, &pdus).await? => return Ok(Answers::new()),
+                Err(_) => return Err(BUSY),
             }
-            Err(_) => Ok(Answers::new()),
         }
+        self.take_in_room(origin, room_id, pdus).await
     }
 
-    async fn is_being_entered(&self, room_id: &OwnedRoomId) -> Result<bool> {
-        if !self.joining.is_held(room_id) {
-            return Ok(false);
-        }
-        match self.room(room_id).await {
-            Ok(info) => Ok(!self.is_resident(&info).await?),
-            Err(Error::Matrix { .. }) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn take_in_room(
+    pub(super) async fn take_in_room(
         &self,
         origin: &OwnedServerName,
         room_id: OwnedRoomId,

@@ -8,7 +8,7 @@ use ruma::{api::error::ErrorKind, events::TimelineEventType};
 use super::{
     NewRoom, Outcome,
     context::Context,
-    prepare::{MembershipChange, Notification, Prepared, Verdict, Whole},
+    prepare::{End, MembershipChange, Notification, Prepared, Verdict},
     tip::Tip,
     whole,
 };
@@ -37,8 +37,8 @@ pub(super) struct Batch {
     pub extremities_removed: Vec<EventNid>,
     pub extremities_added: Vec<EventNid>,
     pub events: Vec<Prepared>,
-    /// The room is made whole; nothing else is in the batch then.
-    pub whole: Option<Whole>,
+    /// The room is not partial any more; nothing else is in the batch then.
+    pub end: Option<End>,
 }
 
 impl Batch {
@@ -57,7 +57,7 @@ impl Batch {
             extremities_removed: differs(before, after),
             extremities_added: differs(after, before),
             events,
-            whole: None,
+            end: None,
         }
     }
 }
@@ -127,6 +127,11 @@ pub(super) async fn create(
 fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> Result<()> {
     let mut written = Vec::with_capacity(batch.events.len());
     for prepared in &batch.events {
+        for &beside in &prepared.beside {
+            let position = tx.next_position()?;
+            let server = prepared.event.pdu.sender.server_name();
+            outbox::insert_event(tx, server, position, beside)?;
+        }
         let position = match prepared.verdict {
             Verdict::Accepted => {
                 if prepared.leaves_free > 0 {
@@ -153,7 +158,7 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
     if written.iter().any(|written| written.changes_gaps) {
         change_gaps(tx, context, batch.room_nid)?;
     }
-    if batch.whole.is_some() {
+    if batch.end.is_some() {
         return whole::write(tx, context, batch);
     }
     let (context, batch) = (context.clone(), batch.clone());
@@ -418,7 +423,7 @@ fn publish(context: &Context, batch: &Batch, written: &[Written]) {
         for change in prepared.memberships.iter().filter(|change| change.local) {
             subjects.push(Subject::User(change.user_nid));
         }
-        if !prepared.destinations.is_empty() {
+        if !prepared.destinations.is_empty() || !prepared.beside.is_empty() {
             subjects.push(Subject::Outbox);
         }
         if !prepared.state_changes.is_empty() {

@@ -21,7 +21,7 @@ use super::{
     Answer,
     commit::{self, Batch},
     context::Context,
-    prepare::{self, LocalEvent, Preparation, Prepared, RemoteEvent, Whole, WholeState},
+    prepare::{self, End, Ending, LocalEvent, Preparation, Prepared, RemoteEvent},
     tip::Tip,
 };
 use crate::{
@@ -48,8 +48,8 @@ pub(super) enum Request {
     Outliers(Vec<Pdu>),
     /// From before what is here.
     Past(Vec<RemoteEvent>),
-    /// The room's members are here.
-    Whole(Box<WholeState>),
+    /// The room's members are here, or nobody waits for them any more.
+    End(Ending),
 }
 
 pub(super) struct RoomQueue {
@@ -93,8 +93,8 @@ struct Chain {
 enum Part {
     Known(Answer),
     Next,
-    /// The room is whole with the batch.
-    Whole,
+    /// The room is not partial any more with the batch.
+    Ended,
 }
 
 impl RoomQueue {
@@ -193,8 +193,8 @@ impl RoomQueue {
         let (mut ready, mut claimed) = (Vec::new(), HashSet::new());
         for (number, job) in &inner.waiting {
             // That is a batch of its own.
-            let is_whole = matches!(*job.request, Request::Whole(_));
-            if is_whole && !ready.is_empty() {
+            let is_end = matches!(*job.request, Request::End(_));
+            if is_end && !ready.is_empty() {
                 break;
             }
             let free = |key| !inner.in_flight.contains(&key) && !claimed.contains(&key);
@@ -202,7 +202,7 @@ impl RoomQueue {
                 ready.push(*number);
                 claimed.extend(transactions(job));
             }
-            if is_whole {
+            if is_end {
                 break;
             }
         }
@@ -237,11 +237,11 @@ impl RoomQueue {
                     let answer = parts.into_iter().filter_map(|part| match part {
                         Part::Known(answer) => Some(answer),
                         Part::Next => outcomes.next().map(Answer::Outcome),
-                        Part::Whole => Some(Answer::Whole),
+                        Part::Ended => Some(Answer::Ended),
                     });
                     let _ = job.reply.send(Ok(answer.collect()));
                 }
-                if batch.whole.is_some() {
+                if batch.end.is_some() {
                     // It counts members that were written ahead twice.
                     inner.tip = None;
                     inner.epoch += 1;
@@ -269,7 +269,7 @@ impl RoomQueue {
 fn transactions(job: &Job) -> impl Iterator<Item = TransactionKey> + '_ {
     let events: &[LocalEvent] = match &*job.request {
         Request::Local(events) => events,
-        Request::Remote(_) | Request::Outliers(_) | Request::Past(_) | Request::Whole(_) => &[],
+        Request::Remote(_) | Request::Outliers(_) | Request::Past(_) | Request::End(_) => &[],
     };
     events.iter().filter_map(|event| event.transaction.clone())
 }
@@ -296,17 +296,17 @@ fn prepare_chain(
     tip.release(Event::is_committed);
     let before = tip.clone();
     let (mut events, mut done, mut prepared) = (Vec::new(), Vec::new(), Vec::new());
-    let mut whole = None;
+    let mut end = None;
     for job in jobs {
         let undo = tip.clone();
-        match prepare_job(context, conn, &mut tip, &job.request, (&mut events, &mut whole)) {
+        match prepare_job(context, conn, &mut tip, &job.request, (&mut events, &mut end)) {
             Ok(parts) if parts.iter().any(|part| !matches!(part, Part::Known(_))) => {
                 prepared.push((job, parts));
             }
             Ok(parts) => {
                 let known = parts.into_iter().filter_map(|part| match part {
                     Part::Known(answer) => Some(answer),
-                    Part::Next | Part::Whole => None,
+                    Part::Next | Part::Ended => None,
                 });
                 let known = known.collect();
                 done.push((job, Ok(known)));
@@ -317,8 +317,8 @@ fn prepare_chain(
             }
         }
     }
-    let batch = (!events.is_empty() || whole.is_some())
-        .then(|| Batch { whole, ..Batch::new(&before, &tip, events) });
+    let batch = (!events.is_empty() || end.is_some())
+        .then(|| Batch { end, ..Batch::new(&before, &tip, events) });
     Ok(Chain { tip: Some(tip), epoch, batch, done, prepared })
 }
 
@@ -328,7 +328,7 @@ fn prepare_job(
     conn: &mut Conn,
     tip: &mut Tip,
     request: &Request,
-    (events, whole): (&mut Vec<Prepared>, &mut Option<Whole>),
+    (events, end): (&mut Vec<Prepared>, &mut Option<End>),
 ) -> Result<Vec<Part>> {
     let mut own = Vec::new();
     let mut parts = Vec::new();
@@ -356,10 +356,10 @@ fn prepare_job(
                 keep(prepare::past(context, conn, tip, event)?);
             }
         }
-        Request::Whole(told) => {
-            *whole = prepare::whole(context, conn, tip, told)?;
-            parts.push(match whole {
-                Some(_) => Part::Whole,
+        Request::End(ending) => {
+            *end = prepare::end(context, conn, tip, ending)?;
+            parts.push(match end {
+                Some(_) => Part::Ended,
                 None => Part::Known(Answer::NotPartial),
             });
         }

@@ -159,10 +159,10 @@ impl Events<'_> {
         self.by_id.iter().map(|(id, event)| (id.clone(), event.pdu.clone())).collect()
     }
 
-    /// The state events that the tip is ahead of the database.
+    /// The state events by which the tip is ahead of the database.
     fn pending(&mut self, conn: &mut Conn) -> Result<Vec<Pending>> {
         let mut pending = Vec::new();
-        for event in self.tip.pending() {
+        for event in self.tip.unwritten() {
             let Some(state_key) = event.state_key_nid else { continue };
             let mut auth = Vec::with_capacity(event.pdu.auth_events.len());
             for id in &event.pdu.auth_events {

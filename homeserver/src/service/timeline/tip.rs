@@ -47,8 +47,11 @@ pub(super) struct Tip {
     /// Of a room that was entered without its members.
     pub partial: Option<Partial>,
     pending: HashMap<EventNid, Arc<Event>>,
+    pending_nids: HashMap<OwnedEventId, EventNid>,
     /// The states after those of them that have one.
     pending_states: HashMap<EventNid, State>,
+    /// Those of them that are in the database and become something else.
+    stored: HashSet<EventNid>,
 }
 
 /// What is known of a room while its members are not here.
@@ -86,7 +89,9 @@ impl Tip {
             policy: None,
             partial: None,
             pending: HashMap::new(),
+            pending_nids: HashMap::new(),
             pending_states: HashMap::new(),
+            stored: HashSet::new(),
         }
     }
 
@@ -134,7 +139,7 @@ impl Tip {
         conn: &mut Conn,
         id: &EventId,
     ) -> Result<Option<Arc<Event>>> {
-        match self.pending.values().find(|event| event.pdu.event_id == id) {
+        match self.pending_nids.get(id).and_then(|nid| self.pending.get(nid)) {
             Some(event) => Ok(Some(event.clone())),
             None => context.events.by_id(conn, id),
         }
@@ -184,7 +189,14 @@ impl Tip {
     /// Holds an event that is prepared and not committed.
     pub fn hold(&mut self, event: Arc<Event>, state_after: Option<State>) {
         self.pending_states.extend(state_after.map(|state| (event.nid, state)));
+        self.pending_nids.insert(event.pdu.event_id.clone(), event.nid);
         self.pending.insert(event.nid, event);
+    }
+
+    /// Holds an event of the database that was checked again.
+    pub fn hold_again(&mut self, event: Arc<Event>, state_after: State) {
+        self.stored.insert(event.nid);
+        self.hold(event, Some(state_after));
     }
 
     /// The events held: some may be committed since.
@@ -192,9 +204,16 @@ impl Tip {
         self.pending.values()
     }
 
+    /// Those of them that have no row yet.
+    pub fn unwritten(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.pending.values().filter(|event| !self.stored.contains(&event.nid))
+    }
+
     /// Lets go of the events that the cache holds by now.
     pub fn release(&mut self, committed: impl Fn(&Event) -> bool) {
         self.pending.retain(|_, event| !committed(event));
+        self.pending_nids.retain(|_, nid| self.pending.contains_key(nid));
+        self.stored.retain(|nid| self.pending.contains_key(nid));
         self.pending_states.retain(|nid, _| self.pending.contains_key(nid));
     }
 

@@ -7,7 +7,7 @@ use ruma::OwnedServerName;
 use super::{
     commit::{Batch, Written, change_gaps, publish_event, write_event, write_memberships},
     context::Context,
-    prepare::{Rechecked, Whole},
+    prepare::{End, Rechecked, Whole},
 };
 use crate::{
     error::{Error, Result},
@@ -15,7 +15,7 @@ use crate::{
     storage::{
         EventNid, Position, RoomNid, Tx,
         events::{self, Rechecked as RecheckedRow},
-        members,
+        members, outbox,
         partial_rooms::{self, PartialRoomRow},
         push_counts, redacted_events, relations, state,
     },
@@ -36,9 +36,27 @@ pub(super) fn enter(
     partial_rooms::insert(tx, &PartialRoomRow { room_nid, join_nid, servers, whole_at: None })
 }
 
-/// Writes a batch that makes its room whole.
+/// Writes a batch after which its room is not partial any more.
 pub(super) fn write(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> Result<()> {
-    let Some(whole) = &batch.whole else { return Ok(()) };
+    let room = batch.room_nid;
+    match &batch.end {
+        Some(End::Whole(whole)) => write_whole(tx, context, batch, whole),
+        Some(End::Left) => {
+            partial_rooms::delete(tx, room)?;
+            let context = context.clone();
+            tx.after_commit(move || context.partial_rooms.forget(room));
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+fn write_whole(
+    tx: &mut Tx<'_>,
+    context: &Arc<Context>,
+    batch: &Arc<Batch>,
+    whole: &Whole,
+) -> Result<()> {
     let room = batch.room_nid;
     for user in &whole.users {
         context.store.users().insert(tx, user)?;
@@ -61,9 +79,12 @@ pub(super) fn write(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>)
     partial_rooms::set_whole(tx, room, position)?;
     // An event may have lost or got a place before which something is missing.
     change_gaps(tx, context, room)?;
+    if let Some((event, servers)) = &whole.missed {
+        outbox::insert_events(tx, servers, position, *event)?;
+    }
     let (context, batch) = (context.clone(), batch.clone());
     tx.after_commit(move || {
-        if let Some(whole) = &batch.whole {
+        if let Some(End::Whole(whole)) = &batch.end {
             publish(&context, room, whole, &positions, &written, position);
         }
     });
@@ -76,8 +97,9 @@ fn recheck(tx: &mut Tx<'_>, room: RoomNid, rechecked: &Rechecked) -> Result<()> 
     if rechecked.refused {
         push_counts::redact(tx, room, event.nid)?;
         relations::forget(tx, event.nid)?;
-        if let Some(target) = rechecked.redacted
-            && events::unredact(tx, target, event.nid)?
+        if let Some((target, other)) = rechecked.redacted
+            && events::unredact(tx, target, event.nid, other)?
+            && other.is_none()
         {
             redacted_events::delete(tx, target)?;
         }
@@ -113,7 +135,7 @@ fn publish(
         }
         event.set_committed();
         context.events.insert(event.clone());
-        if let Some(target) = rechecked.redacted {
+        if let Some((target, _)) = rechecked.redacted {
             context.events.forget(target);
         }
     }
@@ -127,6 +149,9 @@ fn publish(
     for change in whole.memberships.iter().filter(|change| change.local) {
         context.user_rooms.forget(change.user_nid);
         subjects.push(Subject::User(change.user_nid));
+    }
+    if whole.missed.is_some() {
+        subjects.push(Subject::Outbox);
     }
     // Guests may have been let in who would not be now.
     context.guest_access.notify_one();

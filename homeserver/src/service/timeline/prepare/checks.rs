@@ -100,7 +100,7 @@ pub(super) fn redaction_in_effect(
     }
 }
 
-/// A redaction that arrived before what it redacts.
+/// A redaction that arrived before what it redacts. Nobody knows the id of an event of this server before it.
 pub(super) fn redaction_before(
     context: &Context,
     conn: &mut Conn,
@@ -110,10 +110,21 @@ pub(super) fn redaction_before(
     if pdu.sender.server_name() == context.server_name {
         return Ok(None);
     }
+    redaction_of(context, conn, tip, pdu)
+}
+
+/// A redaction that takes effect on an event, of those that are known.
+pub(super) fn redaction_of(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    pdu: &Pdu,
+) -> Result<Option<Arc<Event>>> {
     for nid in event_rows::redactions_of(conn, &pdu.event_id)? {
         let redaction = tip.event(context, conn, nid)?;
         if redaction.room_nid == tip.info.nid
             && !redaction.rejected
+            && !redaction.soft_failed
             && may_redact(context, conn, tip, (&redaction.pdu, pdu), redact::takes_effect)?
         {
             return Ok(Some(redaction));

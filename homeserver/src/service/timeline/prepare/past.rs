@@ -2,15 +2,14 @@
 //! all others, and change nothing of where the room stands.
 
 use super::{
-    Before, Outcome, Preparation, check_text,
+    Before, Context, Outcome, Preparation, RemoteEvent, Tip,
     checks::{authorise_by_auth_events, redaction_in_effect},
     find_all, known_prev,
     place::{Placing, merge, place},
-    told_state,
+    told::told_state,
 };
 use crate::{
     error::Result,
-    service::timeline::{context::Context, prepare::RemoteEvent, tip::Tip},
     storage::{
         Conn, Position,
         events::{self, Direction},
@@ -27,7 +26,6 @@ pub(in crate::service::timeline) fn past(
     remote: &RemoteEvent,
 ) -> Result<Preparation> {
     let pdu = &remote.pdu;
-    check_text(&pdu.event_type, pdu.state_key.as_deref())?;
     let existing = match tip.event_by_id(context, conn, &pdu.event_id)? {
         Some(event) if !event.outlier => return Ok(Preparation::done(Outcome::Known(event))),
         other => other,

@@ -7,10 +7,11 @@ use ruma::{OwnedEventId, OwnedServerName, UserId, events::TimelineEventType};
 use super::{
     Context, Extremity, Tip,
     checks::{authorise, redaction_before},
-    find_all, learn, nids, notify,
+    find_all, nids, notify,
     prepared::{MembershipChange, Prepared, Rows, Verdict},
     relate::relate,
     resolve,
+    told::learn,
 };
 use crate::{
     error::{Error, Result},
@@ -183,6 +184,7 @@ pub(super) fn place(
         false => 0,
     };
     let mut changes = Changes::default();
+    let mut beside = Vec::new();
     if verdict == Verdict::Accepted {
         let servers_before = tip.servers.clone();
         let follows = |at: &Extremity| placing.prev.iter().any(|prev| prev.nid == at.nid);
@@ -221,7 +223,13 @@ pub(super) fn place(
             for server in tip.partial.iter().flat_map(|partial| &*partial.servers) {
                 servers.entry(server.clone()).or_default();
             }
-            servers.remove(event.pdu.sender.server_name());
+            let origin = event.pdu.sender.server_name();
+            // Events that came since the template of a join: not before it, and not meant for who comes in with it.
+            if placing.relay && !servers_before.contains_key(origin) && is_join(&event) {
+                let others = tip.extremities.iter().filter(|at| at.nid != nid);
+                beside.extend(others.map(|at| at.nid));
+            }
+            servers.remove(origin);
             changes.destinations = servers.into_keys().collect();
             if let Some(server) = refused_server(&event)
                 && server != context.server_name
@@ -270,6 +278,7 @@ pub(super) fn place(
         redacted_by: redacted_because.map(|event| event.nid),
         transaction: placing.transaction,
         destinations: changes.destinations,
+        beside,
         hot_states,
         verdict,
         ..Prepared::bare(event, rows)
@@ -298,6 +307,10 @@ fn refused_server(event: &Event) -> Option<OwnedServerName> {
     let ends = matches!(&*before.membership, "invite" | "knock")
         && matches!(&*membership(&event.pdu), "leave" | "ban");
     ends.then(|| user.server_name().to_owned())
+}
+
+fn is_join(event: &Event) -> bool {
+    event.pdu.event_type == TimelineEventType::RoomMember && membership(&event.pdu) == "join"
 }
 
 /// What an accepted event changes of the room.

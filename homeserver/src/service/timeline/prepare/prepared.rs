@@ -45,6 +45,8 @@ pub(in crate::service::timeline) struct Prepared {
     pub redacted_by: Option<EventNid>,
     pub transaction: Option<TransactionKey>,
     pub destinations: Vec<OwnedServerName>,
+    /// Other ends of the room, which the server that comes in with the event is to be sent.
+    pub beside: Vec<EventNid>,
     /// States that sync and the next events will ask for.
     pub hot_states: Vec<State>,
 }
@@ -102,6 +104,7 @@ impl Prepared {
             redacted_by: None,
             transaction: None,
             destinations: Vec::new(),
+            beside: Vec::new(),
             hot_states: Vec::new(),
         }
     }

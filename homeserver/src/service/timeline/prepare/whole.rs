@@ -9,20 +9,22 @@
 //! [decision 49]: ../../../../../docs/decisions/0049-rooms-without-their-members.md
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use ruma::{OwnedEventId, UserId, events::TimelineEventType};
+use ruma::{OwnedEventId, OwnedServerName, UserId, events::TimelineEventType};
 
 use super::{
     Context, Extremity, Tip,
-    checks::{authorise, authorise_by_auth_events, redaction_in_effect},
-    find_all, known_prev, notify,
+    checks::{authorise, authorise_by_auth_events, redaction_in_effect, redaction_of},
+    find_all, known_prev,
+    missed::{missed, server_joined},
+    notify,
     place::{change_state, membership, merge},
     prepared::{MembershipChange, Prepared, Rows, Verdict},
     relate::relate,
-    told_state,
+    told::told_state,
 };
 use crate::{
     error::{Error, Result},
@@ -45,6 +47,20 @@ pub struct WholeState {
     pub gaps: HashMap<OwnedEventId, Vec<EventNid>>,
 }
 
+/// Why a room is not partial any more.
+#[derive(Clone, Debug)]
+pub(in crate::service::timeline) enum Ending {
+    Whole(Box<WholeState>),
+    /// Everybody here has left, who came in with this event.
+    Left(EventNid),
+}
+
+/// What that writes.
+pub(in crate::service::timeline) enum End {
+    Whole(Whole),
+    Left,
+}
+
 /// What making a room whole writes.
 #[derive(Default)]
 pub(in crate::service::timeline) struct Whole {
@@ -57,25 +73,50 @@ pub(in crate::service::timeline) struct Whole {
     pub users: Vec<Interned<Arc<str>, UserNid>>,
     pub state_changes: Vec<Change>,
     pub memberships: Vec<MembershipChange>,
+    /// The last event of this server, and the servers that no event since the room was entered was meant for.
+    pub missed: Option<(EventNid, Vec<OwnedServerName>)>,
 }
 
 pub(in crate::service::timeline) struct Rechecked {
     pub event: Arc<Event>,
     /// It was accepted, and is not now.
     pub refused: bool,
-    /// An event that it redacted.
-    pub redacted: Option<EventNid>,
+    /// An event that it redacted, and another redaction of that one, which counts instead.
+    pub redacted: Option<(EventNid, Option<EventNid>)>,
+}
+
+/// Ends a room's being partial. `None`: it is not, or not by that event, or somebody is in it who should not be.
+pub(in crate::service::timeline) fn end(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &mut Tip,
+    ending: &Ending,
+) -> Result<Option<End>> {
+    let join = match ending {
+        Ending::Whole(told) => {
+            return Ok(whole(context, conn, tip, told)?.map(End::Whole));
+        }
+        Ending::Left(join) => join,
+    };
+    let partial = tip.partial.as_ref();
+    let is_left = partial.is_some_and(|partial| partial.events.first() == Some(join))
+        && tip.locals.is_empty();
+    if is_left {
+        tip.partial = None;
+        tip.generation += 1;
+    }
+    Ok(is_left.then_some(End::Left))
 }
 
 /// Checks all again. `None`: the room is not partial, or not by that event.
-pub(in crate::service::timeline) fn whole(
+fn whole(
     context: &Context,
     conn: &mut Conn,
     tip: &mut Tip,
     told: &WholeState,
 ) -> Result<Option<Whole>> {
     let Some(partial) = &tip.partial else { return Ok(None) };
-    let events = partial.events.clone();
+    let (events, told_servers) = (partial.events.clone(), partial.servers.clone());
     if events.first() != Some(&told.join) {
         return Ok(None);
     }
@@ -95,12 +136,13 @@ pub(in crate::service::timeline) fn whole(
     *tip = at;
     let mut rows = Rows::default();
     let changes = change_state(context, conn, tip, &mut rows, state.clone())?;
-    let mut known = HashSet::new();
+    let (mut known, mut servers) = (HashSet::new(), BTreeSet::new());
     for &(key, event) in &changes.state {
         let was = before.get(key);
         let Some(holder) = event.or(was) else { continue };
         let holder = tip.event(context, conn, holder)?;
         let is_member = holder.pdu.event_type == TimelineEventType::RoomMember;
+        servers.extend(event.and_then(|_| server_joined(&holder.pdu)));
         if is_member
             && was.is_some()
             && let Some(Ok(user)) = holder.pdu.state_key.as_deref().map(<&UserId>::try_from)
@@ -113,6 +155,8 @@ pub(in crate::service::timeline) fn whole(
         }
     }
     whole.memberships = unwritten(context, conn, tip, (changes.memberships, &known))?;
+    whole.missed =
+        missed(context, conn, tip, (&before, servers), (&told_servers[..], &events[..]))?;
     whole.users = rows.users;
     whole.hot_states.push(state);
     tip.partial = None;
@@ -251,7 +295,7 @@ impl Again<'_> {
             fresh.set_parent();
         }
         let fresh = Arc::new(fresh);
-        self.at.hold(fresh.clone(), Some(state_after.clone()));
+        self.at.hold_again(fresh.clone(), state_after.clone());
         if verdict == Verdict::Accepted {
             self.move_over(context, conn, &fresh, &prev, state_after)?;
         }
@@ -377,7 +421,13 @@ impl Again<'_> {
                 let event_id = &event.pdu.event_id;
                 tracing::info!(%event_id, ?verdict, "an event is refused by the whole state");
             }
-            let redacted = target.filter(|_| refused).map(|target| target.nid);
+            let redacted = match target.filter(|_| refused) {
+                Some(target) => {
+                    let other = redaction_of(context, conn, &self.at, &target.pdu)?;
+                    Some((target.nid, other.map(|redaction| redaction.nid)))
+                }
+                None => None,
+            };
             self.whole.rechecked.push(Rechecked { event, refused, redacted });
             return Ok(());
         }

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::{Elsewhere, draft, everywhere};
-use crate::service::timeline::{Before, Outcome};
+use crate::{
+    service::timeline::{Before, Outcome},
+    storage::{Conn, outbox},
+};
 
 /// Else the room would go on after both, and the state before the gap could win over what came after it.
 #[test]
@@ -39,5 +42,34 @@ fn an_event_that_comes_late_is_no_end_of_the_room() {
         let next = fixture.timeline.append_local(nid, vec![next]).await.unwrap();
         let [next] = &next[..] else { panic!("{next:?}") };
         assert_eq!(next.pdu.prev_events, [last]);
+    });
+}
+
+#[test]
+fn a_server_is_to_be_sent_what_came_beside_its_join_as_soon_as_it_is_in() {
+    everywhere(async |fixture, version| {
+        let room = fixture.room(version).await;
+        let nid = room.nid;
+        let there = Elsewhere::new();
+        let before = fixture.state(&room, "m.room.member", fixture.bob.0.as_str()).await;
+        let rules = fixture.state(&room, "m.room.join_rules", "").await;
+        let join = json!({ "membership": "join" });
+        let join = draft(&there.user, "m.room.member", Some(there.user.as_str()), join);
+        let mut join = there.event(&fixture, &room, join, &[&before.pdu], &rules.pdu).await;
+        join.relay = true;
+        let beside = fixture.message(&fixture.alice, "beside");
+        let beside = fixture.timeline.append_local(nid, vec![beside]).await.unwrap().remove(0);
+        let waiting = async || {
+            let read = |conn: &mut Conn| outbox::waiting(conn, "there.test", None, 100);
+            let waiting = fixture.context.store.read(read).await.unwrap();
+            waiting.into_iter().map(|row| row.event_nid).collect::<Vec<_>>()
+        };
+        let waits = waiting().await.len();
+        let outcome = fixture.timeline.append_remote(nid, join.clone()).await.unwrap();
+        assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+        assert_eq!(waiting().await[waits..], [Some(beside.nid)]);
+        let outcome = fixture.timeline.append_remote(nid, join).await.unwrap();
+        assert!(matches!(outcome, Outcome::Known(_)), "{outcome:?}");
+        assert_eq!(waiting().await.len(), waits + 1, "told once");
     });
 }

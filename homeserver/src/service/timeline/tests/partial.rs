@@ -2,15 +2,85 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use ruma::{server_name, user_id};
+use ruma::{RoomVersionId, UserId, server_name, user_id};
 use serde_json::json;
 
-use super::{Elsewhere, draft, everywhere};
+use super::{Elsewhere, Fixture, draft, everywhere};
 use crate::{
-    room::build,
-    service::timeline::{Before, Outcome, RemoteEvent, WholeState},
-    storage::members,
+    room::{
+        build::{self, Draft},
+        event::Pdu,
+    },
+    service::{
+        event::Event,
+        room_info::RoomInfo,
+        timeline::{Before, Outcome, RemoteEvent, WholeState},
+    },
+    storage::{EventNid, events, members, partial_rooms},
 };
+
+/// A room that Erin's join enters without its members; one of them is Dave, who is banned.
+struct Entered {
+    room: Arc<RoomInfo>,
+    there: Elsewhere,
+    dave_join: Arc<Event>,
+    erin: &'static UserId,
+    erin_join: Arc<Event>,
+    /// The state before her join.
+    state: Vec<EventNid>,
+}
+
+impl Entered {
+    async fn new(fixture: &Fixture, version: RoomVersionId) -> Self {
+        let room = fixture.room(version).await;
+        let there = Elsewhere::new();
+        let dave_join = there.join(fixture, &room).await;
+        let dave = there.user.as_str();
+        let ban = json!({ "membership": "ban" });
+        let ban = fixture.event(&fixture.alice, "m.room.member", Some(dave), ban);
+        let ban = fixture.timeline.append_local(room.nid, vec![ban]).await.unwrap().remove(0);
+        let mut state = Vec::new();
+        for (event_type, key) in [
+            ("m.room.create", ""),
+            ("m.room.power_levels", ""),
+            ("m.room.join_rules", ""),
+            ("m.room.member", fixture.alice.0.as_str()),
+            ("m.room.member", fixture.bob.0.as_str()),
+            ("m.room.member", dave),
+        ] {
+            state.push(fixture.state(&room, event_type, key).await.nid);
+        }
+        let rules = fixture.state(&room, "m.room.join_rules", "").await;
+        let erin = user_id!("@erin:there.test");
+        let join = json!({ "membership": "join" });
+        let join = draft(erin, "m.room.member", Some(erin.as_str()), join);
+        let mut join = there.event(fixture, &room, join, &[&ban.pdu], &rules.pdu).await;
+        join.before = Before::Entry(state[..3].to_vec());
+        join.partial = Some(Arc::new(vec![server_name!("there.test").to_owned()]));
+        let outcome = fixture.timeline.append_remote(room.nid, join).await.unwrap();
+        let Outcome::Accepted(erin_join) = outcome else { panic!("{outcome:?}") };
+        Self { room, there, dave_join, erin, erin_join, state }
+    }
+
+    /// Appends what a member there does after `prev`.
+    async fn append(&self, fixture: &Fixture, draft: Draft, prev: &Pdu) -> Arc<Event> {
+        let member = if draft.sender == self.erin { &self.erin_join } else { &self.dave_join };
+        let event = self.there.event(fixture, &self.room, draft, &[prev], &member.pdu).await;
+        match fixture.timeline.append_remote(self.room.nid, event).await.unwrap() {
+            Outcome::Accepted(event) => event,
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+
+    fn told(&self) -> WholeState {
+        let (join, gaps) = (self.erin_join.nid, HashMap::new());
+        WholeState { join, state: self.state.clone(), gaps }
+    }
+}
+
+fn says(user: &UserId, body: &str) -> Draft {
+    draft(user, "m.room.message", None, json!({ "body": body }))
+}
 
 #[test]
 fn what_came_before_the_members_is_checked_again_with_them() {
@@ -164,5 +234,44 @@ fn a_state_that_lacks_what_let_somebody_in_makes_no_room_whole() {
         state.push(invite.nid);
         assert!(fixture.timeline.complete(nid, WholeState { state, ..told }).await.unwrap());
         assert_eq!(fixture.state(&room, "m.room.member", dave).await.nid, entered.nid);
+    });
+}
+
+#[test]
+fn a_redaction_stays_when_a_later_one_of_the_same_event_is_refused() {
+    everywhere(async |fixture, version| {
+        let scene = Entered::new(&fixture, version).await;
+        let message = says(scene.erin, "to be redacted");
+        let message = scene.append(&fixture, message, &scene.erin_join.pdu).await;
+        let redacts = |user: &UserId| {
+            let redacts = Some(message.pdu.event_id.clone());
+            Draft { redacts, ..draft(user, "m.room.redaction", None, json!({})) }
+        };
+        let by_erin = scene.append(&fixture, redacts(scene.erin), &message.pdu).await;
+        scene.append(&fixture, redacts(&scene.there.user), &by_erin.pdu).await;
+        assert!(fixture.timeline.complete(scene.room.nid, scene.told()).await.unwrap());
+        let nid = message.nid;
+        let read = fixture.context.store.read(move |conn| events::by_nid(conn, nid)).await;
+        assert_eq!(read.unwrap().unwrap().redacted_by_nid, Some(by_erin.nid));
+        assert_eq!(fixture.bodies(&scene.room).await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_room_that_is_given_up_is_not_partial_to_what_comes_after() {
+    everywhere(async |fixture, version| {
+        let scene = Entered::new(&fixture, version).await;
+        let (nid, join) = (scene.room.nid, scene.erin_join.nid);
+        let first = scene.append(&fixture, says(scene.erin, "1"), &scene.erin_join.pdu).await;
+        assert!(!fixture.timeline.give_up(nid, first.nid).await.unwrap(), "entered by another");
+        assert!(fixture.timeline.give_up(nid, join).await.unwrap());
+        assert!(!fixture.timeline.give_up(nid, join).await.unwrap());
+        assert!(!fixture.context.partial_rooms.is_partial(nid));
+        scene.append(&fixture, says(scene.erin, "2"), &first.pdu).await;
+        let read = fixture.context.store.read(move |conn| {
+            Ok((partial_rooms::events(conn, nid)?, partial_rooms::get(conn, nid)?))
+        });
+        assert_eq!(read.await.unwrap(), (Vec::new(), None));
+        assert!(!fixture.timeline.complete(nid, scene.told()).await.unwrap());
     });
 }
