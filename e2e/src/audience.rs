@@ -105,29 +105,20 @@ pub fn hash(readers: &[Reader]) -> [u8; 32] {
     kdf::hash("org.sealpost.audience.v1", &fields)
 }
 
-/// The contents of the events that tell a list: whole while it is short, else the difference from the one that
-/// was told before, if that is shorter; what is too long for one event in parts.
+/// The contents of the events that tell a list, what is too long for one in parts: whole for whoever reads for the first
+/// time, or while it is short; else, if all its readers were told before, those that are gone.
 pub fn tell(readers: &[Reader], before: Option<(&[u8; 32], &[Reader])>) -> Vec<Value> {
-    let whole = || (readers.iter().collect::<Vec<_>>(), Vec::new(), None);
-    let (added, gone, base) = match before {
-        Some((base, before)) if readers.len() > PART_MAX => {
-            let added: Vec<&Reader> =
-                readers.iter().filter(|reader| !is_in(before, reader)).collect();
-            let gone: Vec<&Reader> =
-                before.iter().filter(|reader| !is_in(readers, reader)).collect();
-            if added.len() + gone.len() < readers.len() {
-                (added, gone, Some(to_base64(base)))
-            } else {
-                whole()
-            }
-        }
-        _ => whole(),
-    };
-    let rows: Vec<(&str, &Reader)> = added
-        .into_iter()
-        .map(|reader| ("readers", reader))
-        .chain(gone.into_iter().map(|reader| ("gone", reader)))
-        .collect();
+    let mut rows: Vec<(&str, &Reader)> = readers.iter().map(|reader| ("readers", reader)).collect();
+    let mut from = None;
+    if let Some((base, before)) = before.filter(|(_, before)| {
+        readers.len() > PART_MAX
+            && before.len() < 2 * readers.len()
+            && readers.iter().all(|reader| is_in(before, reader))
+    }) {
+        let gone = before.iter().filter(|reader| !is_in(readers, reader));
+        rows = gone.map(|reader| ("gone", reader)).collect();
+        from = Some(to_base64(base));
+    }
     let parts = rows.len().div_ceil(PART_MAX).max(1);
     let hash = to_base64(&hash(readers));
     (0..parts)
@@ -139,7 +130,7 @@ pub fn tell(readers: &[Reader], before: Option<(&[u8; 32], &[Reader])>) -> Vec<V
             let mut content = json!({
                 "audience": hash, "part": part, "parts": parts, "readers": of("readers"),
             });
-            if let (Some(base), Some(object)) = (&base, content.as_object_mut()) {
+            if let (Some(base), Some(object)) = (&from, content.as_object_mut()) {
                 object.insert("base".to_owned(), base.as_str().into());
                 object.insert("gone".to_owned(), of("gone").into());
             }
@@ -237,11 +228,12 @@ mod tests {
     #[test]
     fn a_list_is_told_whole_in_parts_or_as_a_difference() {
         let (short, long) = (readers(3), readers(200));
+        let fewer = long[..199].to_vec();
         for (list, before, events, rows) in [
             (&short, None, 1, 3),
             (&long, None, 3, 200),
-            (&long, Some(&long[..199]), 1, 1),
-            (&long, Some(&short[..]), 3, 197),
+            (&long, Some(&long[..199]), 3, 200),
+            (&fewer, Some(&long[..]), 1, 0),
         ] {
             let base = before.map(hash);
             let told = tell(list, base.as_ref().zip(before));
@@ -249,6 +241,7 @@ mod tests {
             assert!(told.iter().all(|content| content.to_string().len() < 22 * 1024));
             let parts: Vec<Told> = told.iter().map(|content| read(content).unwrap()).collect();
             assert_eq!(parts.iter().map(|part| part.readers.len()).sum::<usize>(), rows);
+            let before = before.filter(|_| parts[0].base.is_some());
             assert_eq!(assemble(before, &parts, &hash(list)).as_ref(), Ok(list));
             if events == 3 {
                 assert!(assemble(before, &parts[1..], &hash(list)).is_err());

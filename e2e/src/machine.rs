@@ -286,6 +286,21 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.decrypt(room_id, event))
     }
 
+    /// Who should not be among the readers of a message that was read before, by what is known now: to be asked
+    /// whenever the message is shown. `at` is when it was sent, in its server's words. `None`: the list was not told.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn warnings(
+        &mut self,
+        room_id: &str,
+        audience: &[u8; 32],
+        at: i64,
+        now: Now<'_>,
+    ) -> Step<Option<Vec<Warning>>> {
+        self.work(now, |work| work.warnings(room_id, audience, at))
+    }
+
     /// Makes this user's identity: master, self-signing and user-signing key, signs this device with it, and has
     /// it uploaded. The master key is answered, to be put into secret storage: it is kept nowhere else. An identity
     /// that was there is replaced: call it without asking only where the server has none.
@@ -327,13 +342,13 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.track(user_id))
     }
 
-    /// Goes on with the identity that a user has now, after this device's user looked at the change. It is not
-    /// verified.
+    /// Goes on with the identity that a user has now, after this device's user looked at the change: `master` is
+    /// the key that was shown. It is not verified.
     ///
     /// # Errors
-    /// [`Error::Unknown`]; [`Error::Identity`]: for the own user.
-    pub fn accept_identity(&mut self, user_id: &str, now: Now<'_>) -> Step<()> {
-        self.work(now, |work| work.accept_identity(user_id))
+    /// [`Error::Unknown`]; [`Error::Identity`]: for the own user, or the server tells of another one by now.
+    pub fn accept_identity(&mut self, user_id: &str, master: &[u8; 32], now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.accept_identity(user_id, master))
     }
 
     /// Says that a user's identity was compared with this master key: by safety number, emoji or QR. Own devices
@@ -354,11 +369,17 @@ impl<S: Store> Machine<S> {
     }
 
     /// States for ever that an own device is not to be believed, to every device that shares a room with it. To
-    /// delete it on the server is the caller's.
+    /// delete it on the server is the caller's. Where a backup was written to, a new version begins, as
+    /// [`Machine::create_backup`] makes it, whose MAC key the own devices that stay are sent; its private keys are
+    /// answered, for secret storage.
     ///
     /// # Errors
     /// [`Error::Unknown`]; [`Error::Identity`]: no self-signing key is here.
-    pub fn remove_device(&mut self, device_id: &str, now: Now<'_>) -> Step<()> {
+    pub fn remove_device(
+        &mut self,
+        device_id: &str,
+        now: Now<'_>,
+    ) -> Step<Option<Zeroizing<[u8; 96]>>> {
         self.work(now, |work| work.remove_device(device_id))
     }
 

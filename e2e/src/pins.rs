@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! pins = [ [user …], [room id …], [removal …] ]
-//! user = [user id, master key: bytes 32, is verified, (looked at)]
+//! user = [user id, master key: bytes 32, is verified, (looked at), ([replaced master key: bytes 32 …])]
 //! ```
 
 use crate::{
@@ -35,6 +35,8 @@ pub struct PinnedUser {
     pub is_verified: bool,
     /// When its person last looked at it, in milliseconds; absent: it was taken at first sight, or by a signature.
     pub looked_at: Option<i64>,
+    /// Master keys that were believed before this one.
+    pub replaced: Option<Vec<Bytes32>>,
 }
 
-coded!(PinnedUser { user_id, master, is_verified, looked_at });
+coded!(PinnedUser { user_id, master, is_verified, looked_at, replaced });

@@ -11,6 +11,8 @@ mod given_up;
 mod hostile;
 #[path = "machine/kept.rs"]
 mod kept;
+#[path = "machine/lies.rs"]
+mod lies;
 #[path = "machine/model.rs"]
 mod model;
 #[path = "machine/pins.rs"]

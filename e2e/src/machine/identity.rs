@@ -2,14 +2,16 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use super::{
     Work, pins,
-    rows::{Purpose, SecretBytes, SecretRow, User},
+    rows::{BackupRow, Purpose, SecretBytes, SecretRow, User, remember},
     text,
 };
 use crate::{
     Error,
+    backup::MAC_SECRET,
     encoding::Bytes32,
     identity::Removal,
     inside::{Inside, SharedSecret},
@@ -128,10 +130,10 @@ impl Work<'_> {
         let (master, self_signing, user_signing) = (key(), key(), key());
         let own = self.account.user_id.clone();
         let mut user = self.user(&own)?;
-        user.master = Some(master.public().into());
+        user.believe(master.public().into());
+        (user.master, user.is_verified) = (user.pinned, true);
         user.self_signing = Some(self_signing.public().into());
         user.user_signing = Some(user_signing.public().into());
-        (user.pinned, user.is_verified) = (user.master, true);
         // What an older identity vouched for must be vouched for anew.
         user.devices.iter_mut().for_each(|device| device.signed_by = None);
         self.tx.put(own.as_bytes(), &user);
@@ -192,7 +194,10 @@ impl Work<'_> {
         {
             return Err(Error::Identity);
         }
-        (user.pinned, user.is_verified) = (user.master, true);
+        user.is_verified = true;
+        if let Some(master) = user.master {
+            user.believe(master);
+        }
         self.tx.put(own.as_bytes(), &user);
         self.keep_secret(SELF_SIGNING, self_signing);
         self.keep_secret(USER_SIGNING, user_signing);
@@ -200,15 +205,35 @@ impl Work<'_> {
         self.vouch_for(&device_id, key.as_bytes())
     }
 
-    pub(super) fn accept_identity(&mut self, user_id: &str) -> Result<(), Error> {
+    pub(super) fn accept_identity(
+        &mut self,
+        user_id: &str,
+        master: &[u8; 32],
+    ) -> Result<(), Error> {
         if self.is_own(user_id) {
             return Err(Error::Identity);
         }
+        self.look_at(user_id, master, false)
+    }
+
+    /// A person looked at this master key of a user. It must be the one that the server tells of.
+    fn look_at(
+        &mut self,
+        user_id: &str,
+        master: &[u8; 32],
+        is_verified: bool,
+    ) -> Result<(), Error> {
         let mut user = self.tx.get::<User>(user_id.as_bytes())?.ok_or(Error::Unknown)?;
-        (user.pinned, user.is_verified, user.looked_at) = (user.master, false, Some(self.now));
+        if user.master != Some(Bytes32(*master)) {
+            return Err(Error::Identity);
+        }
+        let has_changed = user.believe(Bytes32(*master));
+        (user.is_verified, user.looked_at) = (is_verified, Some(self.now));
+        user.stranger_since = None;
         self.tx.put(user_id.as_bytes(), &user);
         self.unsaved(pins::USER, user_id.as_bytes());
-        Ok(())
+        // Whom it vouches for is to be seen anew.
+        if has_changed { self.outdate(user_id) } else { Ok(()) }
     }
 
     pub(super) fn verify_identity(
@@ -216,13 +241,7 @@ impl Work<'_> {
         user_id: &str,
         master: &[u8; 32],
     ) -> Result<(), Error> {
-        let mut user = self.tx.get::<User>(user_id.as_bytes())?.ok_or(Error::Unknown)?;
-        if user.master != Some(Bytes32(*master)) {
-            return Err(Error::Identity);
-        }
-        (user.pinned, user.is_verified, user.looked_at) = (user.master, true, Some(self.now));
-        self.tx.put(user_id.as_bytes(), &user);
-        self.unsaved(pins::USER, user_id.as_bytes());
+        self.look_at(user_id, master, true)?;
         let Some(key) = self.secret(USER_SIGNING)?.filter(|_| !self.is_own(user_id)) else {
             return Ok(());
         };
@@ -240,9 +259,9 @@ impl Work<'_> {
         let own = self.account.user_id.clone();
         let mut user = self.user(&own)?;
         let self_signing = self.self_signing(&user)?;
-        let pinned = user.pinned;
+        let (pinned, has_changed) = (user.pinned, user.has_changed());
         let device = user.device_mut(device_id).ok_or(Error::Unknown)?;
-        if device.ed25519 != Bytes32(*key) || self.is_removed(&own, key)? {
+        if has_changed || device.ed25519 != Bytes32(*key) || self.is_removed(&own, key)? {
             return Err(Error::Identity);
         }
         device.signed_by = pinned;
@@ -266,7 +285,11 @@ impl Work<'_> {
         self.upload_signature(&own, device_id, object)
     }
 
-    pub(super) fn remove_device(&mut self, device_id: &str) -> Result<(), Error> {
+    /// Answers the new backup's private keys, if there was a backup: what the device had opens and forges nothing there.
+    pub(super) fn remove_device(
+        &mut self,
+        device_id: &str,
+    ) -> Result<Option<Zeroizing<[u8; 96]>>, Error> {
         let own = self.account.user_id.clone();
         let user = self.user(&own)?;
         let self_signing = self.self_signing(&user)?;
@@ -274,10 +297,17 @@ impl Work<'_> {
         let removal = Removal::sign(&device.identity(&own)?, &self_signing);
         self.keep_removal(&removal)?;
         let inside = Inside::Removals(vec![removal]);
+        let backup = match self.tx.get::<BackupRow>(&[])? {
+            Some(_) => Some(self.create_backup()?),
+            None => None,
+        };
         for (user_id, device_id) in self.all_devices()? {
             self.send_inside(&user_id, &device_id, &inside)?;
+            if backup.is_some() && self.is_own(&user_id) {
+                self.share_secret(&device_id, MAC_SECRET)?;
+            }
         }
-        Ok(())
+        Ok(backup)
     }
 
     pub(super) fn share_secret(&mut self, device_id: &str, name: &str) -> Result<(), Error> {
@@ -300,23 +330,31 @@ impl Work<'_> {
         }
     }
 
-    /// The own self-signing key, if it is here and still the one that counts.
+    /// The own self-signing key, if it is here and of the identity that is believed, whatever a server tells now.
     fn self_signing(&self, user: &User) -> Result<ed25519::PrivateKey, Error> {
         let key = self.secret(SELF_SIGNING)?.ok_or(Error::Identity)?;
         let key = ed25519::PrivateKey::from_bytes(&key);
-        let is_current = user.self_signing == Some(key.public().into()) && !user.has_changed();
+        let is_current = user.signers().contains(&key.public().into());
         if is_current { Ok(key) } else { Err(Error::Identity) }
     }
 
-    /// Takes in statements that devices were removed. Who passes them on does not matter.
+    /// Takes in statements that devices were removed. Who passes them on does not matter. Those that cannot be
+    /// checked yet are looked at again when keys of their user come.
     pub(super) fn take_removals(&mut self, removals: &[Removal]) -> Result<(), Error> {
         for removal in removals {
-            let Some(user) = self.tx.get::<User>(removal.user_id.as_bytes())? else { continue };
-            let Some(key) = user.self_signing.filter(|_| !user.has_changed()) else { continue };
+            let of = removal.user_id.as_bytes();
+            let Some(mut user) = self.tx.get::<User>(of)? else { continue };
+            if self.is_removed(&removal.user_id, removal.ed25519.as_bytes())? {
+                continue;
+            }
+            let is_by = |key: &Bytes32| key.ed25519().is_ok_and(|key| removal.verify(&key).is_ok());
+            if !user.signers().iter().any(is_by) {
+                remember(&mut user.claims, removal.clone());
+                self.tx.put(of, &user);
+                continue;
+            }
             let is_known = user.devices.iter().any(|one| one.ed25519 == removal.ed25519.into());
-            if (is_known || self.removals_of(&removal.user_id)? < REMOVALS_MAX)
-                && removal.verify(&key.ed25519()?).is_ok()
-            {
+            if is_known || self.removals_of(&removal.user_id)? < REMOVALS_MAX {
                 self.keep_removal(removal)?;
             }
         }
@@ -363,7 +401,7 @@ impl Work<'_> {
         let user = self.user(&self.account.user_id)?;
         let public = Some(Bytes32::from(ed25519::PrivateKey::from_bytes(&value).public()));
         let is_right = match secret.name.as_str() {
-            SELF_SIGNING => user.self_signing == public && !user.has_changed(),
+            SELF_SIGNING => public.is_some_and(|key| user.signers().contains(&key)),
             USER_SIGNING => user.user_signing == public && !user.has_changed(),
             name => name.starts_with("org.sealpost."),
         };

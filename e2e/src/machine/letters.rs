@@ -108,11 +108,10 @@ impl Work<'_> {
     fn hold(&mut self, sender: &str, content: &Value) -> Result<(), Error> {
         let prefix = key(&[sender.as_bytes(), &[]]);
         let (of_user, all) = (self.tx.scan::<Held>(&prefix)?.len(), self.tx.scan::<Held>(&[])?);
-        if of_user >= HELD_OF_USER || all.len() >= HELD_MAX {
+        if of_user >= HELD_OF_USER || all.len() >= HELD_MAX || !self.meet(sender)? {
             self.synced.unread += 1;
             return Ok(());
         }
-        self.track(sender)?;
         self.outdate(sender)?;
         let number = self.account.next;
         self.account.next = number.checked_add(1).ok_or(Error::TooLong)?;
@@ -325,7 +324,9 @@ impl Work<'_> {
                 self.tx.delete::<Waiting>(&at);
                 continue;
             }
-            if self.was_claimed(device) || devices.len() >= CLAIM_MAX {
+            // What changed is known before keys go out.
+            let is_outdated = user.is_outdated && self.now >= user.ask_after;
+            if is_outdated || self.was_claimed(device) || devices.len() >= CLAIM_MAX {
                 continue;
             }
             let of_user = body.entry(user_id.clone()).or_insert_with(|| json!({}));
@@ -354,7 +355,8 @@ impl Work<'_> {
     ) -> Result<(), Error> {
         for (user_id, device_id) in devices {
             let mut user = self.user(user_id)?;
-            let Some(device) = user.device_mut(device_id) else { continue };
+            let Some(device) = user.device(device_id) else { continue };
+            let is_entitled = self.is_entitled(user_id, &user, device)?;
             let identity = device.identity(user_id)?;
             let object = answer
                 .get("one_time_keys")
@@ -362,10 +364,12 @@ impl Work<'_> {
             let claimed = object
                 .and_then(|(name, object)| ClaimedPrekey::verify(&identity, name, object).ok());
             let begun = match claimed {
-                Some(prekey) => self.begin_session(&identity, &prekey)?,
+                Some(prekey) => self.begin_session(&identity, &prekey, is_entitled)?,
                 None => false,
             };
-            device.claimed_at = if begun { None } else { Some(self.now) };
+            if let Some(device) = user.device_mut(device_id) {
+                device.claimed_at = if begun { None } else { Some(self.now) };
+            }
             self.tx.put(user_id.as_bytes(), &user);
         }
         Ok(())
@@ -375,6 +379,7 @@ impl Work<'_> {
         &mut self,
         identity: &DeviceIdentity,
         prekey: &ClaimedPrekey,
+        is_entitled: bool,
     ) -> Result<bool, Error> {
         let at = key(&[identity.user_id.as_bytes(), identity.device_id.as_bytes()]);
         let sessions = self.tx.get::<Sessions>(&at)?.unwrap_or_default();
@@ -385,6 +390,10 @@ impl Work<'_> {
         let waiting = self.tx.get::<Waiting>(&at)?.unwrap_or_default();
         self.tx.delete::<Waiting>(&at);
         for plaintext in &waiting.0 {
+            // It was entitled when this was written: it must be so now, too.
+            if !is_entitled && Inside::is_secret(&plaintext.0) {
+                continue;
+            }
             // One that is too long, of an earlier version, is nobody else's loss.
             let Ok((envelope, next)) = sessions.encrypt(&plaintext.0, self.now, self.rng) else {
                 continue;

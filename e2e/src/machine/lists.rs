@@ -129,13 +129,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Who of a message's readers should not be one.
+    /// Who should not be among the readers of a message that was sent then; `None`: its list was not told.
     pub(super) fn warnings(
         &self,
         room_id: &str,
-        readers: &[Reader],
+        audience: &[u8; 32],
         at: i64,
-    ) -> Result<Vec<Warning>, Error> {
+    ) -> Result<Option<Vec<Warning>>, Error> {
+        let Some(readers) = self.readers(room_id, audience)? else { return Ok(None) };
         let members = self.members(room_id)?;
         // In the order of their ids, as rows are.
         let gone = |user_id: &str| {
@@ -147,7 +148,7 @@ impl Work<'_> {
         };
         let mut warnings = Vec::new();
         let mut last: Option<(&str, User)> = None;
-        for reader in readers {
+        for reader in &readers {
             if last.as_ref().is_none_or(|(id, _)| *id != reader.user_id) {
                 last = Some((&reader.user_id, self.user(&reader.user_id)?));
             }
@@ -155,8 +156,11 @@ impl Work<'_> {
             let is_vouched_for = user.device(&reader.device_id).is_some_and(|device| {
                 device.ed25519 == reader.ed25519
                     && device.x25519 == reader.x25519
-                    && device.signed_by == Some(reader.master)
-                    && (user.pinned == Some(reader.master) || user.has_changed())
+                    // The identity that is believed vouched for it, or one that was when this was written.
+                    && (device.signed_by == Some(reader.master) && user.vouches_for(device)
+                        || device.signed_by.is_some()
+                            && user.was_replaced(&reader.master)
+                            && user.looked_at.is_some_and(|looked_at| at < looked_at))
             });
             let reason = if self.is_removed(&reader.user_id, &reader.ed25519.0)? {
                 "removed"
@@ -170,6 +174,6 @@ impl Work<'_> {
             let (user_id, device_id) = (reader.user_id.clone(), reader.device_id.clone());
             warnings.push(Warning { user_id, device_id, reason });
         }
-        Ok(warnings)
+        Ok(Some(warnings))
     }
 }

@@ -35,7 +35,7 @@ impl Work<'_> {
             asked.is_some_and(|asked| self.now.saturating_sub(asked.at) < AGAIN_AFTER_MS);
         let user = self.user(sender)?;
         let Some(device) = user.device(device_id) else {
-            self.track(sender)?;
+            self.meet(sender)?;
             return Ok(Outcome::MissingKey);
         };
         if is_recent

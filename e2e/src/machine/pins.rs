@@ -5,7 +5,7 @@
 
 use super::{
     Work, check_id,
-    rows::{Room, User},
+    rows::{Room, User, remember},
 };
 use crate::{
     Error,
@@ -53,9 +53,15 @@ impl Work<'_> {
                         && let Some(master) = user.pinned
                     {
                         let (is_verified, looked_at) = (user.is_verified, user.looked_at);
-                        let user_id = name(at)?;
+                        let (user_id, replaced) = (name(at)?, user.replaced);
                         if !self.is_own(&user_id) {
-                            pins.users.push(PinnedUser { user_id, master, is_verified, looked_at });
+                            pins.users.push(PinnedUser {
+                                user_id,
+                                master,
+                                is_verified,
+                                looked_at,
+                                replaced,
+                            });
                         }
                     }
                 }
@@ -90,26 +96,45 @@ impl Work<'_> {
             }
         }
         for removal in &pins.removals {
-            self.keep_removal(removal)?;
+            // What cannot be checked yet waits with its user.
+            if check_id(&removal.user_id).is_ok() {
+                let user = self.user(&removal.user_id)?;
+                self.tx.put(removal.user_id.as_bytes(), &user);
+            }
         }
-        Ok(())
+        self.take_removals(&pins.removals)
     }
 
     fn take_pinned_user(&mut self, pin: &PinnedUser) -> Result<(), Error> {
         let mut user = self.user(&pin.user_id)?;
+        // No later than now: nobody's word counts for ever.
+        let looked_at = pin.looked_at.map(|at| at.min(self.now));
+        let mut has_changed = false;
+        let replaced = pin.replaced.as_deref().unwrap_or_default();
         if user.pinned == Some(pin.master) {
             user.is_verified |= pin.is_verified;
-            user.looked_at = user.looked_at.max(pin.looked_at);
+            user.looked_at = user.looked_at.max(looked_at);
         } else {
+            let is_later = user.pinned.is_some_and(|pinned| replaced.contains(&pinned));
+            let is_earlier = user.was_replaced(&pin.master);
             let by_signature = user.is_verified && user.looked_at.is_none();
-            let looked_at_later = user.looked_at.is_some() && user.looked_at >= pin.looked_at;
-            if by_signature || looked_at_later {
+            let looked_at_later = user.looked_at.is_some() && user.looked_at >= looked_at;
+            // Each replaced the other's: what was looked at later counts.
+            let keeps =
+                if is_later == is_earlier { by_signature || looked_at_later } else { is_earlier };
+            if keeps {
                 return Ok(());
             }
-            user.pinned = Some(pin.master);
-            (user.is_verified, user.looked_at) = (pin.is_verified, pin.looked_at);
+            has_changed = user.believe(pin.master);
+            (user.is_verified, user.looked_at) = (pin.is_verified, looked_at);
+        }
+        user.stranger_since = None;
+        for one in replaced {
+            if *one != pin.master {
+                remember(&mut user.replaced, *one);
+            }
         }
         self.tx.put(pin.user_id.as_bytes(), &user);
-        Ok(())
+        if has_changed { self.outdate(&pin.user_id) } else { Ok(()) }
     }
 }

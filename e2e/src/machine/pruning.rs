@@ -5,6 +5,7 @@
 //! | whom a chain or message was sealed for | 90 days: who asks for its key later gets no answer |
 //! | missing keys that were asked for | 90 days |
 //! | parts of lists of readers of which others never came | 7 days |
+//! | strangers who sent something, and are in no room | a day |
 //! | letters that were never sent | 30 days, and the newest 2,000: what was in them is asked for as missing keys |
 
 use super::{
@@ -25,6 +26,8 @@ impl Work<'_> {
         if self.account.pruned_at.is_some_and(|at| age(at) < DAY_MS) {
             return Ok(());
         }
+        self.forget_strangers()?;
+        let age = |at: i64| self.now.saturating_sub(at);
         let is_old = |at: i64| age(at) >= GIVEN_KEPT_MS;
         let given = self.tx.scan::<Given>(&[])?;
         let given: Vec<_> = given.into_iter().filter(|(_, row)| is_old(row.at)).collect();

@@ -67,9 +67,9 @@ pub struct Decrypted {
     pub message_id: String,
     /// Base64 of the hash of who can read it.
     pub audience: String,
-    /// The list of who can read it is known.
+    /// The list of who can read it is known: else nobody can be warned of, and that is to be shown.
     pub audience_is_known: bool,
-    /// Who should not be able to read it.
+    /// Who should not be able to read it, as far as is known now: see [`super::Machine::warnings`].
     pub warnings: Vec<Warning>,
     /// What it relates to.
     pub relation: Relation,
@@ -160,7 +160,7 @@ impl Work<'_> {
         let Some(device) =
             user.device(parsed.device_id).filter(|device| device.ed25519 == opened.owner.ed25519)
         else {
-            self.track(parsed.sender)?;
+            self.meet(parsed.sender)?;
             return Ok(Outcome::NotVouchedFor);
         };
         if self.is_removed(parsed.sender, &device.ed25519.0)? {
@@ -275,7 +275,7 @@ impl Work<'_> {
         };
         let user = self.user(parsed.sender)?;
         let Some(device) = user.device(parsed.device_id) else {
-            return self.track(parsed.sender);
+            return self.meet(parsed.sender).map(|_| ());
         };
         if let Some(Inside::Wrap(wrap)) = self.open_envelope(parsed.sender, device, &envelope)?
             && wrap.id == id
@@ -407,11 +407,7 @@ impl Work<'_> {
             Err(_) => return Ok(Outcome::Refused),
         };
         let relation = self.relation(room_id, &content, relates_to)?;
-        let readers = self.readers(room_id, &parsed.audience)?;
-        let warnings = match &readers {
-            Some(readers) => self.warnings(room_id, readers, at)?,
-            None => Vec::new(),
-        };
+        let warnings = self.warnings(room_id, &parsed.audience, at)?;
         let shared_by = match &opened.provenance {
             Provenance::Shared(by) => Some(by.clone()),
             _ => None,
@@ -429,8 +425,8 @@ impl Work<'_> {
             sender,
             message_id: to_base64(&opened.id.0),
             audience: to_base64(&parsed.audience),
-            audience_is_known: readers.is_some(),
-            warnings,
+            audience_is_known: warnings.is_some(),
+            warnings: warnings.unwrap_or_default(),
             relation,
         })))
     }

@@ -7,7 +7,7 @@ use crate::{
     changes::Table,
     direct::Wrap,
     encoding::{Bytes32, coded},
-    identity::{DeviceIdentity, OwnDevice},
+    identity::{DeviceIdentity, OwnDevice, Removal},
     prekeys::{KeyId, Kind, Prekey},
     primitives::{ed25519, kem, x25519},
     room_message::MessageId,
@@ -156,6 +156,28 @@ pub struct User {
     pub ask_after: i64,
     /// When this identity was last looked at by a person, here or on another own device.
     pub looked_at: Option<i64>,
+    /// Self-signing keys that the believed master key signed.
+    pub signers: Option<Vec<Bytes32>>,
+    /// Identities that were believed before: no signature brings one back.
+    pub replaced: Option<Vec<Bytes32>>,
+    /// Statements that devices were removed, by whom is not known yet.
+    pub claims: Option<Vec<Removal>>,
+    /// Since when a stranger is followed: nothing but what they sent concerns them.
+    pub stranger_since: Option<i64>,
+}
+
+/// How many there are of what a user row remembers, each.
+const REMEMBERED_MAX: usize = 30;
+
+/// Remembers what is not in a list yet; beyond the bound, the oldest goes.
+pub fn remember<T: PartialEq>(list: &mut Option<Vec<T>>, item: T) {
+    let list = list.get_or_insert_default();
+    if !list.contains(&item) {
+        if list.len() >= REMEMBERED_MAX {
+            list.remove(0);
+        }
+        list.push(item);
+    }
 }
 
 coded!(User {
@@ -169,7 +191,11 @@ coded!(User {
     is_verified,
     devices,
     ask_after,
-    looked_at
+    looked_at,
+    signers,
+    replaced,
+    claims,
+    stranger_since
 });
 
 /// A device of a user's. Its keys never change.
@@ -217,6 +243,33 @@ impl User {
     /// The identity that is believed, if the server tells of it, too.
     pub fn trusted(&self) -> Option<Bytes32> {
         self.pinned.filter(|_| !self.has_changed())
+    }
+
+    /// Believes an identity from now on. Answers whether another one was believed before.
+    pub fn believe(&mut self, master: Bytes32) -> bool {
+        let before = self.pinned.replace(master).filter(|before| *before != master);
+        if let Some(before) = before {
+            self.signers = None;
+            remember(&mut self.replaced, before);
+            if let Some(all) = &mut self.replaced {
+                all.retain(|one| *one != master);
+            }
+        }
+        before.is_some()
+    }
+
+    /// Another identity was believed since.
+    pub fn was_replaced(&self, master: &Bytes32) -> bool {
+        self.replaced.as_deref().unwrap_or_default().contains(master)
+    }
+
+    /// The self-signing keys of the identity that is believed: whichever of them a server tells of now, or none.
+    pub fn signers(&self) -> Vec<Bytes32> {
+        let mut signers = self.signers.clone();
+        if let Some(key) = self.self_signing.filter(|_| self.trusted().is_some()) {
+            remember(&mut signers, key);
+        }
+        signers.unwrap_or_default()
     }
 
     /// Its owner vouches for it.
@@ -532,7 +585,7 @@ rows! {
     BackupRow: Backup;
     Unsaved: Unsaved;
     SecretRow: Secrets;
-    crate::identity::Removal: Removals;
+    Removal: Removals;
     Sessions: Sessions;
 }
 

@@ -20,7 +20,9 @@ use super::{
     text,
 };
 use crate::{
-    Error, audience, content, direct,
+    Error,
+    audience::{self, Reader},
+    content, direct,
     encoding::{self, Bytes32},
     identity::Removal,
     inside::Inside,
@@ -31,6 +33,9 @@ use crate::{
     store::key,
 };
 
+/// How many removals one event tells, and how many such events there are at once.
+const REMOVALS_OF_EVENT: usize = 24;
+const REMOVAL_EVENTS: usize = 20;
 /// How many bytes of JSON the content of an event may have.
 const CONTENT_MAX: usize = 60_000;
 
@@ -285,20 +290,29 @@ impl Work<'_> {
             None => None,
         };
         let before = before.as_ref().map(|(hash, readers)| (hash, readers.as_slice()));
-        let mut contents = audience::tell(&recipients.readers, before);
-        let removals: Vec<Removal> =
-            self.tx.scan::<Removal>(&[])?.into_iter().map(|(_, row)| row).collect();
-        let of_readers = |removal: &&Removal| {
-            recipients.readers.iter().any(|reader| reader.user_id == removal.user_id)
-        };
-        // The newest fit beside a list, and each was sent to every device when it was made.
-        let removals: Vec<Removal> = removals.iter().filter(of_readers).take(12).cloned().collect();
-        if let Some(object) = contents.first_mut().and_then(Value::as_object_mut)
-            && !removals.is_empty()
-        {
-            let removals = to_base64(&encoding::encode(&removals));
-            object.insert("removals".to_owned(), removals.into());
+        let readers = recipients.readers.as_slice();
+        let known = before.map(|(_, before)| before).unwrap_or_default();
+        // Who reads for the first time has heard of none; others of those that were removed since, perhaps.
+        let is_somebody_new = readers.iter().any(|reader| !audience::is_in(known, reader));
+        let mut removals: Vec<Removal> = Vec::new();
+        for (_, removal) in self.tx.scan::<Removal>(&[])? {
+            let of_user = |reader: &Reader| reader.user_id.as_str().cmp(&removal.user_id);
+            let is_of = match is_somebody_new {
+                true => readers.binary_search_by(of_user).is_ok(),
+                false => known.iter().any(|reader| {
+                    reader.ed25519 == removal.ed25519.into() && reader.user_id == removal.user_id
+                }),
+            };
+            if is_of {
+                removals.push(removal);
+            }
         }
+        let mut contents = Vec::new();
+        for some in removals.chunks(REMOVALS_OF_EVENT).take(REMOVAL_EVENTS) {
+            let removals = to_base64(&encoding::encode(&some.to_vec()));
+            contents.push(json!({ "removals": removals }));
+        }
+        contents.append(&mut audience::tell(readers, before));
         let at = key(&[room_id.as_bytes(), &recipients.audience]);
         self.tx.put(&at, &AudienceRow(recipients.readers.clone()));
         let own = self.account.owner();

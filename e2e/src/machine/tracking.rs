@@ -6,12 +6,15 @@
 //! device, first sight      ──► its keys are kept; others under its id are never taken
 //! signed by the self-signing key, which the pinned master key signed ──► vouched for
 //! ```
+//!
+//! What a server leaves out takes nothing back: self-signing keys are remembered under their master key. A device that
+//! nobody vouches for yields its name and place to one that is vouched for.
 
 use serde_json::{Map, Value, json};
 
 use super::{
     Work, check_id, pins,
-    rows::{Device, Outdated, Purpose, User},
+    rows::{Device, Held, Outdated, Purpose, User, Waiting},
     text,
 };
 use crate::{
@@ -20,13 +23,19 @@ use crate::{
     identity::DeviceIdentity,
     primitives::{ed25519, x25519},
     ratchet, sender_key,
+    session::Sessions,
     signed_json::{self, key_from_base64},
+    store::key,
 };
 
 /// How many users one query asks for.
 const QUERY_MAX: usize = 250;
-/// How many devices of a user are kept, gone ones included.
+/// How many devices of a user are kept, gone ones included: vouched for, and others.
 const DEVICES_MAX: usize = 1_000;
+const OTHERS_MAX: usize = 100;
+/// How many strangers are followed, and for how long at least.
+const STRANGERS_MAX: usize = 100;
+const STRANGER_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// When a server that could not answer is asked again.
 const AGAIN_AFTER_MS: i64 = 5 * 60 * 1_000;
 
@@ -60,12 +69,56 @@ impl Work<'_> {
     pub(super) fn track(&mut self, user_id: &str) -> Result<(), Error> {
         check_id(user_id)?;
         let mut user = self.user(user_id)?;
-        if user.is_tracked {
+        if user.is_tracked && user.stranger_since.is_none() {
             return Ok(());
         }
-        user.is_tracked = true;
+        (user.is_tracked, user.stranger_since) = (true, None);
         self.tx.put(user_id.as_bytes(), &user);
         self.outdate(user_id)
+    }
+
+    /// Follows somebody who sent something, as long as there are not too many whom nothing else concerns.
+    pub(super) fn meet(&mut self, user_id: &str) -> Result<bool, Error> {
+        let user = self.tx.get::<User>(user_id.as_bytes())?;
+        if user.as_ref().is_some_and(|user| user.is_tracked) {
+            return Ok(true);
+        }
+        let all = self.tx.scan::<User>(&[])?;
+        let strangers = all.iter().filter(|(_, user)| user.stranger_since.is_some()).count();
+        if strangers >= STRANGERS_MAX {
+            return Ok(false);
+        }
+        self.track(user_id)?;
+        // A pin of somebody known before is kept for ever.
+        let stranger_since = user.is_none().then_some(self.now);
+        let user = User { stranger_since, ..self.user(user_id)? };
+        self.tx.put(user_id.as_bytes(), &user);
+        Ok(true)
+    }
+
+    /// Forgets strangers of whom nothing came.
+    pub(super) fn forget_strangers(&mut self) -> Result<(), Error> {
+        for (at, user) in self.tx.scan::<User>(&[])? {
+            let is_old = |since| self.now.saturating_sub(since) >= STRANGER_KEPT_MS;
+            if user.stranger_since.is_some_and(is_old) {
+                for device in &user.devices {
+                    self.forget_device(&at, &device.device_id);
+                }
+                for (at, _) in self.tx.scan::<Held>(&key(&[&at, &[]]))? {
+                    self.tx.delete::<Held>(&at);
+                }
+                self.tx.delete::<Outdated>(&at);
+                self.tx.delete::<User>(&at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was written with a device.
+    fn forget_device(&mut self, user_id: &[u8], device_id: &str) {
+        let at = key(&[user_id, device_id.as_bytes()]);
+        self.tx.delete::<Sessions>(&at);
+        self.tx.delete::<Waiting>(&at);
     }
 
     /// Asks for a tracked user's keys.
@@ -156,7 +209,9 @@ impl Work<'_> {
                 user.is_outdated = false;
                 self.tx.delete::<Outdated>(user_id.as_bytes());
             }
+            let claims = user.claims.take().unwrap_or_default();
             self.tx.put(user_id.as_bytes(), &user);
+            self.take_removals(&claims)?;
             self.open_held(user_id)?;
         }
         Ok(())
@@ -180,69 +235,114 @@ impl Work<'_> {
             signed_json::verify(object, user_id, &name, &master).ok()?;
             cross_signing_key(user_id, usage, object).map(Bytes32::from)
         };
-        user.master = Some(master.into());
-        user.self_signing = below("self_signing_keys", "self_signing");
+        // Nor that a key below it is none any more.
+        user.signers = Some(user.signers());
+        let master = Bytes32::from(master);
+        let is_same = user.master.replace(master) == Some(master);
+        let kept = |key: Option<Bytes32>| key.filter(|_| is_same);
+        user.self_signing = below("self_signing_keys", "self_signing").or(kept(user.self_signing));
         if self.is_own(user_id) {
-            user.user_signing = below("user_signing_keys", "user_signing");
+            user.user_signing =
+                below("user_signing_keys", "user_signing").or(kept(user.user_signing));
             return Ok(());
         }
-        if user.pinned.is_none() {
-            user.pinned = user.master;
-        }
+        user.pinned = user.pinned.or(user.master);
         // Another own device compared this identity.
         let own = self.user(&self.account.user_id)?;
         if let Some(user_signing) = own.user_signing
             && !own.has_changed()
             && own.pinned.is_some()
+            && !user.was_replaced(&master)
             && let Some(object) = part("master_keys")
         {
             let key = user_signing.ed25519()?;
             let name = signed_json::to_base64(&user_signing.0);
             if signed_json::verify(object, &self.account.user_id, &name, &key).is_ok() {
-                (user.pinned, user.is_verified) = (user.master, true);
+                user.believe(master);
+                user.is_verified = true;
             }
         }
         Ok(())
     }
 
     fn take_devices(
-        &self,
+        &mut self,
         user_id: &str,
         user: &mut User,
         devices: Option<&Value>,
     ) -> Result<(), Error> {
         let none = Map::new();
         let listed = devices.and_then(Value::as_object).unwrap_or(&none);
-        let self_signing = user.self_signing.map(|key| key.ed25519().map(|one| (key, one)));
-        let self_signing = self_signing.transpose()?;
+        let (master, pinned) = (user.master, user.pinned);
+        let is_believed = user.trusted().is_some();
+        let mut signers = user.signers();
+        if !is_believed {
+            signers.clear();
+            if let Some(key) = user.self_signing {
+                signers.push(key);
+            }
+        }
+        // What nobody but the owner of the identity that is believed can bring about.
+        let is_bound = |device: &Device| pinned.is_some() && device.signed_by == pinned;
         for (device_id, object) in listed {
             let Some((identity, is_ours)) = read_device(user_id, device_id, object) else {
                 continue;
             };
             let name = object.get("unsigned").and_then(|all| text(all, "device_display_name"));
             let name = name.map(|name| name.chars().take(100).collect());
-            let vouched = self_signing.as_ref().is_some_and(|(name, key)| {
-                let name = signed_json::to_base64(&name.0);
-                signed_json::verify(object, user_id, &name, key).is_ok()
+            let vouched = signers.iter().any(|signer| {
+                let name = signed_json::to_base64(&signer.0);
+                let verify = |key| signed_json::verify(object, user_id, &name, &key);
+                signer.ed25519().and_then(verify).is_ok()
             });
-            if user.device(device_id).is_none() {
-                if user.devices.len() >= DEVICES_MAX {
+            let is_this = self.is_this(user_id, device_id);
+            let mut given_up = None;
+            if let Some(at) = user.devices.iter().position(|one| one.device_id == *device_id)
+                && let Some(kept) = user.devices.get(at)
+            {
+                if kept.ed25519.0 != *identity.ed25519.as_bytes() || kept.x25519 != identity.x25519
+                {
+                    // Another device under an old name.
+                    if is_this || is_bound(kept) || (kept.signed_by.is_some() && !vouched) {
+                        continue;
+                    }
+                    given_up = Some(at);
+                }
+            } else {
+                let counts = vouched && is_believed;
+                let (mut count, mut oldest) = (0, None);
+                for (at, one) in user.devices.iter().enumerate() {
+                    if is_bound(one) != counts || self.is_this(user_id, &one.device_id) {
+                        continue;
+                    }
+                    count += 1;
+                    let age = (one.gone_at.is_none(), one.seen_at);
+                    if oldest.is_none_or(|(_, than)| age < than) {
+                        oldest = Some((at, age));
+                    }
+                }
+                if counts && count >= DEVICES_MAX {
                     continue;
                 }
+                if !counts && count >= OTHERS_MAX {
+                    given_up = oldest.map(|(at, _)| at);
+                }
+            }
+            if let Some(at) = given_up {
+                let gone = user.devices.remove(at);
+                self.forget_device(user_id.as_bytes(), &gone.device_id);
+            }
+            if user.device(device_id).is_none() {
                 user.devices.push(device(&identity, None, is_ours, self.now));
             }
-            let master = user.master;
             let Some(kept) = user.device_mut(device_id) else { continue };
-            if kept.ed25519.0 != *identity.ed25519.as_bytes() || kept.x25519 != identity.x25519 {
-                // Another device under an old name.
-                continue;
-            }
             kept.is_ours = is_ours;
             kept.name = name;
             if kept.gone_at.take().is_some() {
                 kept.came_back = true;
             }
-            if vouched {
+            // That another identity signed it, too, takes nothing from it.
+            if vouched && (is_believed || !is_bound(kept)) {
                 kept.signed_by = master;
             }
         }

@@ -28,8 +28,11 @@ use crate::{
     signed_json::to_hex,
 };
 
-/// How many flows there are at once, and how long one may take.
+/// How many flows there are at once; of these asked for by one user, by all others, by strangers; how long one may take.
 const FLOWS_MAX: usize = 50;
+const OF_USER_MAX: u32 = 3;
+const OF_OTHERS_MAX: u32 = 40;
+const OF_STRANGERS_MAX: u32 = 10;
 const TAKES_MAX_MS: i64 = 10 * 60 * 1_000;
 const AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
 
@@ -285,7 +288,26 @@ impl Work<'_> {
         if self.flows.get(id).is_some() || self.is_this(sender, device_id) {
             return Ok(());
         }
-        self.track(sender)?;
+        // Nobody keeps another, or this device's person, from verifying.
+        if !self.meet(sender)? {
+            return Ok(());
+        }
+        let is_stranger =
+            |of: &str| -> Result<bool, Error> { Ok(self.user(of)?.stranger_since.is_some()) };
+        let (mut of_user, mut of_all, mut of_strangers) = (0, 0, 0);
+        for (_, flow) in &self.flows.0 {
+            if !flow.is_ours && !flow.is_over() {
+                of_all += 1;
+                of_user += u32::from(flow.user_id == sender);
+                of_strangers += u32::from(is_stranger(&flow.user_id)?);
+            }
+        }
+        if of_user >= OF_USER_MAX
+            || (of_all >= OF_OTHERS_MAX && !self.is_own(sender))
+            || (of_strangers >= OF_STRANGERS_MAX && is_stranger(sender)?)
+        {
+            return Ok(());
+        }
         let device_id = Some(device_id.to_owned());
         self.keep_flow(id, Flow { device_id, methods, ..Flow::requested(sender, self.now) });
         Ok(())

@@ -55,6 +55,20 @@ impl<S: Store> Machine<S> {
         now: Now<'_>,
         operation: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
     ) -> Step<T> {
+        let (mut operation, mut result) = (Some(operation), None);
+        let changes = self.run(now, &mut |work| {
+            result = operation.take().map(|operation| operation(work)).transpose()?;
+            Ok(())
+        })?;
+        result.map(|result| (result, changes)).ok_or(Error::Store)
+    }
+
+    /// What all operations share, once in the program: a copy for each is a kilobyte of code.
+    fn run(
+        &mut self,
+        now: Now<'_>,
+        operation: &mut dyn FnMut(&mut Work<'_>) -> Result<(), Error>,
+    ) -> Result<Changes, Error> {
         let mut work = Work {
             tx: Transaction::new(&self.store),
             account: self.account.clone(),
@@ -67,12 +81,12 @@ impl<S: Store> Machine<S> {
             now: now.time,
             rng: now.rng,
         };
-        let result = operation(&mut work)?;
+        operation(&mut work)?;
         let last_chain = work.last_chain.take();
         let (account, flows, changes) = work.finish()?;
         self.store.apply(&changes);
         (self.account, self.flows, self.last_chain) = (account, flows, last_chain);
-        Ok((result, changes))
+        Ok(changes)
     }
 }
 

@@ -31,6 +31,7 @@
 //! | an event again under a new event id | [`events_that_are_sent_again_moved_or_changed_are_refused`] |
 //! | a planted lower iteration | `sender_key::tests::an_earlier_iteration_is_taken_only_if_it_leads_to_the_held_key` |
 //! | a removed device that a server still lists | [`a_removed_device_that_a_server_still_lists_gets_nothing_and_is_not_believed`] |
+//! | keys left out, a former identity shown again, devices made up by a server; strangers | `lies` |
 //! | a bogus shared key over an owner's row | `theft::a_bogus_shared_key_takes_no_owner_s_place_here_or_in_the_backup`, `sender_key::tests::the_owner_s_key_replaces_a_shared_one_and_never_the_reverse`, `kept` |
 //! | lists of readers that fill the store or spoil another's | `kept::a_hostile_member_neither_fills_a_store_with_lists_nor_spoils_another_s` |
 //! | chains, wraps, handshakes and lists of one member that fill a store | `bounded` |

@@ -5,9 +5,11 @@ use sealpost_e2e::{
     backup::{MAC_SECRET, Place, PrivateKeys},
     encoding::{Bytes32, encode},
     export,
+    identity::Removal,
     machine::Outcome,
     passphrase::Cost,
     pins::{PinnedUser, Pins},
+    primitives::ed25519,
 };
 use serde_json::{Value, json};
 
@@ -71,7 +73,9 @@ fn a_new_device_is_told_whom_to_believe_and_no_server_says_otherwise() {
     assert!(lost.is_removed);
     // What its person decides on the phone later is not undone by what the other device says again.
     world.now += 1;
-    phone.run(world.now, |machine, now| machine.accept_identity(BOB, now)).unwrap();
+    let shown = phone.machine.user(BOB).unwrap().master_key.unwrap();
+    let shown = sealpost_e2e::signed_json::key_from_base64(&shown).unwrap();
+    phone.run(world.now, |machine, now| machine.accept_identity(BOB, &shown, now)).unwrap();
     alice.run(world.now, |machine, now| machine.share_pins("PHONE", now)).unwrap();
     world.settle(&mut [&mut alice, &mut phone]);
     assert!(!phone.machine.user(BOB).unwrap().has_changed);
@@ -115,6 +119,7 @@ fn the_backup_brings_pins_back_and_takes_none_from_the_server() {
             master: Bytes32([9; 32]),
             is_verified: true,
             looked_at: Some(i64::MAX),
+            replaced: None,
         }],
         rooms: vec!["!other:a.test".to_owned()],
         removals: vec![],
@@ -144,6 +149,68 @@ fn the_backup_brings_pins_back_and_takes_none_from_the_server() {
     assert_eq!((view.has_changed, view.is_verified), (true, true));
     assert_eq!(world.seal(&mut phone, "x").unwrap_err(), Error::Identity);
     phone.restart();
+}
+
+#[test]
+fn a_removal_that_its_user_did_not_sign_is_not_taken_from_pins() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let private = alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    let mac = alice.run(world.now, |machine, now| machine.secret(MAC_SECRET, now)).unwrap();
+    let mut phone = world.second(&alice, "PHONE");
+    world.state(&mut phone);
+    let anybody = ed25519::PrivateKey::generate(&mut alice.rng);
+    let removals = vec![Removal::sign(&bob.machine.identity(), &anybody)];
+    let keys = PrivateKeys::from_bytes(&*private).unwrap();
+    let evil = Pins { removals, ..Pins::default() };
+    let row = planted(&keys, &mac, "!org.sealpost.pins:a.test", &evil, &mut alice);
+    phone.run(world.now, |machine, now| machine.restore(&*private, Some(&mac), &row, now)).unwrap();
+    world.server.tell(BOB);
+    world.settle(&mut [&mut alice, &mut bob, &mut phone]);
+    assert!(!phone.machine.user(BOB).unwrap().devices[0].is_removed);
+    let events = world.send(&mut phone, "to bob");
+    world.settle(&mut [&mut phone, &mut bob]);
+    assert_eq!(world.text(&mut bob, &events), "to bob");
+    phone.restart();
+}
+
+#[test]
+fn a_removed_device_s_keys_forge_nothing_in_the_backup_any_more() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let mut stolen = world.second(&alice, "STOLEN");
+    let mut laptop = world.second(&alice, "LAPTOP");
+    for device in [&mut stolen, &mut laptop] {
+        world.state(device);
+    }
+    world.settle(&mut [&mut alice, &mut bob, &mut stolen, &mut laptop]);
+    let secret = |device: &mut Device| {
+        device.run(0, |machine, now| machine.secret(MAC_SECRET, now)).unwrap()
+    };
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    backed_up(&mut world, &mut alice);
+    let known = secret(&mut alice);
+    world.sync(&mut stolen);
+    let private = alice.run(world.now, |machine, now| machine.remove_device("STOLEN", now));
+    let private = private.unwrap().unwrap();
+    let rows = backed_up(&mut world, &mut alice);
+    let mac = secret(&mut alice);
+    assert!(*mac != *known);
+    assert_eq!(world.sync(&mut laptop).secrets, [MAC_SECRET]);
+    assert!(*secret(&mut laptop) == *mac);
+    assert!(world.sync(&mut stolen).secrets.is_empty());
+
+    let mut phone = world.second(&alice, "PHONE");
+    let mut restore = |mac: &[u8; 32], rows: &Value| {
+        phone.run(1, |machine, now| machine.restore(&*private, Some(mac), rows, now)).unwrap();
+        phone.machine.room("!other:a.test").unwrap().is_encrypted
+            || phone.machine.room(ROOM).unwrap().is_encrypted
+    };
+    let keys = PrivateKeys::from_bytes(&*private).unwrap();
+    let evil = Pins { rooms: vec!["!other:a.test".to_owned()], ..Pins::default() };
+    let row = planted(&keys, &known, "!org.sealpost.pins:a.test", &evil, &mut alice);
+    assert!(!restore(&mac, &row));
+    assert!(restore(&mac, &rows), "what it holds was written again");
 }
 
 #[test]

@@ -116,6 +116,13 @@ export type Outcome =
   | { status: "missing_key" | "not_vouched_for" | "removed" | "refused" | "foreign" }
   | { status: "duplicate"; event_id: string };
 
+/** A reader who should not be one. */
+export interface Warning {
+  user_id: string;
+  device_id: string;
+  reason: "not_vouched_for" | "removed" | "gone";
+}
+
 export interface Decrypted {
   type: string;
   content: JsonObject;
@@ -129,7 +136,7 @@ export interface Decrypted {
   message_id: string;
   audience: string;
   audience_is_known: boolean;
-  warnings: { user_id: string; device_id: string; reason: "not_vouched_for" | "removed" | "gone" }[];
+  warnings: Warning[];
   relation:
     | { state: "none" | "checked" | "wrong" }
     | { state: "unchecked"; message_id: string | null };
@@ -163,12 +170,13 @@ interface RawMachine {
   maySendAgain(roomId: string, audience: Uint8Array, now: number): RawStep;
   rotate(roomId: string, now: number): RawStep;
   decrypt(roomId: string, event: string, now: number): RawStep;
+  warnings(roomId: string, audience: Uint8Array, at: number, now: number): RawStep;
   bootstrap(now: number): RawStep;
   adoptIdentity(
     master: Uint8Array, selfSigning: Uint8Array, userSigning: Uint8Array, now: number,
   ): RawStep;
   track(userId: string, now: number): RawStep;
-  acceptIdentity(userId: string, now: number): RawStep;
+  acceptIdentity(userId: string, master: Uint8Array, now: number): RawStep;
   verifyIdentity(userId: string, master: Uint8Array, now: number): RawStep;
   vouchFor(deviceId: string, ed25519: Uint8Array, now: number): RawStep;
   removeDevice(deviceId: string, now: number): RawStep;
@@ -379,6 +387,11 @@ export class Machine {
     return step(this.#raw.decrypt(roomId, JSON.stringify(event), this.#now()));
   }
 
+  /** Who should not be among the readers of a message that was read before; `null`: its list was not told. */
+  warnings(roomId: string, audience: Uint8Array, at: number): Step<Warning[] | null> {
+    return step(this.#raw.warnings(roomId, audience, at, this.#now()));
+  }
+
   /** Makes this user's identity. It replaces one that is there. */
   bootstrap(): Step<Bootstrapped> {
     return step(this.#raw.bootstrap(this.#now()));
@@ -396,9 +409,9 @@ export class Machine {
     return step(this.#raw.track(userId, this.#now()));
   }
 
-  /** Goes on with a user's changed identity, after it was looked at. */
-  acceptIdentity(userId: string): Step<null> {
-    return step(this.#raw.acceptIdentity(userId, this.#now()));
+  /** Goes on with a user's changed identity, after it was looked at: the master key (32 bytes) that was shown. */
+  acceptIdentity(userId: string, master: Uint8Array): Step<null> {
+    return step(this.#raw.acceptIdentity(userId, master, this.#now()));
   }
 
   /** A user's identity was compared with this master key (32 bytes). */
@@ -412,8 +425,8 @@ export class Machine {
   }
 
   /** States for ever that an own device is not to be believed. */
-  removeDevice(deviceId: string): Step<null> {
-    return step(this.#raw.removeDevice(deviceId, this.#now()));
+  removeDevice(deviceId: string): Step<Uint8Array> {
+    return bytes(this.#raw.removeDevice(deviceId, this.#now()));
   }
 
   /** Sends a secret to an own device that is vouched for; after QR or SAS only. */

@@ -193,6 +193,17 @@ impl Machine {
         step!(self, now, decrypt(room_id, &event))
     }
 
+    /// JSON, `null` where the list is not known.
+    pub fn warnings(
+        &mut self,
+        room_id: &str,
+        audience: &[u8],
+        at: f64,
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        step!(self, now, warnings(room_id, key(audience)?, at as i64))
+    }
+
     /// The result is the three private keys in base64.
     pub fn bootstrap(&mut self, now: f64) -> Result<Step, JsValue> {
         let mut rng = random();
@@ -224,8 +235,13 @@ impl Machine {
     }
 
     #[wasm_bindgen(js_name = acceptIdentity)]
-    pub fn accept_identity(&mut self, user_id: &str, now: f64) -> Result<Step, JsValue> {
-        step!(self, now, accept_identity(user_id))
+    pub fn accept_identity(
+        &mut self,
+        user_id: &str,
+        master: &[u8],
+        now: f64,
+    ) -> Result<Step, JsValue> {
+        step!(self, now, accept_identity(user_id, key(master)?))
     }
 
     #[wasm_bindgen(js_name = verifyIdentity)]
@@ -248,9 +264,13 @@ impl Machine {
         step!(self, now, vouch_for(device_id, key(ed25519)?))
     }
 
+    /// The private keys of a new backup are in `bytes` of the step; none, where there was no backup.
     #[wasm_bindgen(js_name = removeDevice)]
     pub fn remove_device(&mut self, device_id: &str, now: f64) -> Result<Step, JsValue> {
-        step!(self, now, remove_device(device_id))
+        secret(step!(@raw self, now, remove_device(device_id)), |keys| match keys {
+            Some(keys) => keys.to_vec(),
+            None => Vec::new(),
+        })
     }
 
     #[wasm_bindgen(js_name = shareSecret)]

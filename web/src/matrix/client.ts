@@ -100,6 +100,8 @@ export class Client {
     this.crypto.devicesCame.subscribe(() => {
       this.#keyNews += 1;
       void this.#openAgain(this.#withPending());
+      const looked = this.#looked !== undefined && this.rooms.get(this.#looked);
+      if (looked) void this.#warn(looked).then(() => this.#tell(looked));
       // What waited for a person's keys may go.
       if (!this.#isGuest) this.queue.resume();
     });
@@ -216,7 +218,7 @@ export class Client {
     this.#engine?.look(roomId);
     const room = roomId && this.rooms.get(roomId);
     if (!room) return;
-    void this.#open(room, room.timeline.events).then(() => this.#tell(room));
+    void this.#open(room, room.timeline.events).then(() => this.#warn(room)).then(() => this.#tell(room));
     void this.#meet(room).catch((error: unknown) => {
       if (!isOutside(error)) console.error(error);
     });
@@ -228,6 +230,23 @@ export class Client {
     if (!room.hasAllMembers && room.joined + room.invited <= MOST_MET) await this.loadMembers(room);
     await this.known.load(room);
     this.#tell(room);
+  }
+
+  /** Readers are warned of by what is known now, not when a message was opened. */
+  async #warn(room: Room): Promise<void> {
+    const events = room.timeline.events.flatMap(({ event_id, origin_server_ts: at }) => {
+      const opened = room.opened.get(event_id);
+      return opened?.status === "read" && opened.audience ? [{ event_id, opened, audience: opened.audience, at }] : [];
+    });
+    if (events.length === 0 || !(await this.#hasModule())) return;
+    const now = await this.crypto.sessions.warnings(room.id, events.map(({ audience, at }) => ({ audience, at })));
+    events.forEach(({ event_id, opened }, at) => {
+      const found = now[at];
+      // Of lists that were known, the oldest are forgotten.
+      const isForgotten = found?.areReadersUnknown === true && opened.areReadersUnknown === false;
+      if (found && !isForgotten) room.opened.set(event_id, { ...opened, ...found });
+    });
+    room.changed();
   }
 
   /** Fetches what is before a gap's end; or, where that can be, what is after its beginning. */
@@ -255,6 +274,8 @@ export class Client {
   async #takeOld(room: Room, state: StateEvent[], take: () => RoomEvent[]): Promise<void> {
     room.learnMembers(state.filter((event) => !room.state(event.type, event.state_key)));
     await this.#open(room, take());
+    // A list of readers may have been in the gap.
+    await this.#warn(room);
     await this.#store.write([room], []);
     this.#tell(room);
   }

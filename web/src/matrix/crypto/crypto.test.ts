@@ -114,6 +114,36 @@ test("what was opened is there after a start, without the key, and an own messag
   expect(await lena.read(await jonas.say("t2", "back"), jonas.user)).toMatchObject({ content: { body: "back" } });
 });
 
+test("when a device is removed, the backup's new keys wait for the recovery key", async () => {
+  const [lena] = await two("removal");
+  const { SECRETS } = await import("@e2e/machine");
+  const recovery = (await lena.keys.recoveryKey()) ?? "";
+  const stored = Object.fromEntries(await lena.keys.accountData());
+  await lena.keys.accountDataStored();
+  expect(await lena.keys.hasNewBackup()).toBe(false);
+  await lena.keys.removeDevice("DEVICE");
+  await lena.open();
+  expect(await lena.keys.hasNewBackup()).toBe(true);
+  await expect(lena.keys.sealNewBackup("nonsense", stored)).rejects.toMatchObject({ name: "Encoding" });
+  await lena.keys.sealNewBackup(recovery, stored);
+  expect(await lena.keys.hasNewBackup()).toBe(false);
+  const renewed = Object.fromEntries(await lena.keys.accountData());
+  expect(new Set(Object.keys(renewed))).toEqual(new Set([SECRETS.backupPrivate, SECRETS.backupMac]));
+  expect(renewed[SECRETS.backupMac]).not.toEqual(stored[SECRETS.backupMac]);
+});
+
+test("readers that are not known are said to be, until their list is", async () => {
+  const [lena, jonas] = await two("readers");
+  const contents = await lena.say("t1", "Hello");
+  expect(contents.length).toBe(2);
+  const alone = await jonas.read(contents.slice(1), lena.user, 1);
+  expect(alone).toMatchObject({ status: "read", warnings: [], areReadersUnknown: true });
+  await jonas.read(contents.slice(0, 1), lena.user);
+  const audience = alone?.status === "read" ? (alone.audience ?? "") : "";
+  const now = await jonas.sessions.warnings(ROOM, [{ audience, at: Date.now() }]);
+  expect(now).toEqual([{ warnings: [], areReadersUnknown: false }]);
+});
+
 test("two tabs that open the same message at once both read it", async () => {
   const [lena, jonas] = await two("tabs");
   const contents = await lena.say("t1", "Hello");

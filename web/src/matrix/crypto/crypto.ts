@@ -1,6 +1,6 @@
 // Encryption as the client uses it: the worker, and the requests that its machine wants sent.
 
-import type { OutgoingRequest, SyncInput, Synced } from "@e2e/machine";
+import { SECRETS, type OutgoingRequest, type SyncInput, type Synced } from "@e2e/machine";
 
 import type { Api } from "../api/api";
 import { ifThere, isOutside, MatrixError } from "../api/error";
@@ -161,6 +161,13 @@ export class Crypto {
     return backup ? this.#restore(backup) : 0;
   }
 
+  /** Stores the backup's new keys under the recovery key that a person typed. Errors as of `recover`. */
+  async storeNewBackup(typed: string): Promise<void> {
+    await this.flush();
+    await this.keys.sealNewBackup(typed, await this.#storedSecrets());
+    await this.#storeAccountData();
+  }
+
   /** What is stored at the server of the secrets, by type. */
   async #storedSecrets(): Promise<Record<string, JsonObject>> {
     const found: Record<string, JsonObject> = {};
@@ -176,13 +183,25 @@ export class Crypto {
 
   /** Takes over the keys of the backup; none, if there is no backup. */
   async #restore(privateKeys: Uint8Array): Promise<number> {
-    const { http } = this.#api;
-    const version = await ifThere(http.call("GET", "/_matrix/client/v3/room_keys/version"));
-    if (!version) return 0;
-    await this.keys.useBackup(version);
-    const query = { version: text(version["version"]) };
-    const keys = await ifThere(http.call("GET", "/_matrix/client/v3/room_keys/keys", { query }));
+    const version = await this.#useBackup();
+    if (version === undefined) return 0;
+    const query = { version };
+    const keys = await ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/keys", { query }));
     return keys ? this.keys.restore(privateKeys, keys) : 0;
+  }
+
+  /** Writes to the backup that the server has from now on. Answers its name; none, if no own device made one. */
+  async #useBackup(): Promise<string | undefined> {
+    const version = await ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/version"));
+    if (!version) return undefined;
+    try {
+      await this.keys.useBackup(version);
+    } catch (error) {
+      // Somebody else's, or one whose keys another own device has not stored yet.
+      if (error instanceof Error && ["Authentication", "Identity"].includes(error.name)) return undefined;
+      throw error;
+    }
+    return text(version["version"]);
   }
 
   async #storeAccountData(): Promise<void> {
@@ -229,6 +248,8 @@ export class Crypto {
   }
 
   #tell(synced: Synced): void {
+    // Another own device removed one, and began a new backup.
+    if (synced.secrets.includes(SECRETS.backupMac)) this.#useBackup().catch((error: unknown) => console.error(error));
     if (synced.rooms_with_keys.length > 0) this.#announce({ news: "keys", rooms: synced.rooms_with_keys });
     if (synced.verifications.length > 0) this.#announce({ news: "verifications", ids: synced.verifications });
   }

@@ -4,14 +4,17 @@ import {
   SECRETS,
   type Json,
   type JsonObject,
+  type Machine,
   type OutgoingRequest,
+  type RecoveryKey,
+  type Step,
   type SyncInput,
   type Synced,
   type UserView,
   type VerificationView,
 } from "@e2e/machine";
 
-import { fromBase64 } from "../base64";
+import { fromBase64, toBase64 } from "../base64";
 import { object, text } from "../json";
 import type { Device } from "./device";
 import { DEFAULT_KEY, keyType } from "./secrets";
@@ -115,11 +118,7 @@ export class KeyManager {
    * are there. Errors: `Encoding` mistyped, `Authentication` another key, `Unknown` nothing is stored.
    */
   async recover(typed: string, accountData: Record<string, JsonObject>): Promise<Uint8Array | undefined> {
-    const recovery = this.#device.module.RecoveryKey.parse(typed);
-    const id = text(accountData[DEFAULT_KEY]?.["key"]) ?? "";
-    const description = accountData[keyType(id)];
-    if (!description) throw named("Unknown", "no secrets are stored");
-    if (!recovery.check(JSON.stringify(description))) throw named("Authentication", "another key");
+    const { recovery, id } = this.#recoveryKeyOf(typed, accountData);
     const secret = (name: string) => {
       const content = accountData[name];
       if (!object(object(content?.["encrypted"])?.[id])) return undefined;
@@ -135,6 +134,35 @@ export class KeyManager {
     const mac = secret(SECRETS.backupMac);
     if (mac) await this.#device.run((machine) => machine.keepSecret(SECRETS.backupMac, mac));
     return secret(SECRETS.backupPrivate);
+  }
+
+  #recoveryKeyOf(typed: string, accountData: Record<string, JsonObject>): { recovery: RecoveryKey; id: string } {
+    const recovery = this.#device.module.RecoveryKey.parse(typed);
+    const id = text(accountData[DEFAULT_KEY]?.["key"]) ?? "";
+    const description = accountData[keyType(id)];
+    if (!description) throw named("Unknown", "no secrets are stored");
+    if (!recovery.check(JSON.stringify(description))) throw named("Authentication", "another key");
+    return { recovery, id };
+  }
+
+  /** The backup has new keys, which wait for the recovery key to be stored under it. */
+  async hasNewBackup(): Promise<boolean> {
+    return (await this.#device.storage.get("kept", "newBackup")) !== undefined;
+  }
+
+  /** Seals the backup's new keys, for `accountData`. Errors as of `recover`. */
+  async sealNewBackup(typed: string, accountData: Record<string, JsonObject>): Promise<void> {
+    const { recovery, id } = this.#recoveryKeyOf(typed, accountData);
+    const waiting = (await this.#device.storage.get<[string, string][]>("kept", "newBackup")) ?? [];
+    const sealed = waiting.map(([name, secret]): AccountData => {
+      return [name, JSON.parse(recovery.encrypt(id, name, fromBase64(secret))) as JsonObject];
+    });
+    await this.#device.storage.write({
+      values: [
+        ["kept", "accountData", [...(await this.accountData()), ...sealed]],
+        ["kept", "newBackup", undefined],
+      ],
+    });
   }
 
   useBackup(version: JsonObject): Promise<null> {
@@ -158,34 +186,55 @@ export class KeyManager {
     return this.#device.run((machine) => machine.importKeys(keys));
   }
 
-  acceptIdentity(userId: string): Promise<null> {
-    return this.#device.run((machine) => machine.acceptIdentity(userId));
+  /** The sixty digits for this user and another; `undefined` while a key is missing. */
+  async safetyNumber(userId: string): Promise<string | undefined> {
+    return this.#device.read((machine) => this.#numberOf(machine, userId)?.number);
   }
 
-  /** The sixty digits for this user and another; `undefined` while a key is missing. */
-  safetyNumber(userId: string): Promise<string | undefined> {
-    return this.#device.read((machine) => {
-      const own = machine.user(this.#device.userId).pinned_key;
-      const other = machine.user(userId).master_key;
-      if (!own || !other) return undefined;
-      return this.#safetyNumber(this.#device.userId, fromBase64(own), userId, fromBase64(other));
-    });
+  /** Goes on with a changed identity that was not compared: `number` is what was shown. */
+  acceptIdentity(userId: string, number: string): Promise<void> {
+    return this.#lookedAt(userId, number, (machine, master) => machine.acceptIdentity(userId, master));
   }
 
   /** The safety numbers were compared and are the same: `number` is what was shown. */
-  async numberMatches(userId: string, number: string): Promise<void> {
-    if ((await this.safetyNumber(userId)) !== number) throw named("Identity", "the key changed");
-    await this.#device.batch((machine, write) => {
-      const master = machine.user(userId).master_key;
-      if (!master) throw named("Unknown", "no identity");
-      write(machine.acceptIdentity(userId));
-      write(machine.verifyIdentity(userId, fromBase64(master)));
+  numberMatches(userId: string, number: string): Promise<void> {
+    return this.#lookedAt(userId, number, (machine, master) => machine.verifyIdentity(userId, master));
+  }
+
+  /** Does something with the identity behind a number, if it is still the one that the server tells of. */
+  #lookedAt(
+    userId: string,
+    number: string,
+    believe: (machine: Machine, master: Uint8Array) => Step<null>,
+  ): Promise<void> {
+    return this.#device.batch((machine, write) => {
+      const now = this.#numberOf(machine, userId);
+      if (now?.number !== number) throw named("Identity", "the key changed");
+      write(believe(machine, now.master));
       return { result: undefined };
     });
   }
 
-  removeDevice(deviceId: string): Promise<null> {
-    return this.#device.run((machine) => machine.removeDevice(deviceId));
+  #numberOf(machine: Machine, userId: string): { number: string; master: Uint8Array } | undefined {
+    const own = machine.user(this.#device.userId).pinned_key;
+    const other = machine.user(userId).master_key;
+    if (!own || !other) return undefined;
+    const master = fromBase64(other);
+    return { number: this.#safetyNumber(this.#device.userId, fromBase64(own), userId, master), master };
+  }
+
+  /** Where there is a backup, it gets new keys: the removed device knows the old ones. */
+  removeDevice(deviceId: string): Promise<void> {
+    return this.#device.batch((machine, write) => {
+      const backup = write(machine.removeDevice(deviceId));
+      if (backup.length === 0) return { result: undefined };
+      const mac = write(machine.secret(SECRETS.backupMac));
+      const waiting = [
+        [SECRETS.backupPrivate, toBase64(backup)],
+        [SECRETS.backupMac, toBase64(mac)],
+      ];
+      return { result: undefined, values: [["kept", "newBackup", waiting]] };
+    });
   }
 
   requestVerification(userId: string, deviceId?: string): Promise<string> {

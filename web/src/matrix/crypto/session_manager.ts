@@ -1,7 +1,7 @@
 // SessionManager: sealing and opening what is said in rooms. The machine chooses ratchets for two people and sender keys
 // for more, distributes and rotates them, and asks for missing ones; here is how that meets the disk.
 
-import type { JsonObject, Machine, Outcome, RoomView, Sealed } from "@e2e/machine";
+import type { JsonObject, Machine, Outcome, RoomView, Sealed, Warning } from "@e2e/machine";
 
 import { fromBase64 } from "../base64";
 import type { RoomEvent } from "../event";
@@ -96,7 +96,7 @@ export class SessionManager {
         const before = stored[at];
         if (before) return openedIn(before);
         const json = event as unknown as JsonObject;
-        const opened = openedOf(write(machine.decrypt(roomId, json)));
+        const opened = openedOf(write(machine.decrypt(roomId, json)), () => this.#isOld(machine, event.origin_server_ts));
         const key = keys[at];
         if (!isPending(opened) && key) values.push(["opened", key, keep(roomId, event, opened)]);
         return opened;
@@ -145,12 +145,40 @@ export class SessionManager {
     });
   }
 
+  /** Who should not be among the readers of messages that were opened, by what is known now. */
+  warnings(roomId: string, messages: { audience: string; at: number }[]): Promise<Warned[]> {
+    return this.#device.batch((machine, write) => {
+      const result = messages.map(({ audience, at }) => {
+        const found = write(machine.warnings(roomId, fromBase64(audience), at));
+        return warnedOf(found, () => this.#isOld(machine, at));
+      });
+      return { result };
+    });
+  }
+
+  /** From before this device: of history, lists of readers may be missing. */
+  #isOld(machine: Machine, at: number): boolean {
+    const { userId, deviceId } = this.#device;
+    const device = machine.user(userId).devices.find((one) => one.device_id === deviceId);
+    return !device || at < device.seen_at;
+  }
+
   #maySendAgain(roomId: string, audience: string): Promise<boolean> {
     return this.#device.run((machine) => machine.maySendAgain(roomId, fromBase64(audience)));
   }
 }
 
-function openedOf(outcome: Outcome): Opened {
+/** What is said of a message's readers. */
+type Warned = Pick<Extract<Opened, { status: "read" }>, "warnings" | "areReadersUnknown">;
+
+function warnedOf(warnings: Warning[] | null, isOld: () => boolean): Warned {
+  return {
+    warnings: (warnings ?? []).map(({ user_id, device_id }) => ({ userId: user_id, deviceId: device_id })),
+    areReadersUnknown: warnings === null && !isOld(),
+  };
+}
+
+function openedOf(outcome: Outcome, isOld: () => boolean): Opened {
   if (outcome.status !== "read") return { status: outcome.status };
   return {
     status: "read",
@@ -159,9 +187,8 @@ function openedOf(outcome: Outcome): Opened {
     isVerified: outcome.sender.is_verified,
     isProven: outcome.sender.is_proven,
     sharedBy: outcome.sender.shared_by ?? undefined,
-    warnings: outcome.warnings.map(({ user_id, device_id }) => {
-      return { userId: user_id, deviceId: device_id };
-    }),
+    audience: outcome.audience,
+    ...warnedOf(outcome.audience_is_known ? outcome.warnings : null, isOld),
     isRelationWrong: outcome.relation.state === "wrong",
     ...(outcome.relation.state === "unchecked" && { means: outcome.relation.message_id }),
     messageId: outcome.message_id,

@@ -12,6 +12,10 @@ export type Opened =
       isProven: boolean;
       /** Readers that nobody vouched for. */
       warnings: { userId: string; deviceId: string }[];
+      /** The hash of its readers; what was stored by earlier versions does not say. */
+      audience?: string | undefined;
+      /** The list of its readers should be known and is not: nobody can be warned of. */
+      areReadersUnknown?: boolean | undefined;
       /** What stands in it about another message is not about the one that its author meant. */
       isRelationWrong: boolean;
       /** What it is about was not read yet: the message that its author meant, `null` for one that is not sealed. */
