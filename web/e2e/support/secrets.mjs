@@ -4,7 +4,7 @@ import { decode } from "./keys.mjs";
 // Tables of the machine's rows, by number: `Table` in e2e/src/changes.rs.
 const [ACCOUNT, PREKEYS, SESSIONS, OWN_CHAINS, CHAINS, WRAPS, SECRETS] = [0, 1, 3, 6, 7, 8, 17];
 
-/** In the page: every row of the machine, unsealed by the keys that WebCrypto keeps. */
+/** In the page: every row of the machine, unsealed by the account's lock, which has no passphrase (`store/lock.ts`). */
 async function rowsOf() {
   const names = (await indexedDB.databases()).map(({ name }) => name);
   const name = names.find((one) => one.startsWith("sealpost keys "));
@@ -13,19 +13,28 @@ async function rowsOf() {
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
+  const sessions = await done(indexedDB.open("sealpost"));
+  const userId = name.split(" ")[2];
+  const lock = await done(sessions.transaction("sessions").objectStore("sessions").get(`lock ${userId}`));
+  sessions.close();
+  const bytesOf = (words) => new TextEncoder().encode(words);
+  const outer = { name: "AES-GCM", iv: lock.sealed.slice(0, 12), additionalData: bytesOf("sealpost lock 1 device") };
+  const secret = await crypto.subtle.decrypt(outer, lock.device, lock.sealed.slice(12));
+  const base = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveKey"]);
+  const derived = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info: bytesOf("sealpost vault 1 keys seal") };
+  const seal = await crypto.subtle.deriveKey(derived, base, { name: "AES-GCM", length: 256 }, false, ["decrypt"]);
   const database = await done(indexedDB.open(name));
-  const stores = database.transaction(["meta", "rows"]);
-  const [vault, places, sealed] = await Promise.all([
-    done(stores.objectStore("meta").get("vault")),
+  const stores = database.transaction("rows");
+  const [places, sealed] = await Promise.all([
     done(stores.objectStore("rows").getAllKeys()),
     done(stores.objectStore("rows").getAll()),
   ]);
   database.close();
   return Promise.all(
     sealed.map(async (bytes, at) => {
-      const additionalData = new TextEncoder().encode(`rows ${places[at]}`);
+      const additionalData = bytesOf(`rows ${places[at]}`);
       const parameters = { name: "AES-GCM", iv: bytes.slice(0, 12), additionalData };
-      const row = new Uint8Array(await crypto.subtle.decrypt(parameters, vault.seal, bytes.slice(12)));
+      const row = new Uint8Array(await crypto.subtle.decrypt(parameters, seal, bytes.slice(12)));
       return Array.from(row, (byte) => byte.toString(16).padStart(2, "0")).join("");
     }),
   );
