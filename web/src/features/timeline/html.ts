@@ -29,6 +29,8 @@ export function sanitised(html: string): DocumentFragment {
     if (!(node.tagName === "CODE" && /^language-[\w-]+$/.test(node.className))) node.removeAttribute("class");
   }
   for (const code of fragment.querySelectorAll("pre > code, pre:not(:has(code))")) coloured(code);
+  // What is wider than the screen is moved by keys too.
+  for (const wide of fragment.querySelectorAll<HTMLElement>("pre, table")) wide.tabIndex = 0;
   for (const spoiler of fragment.querySelectorAll<HTMLElement>("[data-mx-spoiler]")) {
     spoiler.tabIndex = 0;
     spoiler.setAttribute("role", "button");

@@ -1,28 +1,14 @@
-// Every main screen and panel on a phone: without barriers in each theme, and not wider than the window.
+// On a phone, without a finger or a mouse.
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { assertAccessible } from "./support/axe.mjs";
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
-import { tour, WIDE } from "./support/tour.mjs";
 
 const NARROW = { width: 360, height: 740 };
 
 before(openBrowser);
 after(closeBrowser);
-
-test("every screen has room on a phone, and no barriers in light, dark and high contrast", async () => {
-  await tour(async (page, name) => {
-    await page.setViewportSize(NARROW);
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    assert.equal(overflow, 0, `${name} is wider than the window`);
-    await assertAccessible(page, name, ["light", "dark", "contrast"]);
-    await page.setViewportSize(WIDE);
-  });
-});
 
 test("on a phone with a keyboard alone: a room, its history, its people and its settings", async () => {
   const server = await Server.alone("keyboard");
