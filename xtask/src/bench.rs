@@ -2,7 +2,8 @@
 //!
 //! Each server starts on an empty database; the load comes from `xtask/bench`, which measures from outside.
 //! Compare the processor time of one operation: on a shared machine it moves less than the throughput does.
-//! What goes on between servers is measured by `tests/peer/bench.py`: [`federation`].
+//! What goes on between servers is measured by `tests/peer/bench.py`: [`federation`]; the web client, in a browser, by
+//! `web/e2e/bench.mjs`: [`web`].
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -10,6 +11,7 @@ use std::process::Stdio;
 use crate::clients::nio_python;
 use crate::command::{cargo, command, run};
 use crate::server::{Running, configure, free_port, fresh_folder};
+use crate::test::in_browser;
 use crate::{Result, artefact, place, portable, synapse};
 
 /// Scenario, and the aim in milliseconds of processor time for one operation.
@@ -46,12 +48,13 @@ struct Measured {
 
 type Measurements = HashMap<String, Measured>;
 
-/// `bench [server] [--scale F] [--only A,B] [--without-synapse]`, `bench federation [--scale F]`, or `bench store
-/// [EVENTS MEMBERS]`.
+/// `bench [server] [--scale F] [--only A,B] [--without-synapse]`, `bench federation [--scale F]`, `bench web
+/// [--scale F]`, or `bench store [EVENTS MEMBERS]`.
 pub fn bench(arguments: &[String]) -> Result<()> {
     match arguments.split_first().map(|(what, rest)| (what.as_str(), rest)) {
         Some(("store", rest)) => return store(rest),
-        Some(("federation", rest)) => return federation(rest),
+        Some(("federation", rest)) => return federation(scale_alone("federation", rest)?),
+        Some(("web", rest)) => return web(scale_alone("web", rest)?),
         Some(("e2e", [])) => return e2e(),
         _ => {}
     }
@@ -94,16 +97,24 @@ pub fn bench(arguments: &[String]) -> Result<()> {
 }
 
 /// A Sealpost and a Synapse that join the same room of a Synapse, take in the same events and deliver them.
-fn federation(arguments: &[String]) -> Result<()> {
-    let scale = match arguments {
-        [] => "1",
-        [flag, scale] if flag == "--scale" => scale,
-        _ => return Err("bench federation knows --scale F alone".to_owned()),
-    };
+fn federation(scale: &str) -> Result<()> {
     let program = artefact::server_release()?;
     let mut driver = command(nio_python()?, &place::root().join("tests/peer"));
     driver.arg("-B").arg("bench.py").arg(program).arg(synapse::python()?);
     run(driver.arg(fresh_folder("bench/federation")?).arg(scale))
+}
+
+/// What the web client costs, in headless Chromium: bytes of the first load, start, scrolling, echo.
+fn web(scale: &str) -> Result<()> {
+    run(in_browser("bench", artefact::server_release)?.env("BENCH_SCALE", scale))
+}
+
+fn scale_alone<'a>(what: &str, arguments: &'a [String]) -> Result<&'a str> {
+    match arguments {
+        [] => Ok("1"),
+        [flag, scale] if flag == "--scale" => Ok(scale),
+        _ => Err(format!("bench {what} knows --scale F alone")),
+    }
 }
 
 /// What encryption costs, in time and bytes, on one thread, beside vodozemac; then the same as wasm in Node.

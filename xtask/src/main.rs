@@ -8,7 +8,7 @@
 //! | `test` | [`test`]: every test of every part, after installing what they need |
 //! | `lint` | [`lint`]: formatting, clippy, licences, web lint and types |
 //! | `check` | `lint`, then `test`: exactly what CI checks |
-//! | `bench` | [`bench`]: Sealpost and Synapse under the same load, in one table |
+//! | `bench` | [`bench`]: Sealpost and Synapse under the same load, in one table; the web client in a browser; and more |
 //! | `soak` | [`soak`]: sixteen clients for ten minutes, then everything they were told is checked; random faults between servers |
 //! | `fuzz` | [`fuzz`]: hostile bytes for every parser of a peer's |
 //! | `mutants` | [`mutants`]: changes that no test of a module of the encryption library notices |
@@ -54,6 +54,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench            measure against Synapse; --scale F, --only send,fan_out,sync,history,join,keys,media,
                    --without-synapse
   bench federation between servers: joining a room of 2,000 members, taking in events, delivering; --scale F
+  bench web        the web client in a browser: bytes of the first load, start, scrolling, echo; --scale F
   bench e2e        what encryption costs, in time and bytes
   bench store      the store alone, and the bounds of a large room; sizes: EVENTS MEMBERS
   soak             sixteen clients for ten minutes; --seconds N

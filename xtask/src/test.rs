@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test of every part. Nothing is skipped: what is missing is a failure.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::command::{cargo, command, run, run_counted};
@@ -44,22 +45,23 @@ fn interop() -> Result<Counts> {
 
 /// The web client in a browser, on two servers that federate.
 fn browser() -> Result<Counts> {
-    run_counted(&mut in_browser("test:browser")?)
+    run_counted(&mut in_browser("test:browser", artefact::server)?)
 }
 
 /// Pictures of the web client, to be looked at.
 pub fn screenshots() -> Result<()> {
     let folder = fresh_folder("screenshots")?;
-    run(in_browser("screenshots")?.env("SCREENSHOTS", &folder))?;
+    run(in_browser("screenshots", artefact::server)?.env("SCREENSHOTS", &folder))?;
     println!("{}", folder.display());
     Ok(())
 }
 
-fn in_browser(script: &str) -> Result<Command> {
+/// An npm script that drives Chromium at a server, which `server` builds with the web client in it.
+pub fn in_browser(script: &str, server: fn() -> Result<PathBuf>) -> Result<Command> {
     artefact::web()?;
     let chromium = provision::chromium()?;
     provision::debian_packages(&["openssl"], "the servers of the browser tests want certificates")?;
-    let program = artefact::server()?;
+    let program = server()?;
     let mut npm = command("npm", &place::web());
     npm.args(["run", script]).env("SEALPOST_PROGRAM", program);
     npm.env("SEALPOST_FOLDER", fresh_folder("browser")?).env("CHROMIUM", chromium);
