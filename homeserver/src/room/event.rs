@@ -1,15 +1,21 @@
 //! The persistent data unit: an event as signed, and its client format.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
 use ruma::{
     EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
     events::{StateEventType, TimelineEventType},
-    room_version_rules::{EventsReferenceFormatVersion, RoomVersionRules},
+    room_version_rules::RoomVersionRules,
     state_res,
 };
 use sealpost_federation::canonical;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::check::is_text;
@@ -53,7 +59,7 @@ pub enum EventError {
 
 /// The fields, borrowed from the JSON.
 #[derive(Deserialize)]
-struct Fields<'a, R> {
+struct Fields<'a> {
     room_id: Option<OwnedRoomId>,
     sender: OwnedUserId,
     #[serde(borrow, rename = "type")]
@@ -62,19 +68,36 @@ struct Fields<'a, R> {
     #[serde(borrow)]
     content: &'a RawValue,
     origin_server_ts: MilliSecondsSinceUnixEpoch,
-    prev_events: Vec<R>,
-    auth_events: Vec<R>,
+    prev_events: Vec<Reference>,
+    auth_events: Vec<Reference>,
     depth: i64,
     redacts: Option<&'a RawValue>,
 }
 
-/// How the oldest events refer to others: with hashes, which nobody looks at.
-#[derive(Deserialize)]
-struct HashedReference(OwnedEventId, IgnoredAny);
+/// How an event refers to another: the oldest with hashes, which nobody looks at.
+struct Reference(OwnedEventId);
 
-impl From<HashedReference> for OwnedEventId {
-    fn from(reference: HashedReference) -> Self {
-        reference.0
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Reference;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an event id, alone or before hashes")
+            }
+
+            fn visit_str<E: de::Error>(self, id: &str) -> Result<Reference, E> {
+                OwnedEventId::try_from(id).map(Reference).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Reference, A::Error> {
+                let id = seq.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Reference(id))
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
 }
 
@@ -85,25 +108,15 @@ struct RedactionContent {
 
 impl Pdu {
     /// Reads an event that was checked before: bytes of our own database.
+    ///
+    /// It may be an invite from when the room was said to be of another version: how it refers to others doesn't
+    /// matter.
     pub fn from_json(
         event_id: OwnedEventId,
         json: Box<str>,
         rules: &RoomVersionRules,
     ) -> Result<Self, EventError> {
-        match rules.events_reference_format {
-            EventsReferenceFormatVersion::V1 => {
-                Self::read::<HashedReference>(event_id, json, rules)
-            }
-            _ => Self::read::<OwnedEventId>(event_id, json, rules),
-        }
-    }
-
-    fn read<R: for<'a> Deserialize<'a> + Into<OwnedEventId>>(
-        event_id: OwnedEventId,
-        json: Box<str>,
-        rules: &RoomVersionRules,
-    ) -> Result<Self, EventError> {
-        let fields: Fields<'_, R> = serde_json::from_str(&json)?;
+        let fields: Fields<'_> = serde_json::from_str(&json)?;
         let event_type = TimelineEventType::from(fields.event_type.as_ref());
         let names_its_room = fields.room_id.is_some();
         let room_id = match fields.room_id {
@@ -135,8 +148,8 @@ impl Pdu {
             state_key: fields.state_key,
             content: fields.content.to_owned(),
             origin_server_ts: fields.origin_server_ts,
-            prev_events: fields.prev_events.into_iter().map(Into::into).collect(),
-            auth_events: fields.auth_events.into_iter().map(Into::into).collect(),
+            prev_events: fields.prev_events.into_iter().map(|reference| reference.0).collect(),
+            auth_events: fields.auth_events.into_iter().map(|reference| reference.0).collect(),
             depth: fields.depth,
             redacts,
             rejected: false,

@@ -1,7 +1,7 @@
 //! The room versions spoken here. To add one: its line in [`SUPPORTED`] and in [`rules`], and fixtures in
 //! `tests/room/`; what else differs is asked of [`RoomVersionRules`] where it matters.
 
-use ruma::{RoomVersionId, room_version_rules::RoomVersionRules};
+use ruma::{RoomId, RoomVersionId, room_version_rules::RoomVersionRules};
 
 /// Every version a room may have here, oldest first.
 pub const SUPPORTED: [RoomVersionId; 12] = [
@@ -36,6 +36,11 @@ pub fn rules(version: &RoomVersionId) -> Option<&'static RoomVersionRules> {
         RoomVersionId::V12 => Some(&RoomVersionRules::V12),
         _ => None,
     }
+}
+
+/// Whether a room of this version can have this id: it names no server exactly where it is the create event's hash.
+pub fn fits(room_id: &RoomId, rules: &RoomVersionRules) -> bool {
+    room_id.server_name().is_none() == rules.authorization.room_create_event_id_as_room_id
 }
 
 #[cfg(test)]

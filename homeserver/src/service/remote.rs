@@ -267,11 +267,12 @@ fn without_members() -> ErrorKind {
     serde_json::from_value(kind).unwrap_or(ErrorKind::NotFound)
 }
 
-/// What a user of ours is told when another server could not help.
+/// What a user of ours is told when another server could not help: what it says of the thing asked for. What a client
+/// would take as said by us of its own session or request is not passed on.
 fn refused(server: &ServerName, error: FederationError) -> Error {
     match error {
         FederationError::Status { status, kind: Some(kind), message }
-            if status.is_client_error() && status != StatusCode::UNAUTHORIZED =>
+            if is_of_thing(status, &kind) =>
         {
             Error::matrix(status, *kind, message)
         }
@@ -283,6 +284,22 @@ fn refused(server: &ServerName, error: FederationError) -> Error {
             Error::matrix(StatusCode::BAD_GATEWAY, ErrorKind::Unknown, message)
         }
     }
+}
+
+fn is_of_thing(status: StatusCode, kind: &ErrorKind) -> bool {
+    let is_status = matches!(status.as_u16(), 400 | 403 | 404 | 413 | 429);
+    let is_kind = matches!(
+        kind,
+        ErrorKind::Forbidden
+            | ErrorKind::NotFound
+            | ErrorKind::TooLarge
+            | ErrorKind::InviteBlocked
+            | ErrorKind::UnableToAuthorizeJoin
+            | ErrorKind::UnableToGrantJoin
+            | ErrorKind::IncompatibleRoomVersion(_)
+            | ErrorKind::UnsupportedRoomVersion
+    );
+    is_status && (is_kind || kind.errcode() == without_members().errcode())
 }
 
 fn unsupported_version(version: &ruma::RoomVersionId) -> Error {

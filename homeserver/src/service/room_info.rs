@@ -1,4 +1,6 @@
 //! What never changes of a room: its number, id, version and the rules of that version.
+//!
+//! Of a room that is known from invites alone the version is a claim, which may change: it is not kept in memory.
 
 use std::sync::Arc;
 
@@ -55,6 +57,7 @@ impl RoomInfos {
     }
 
     fn remember(&self, row: RoomRow) -> Result<Arc<RoomInfo>> {
+        let is_proven = row.is_proven();
         let version = RoomVersionId::try_from(row.version)
             .map_err(|error| Error::internal(format!("a stored room version: {error}")))?;
         let rules = version::rules(&version)
@@ -62,8 +65,10 @@ impl RoomInfos {
         let id = OwnedRoomId::try_from(row.room_id)
             .map_err(|error| Error::internal(format!("a stored room id: {error}")))?;
         let info = Arc::new(RoomInfo { nid: row.room_nid, id, version, rules });
-        self.by_nid.insert(info.nid, info.clone());
-        self.by_id.insert(info.id.clone(), info.clone());
+        if is_proven {
+            self.by_nid.insert(info.nid, info.clone());
+            self.by_id.insert(info.id.clone(), info.clone());
+        }
         Ok(info)
     }
 }

@@ -9,7 +9,9 @@ use ruma::OwnedRoomId;
 
 use super::{
     Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid, each_backend,
-    schema::{accounts, membership_changes, memberships, rooms, state_changes, state_keys, users},
+    schema::{
+        accounts, events, membership_changes, memberships, rooms, state_changes, state_keys, users,
+    },
     state::Change,
 };
 use crate::error::Result;
@@ -351,6 +353,18 @@ pub fn of_server(conn: &mut Conn, room: RoomNid, server: &str) -> Result<Vec<(St
         .filter(users::user_id.like(format!("%:{server}")))
         .select((users::user_id, memberships::membership))
         .load(conn)?)
+}
+
+/// How many invites a user has by users of a server.
+pub fn invites_by(conn: &mut Conn, user: UserNid, server: &str) -> Result<i64> {
+    Ok(memberships::table
+        .inner_join(events::table.on(events::event_nid.eq(memberships::event_nid)))
+        .inner_join(users::table.on(users::user_nid.eq(events::sender_nid)))
+        .filter(memberships::user_nid.eq(user))
+        .filter(memberships::membership.eq("invite"))
+        .filter(users::user_id.like(format!("%:{server}")))
+        .count()
+        .get_result(conn)?)
 }
 
 /// The rooms that a user is in, is invited to or knocks on.

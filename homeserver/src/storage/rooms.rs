@@ -1,7 +1,7 @@
 //! Rooms.
 
 use diesel::{connection::Connection, prelude::*};
-use ruma::RoomId;
+use ruma::{RoomId, RoomVersionId};
 
 use super::{
     Conn, RoomNid, StateNid, UserNid,
@@ -19,6 +19,18 @@ pub struct RoomRow {
     pub generation: i64,
     pub state_nid: StateNid,
     pub is_public: bool,
+}
+
+/// The generation of a room that is known only from what its invites claim: others of theirs may say otherwise.
+pub const CLAIMED: i64 = 0;
+/// That of a room whose create event was seen, and which nothing is in yet.
+pub const PROVEN: i64 = 1;
+
+impl RoomRow {
+    /// Whether the room's version is beyond doubt: its create event was seen.
+    pub fn is_proven(&self) -> bool {
+        self.generation > CLAIMED || self.state_nid != StateNid(0)
+    }
 }
 
 pub fn insert(conn: &mut Conn, room: &RoomRow) -> Result<()> {
@@ -58,6 +70,24 @@ pub fn advance(
     let advance = Advance { to, state_nid: state_nid.0, room: room.0, from };
     let moved = each_backend!(conn, conn => conn.execute_returning_count(&advance))?;
     Ok(moved == 1)
+}
+
+/// Gives a room another version and leads it to a generation, [`CLAIMED`] or [`PROVEN`]. False: the version it has is
+/// proven.
+pub fn set_version(
+    conn: &mut Conn,
+    room: RoomNid,
+    version: &RoomVersionId,
+    generation: i64,
+) -> Result<bool> {
+    let claimed = rooms::table
+        .find(room)
+        .filter(rooms::generation.eq(CLAIMED))
+        .filter(rooms::state_nid.eq(StateNid(0)));
+    let changed = diesel::update(claimed)
+        .set((rooms::version.eq(version.as_str()), rooms::generation.eq(generation)))
+        .execute(conn)?;
+    Ok(changed == 1)
 }
 
 /// The rooms of the directory.

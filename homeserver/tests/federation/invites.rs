@@ -146,7 +146,7 @@ async fn exchanges_of_tokens_that_prove_nothing_are_refused() {
 }
 
 /// An invite of bob to a room that only the puppet knows.
-fn invite(puppet: &Puppet, room: &str, version: &RoomVersionId, more: Value) -> PuppetInvite {
+pub fn invite(puppet: &Puppet, room: &str, version: &RoomVersionId, more: Value) -> PuppetInvite {
     let rules = rules_of(version.clone());
     let user = OwnedUserId::try_from("@mallory:puppet.test").unwrap();
     let room = PuppetRoom {
@@ -168,10 +168,10 @@ fn invite(puppet: &Puppet, room: &str, version: &RoomVersionId, more: Value) -> 
     PuppetInvite { room: room.id, id, event }
 }
 
-struct PuppetInvite {
-    room: OwnedRoomId,
-    id: ruma::OwnedEventId,
-    event: Box<RawValue>,
+pub struct PuppetInvite {
+    pub room: OwnedRoomId,
+    pub id: ruma::OwnedEventId,
+    pub event: Box<RawValue>,
 }
 
 #[tokio::test(flavor = "multi_thread")]

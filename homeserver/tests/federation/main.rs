@@ -3,6 +3,7 @@
 mod acl;
 mod backfill;
 mod binaries;
+mod claims;
 #[path = "../support/database.rs"]
 mod database;
 mod devices;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -28,7 +28,7 @@ use ruma::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use sealpost_federation::{Client, Error, SigningKey, canonical, client::Limits};
-use sealpost_homeserver::room::check;
+use sealpost_homeserver::room::{check, version};
 use serde_json::{Value, json, value::RawValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -102,15 +102,7 @@ pub struct PuppetRoom {
 }
 
 pub fn rules_of(version: RoomVersionId) -> &'static RoomVersionRules {
-    static V1: LazyLock<RoomVersionRules> = LazyLock::new(|| RoomVersionId::V1.rules().unwrap());
-    static V11: LazyLock<RoomVersionRules> = LazyLock::new(|| RoomVersionId::V11.rules().unwrap());
-    static V12: LazyLock<RoomVersionRules> = LazyLock::new(|| RoomVersionId::V12.rules().unwrap());
-    match version {
-        RoomVersionId::V1 => &V1,
-        RoomVersionId::V11 => &V11,
-        RoomVersionId::V12 => &V12,
-        other => panic!("no rules of {other} here"),
-    }
+    version::rules(&version).unwrap()
 }
 
 pub fn now() -> i64 {

@@ -43,8 +43,11 @@ const STRIPPED: [StateEventType; 7] = [
     StateEventType::RoomEncryption,
 ];
 
-/// An invite tells no more of the room than this.
+/// An invite tells no more of the room than this, in events and in bytes: it comes with every first sync.
 const ROOM_STATE_MAX: usize = 100;
+const ROOM_STATE_BYTES_MAX: usize = 256 * 1024;
+/// So many invites of a user by users of one server wait for an answer.
+const PENDING_MAX: i64 = 200;
 
 impl Remote {
     /// Invites a user of another server to a room that this one is in.
@@ -68,11 +71,21 @@ impl Remote {
         let answer = self.client.send(server, request.clone(), Limits::SMALL).await;
         let signed = match answer.map(|answer| answer.event) {
             Err(error) if invite_v1::is_wanted(&info.version, &error) => {
-                self.send_invite_v1(server, request).await
+                match self.send_invite_v1(server, request).await {
+                    // It knows version 2 alone, and said what it has to say.
+                    Err(again) if again.kind() == Some(&ErrorKind::Unrecognized) => Err(error),
+                    answer => answer,
+                }
             }
             answer => answer,
         };
-        let signed = signed.map_err(|error| refused(server, error))?;
+        let signed = signed.map_err(|error| match refused(server, error) {
+            // Clients know one code for it.
+            Error::Matrix { kind: ErrorKind::IncompatibleRoomVersion(_), status, message } => {
+                Error::Matrix { kind: ErrorKind::UnsupportedRoomVersion, status, message }
+            }
+            error => error,
+        })?;
         self.signs_of_life.heard_from(server);
         let checked = self.check(info, vec![signed]).await?.into_iter().next();
         let signed = match checked {
@@ -125,10 +138,16 @@ impl Remote {
     ) -> Result<Box<RawValue>> {
         let create_invite::v2::Request { room_id, event_id, room_version, event, .. } = request;
         let rules = version::rules(&room_version).ok_or_else(|| incompatible(&room_version))?;
+        if !version::fits(&room_id, rules) {
+            return Err(Error::invalid_param("A room of this version has no such id"));
+        }
         match self.room(&room_id).await {
             Ok(known) => self.check_acl(origin, &known).await?,
             Err(Error::Matrix { .. }) => {}
             Err(error) => return Err(error),
+        }
+        if fitting(&request.invite_room_state).count() < request.invite_room_state.len() {
+            return Err(Error::invalid_param("`invite_room_state` is too large"));
         }
         let info = RoomInfo {
             nid: self.context.store.nids().room(),
@@ -144,11 +163,14 @@ impl Remote {
         };
         self.check_room_state(&info, &request.invite_room_state).await?;
         let invited = self.check_invite(origin, &pdu)?;
-        let (id, user) = (info.id.clone(), invited.clone());
+        let (id, user, server) = (info.id.clone(), invited.clone(), origin.to_owned());
         let read = self.context.store.read(move |conn| {
             let account = accounts::find_by_id(conn, user.as_str())?;
             if let Some(account) = &account {
                 invite_permission::check(conn, account.user_nid)?;
+                if members::invites_by(conn, account.user_nid, server.as_str())? >= PENDING_MAX {
+                    return Err(Error::forbidden("The user has too many invites of your server"));
+                }
             }
             let resident = match rooms::by_id(conn, &id)? {
                 Some(room) => members::is_resident(conn, room.room_nid)?,
@@ -175,9 +197,6 @@ impl Remote {
     async fn check_room_state(&self, info: &RoomInfo, state: &[RawStrippedState]) -> Result<()> {
         if !info.rules.authorization.room_create_event_id_as_room_id {
             return Ok(());
-        }
-        if state.len() > ROOM_STATE_MAX {
-            return Err(Error::invalid_param("The state of the room has too many events"));
         }
         let checked =
             self.check(info, state.iter().map(|event| json_of(event).to_owned()).collect());
@@ -229,10 +248,19 @@ impl Remote {
 
 /// What a client is shown of a room that its user is not in, with their own membership, as JSON.
 pub(super) fn told(state: &[RawStrippedState], own: &Pdu) -> String {
-    let mut events: Vec<Value> = state.iter().filter_map(stripped).collect();
+    let mut events: Vec<Value> = fitting(state).filter_map(stripped).collect();
     let own = stripped_event(&own.json);
     events.extend(own.filter(|own| !events.contains(own)));
     Value::from(events).to_string()
+}
+
+/// The first events of what is told of a room, as far as there are not too many.
+fn fitting(state: &[RawStrippedState]) -> impl Iterator<Item = &RawStrippedState> {
+    let mut bytes = 0;
+    state.iter().take(ROOM_STATE_MAX).take_while(move |event| {
+        bytes += json_of(event).get().len();
+        bytes <= ROOM_STATE_BYTES_MAX
+    })
 }
 
 /// What a client is shown of an event in an invite's state.

@@ -3,12 +3,12 @@
 //! The body is the event as its server has signed it, of which ruma's types know some fields only.
 //! <https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv1inviteroomideventid>
 
-use http::{StatusCode, header};
+use http::header;
 use ruma::{
     EventId, OwnedEventId, OwnedRoomId, RoomVersionId, ServerName,
     api::{
         BytesBody, IncomingResponse, Metadata, OutgoingRequest,
-        error::{DeserializationError, ErrorKind, IntoHttpError},
+        error::{DeserializationError, IntoHttpError},
         federation::{
             authentication::ServerSignatures,
             membership::{RawStrippedState, create_invite},
@@ -76,14 +76,10 @@ impl IncomingResponse for Response {
     }
 }
 
-/// Whether an error says that a server knows no version 2, of a room that may be told in version 1.
+/// Whether a server may know no version 2, as an error says, of a room that may be told in version 1.
 pub(super) fn is_wanted(version: &RoomVersionId, error: &FederationError) -> bool {
-    let FederationError::Status { status, kind, .. } = error else { return false };
-    let unknown = match kind.as_deref() {
-        Some(kind) => *kind == ErrorKind::Unrecognized,
-        None => matches!(*status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED),
-    };
-    is_old(version) && unknown
+    let FederationError::Status { status, .. } = error else { return false };
+    is_old(version) && matches!(status.as_u16(), 400 | 404 | 405)
 }
 
 fn is_old(version: &RoomVersionId) -> bool {
@@ -159,6 +155,8 @@ fn with_state(event: &RawValue, state: &[RawStrippedState]) -> serde_json::Resul
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+    use ruma::api::error::ErrorKind;
     use serde_json::json;
 
     use super::*;
@@ -188,8 +186,9 @@ mod tests {
         assert!(is_wanted(old, &error(404, None)));
         assert!(is_wanted(old, &error(400, Some(ErrorKind::Unrecognized))));
         assert!(!is_wanted(&RoomVersionId::V3, &error(404, None)));
-        assert!(!is_wanted(old, &error(404, Some(ErrorKind::NotFound))));
-        assert!(!is_wanted(old, &error(403, None)));
+        assert!(is_wanted(old, &error(400, Some(ErrorKind::BadJson))));
+        assert!(is_wanted(old, &error(404, Some(ErrorKind::NotFound))));
+        assert!(!is_wanted(old, &error(403, Some(ErrorKind::Forbidden))));
         assert!(!is_wanted(old, &FederationError::Timeout));
     }
 }

@@ -172,7 +172,7 @@ impl Remote {
             made.event.clone(),
         );
         request.omit_members = true;
-        let info = self.not_entered(room_id, &made).await?;
+        let info = self.not_entered(server, room_id, made.version.clone()).await?;
         let mut answer = self.spooled(server, &info, request, Limits::JOIN).await?;
         let resident = self.is_resident(&info).await?;
 
@@ -312,36 +312,49 @@ impl Remote {
         Ok((event_id, event))
     }
 
-    /// A room that is to be entered, which need not be known yet.
-    async fn not_entered(&self, room_id: &RoomId, made: &Made) -> Result<Arc<RoomInfo>> {
-        match self.room(room_id).await {
-            Ok(info) if info.version == made.version => return Ok(info),
-            Ok(_) => return Err(Error::forbidden("The room has another version here")),
-            Err(Error::Matrix { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        let version = made.version.clone();
+    /// A room as `server` says it is, which need not be known yet. What invites claim of its version counts for
+    /// nothing.
+    pub(super) async fn not_entered(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+        version: RoomVersionId,
+    ) -> Result<Arc<RoomInfo>> {
         let rules = version::rules(&version).ok_or_else(|| unsupported_version(&version))?;
-        let (nid, id) = (self.context.store.nids().room(), room_id.to_owned());
-        Ok(Arc::new(RoomInfo { nid, id, version, rules }))
+        let id = room_id.to_owned();
+        let row = self.context.store.read(move |conn| rooms::by_id(conn, &id)).await?;
+        let is_other = |row: &RoomRow| row.is_proven() && row.version != version.as_str();
+        if row.as_ref().is_some_and(is_other) || !version::fits(room_id, rules) {
+            return Err(answered_wrong(server, "a template of another room version"));
+        }
+        let nid = row.map_or_else(|| self.context.store.nids().room(), |row| row.room_nid);
+        Ok(Arc::new(RoomInfo { nid, id: room_id.to_owned(), version, rules }))
     }
 
-    /// The row of a room that is not known yet: without state and members, so seen by nobody. What then fails
-    /// leaves events that are of use when it is tried again.
+    /// The row of a room that is not known yet, or only by what was claimed of it: without state and members, so seen
+    /// by nobody. Its create event was seen, so its version is certain. What then fails leaves events that are of use
+    /// when it is tried again.
     async fn enter(&self, info: &Arc<RoomInfo>) -> Result<Arc<RoomInfo>> {
-        match self.room(&info.id).await {
-            Err(Error::Matrix { .. }) => {}
-            known => return known,
-        }
-        let row = RoomRow {
-            room_nid: info.nid,
-            room_id: info.id.to_string(),
-            version: info.version.to_string(),
-            generation: 0,
-            state_nid: StateNid(0),
-            is_public: false,
-        };
-        self.context.store.write(move |tx| rooms::insert(tx, &row)).await?;
+        let entering = info.clone();
+        let write = self.context.store.write(move |tx| {
+            let Some(row) = rooms::by_id(tx, &entering.id)? else {
+                let row = RoomRow {
+                    room_nid: entering.nid,
+                    room_id: entering.id.to_string(),
+                    version: entering.version.to_string(),
+                    generation: rooms::PROVEN,
+                    state_nid: StateNid(0),
+                    is_public: false,
+                };
+                return rooms::insert(tx, &row);
+            };
+            let is_same = row.is_proven() && row.version == entering.version.as_str();
+            if is_same || rooms::set_version(tx, row.room_nid, &entering.version, rooms::PROVEN)? {
+                return Ok(());
+            }
+            Err(Error::forbidden("The room has another version here"))
+        });
+        write.await?;
         self.room(&info.id).await
     }
 }

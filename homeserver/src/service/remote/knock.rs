@@ -61,6 +61,7 @@ impl Remote {
         self.check_policy(server)?;
         let failed = |error| refused(server, error);
         let made = self.made_knock(server, room_id, knocker).await?;
+        let info = self.not_entered(server, room_id, made.version.clone()).await?;
         let request = create_knock_event::v1::Request::new(
             room_id.to_owned(),
             made.event_id.clone(),
@@ -68,17 +69,13 @@ impl Remote {
         );
         let answer = self.client.send(server, request, Limits::SMALL).await.map_err(failed)?;
         self.signs_of_life.heard_from(server);
-        let rules =
-            version::rules(&made.version).ok_or_else(|| unsupported_version(&made.version))?;
-        let nid = self.context.store.nids().room();
-        let info = RoomInfo { nid, id: room_id.to_owned(), version: made.version, rules };
         let pdu = match self.check(&info, vec![made.event]).await?.into_iter().next() {
             Some(Ok(pdu)) => pdu,
             unfit => return Err(Error::internal(format!("a knock of our own: {unfit:?}"))),
         };
         let stripped_state = Some(told(&answer.knock_room_state, &pdu));
         let knock = OutOfBand { user_nid, pdu, membership: "knock".to_owned(), stripped_state };
-        self.timeline.append_out_of_band(Arc::new(info), knock).await
+        self.timeline.append_out_of_band(info, knock).await
     }
 
     async fn made_knock(

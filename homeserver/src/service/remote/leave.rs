@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::{
     Remote,
-    join::{Joiner, Template, answered_wrong},
+    join::{Joiner, Template},
     refused,
 };
 use crate::{
@@ -39,7 +39,7 @@ impl Remote {
         let asking = async {
             for server in self.helpers(&servers) {
                 match self.leave_through(server, info, leaver).await {
-                    Ok(pdu) => return Some(pdu),
+                    Ok(told) => return Some(told),
                     Err(error) => {
                         tracing::info!(%server, room_id = %info.id, %error, "a leave was not taken");
                     }
@@ -48,27 +48,27 @@ impl Remote {
             None
         };
         let left = tokio::time::timeout(WITHIN, asking).await.unwrap_or_default();
-        let pdu = left.unwrap_or_else(|| Pdu::clone(&before.pdu));
+        let (pdu, info) = left.unwrap_or_else(|| (Pdu::clone(&before.pdu), info.clone()));
         let membership = "leave".to_owned();
         let leave = OutOfBand { user_nid, pdu, membership, stripped_state: None };
         self.timeline.append_out_of_band(info.clone(), leave).await?;
-        Ok(self.membership(info, user_nid).await?.0)
+        Ok(self.membership(&info, user_nid).await?.0)
     }
 
+    /// The leave, and the room as that server says it is.
     async fn leave_through(
         &self,
         server: &ServerName,
         info: &RoomInfo,
         leaver: &Joiner,
-    ) -> Result<Pdu> {
+    ) -> Result<(Pdu, Arc<RoomInfo>)> {
         self.check_policy(server)?;
         let failed = |error| refused(server, error);
         let request =
             prepare_leave_event::v1::Request::new(info.id.clone(), leaver.user_id.clone());
         let answer = self.client.send(server, request, Limits::SMALL).await.map_err(failed)?;
-        if answer.room_version.unwrap_or(RoomVersionId::V1) != info.version {
-            return Err(answered_wrong(server, "a template of another room version"));
-        }
+        let version = answer.room_version.unwrap_or(RoomVersionId::V1);
+        let info = self.not_entered(server, &info.id, version).await?;
         let template = Template {
             room_id: &info.id,
             membership: "leave",
@@ -79,8 +79,8 @@ impl Remote {
         let request =
             create_leave_event::v2::Request::new(info.id.clone(), event_id, event.clone());
         self.client.send(server, request, Limits::SMALL).await.map_err(failed)?;
-        match self.check(info, vec![event]).await?.into_iter().next() {
-            Some(Ok(pdu)) => Ok(pdu),
+        match self.check(&info, vec![event]).await?.into_iter().next() {
+            Some(Ok(pdu)) => Ok((pdu, info)),
             unfit => Err(Error::internal(format!("a leave of our own: {unfit:?}"))),
         }
     }

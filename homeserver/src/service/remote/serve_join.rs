@@ -205,7 +205,7 @@ impl Remote {
         let checked = self.check(info, vec![event]).await?.into_iter().next();
         let pdu = match checked {
             Some(Ok(pdu)) => pdu,
-            Some(Err(unfit)) => return Err(unfit.refusal(Error::forbidden)),
+            Some(Err(unfit)) => return Err(unfit.refusal(Error::invalid_param)),
             None => return Err(Error::internal("a check without an outcome")),
         };
         self.check_member(origin, event_id, &pdu, membership)?;
@@ -231,7 +231,9 @@ impl Remote {
         struct Member {
             membership: String,
         }
-        self.check_sender(origin, &pdu.sender)?;
+        if pdu.sender.server_name() != origin {
+            return Err(Error::invalid_param("The user is not of your server"));
+        }
         if pdu.event_id != event_id {
             return Err(Error::invalid_param("The event has another id"));
         }

@@ -45,7 +45,7 @@ pub fn is_out_of_band(context: &Context, conn: &mut Conn, event: &Event) -> Resu
 }
 
 impl Timeline {
-    /// Keeps a membership. `info` is of a room that may have no row yet.
+    /// Keeps a membership. `info` is of a room that may have no row yet, or one of which another version was claimed.
     pub async fn append_out_of_band(&self, info: Arc<RoomInfo>, invite: OutOfBand) -> Result<()> {
         let mut attempts = 1;
         loop {
@@ -74,14 +74,17 @@ impl Timeline {
         });
         let (pdu, info, known, sender, state_key, room) = read.await?;
         let room_nid = room.as_ref().map_or(info.nid, |room| room.room_nid);
-        if room.as_ref().is_some_and(|room| room.version != info.version.as_str()) {
+        let other = room.as_ref().filter(|room| room.version != info.version.as_str());
+        if other.is_some_and(RoomRow::is_proven) {
             return Err(Error::forbidden("The room has another version here"));
         }
+        // One claim is as good as another.
+        let version = other.map(|_| info.version.clone());
         let new_room = room.is_none().then(|| RoomRow {
             room_nid,
             room_id: info.id.to_string(),
             version: info.version.to_string(),
-            generation: 0,
+            generation: rooms::CLAIMED,
             state_nid: crate::storage::StateNid(0),
             is_public: false,
         });
@@ -115,6 +118,11 @@ impl Timeline {
             context.store.state_keys().insert(tx, &state_key)?;
             if let Some(room) = &new_room {
                 rooms::insert(tx, room)?;
+            }
+            if let Some(version) = &version
+                && !rooms::set_version(tx, room_nid, version, rooms::CLAIMED)?
+            {
+                return Err(Error::StaleRoom);
             }
             if known.is_none() {
                 events::insert(tx, &row)?;
