@@ -108,6 +108,8 @@ pub struct Remote {
     backfilling: Locks<RoomNid>,
     /// When servers had no history of a room.
     backfill_failed: Cache<(RoomNid, Position), i64>,
+    /// Policy servers that were not there, and until when they are not asked.
+    silent_policy_servers: Cache<OwnedServerName, i64>,
 }
 
 /// What [`Remote`] is made of.
@@ -156,6 +158,7 @@ impl Remote {
             spaces: Spaces::default(),
             backfilling: Locks::default(),
             backfill_failed: Cache::new(1_000),
+            silent_policy_servers: Cache::new(1_000),
         }
     }
 

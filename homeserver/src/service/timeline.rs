@@ -64,6 +64,8 @@ pub enum Outcome {
     MissingPrev(Vec<OwnedEventId>),
     /// It can't be checked: these auth_events are not known here.
     MissingAuth(Vec<OwnedEventId>),
+    /// It would be accepted with the signature of the room's policy server, which was not asked for it yet.
+    Unsigned(Arc<RoomPolicyEventContent>),
 }
 
 /// What the queue answers for an event.
@@ -161,14 +163,25 @@ impl Timeline {
             Some(Answer::NeedsSignature(pdu, policy)) => (pdu, policy),
             other => return Err(Error::internal(format!("no outcome for an event: {other:?}"))),
         };
-        let signature = ask(&pdu, &policy).await?;
-        let context = self.context.clone();
-        let info = self.context.store.read(move |conn| context.rooms.by_nid(conn, room)).await?;
-        let signed = with_signature(&pdu, &policy, &signature, info.rules)
-            .map_err(|error| Error::internal(format!("a policy signature: {error}")))?;
+        let signed = self.signed(room, &pdu, &policy, ask).await?;
         let event = LocalEvent { signed: Some(signed), ..event };
         let events = self.append_local(room, vec![event]).await?;
         events.into_iter().next().ok_or_else(|| Error::internal("no outcome for an event"))
+    }
+
+    /// The event with the policy server's signature, which `ask` gets.
+    async fn signed(
+        &self,
+        room: RoomNid,
+        pdu: &Pdu,
+        policy: &RoomPolicyEventContent,
+        ask: impl AsyncFnOnce(&Pdu, &RoomPolicyEventContent) -> Result<String>,
+    ) -> Result<Pdu> {
+        let signature = ask(pdu, policy).await?;
+        let context = self.context.clone();
+        let info = self.context.store.read(move |conn| context.rooms.by_nid(conn, room)).await?;
+        with_signature(pdu, policy, &signature, info.rules)
+            .map_err(|error| Error::internal(format!("a policy signature: {error}")))
     }
 
     /// Appends an event of another server, whose format, hashes and signatures were checked.
@@ -245,6 +258,27 @@ impl Timeline {
             prepare::propose(&context, conn, &tip, &draft)
         };
         self.context.store.read(propose).await
+    }
+
+    /// [`Timeline::propose`] of an event that goes to other servers before it is appended: where the room wants a
+    /// policy server's signature on it, `ask` gets it.
+    pub async fn propose_asking(
+        &self,
+        room: RoomNid,
+        draft: Draft,
+        ask: impl AsyncFnOnce(&Pdu, &RoomPolicyEventContent) -> Result<String>,
+    ) -> Result<Pdu> {
+        let context = self.context.clone();
+        let propose = move |conn: &mut Conn| {
+            let tip = Tip::load(&context, conn, room)?;
+            let pdu = prepare::propose(&context, conn, &tip, &draft)?;
+            let policy = tip.policy_without(&pdu).cloned();
+            Ok((pdu, policy))
+        };
+        match self.context.store.read(propose).await? {
+            (pdu, Some(policy)) => self.signed(room, &pdu, &policy, ask).await,
+            (pdu, None) => Ok(pdu),
+        }
     }
 
     /// Makes a room of this server's with its first events, all or none, in one commit.

@@ -23,6 +23,7 @@ mod numbers;
 mod omit_members;
 mod partial;
 mod personal;
+mod policy;
 mod puppet;
 mod refusals;
 mod rooms;

@@ -59,7 +59,7 @@ impl Remote {
     ) -> Result<Arc<Event>> {
         let server = invited.server_name();
         self.check_policy(server)?;
-        let pdu = self.timeline.propose(info.nid, draft).await?;
+        let pdu = self.proposed(info.nid, draft).await?;
         let stripped = self.stripped_state(info, Some(&pdu.sender)).await?;
         let request = create_invite::v2::Request::new(
             info.id.clone(),
@@ -95,7 +95,7 @@ impl Remote {
                 return Err(Error::matrix(StatusCode::BAD_GATEWAY, ErrorKind::Unknown, message));
             }
         };
-        match self.timeline.append_remote(info.nid, RemoteEvent::new(signed)).await? {
+        match self.append(server, info, RemoteEvent::new(signed)).await? {
             Outcome::Accepted(event) | Outcome::Known(event) => Ok(event),
             Outcome::SoftFailed(_) => {
                 Err(Error::forbidden("The room no longer allows this invite"))

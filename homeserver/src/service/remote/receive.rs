@@ -6,7 +6,8 @@
 //!    - prev events: first the events between what we have and this one (`get_missing_events`), each
 //!      appended; where a gap stays, the state after the missing event (`state_ids`), then append on that.
 //!      A server that has none of them is not asked for a state.
-//!      While the room's members are not here, the gap is taken to change nothing.
+//!      While the room's members are not here, the gap is taken to change nothing;
+//!    - the signature of the room's policy server: asked for, once.
 
 use std::sync::Arc;
 
@@ -24,8 +25,8 @@ use crate::{
     },
 };
 
-/// How often an event's missing auth events are fetched before it is given up.
-const AUTH_ATTEMPTS: usize = 3;
+/// How often an event's missing auth events are fetched, and its policy server's signature, before it is given up.
+const AUTH_ATTEMPTS: usize = 4;
 
 /// For how many missing events the state is asked for on the way to one event, and how many of these are
 /// kept for that event itself.
@@ -158,13 +159,15 @@ impl Remote {
         self.append(origin, info, event).await
     }
 
-    /// Appends an event, with missing auth events fetched from `origin`.
+    /// Appends an event, with missing auth events fetched from `origin`, and the signature of the room's policy server
+    /// asked for.
     pub(super) async fn append(
         &self,
         origin: &ServerName,
         info: &Arc<RoomInfo>,
         event: RemoteEvent,
     ) -> Result<Outcome> {
+        let mut event = event;
         for _ in 0..AUTH_ATTEMPTS {
             match self.timeline.append_remote(info.nid, event.clone()).await? {
                 Outcome::MissingAuth(missing) => {
@@ -178,6 +181,7 @@ impl Remote {
                         fetched => fetched?,
                     }
                 }
+                Outcome::Unsigned(policy) => event = self.asked(info, event, &policy).await?,
                 outcome => {
                     if let Outcome::Accepted(event) = &outcome {
                         self.placed(info.nid, &event.pdu.event_id).await?;

@@ -214,7 +214,7 @@ impl Remote {
             Outcome::Accepted(event) | Outcome::Known(event) => Ok(event),
             Outcome::Rejected(_, reason) => Err(Error::forbidden(reason)),
             Outcome::SoftFailed(_) => Err(Error::forbidden("The room no longer allows this")),
-            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) => {
+            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::Unsigned(_) => {
                 Err(Error::invalid_param("The event is not made after this server's events"))
             }
         }

@@ -129,9 +129,9 @@ impl Remote {
     /// invites.
     async fn invite_ourselves(&self, info: &Arc<RoomInfo>, invite: Invite) -> Result<()> {
         let Some(draft) = self.draft_of(info, invite).await? else { return Ok(()) };
-        let pdu = self.timeline.propose(info.nid, draft).await?;
+        let pdu = self.proposed(info.nid, draft).await?;
         let event = RemoteEvent { relay: true, ..RemoteEvent::new(pdu) };
-        match self.timeline.append_remote(info.nid, event).await? {
+        match self.append(&self.context.server_name, info, event).await? {
             Outcome::Accepted(_) | Outcome::Known(_) => Ok(()),
             Outcome::SoftFailed(_) => {
                 Err(Error::forbidden("The room no longer allows this invite"))

@@ -167,10 +167,11 @@ impl Remote {
                 continue;
             }
             let outcome = match outcomes.next() {
-                // What it stands on is fetched, and it is tried again; so are those that stand on it.
-                Some(Ok(Outcome::MissingPrev(_) | Outcome::MissingAuth(_))) | None => {
-                    self.receive(origin, &info, pdu).await
-                }
+                // What it stands on or lacks is fetched, and it is tried again; so are those that stand on it.
+                Some(Ok(
+                    Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::Unsigned(_),
+                ))
+                | None => self.receive(origin, &info, pdu).await,
                 Some(outcome) => {
                     if let Ok(Outcome::Accepted(event)) = &outcome {
                         self.placed(info.nid, &event.pdu.event_id).await?;
@@ -200,7 +201,7 @@ fn verdict(outcome: &Outcome) -> Result<(), String> {
             tracing::info!(event_id = %event.pdu.event_id, reason, "event rejected");
             Ok(())
         }
-        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) => {
+        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::Unsigned(_) => {
             Err("Events before this one cannot be had".to_owned())
         }
     }

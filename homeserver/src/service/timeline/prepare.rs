@@ -77,6 +77,8 @@ pub struct RemoteEvent {
     pub past: Option<Position>,
     /// It enters the room, whose members are not in the state: the other servers that are in the room.
     pub partial: Option<Arc<Vec<OwnedServerName>>>,
+    /// The room's policy server was asked to sign it: what it lacks now, it will always lack.
+    pub asked: bool,
 }
 
 /// What is known of the room before an event of another server.
@@ -96,7 +98,8 @@ pub enum Before {
 impl RemoteEvent {
     /// An event as it comes in a transaction.
     pub fn new(pdu: Pdu) -> Self {
-        Self { pdu, before: Before::PrevEvents, relay: false, past: None, partial: None }
+        let before = Before::PrevEvents;
+        Self { pdu, before, relay: false, past: None, partial: None, asked: false }
     }
 }
 

@@ -15,7 +15,10 @@ use ruma::{
 use super::{context::Context, prepare::Counted};
 use crate::{
     error::{Error, Result},
-    room::policy::policy_server,
+    room::{
+        event::Pdu,
+        policy::{is_recommended, policy_server},
+    },
     service::{event::Event, push::evaluate::Outcome, room_info::RoomInfo, thread::Thread},
     storage::{
         Conn, EventNid, Position, RoomNid, UserNid, events as event_rows, members, partial_rooms,
@@ -224,6 +227,11 @@ impl Tip {
             self.servers.contains_key(&policy.via)
                 || partial.is_some_and(|partial| partial.servers.contains(&policy.via))
         })
+    }
+
+    /// The policy server, where it has to sign an event and has not.
+    pub fn policy_without(&self, pdu: &Pdu) -> Option<&Arc<RoomPolicyEventContent>> {
+        self.policy().filter(|policy| !is_recommended(policy, pdu, self.info.rules))
     }
 
     /// Adds an event that notifies by default to the running totals.

@@ -21,7 +21,6 @@ use crate::{
         build::{self, BuildError, Draft},
         check, dag,
         event::Pdu,
-        policy::is_recommended,
         redact,
     },
     service::invite_permission,
@@ -53,9 +52,8 @@ pub(in crate::service::timeline) fn local(
         }
         None => build_on(context, conn, tip, &event.draft)?,
     };
-    if let Some(policy) = tip.policy()
-        && event.signed.is_none()
-        && !is_recommended(policy, &pdu, tip.info.rules)
+    if event.signed.is_none()
+        && let Some(policy) = tip.policy_without(&pdu)
     {
         let needed = Answer::NeedsSignature(Box::new(pdu), policy.clone());
         return Ok(Preparation::Done(needed));

@@ -17,7 +17,6 @@ use crate::{
     error::{Error, Result},
     room::{
         event::{EventError, Pdu},
-        policy::is_recommended,
         redact,
     },
     service::{
@@ -88,6 +87,35 @@ impl Placing {
     }
 }
 
+/// What becomes of an event, but for what the room's policy server says.
+pub(super) fn judge(
+    context: &Context,
+    conn: &mut Conn,
+    tip: &Tip,
+    placing: &Placing,
+) -> Result<Verdict> {
+    let Placing { pdu, state_before, .. } = placing;
+    if let Some(reason) = &placing.rejected {
+        return Ok(Verdict::Rejected(reason.clone()));
+    }
+    if let Err(reason) = authorise(context, conn, tip, pdu, state_before)? {
+        return Ok(Verdict::Rejected(reason));
+    }
+    if placing.past.is_some() {
+        return Ok(Verdict::Past);
+    }
+    if !placing.entry
+        && !placing.followed
+        && state_before.nid() != tip.state.nid()
+        && let current = learn(context, tip, tip.state.clone(), &placing.learned).0
+        && current.nid() != state_before.nid()
+        && authorise(context, conn, tip, pdu, &current)?.is_err()
+    {
+        return Ok(Verdict::SoftFailed);
+    }
+    Ok(Verdict::Accepted)
+}
+
 /// Authorises an event and moves the tip over it.
 pub(super) fn place(
     context: &Context,
@@ -95,30 +123,13 @@ pub(super) fn place(
     tip: &mut Tip,
     placing: Placing,
 ) -> Result<Prepared> {
+    let mut verdict = judge(context, conn, tip, &placing)?;
+    // What the room was here before says nothing of who enters it.
+    if verdict == Verdict::Accepted && !placing.entry && tip.policy_without(&placing.pdu).is_some()
+    {
+        verdict = Verdict::SoftFailed;
+    }
     let Placing { mut pdu, state_before, mut states, .. } = placing;
-    let mut verdict = match placing.rejected {
-        Some(reason) => Verdict::Rejected(reason),
-        None => match authorise(context, conn, tip, &pdu, &state_before)? {
-            Ok(()) if placing.past.is_some() => Verdict::Past,
-            Ok(()) => Verdict::Accepted,
-            Err(reason) => Verdict::Rejected(reason),
-        },
-    };
-    if verdict == Verdict::Accepted
-        && !placing.entry
-        && !placing.followed
-        && state_before.nid() != tip.state.nid()
-        && let current = learn(context, tip, tip.state.clone(), &placing.learned).0
-        && current.nid() != state_before.nid()
-        && authorise(context, conn, tip, &pdu, &current)?.is_err()
-    {
-        verdict = Verdict::SoftFailed;
-    }
-    if verdict == Verdict::Accepted
-        && tip.policy().is_some_and(|policy| !is_recommended(policy, &pdu, tip.info.rules))
-    {
-        verdict = Verdict::SoftFailed;
-    }
     let rejected = matches!(verdict, Verdict::Rejected(_));
     pdu.rejected = rejected;
 

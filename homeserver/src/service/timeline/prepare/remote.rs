@@ -8,7 +8,8 @@ use super::{
     Before, Context, Outcome, Preparation, RemoteEvent, Tip,
     checks::{authorise_by_auth_events, redaction_in_effect},
     find_all, known_prev,
-    place::{Placing, merge, place},
+    place::{Placing, judge, merge, place},
+    prepared::Verdict,
     told::{learn, told_state},
 };
 use crate::{
@@ -101,6 +102,13 @@ pub(in crate::service::timeline) fn remote(
         learned,
         partial: remote.partial.clone(),
     };
+    if !remote.asked
+        && !placing.entry
+        && let Some(policy) = tip.policy_without(pdu)
+        && judge(context, conn, tip, &placing)? == Verdict::Accepted
+    {
+        return Ok(Preparation::done(Outcome::Unsigned(policy.clone())));
+    }
     Ok(Preparation::Prepared(Box::new(place(context, conn, tip, placing)?)))
 }
 

@@ -56,6 +56,9 @@ fn a_room_with_a_policy_server_takes_what_that_server_signed_and_nothing_else() 
 
         let say = draft(&there.user, "m.room.message", None, json!({ "body": "from there" }));
         let say = there.event(&fixture, &room, say, &[&joined.pdu], &joined.pdu).await;
+        let said = fixture.timeline.append_remote(room.nid, say.clone()).await.unwrap();
+        assert!(matches!(said, Outcome::Unsigned(_)), "{said:?}");
+        let say = RemoteEvent { asked: true, ..say };
         let said = fixture.timeline.append_remote(room.nid, say).await.unwrap();
         assert!(matches!(said, Outcome::SoftFailed(_)), "{said:?}");
     });
