@@ -20,9 +20,14 @@ export class MatrixError extends Error {
     this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : inBody;
   }
 
+  /** The session is over. With another status the code may be what another server said of something else. */
+  get isUnknownToken(): boolean {
+    return this.status === 401 && this.errcode === "M_UNKNOWN_TOKEN";
+  }
+
   /** The keys and the device of the session stay: only a new token is wanted. */
   get isSoftLogout(): boolean {
-    return this.errcode === "M_UNKNOWN_TOKEN" && this.body["soft_logout"] === true;
+    return this.isUnknownToken && this.body["soft_logout"] === true;
   }
 
   /** The same request may succeed later. */

@@ -62,6 +62,16 @@ test("a soft logout is told from one that ends the device", async () => {
   }
 });
 
+test("what is said of a token with another status ends no session", async () => {
+  for (const status of [400, 403, 404]) {
+    const { fetch, asked } = server([status, unknown]);
+    const http = new Http(base, fetch, { accessToken: "t", refreshToken: "r" });
+    http.onLoggedOut = () => expect.unreachable();
+    await expect(http.call("GET", "/profile")).rejects.toMatchObject({ status, isUnknownToken: false });
+    expect(asked).toHaveLength(1);
+  }
+});
+
 test("no answer is another error than a refusal", async () => {
   const http = new Http(base, () => Promise.reject(new TypeError("down")));
   await expect(http.call("GET", "/x")).rejects.toThrow(Unreachable);

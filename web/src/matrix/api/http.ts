@@ -81,8 +81,7 @@ export class Http {
         await this.#sleep(ms, options.signal);
         continue;
       }
-      const isUnknown = error.errcode === "M_UNKNOWN_TOKEN" && !options.anonymous;
-      if (!isUnknown) throw error;
+      if (!error.isUnknownToken || options.anonymous) throw error;
       if (attempt < PATIENCE && (this.#tokens?.accessToken !== used || (await this.#refresh()))) {
         continue;
       }

@@ -298,7 +298,7 @@ export class SendQueue {
         return true;
       }
       const isRefused = error instanceof MatrixError && !error.isTemporary;
-      if (isRefused && error.errcode !== "M_UNKNOWN_TOKEN") {
+      if (isRefused && !error.isUnknownToken) {
         // It stands there already, from another device.
         if (error.errcode === "M_DUPLICATE_ANNOTATION") await this.#giveUp(echo);
         else this.#set(echo, { state: "failed", why: error.message });

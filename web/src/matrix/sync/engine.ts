@@ -47,7 +47,7 @@ export class SyncEngine {
       } catch (error) {
         if (this.#stop.signal.aborted) break;
         if (signal.aborted) continue;
-        if (error instanceof MatrixError && error.errcode === "M_UNKNOWN_TOKEN") break;
+        if (error instanceof MatrixError && error.isUnknownToken) break;
         if (!isOutside(error)) console.error(error);
         failures += 1;
         this.#become("offline");
