@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -44,15 +45,25 @@ impl Place {
     }
 
     pub async fn start(&self) -> Process {
-        let child = Command::new(env!("CARGO_BIN_EXE_sealpost"))
+        let mut process = self.start_to_die_at("").await;
+        assert!(process.child.try_wait().unwrap().is_none(), "not up: {}", self.log());
+        process
+    }
+
+    /// A server that aborts when it passes a point of `storage/fault.rs`, where the build has these.
+    async fn start_to_die_at(&self, point: &str) -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sealpost"))
             .arg("--config")
             .arg(self.folder.join("sealpost.toml"))
+            .env("SEALPOST_KILL_AT", point)
             .stderr(Stdio::from(fs::File::create(self.folder.join("log")).unwrap()))
             .spawn()
             .unwrap();
         let base = format!("http://127.0.0.1:{}", self.client_port);
         let started = Instant::now();
-        while tokio::net::TcpStream::connect(("127.0.0.1", self.client_port)).await.is_err() {
+        while tokio::net::TcpStream::connect(("127.0.0.1", self.client_port)).await.is_err()
+            && child.try_wait().unwrap().is_none()
+        {
             assert!(started.elapsed() < Duration::from_secs(60), "not up: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -101,4 +112,41 @@ async fn two_binaries_share_a_room_and_heal_a_fork() {
     assert_eq!(alice.state_ids(&room).await, bob.state_ids(&room).await);
     a.kill();
     b.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_anywhere_in_a_join_can_join_after_it() {
+    let authority = Authority::new();
+    let (here, there) = (Place::new(&authority, "here"), Place::new(&authority, "there"));
+    let (a, mut b) = (here.start().await, there.start().await);
+    let alice = User::register(&a.base, "alice").await;
+    let bob = Arc::new(User::register(&b.base, "bob").await);
+    let mut deaths = 0;
+    // The other server has taken the join before the first commit of it here, or soon after.
+    for commit in 1..=8 {
+        let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+        b.kill();
+        b = there.start_to_die_at(&format!("before-commit#{commit}")).await;
+        let joining = {
+            let (bob, room, via) = (bob.clone(), room.clone(), here.name.clone());
+            tokio::spawn(async move { bob.join(&room, &via).await })
+        };
+        // Its connection breaks when the server dies.
+        let joined = joining.await.is_ok();
+        if !joined {
+            b.child.wait().unwrap();
+            deaths += 1;
+        }
+        b.kill();
+        b = there.start().await;
+        if !joined {
+            bob.join(&room, &here.name).await;
+        }
+        bob.send(&room, "in").await;
+        alice.sees(&room, &["in"]).await;
+        alice.send(&room, "seen").await;
+        bob.sees(&room, &["seen"]).await;
+        assert_eq!(alice.state_ids(&room).await, bob.state_ids(&room).await, "{commit}");
+    }
+    assert!(deaths > 2 || cfg!(not(feature = "fault-injection")), "{deaths}");
 }

@@ -133,9 +133,16 @@ async fn a_notary_answers_for_a_server_that_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_denied_server_is_neither_answered_nor_asked() {
+async fn a_server_that_is_denied_or_not_allowed_is_neither_answered_nor_asked() {
+    for setting in ["denied_servers = [\"b.test\"]\n", "allowed_servers = [\"c.test\"]\n"] {
+        without_b(setting).await;
+    }
+}
+
+/// a.test with a setting by which it talks to c.test and not to b.test.
+async fn without_b(setting: &str) {
     let network = Network::new();
-    let a = network.start_with("a.test", "denied_servers = [\"b.test\"]\n").await;
+    let a = network.start_with("a.test", setting).await;
     let b = network.start("b.test").await;
     let c = network.start("c.test").await;
     let (alice, bob) = (a.register("alice").await, b.register("bob").await);
