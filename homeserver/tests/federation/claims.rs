@@ -182,3 +182,29 @@ async fn what_a_server_says_of_our_users_sessions_is_not_passed_on() {
     }
     b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_invites_of_one_server_wait_for_an_answer_and_no_more() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let puppet = Puppet::start(&network, "puppet.test").await;
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let version = RoomVersionId::V11;
+    let ask = async |number: usize| {
+        let room = format!("!flood{number}:puppet.test");
+        let invite = invite(&puppet, &room, &version, json!({}));
+        puppet.send("b.test", request(invite, &version, vec![told("11")])).await.map(drop)
+    };
+    for number in 0..200 {
+        ask(number).await.unwrap();
+    }
+    let refusal = ask(200).await.unwrap_err().to_string();
+    assert!(refusal.contains("403"), "{refusal}");
+    // Others are not held up by it, and who answers makes room.
+    let room = alice.create_room(json!({ "preset": "private_chat", "invite": [bob.id] })).await;
+    bob.invited(&room).await;
+    bob.call(Method::POST, "rooms/!flood7:puppet.test/leave", json!({})).await;
+    ask(201).await.unwrap();
+    a.stop().await;
+    b.stop().await;
+}
