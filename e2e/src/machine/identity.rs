@@ -130,12 +130,10 @@ impl Work<'_> {
         let (master, self_signing, user_signing) = (key(), key(), key());
         let own = self.account.user_id.clone();
         let mut user = self.user(&own)?;
-        user.believe(master.public().into());
+        user.believe(master.public().into(), self.now);
         (user.master, user.is_verified) = (user.pinned, true);
         user.self_signing = Some(self_signing.public().into());
         user.user_signing = Some(user_signing.public().into());
-        // What an older identity vouched for must be vouched for anew.
-        user.devices.iter_mut().for_each(|device| device.signed_by = None);
         self.tx.put(own.as_bytes(), &user);
         let object = |usage: &str, key: &ed25519::PrivateKey| {
             let public = to_base64(key.public().as_bytes());
@@ -196,7 +194,7 @@ impl Work<'_> {
         }
         user.is_verified = true;
         if let Some(master) = user.master {
-            user.believe(master);
+            user.believe(master, self.now);
         }
         self.tx.put(own.as_bytes(), &user);
         self.keep_secret(SELF_SIGNING, self_signing);
@@ -227,7 +225,7 @@ impl Work<'_> {
         if user.master != Some(Bytes32(*master)) {
             return Err(Error::Identity);
         }
-        let has_changed = user.believe(Bytes32(*master));
+        let has_changed = user.believe(Bytes32(*master), self.now);
         (user.is_verified, user.looked_at) = (is_verified, Some(self.now));
         user.stranger_since = None;
         self.tx.put(user_id.as_bytes(), &user);

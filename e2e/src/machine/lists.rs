@@ -160,7 +160,7 @@ impl Work<'_> {
                     && (device.signed_by == Some(reader.master) && user.vouches_for(device)
                         || device.signed_by.is_some()
                             && user.was_replaced(&reader.master)
-                            && user.looked_at.is_some_and(|looked_at| at < looked_at))
+                            && user.replaced_at.or(user.looked_at).is_some_and(|then| at < then))
             });
             let reason = if self.is_removed(&reader.user_id, &reader.ed25519.0)? {
                 "removed"

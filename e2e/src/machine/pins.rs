@@ -125,7 +125,7 @@ impl Work<'_> {
             if keeps {
                 return Ok(());
             }
-            has_changed = user.believe(pin.master);
+            has_changed = user.believe(pin.master, looked_at.unwrap_or(self.now));
             (user.is_verified, user.looked_at) = (pin.is_verified, looked_at);
         }
         user.stranger_since = None;

@@ -164,6 +164,8 @@ pub struct User {
     pub claims: Option<Vec<Removal>>,
     /// Since when a stranger is followed: nothing but what they sent concerns them.
     pub stranger_since: Option<i64>,
+    /// Since when another identity is believed than before.
+    pub replaced_at: Option<i64>,
 }
 
 /// How many there are of what a user row remembers, each.
@@ -195,7 +197,8 @@ coded!(User {
     signers,
     replaced,
     claims,
-    stranger_since
+    stranger_since,
+    replaced_at
 });
 
 /// A device of a user's. Its keys never change.
@@ -246,10 +249,10 @@ impl User {
     }
 
     /// Believes an identity from now on. Answers whether another one was believed before.
-    pub fn believe(&mut self, master: Bytes32) -> bool {
+    pub fn believe(&mut self, master: Bytes32, now: i64) -> bool {
         let before = self.pinned.replace(master).filter(|before| *before != master);
         if let Some(before) = before {
-            self.signers = None;
+            (self.signers, self.replaced_at) = (None, Some(now));
             remember(&mut self.replaced, before);
             if let Some(all) = &mut self.replaced {
                 all.retain(|one| *one != master);

@@ -36,6 +36,8 @@ use crate::{
 /// How many removals one event tells, and how many such events there are at once.
 const REMOVALS_OF_EVENT: usize = 24;
 const REMOVAL_EVENTS: usize = 20;
+/// How many of one user's: nobody fills all of it with made-up ones.
+const REMOVALS_OF_USER: usize = 96;
 /// How many bytes of JSON the content of an event may have.
 const CONTENT_MAX: usize = 60_000;
 
@@ -303,7 +305,8 @@ impl Work<'_> {
                     reader.ed25519 == removal.ed25519.into() && reader.user_id == removal.user_id
                 }),
             };
-            if is_of {
+            let of_user = |one: &&Removal| one.user_id == removal.user_id;
+            if is_of && removals.iter().filter(of_user).count() < REMOVALS_OF_USER {
                 removals.push(removal);
             }
         }

@@ -83,14 +83,16 @@ impl Work<'_> {
         if user.as_ref().is_some_and(|user| user.is_tracked) {
             return Ok(true);
         }
-        let all = self.tx.scan::<User>(&[])?;
-        let strangers = all.iter().filter(|(_, user)| user.stranger_since.is_some()).count();
-        if strangers >= STRANGERS_MAX {
-            return Ok(false);
+        // A pin of somebody known before is kept for ever.
+        let stranger_since = user.map_or(Some(self.now), |user| user.stranger_since);
+        if stranger_since == Some(self.now) {
+            let all = self.tx.scan::<User>(&[])?;
+            let strangers = all.iter().filter(|(_, user)| user.stranger_since.is_some()).count();
+            if strangers >= STRANGERS_MAX {
+                return Ok(false);
+            }
         }
         self.track(user_id)?;
-        // A pin of somebody known before is kept for ever.
-        let stranger_since = user.is_none().then_some(self.now);
         let user = User { stranger_since, ..self.user(user_id)? };
         self.tx.put(user_id.as_bytes(), &user);
         Ok(true)
@@ -258,7 +260,7 @@ impl Work<'_> {
             let key = user_signing.ed25519()?;
             let name = signed_json::to_base64(&user_signing.0);
             if signed_json::verify(object, &self.account.user_id, &name, &key).is_ok() {
-                user.believe(master);
+                user.believe(master, self.now);
                 user.is_verified = true;
             }
         }

@@ -288,6 +288,7 @@ impl Work<'_> {
         if self.flows.get(id).is_some() || self.is_this(sender, device_id) {
             return Ok(());
         }
+        self.forget_old_flows();
         // Nobody keeps another, or this device's person, from verifying.
         if !self.meet(sender)? {
             return Ok(());
@@ -390,10 +391,14 @@ impl Work<'_> {
         self.flows.get(id).filter(|flow| !flow.is_over()).cloned().ok_or(Error::Unknown)
     }
 
-    fn keep_flow(&mut self, id: &str, flow: Flow) {
+    fn forget_old_flows(&mut self) {
         let now = self.now;
         let is_young = |flow: &Flow| now.saturating_sub(flow.begun_at) < 2 * TAKES_MAX_MS;
         self.flows.0.retain(|(_, flow)| is_young(flow));
+    }
+
+    fn keep_flow(&mut self, id: &str, flow: Flow) {
+        self.forget_old_flows();
         self.flows.put(id, flow);
         if !self.synced.verifications.iter().any(|known| known == id) {
             self.synced.verifications.push(id.to_owned());

@@ -284,6 +284,57 @@ fn strangers_neither_fill_a_store_nor_block_a_verification() {
     assert_eq!(world.text(&mut bob, &events), "all is well");
 }
 
+#[test]
+fn requests_that_nobody_answered_stand_in_the_way_of_none_that_comes_later() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let ask = |world: &mut World, alice: &mut Device, id: &str| {
+        let content = json!({ "from_device": "ONE", "methods": ["m.sas.v1"],
+            "timestamp": world.now, "transaction_id": id });
+        let request =
+            json!({ "type": "m.key.verification.request", "sender": BOB, "content": content });
+        let sync = json!({ "to_device": { "events": [request] } });
+        alice.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+        alice.machine.verification(id).is_some()
+    };
+    assert!(ask(&mut world, &mut alice, "1"));
+    assert!(ask(&mut world, &mut alice, "2"));
+    assert!(ask(&mut world, &mut alice, "3"));
+    assert!(!ask(&mut world, &mut alice, "4"));
+    world.now += 60 * 60 * 1_000;
+    assert!(ask(&mut world, &mut alice, "5"));
+    world.settle(&mut [&mut alice, &mut bob]);
+}
+
+#[test]
+fn a_stranger_who_left_and_writes_again_stays_a_stranger() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let letter = |at: usize| {
+        let content = json!({ "algorithm": "org.sealpost.ratchet.v1", "device_id": "X",
+            "ciphertext": "AAAA" });
+        json!({ "type": "m.room.encrypted", "sender": format!("@s{at}:e.test"),
+            "content": content })
+    };
+    for round in 0..4 {
+        let some = round * 100..(round + 1) * 100;
+        let events: Vec<Value> = some.clone().map(letter).collect();
+        let left: Vec<String> = some.map(|at| format!("@s{at}:e.test")).collect();
+        for sync in [
+            json!({ "to_device": { "events": events } }),
+            json!({ "device_lists": { "left": left } }),
+            json!({ "to_device": { "events": events } }),
+        ] {
+            alice.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+        }
+    }
+    let rows = alice.written.scan(Table::Users, &[]).len();
+    assert!(rows <= 110, "{rows}");
+    world.now += 3 * 24 * 60 * 60 * 1_000;
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.written.scan(Table::Users, &[]).len(), 2);
+}
+
 const FOUR: [(&str, &str); 4] = [THREE[0], THREE[1], THREE[2], ("@dora:d.test", "join")];
 
 fn shown(world: &mut World, device: &mut Device, events: &[Value]) -> Decrypted {
