@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// How often an event's missing auth events are fetched, and its policy server's signature, before it is given up.
-const AUTH_ATTEMPTS: usize = 4;
+/// How often an event's missing auth events are fetched before it is given up.
+const AUTH_ATTEMPTS: usize = 3;
 
 /// For how many missing events the state is asked for on the way to one event, and how many of these are
 /// kept for that event itself.
@@ -167,10 +167,13 @@ impl Remote {
         info: &Arc<RoomInfo>,
         event: RemoteEvent,
     ) -> Result<Outcome> {
-        let mut event = event;
-        for _ in 0..AUTH_ATTEMPTS {
+        let (mut event, mut fetched) = (event, 0);
+        // One more for the signature.
+        for _ in 0..=AUTH_ATTEMPTS {
             match self.timeline.append_remote(info.nid, event.clone()).await? {
+                Outcome::MissingAuth(_) if fetched == AUTH_ATTEMPTS => break,
                 Outcome::MissingAuth(missing) => {
+                    fetched += 1;
                     match self.fetch_auth_chain(origin, info, &event.pdu.event_id).await {
                         // It may have them all the same.
                         Err(error @ Error::Matrix { .. }) => {
@@ -178,7 +181,7 @@ impl Remote {
                             let missing = missing.into_iter().take(SINGLE_MAX);
                             self.fetch_events(origin, info, missing).await?;
                         }
-                        fetched => fetched?,
+                        chain => chain?,
                     }
                 }
                 Outcome::Unsigned(policy) => event = self.asked(info, event, &policy).await?,
