@@ -6,7 +6,7 @@
 // Setting, changing and taking away a passphrase writes this one record, whole or not at all: at any moment the old or
 // the new passphrase opens everything.
 
-import type { VaultKeys } from "./vault";
+import { open, seal, type VaultKeys } from "./vault";
 
 export interface LockRecord {
   device: CryptoKey;
@@ -34,7 +34,6 @@ export class WrongPassphrase extends Error {
   }
 }
 
-const NONCE = 12;
 const SECRET = 32;
 const [INNER, OUTER, LABEL] = ["sealpost lock 1 passphrase", "sealpost lock 1 device", "sealpost vault 1"];
 
@@ -73,22 +72,6 @@ async function unwrap({ device, sealed, passphrase }: LockRecord, key: Uint8Arra
   return open(await passphraseKey(key), INNER, inner).catch(() => {
     throw new WrongPassphrase();
   });
-}
-
-async function seal(key: CryptoKey, label: string, plaintext: Uint8Array): Promise<Uint8Array> {
-  const iv = crypto.getRandomValues(new Uint8Array(NONCE));
-  const additionalData = new TextEncoder().encode(label);
-  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, key, plaintext.slice());
-  const whole = new Uint8Array(NONCE + sealed.byteLength);
-  whole.set(iv);
-  whole.set(new Uint8Array(sealed), NONCE);
-  return whole;
-}
-
-async function open(key: CryptoKey, label: string, sealed: Uint8Array): Promise<Uint8Array> {
-  const additionalData = new TextEncoder().encode(label);
-  const parameters = { name: "AES-GCM", iv: sealed.slice(0, NONCE), additionalData };
-  return new Uint8Array(await crypto.subtle.decrypt(parameters, key, sealed.slice(NONCE)));
 }
 
 /** Never what argon2id gave itself: that is a secret storage key's form, too. */

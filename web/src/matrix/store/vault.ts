@@ -16,23 +16,13 @@ export class Vault {
     this.#keys = keys;
   }
 
-  /** Nonce and ciphertext; opened only under the same `place`. */
-  async seal(place: string, plaintext: Uint8Array): Promise<Uint8Array> {
-    const iv = crypto.getRandomValues(new Uint8Array(NONCE));
-    const additionalData = new TextEncoder().encode(place);
-    const parameters = { name: "AES-GCM", iv, additionalData };
-    const sealed = await crypto.subtle.encrypt(parameters, this.#keys.seal, bytes(plaintext));
-    const whole = new Uint8Array(NONCE + sealed.byteLength);
-    whole.set(iv);
-    whole.set(new Uint8Array(sealed), NONCE);
-    return whole;
+  /** Opened only under the same `place`. */
+  seal(place: string, plaintext: Uint8Array): Promise<Uint8Array> {
+    return seal(this.#keys.seal, place, plaintext);
   }
 
-  async open(place: string, sealed: Uint8Array): Promise<Uint8Array> {
-    const additionalData = new TextEncoder().encode(place);
-    const parameters = { name: "AES-GCM", iv: bytes(sealed.subarray(0, NONCE)), additionalData };
-    const ciphertext = bytes(sealed.subarray(NONCE));
-    return new Uint8Array(await crypto.subtle.decrypt(parameters, this.#keys.seal, ciphertext));
+  open(place: string, sealed: Uint8Array): Promise<Uint8Array> {
+    return open(this.#keys.seal, place, sealed);
   }
 
   async sealJson(place: string, value: unknown): Promise<Uint8Array> {
@@ -48,6 +38,23 @@ export class Vault {
     const mac = await crypto.subtle.sign("HMAC", this.#keys.name, new TextEncoder().encode(what));
     return toBase64(new Uint8Array(mac).subarray(0, 24));
   }
+}
+
+/** Nonce and ciphertext; opened only under the same key and `place`. */
+export async function seal(key: CryptoKey, place: string, plaintext: Uint8Array): Promise<Uint8Array> {
+  const iv = crypto.getRandomValues(new Uint8Array(NONCE));
+  const additionalData = new TextEncoder().encode(place);
+  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, key, bytes(plaintext));
+  const whole = new Uint8Array(NONCE + sealed.byteLength);
+  whole.set(iv);
+  whole.set(new Uint8Array(sealed), NONCE);
+  return whole;
+}
+
+export async function open(key: CryptoKey, place: string, sealed: Uint8Array): Promise<Uint8Array> {
+  const additionalData = new TextEncoder().encode(place);
+  const parameters = { name: "AES-GCM", iv: bytes(sealed.subarray(0, NONCE)), additionalData };
+  return new Uint8Array(await crypto.subtle.decrypt(parameters, key, bytes(sealed.subarray(NONCE))));
 }
 
 /** The bytes in a buffer of their own, as WebCrypto wants them. */
