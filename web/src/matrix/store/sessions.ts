@@ -32,8 +32,12 @@ export class SessionStore {
 
   /** The lock of an account; a new one without a passphrase, if there is none. */
   async lock(userId: string): Promise<LockRecord> {
+    const database = await this.#database;
+    const kept = (await database.get("sessions", lockOf(userId))) as LockRecord | undefined;
+    if (kept) return kept;
     const made = await makeLock();
-    const transaction = (await this.#database).transaction("sessions", "readwrite", { durability: "strict" });
+    // Another tab may have been quicker.
+    const transaction = database.transaction("sessions", "readwrite", { durability: "strict" });
     const found = (await transaction.store.get(lockOf(userId))) as LockRecord | undefined;
     if (!found) void transaction.store.put(made, lockOf(userId));
     await transaction.done;
