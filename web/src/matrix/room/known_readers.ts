@@ -32,10 +32,11 @@ export class KnownReaders {
   /** What is kept of a room. At first sight of it nobody in it is new. */
   async load(room: Room): Promise<void> {
     if (this.#byRoom.has(room.id)) return;
-    const kept = (await this.#store.sealedMeta<string[]>(nameOf(room.id))) ?? KnownReaders.in(room);
-    if (!kept || this.#byRoom.has(room.id)) return;
-    this.#byRoom.set(room.id, new Set(kept));
-    await this.#store.setSealedMeta(nameOf(room.id), kept);
+    const kept = await this.#store.sealedMeta<string[]>(nameOf(room.id));
+    const known = kept ?? KnownReaders.in(room);
+    if (!known || this.#byRoom.has(room.id)) return;
+    this.#byRoom.set(room.id, new Set(known));
+    if (!kept) await this.#store.setSealedMeta(nameOf(room.id), known);
   }
 
   /** Of these people, those whom nobody has seen as readers yet. */
