@@ -55,7 +55,9 @@ export class Security {
     localStorage.setItem(ACTIVE, `${Date.now()}`);
   }
 
-  lock(): void {
+  /** Locks, if there is a passphrase by now: another tab may have set one. */
+  async lock(): Promise<void> {
+    await this.load();
     if (this.hasPassphrase) this.#lockNow();
   }
 
@@ -65,7 +67,7 @@ export class Security {
     const idleFor = () => Date.now() - Number(localStorage.getItem(ACTIVE));
     const look = () => {
       const minutes = Number(localStorage.getItem(AFTER)) || 0;
-      if (minutes > 0 && idleFor() > minutes * 60_000) this.lock();
+      if (minutes > 0 && idleFor() > minutes * 60_000) void this.lock();
     };
     const touched = () => {
       // Who comes back too late finds it locked, also where the machine slept.

@@ -53,6 +53,8 @@ export class Shell {
   #ownership: Ownership | undefined;
   #tabs: Tabs | undefined;
   #waiting = new AbortController();
+  /** Whether what is opened by a passphrase is taken over from another tab. */
+  #takesOver = false;
 
   /** Goes on with the last session, if there is one. */
   async start(): Promise<void> {
@@ -94,7 +96,7 @@ export class Shell {
     });
     if (!vaults) return false;
     this.#tabs?.close();
-    await this.#open(session, { vaults });
+    await this.#open(session, { vaults, takeOver: this.#takesOver });
     return true;
   }
 
@@ -133,7 +135,11 @@ export class Shell {
     http.onTokens = (tokens) => this.#sessions.save({ ...session, ...tokens });
     http.shared = {
       alone: (operation) => alone(session.userId, "tokens", operation),
-      load: () => this.#sessions.load(),
+      load: async () => {
+        const kept = await this.#sessions.load();
+        // Somebody else may have logged in since, in another tab.
+        return kept?.userId === session.userId && kept.deviceId === session.deviceId ? kept : undefined;
+      },
     };
     return http;
   }
@@ -149,8 +155,9 @@ export class Shell {
   }
 
   /** Asks for the passphrase; or follows another tab, where it was given. */
-  #guard(session: Session, tabs: Tabs): void {
+  #guard(session: Session, tabs: Tabs, takeOver: boolean): void {
     this.guarded = session;
+    this.#takesOver = takeOver;
     this.phase = "locked";
     tabs.news.subscribe(({ news }) => {
       if (news !== "owner" || this.phase !== "locked") return;
@@ -165,10 +172,10 @@ export class Shell {
     this.#tabs = tabs;
     tabs.news.subscribe(({ news }) => {
       if (news === "gone") void this.#wipe(session);
-      else if (news === "locked" && this.client) this.#beginAnew();
+      else if (news === "locked" && this.phase !== "locked") this.#beginAnew();
     });
     vaults ??= await this.#vaultsOf(userId, tabs);
-    if (!vaults) return this.#guard(session, tabs);
+    if (!vaults) return this.#guard(session, tabs, takeOver);
     // Another tab has the keys: this one asks it, unless it hangs. It may be on its way out, or be starting itself.
     let ownership = await own(userId, takeOver);
     for (let left = TRIES; !ownership && !(await tabs.ask((desk) => desk.ping(), ANSWER_MS)); left -= 1) {

@@ -91,7 +91,8 @@ export class Client {
       return { isSealed: room?.sealing === "ours", shown: room && KnownReaders.in(room) };
     };
     this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
-    this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending));
+    // What waited behind it goes once nothing of it is left.
+    this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending).then(() => this.queue.resume()));
     this.crypto.lettersCame.subscribe(() => this.#maybeReached());
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
@@ -219,6 +220,10 @@ export class Client {
     const room = roomId && this.rooms.get(roomId);
     if (!room) return;
     void this.#open(room, room.timeline.events).then(() => this.#warn(room)).then(() => this.#tell(room));
+    this.#meetAll(room);
+  }
+
+  #meetAll(room: Room): void {
     void this.#meet(room).catch((error: unknown) => {
       if (!isOutside(error)) console.error(error);
     });
@@ -435,6 +440,7 @@ export class Client {
       const fresh = room.update(roomUpdate);
       news.push([room, fresh]);
       changed.add(id);
+      if (isApart && id === this.#looked) this.#meetAll(room);
       // A guest may be behind the owner: what it knows of members is not the last.
       if (hasKeys && !this.#isGuest) await this.#pushState(room, roomUpdate, fresh, isApart);
       for (const event of fresh) {
@@ -512,8 +518,12 @@ export class Client {
     });
     const fresh = ids.filter((id) => !this.#forgotten.has(id));
     if (fresh.length === 0 || !(await this.#hasModule())) return;
-    for (const id of fresh) this.#forgotten.add(id);
-    await this.crypto.sessions.forgetOpened(room.id, fresh).catch((error: unknown) => console.error(error));
+    try {
+      await this.crypto.sessions.forgetOpened(room.id, fresh);
+      for (const id of fresh) this.#forgotten.add(id);
+    } catch (error) {
+      console.error(error);
+    }
   }
 
   /** A letter or a message may have brought a key by which its sender is reached. */

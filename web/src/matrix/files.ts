@@ -191,7 +191,7 @@ function keptBy(client: Client): KeptFiles {
 
 /** What was opened by another key was another file. */
 function keyOf({ info, file, url }: Named): string {
-  return JSON.stringify([url, file?.["key"], file?.["hash"], info?.["mimetype"]]);
+  return JSON.stringify([url, file?.["key"], file?.["hash"], file?.["length"], info?.["mimetype"]]);
 }
 
 /** Anything that a browser might run is only to be saved. */

@@ -112,6 +112,16 @@ test("edits, reactions and redactions are applied to what they are about", () =>
   expect(messages(room)[1]).toMatchObject({ id: "$2", isRedacted: true, content: {} });
 });
 
+test("a removal that is found in a gap removes what it is about", () => {
+  const room = new Room("!a");
+  room.update({ isInitial: true, timeline: [say("$1")], before: "t0" });
+  room.update({ isInitial: true, isLimited: true, timeline: [say("$3")], before: "t2" });
+  const gap = room.timeline.entries.findLast((entry) => entry.kind === "gap");
+  const removal = event("$2", { redacts: "$3" }, { type: "m.room.redaction", redacts: "$3" });
+  if (gap) room.fill(gap, [removal], "t1");
+  expect(messages(room).find(({ id }) => id === "$3")).toMatchObject({ isRedacted: true, content: {} });
+});
+
 test("who begins a thread knows what was said in it; what it answers for older clients is no answer", () => {
   const room = new Room("!a");
   const inThread = { rel_type: "m.thread", event_id: "$1", is_falling_back: true, "m.in_reply_to": { event_id: "$1" } };

@@ -125,8 +125,7 @@ export class Room {
     const newest = timeline.slice(timeline.findLastIndex((event) => this.timeline.find(event.event_id)) + 1);
     const fresh = this.timeline.receive(timeline, isApart, update.before);
     for (const event of newest) if (isState(event)) this.#setState(event);
-    for (const event of fresh) if (event.type === "m.room.redaction") this.#redact(event);
-    return fresh;
+    return this.#redacted(fresh);
   }
 
   /** Whether an update holds anything that is kept between visits. */
@@ -145,19 +144,19 @@ export class Room {
   /** Takes in older events; answers those that are new. */
   fill(...[gap, events, end]: Parameters<Timeline["fill"]>): RoomEvent[] {
     this.changed();
-    return this.timeline.fill(gap, events, end);
+    return this.#redacted(this.timeline.fill(gap, events, end));
   }
 
   /** As `fill`, from the gap's beginning. */
   fillOnward(...[gap, events, end]: Parameters<Timeline["fillOnward"]>): RoomEvent[] {
     this.changed();
-    return this.timeline.fillOnward(gap, events, end);
+    return this.#redacted(this.timeline.fillOnward(gap, events, end));
   }
 
   /** Takes in events that were looked up; answers those that are new. */
   insert(...[events, before, onward]: Parameters<Timeline["insert"]>): RoomEvent[] {
     this.changed();
-    return this.timeline.insert(events, before, onward);
+    return this.#redacted(this.timeline.insert(events, before, onward));
   }
 
   /** Takes in members that were fetched; `isWhole`: these are all. */
@@ -238,6 +237,12 @@ export class Room {
     const ofType = this.#state.get(event.type) ?? new Map<string, StateEvent>();
     this.#state.set(event.type, ofType.set(event.state_key, event));
     if (event.type === "m.room.encryption" && this.sealing === "ours") this.#wasSealed = true;
+  }
+
+  /** Takes from what is there what new events redact. */
+  #redacted(fresh: RoomEvent[]): RoomEvent[] {
+    for (const event of fresh) if (event.type === "m.room.redaction") this.#redact(event);
+    return fresh;
   }
 
   #redact(redaction: RoomEvent): void {
