@@ -127,7 +127,7 @@ test("a film loses where it was taken; where that can't be taken out, somebody i
   await lena.page.getByRole("alert").getByText("pond.avi may say where it was taken").waitFor();
   await assertAccessible(lena.page, "a question about a place");
   await lena.page.getByRole("button", { name: "Don’t send it" }).click();
-  await lena.page.getByRole("alert").waitFor({ state: "detached" });
+  await lena.page.getByText("pond.avi may say where it was taken").waitFor({ state: "detached" });
   assert.deepEqual(foundAt([place], server), []);
 });
 

@@ -135,7 +135,7 @@ test("a profile that comes late does not replace what was typed, and is saved on
 test("settings, in two languages", async () => {
   const { page } = lena;
   await page.getByRole("button", { name: "Settings" }).click();
-  await page.getByRole("main").getByText("This browser").waitFor();
+  await page.getByRole("main").getByText("This browser", { exact: true }).waitFor();
   await assertAccessible(page, "settings");
   await assertFits(page);
   await page.getByLabel("Deutsch").check();
