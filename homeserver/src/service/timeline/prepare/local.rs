@@ -63,22 +63,13 @@ pub(in crate::service::timeline) fn local(
     check_relation(context, conn, tip, (&pdu, event.sender_nid))?;
     let redacts = redaction_target(context, conn, tip, &pdu, redact::may_be_asked_for)?;
     let placing = Placing {
-        pdu,
-        existing: None,
         sender_nid: Some(event.sender_nid),
         prev,
-        missing_prev: Vec::new(),
         state_before,
         states: row.into_iter().collect(),
         transaction: event.transaction.clone(),
         redacts,
-        rejected: None,
-        entry: false,
-        relay: false,
-        past: None,
-        followed: false,
-        learned: Vec::new(),
-        partial: None,
+        ..Placing::first(pdu)
     };
     let prepared = place(context, conn, tip, placing)?;
     match &prepared.verdict {
