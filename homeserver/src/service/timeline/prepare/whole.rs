@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    room::{event::Pdu, policy::is_recommended},
+    room::event::Pdu,
     service::event::{Event, Parts, Replaced},
     storage::{
         Conn, EventNid, Interned, UserNid, members,
@@ -367,8 +367,7 @@ impl Again<'_> {
         let allowed = is_past
             || state_before.nid() == at.state.nid()
             || authorise(context, conn, at, pdu, &at.state.clone())?.is_ok();
-        let lacks_signature = event.soft_failed
-            && at.policy().is_some_and(|policy| !is_recommended(policy, pdu, at.info.rules));
+        let lacks_signature = event.soft_failed && at.policy_without(pdu).is_some();
         Ok(match allowed && !lacks_signature {
             true => Verdict::Accepted,
             false => Verdict::SoftFailed,
