@@ -93,8 +93,8 @@ impl Remote {
         for (room_id, since) in self.context.store.read(held_events::rooms).await? {
             let Ok(room_id) = OwnedRoomId::try_from(room_id) else { continue };
             let is_old = since.saturating_add(WAIT_MS) < self.context.clock.now_ms();
-            let is_entering = self.is_being_entered(&room_id).await?;
-            if is_entering || !(is_old || self.is_here(&room_id).await?) {
+            let waits = !is_old || self.joining.is_held(&room_id);
+            if waits && !self.is_here(&room_id).await? {
                 is_left = true;
                 continue;
             }
