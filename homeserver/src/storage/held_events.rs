@@ -54,14 +54,12 @@ pub fn insert(
 
 /// The rooms of which events wait, each with when the first came.
 pub fn rooms(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
-    let mut rooms: Vec<(String, i64)> = Vec::new();
     let rows = held_events::table
         .group_by(held_events::room_id)
         .order(held_events::room_id)
         .select((held_events::room_id, diesel::dsl::min(held_events::received_at)))
         .load::<(String, Option<i64>)>(conn)?;
-    rooms.extend(rows.into_iter().map(|(room, since)| (room, since.unwrap_or_default())));
-    Ok(rooms)
+    Ok(rows.into_iter().map(|(room, since)| (room, since.unwrap_or_default())).collect())
 }
 
 /// The first `limit` events of a room, in the order in which they came.
