@@ -350,7 +350,7 @@ impl Client {
         // In a URL `127.1` and `2130706433` are addresses too, which no resolver is asked about.
         self.0.reach.check_url(request.url())?;
         let response = execute(http, request).await.inspect_err(|error| {
-            if matches!(error, Error::Connection(_)) {
+            if matches!(error, Error::Connection(_) | Error::Timeout) {
                 self.0.discovery.doubt(destination);
             }
         })?;

@@ -161,9 +161,14 @@ impl Destination {
         if self.catching_up { Backlog::LatestOfEachRoom } else { Backlog::Everything }
     }
 
-    /// Whether the last attempt failed and the server was not heard from since.
+    /// Whether the last attempt was not answered and the server was not heard from since.
     pub fn is_doubtful(&self) -> bool {
-        self.outage.is_some() && !self.heard
+        self.outage.is_some() && !self.has_answered() && !self.heard
+    }
+
+    /// Whether the server answered the last attempt with an error.
+    pub fn has_answered(&self) -> bool {
+        self.answered.is_some()
     }
 
     /// The part to store.

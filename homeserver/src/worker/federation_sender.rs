@@ -14,6 +14,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use ruma::{OwnedServerName, ServerName};
 use sealpost_federation::{
@@ -148,7 +149,13 @@ impl FederationSender {
         sending.state.queued();
         loop {
             match sending.state.next(self.clock.now_ms()) {
-                Next::Send => self.send_next(&mut sending).await?,
+                Next::Send => {
+                    self.send_next(&mut sending).await?;
+                    // Its error was a sign of life, of a server that was there all the time.
+                    if sending.state.has_answered() {
+                        let _ = heard.notified().now_or_never();
+                    }
+                }
                 Next::Sleep(until) => {
                     let pause = u64::try_from(until - self.clock.now_ms()).unwrap_or_default();
                     tokio::select! {
@@ -229,8 +236,8 @@ impl FederationSender {
     /// Takes the task off the list, unless more was queued meanwhile.
     fn ends(&self, destination: &ServerName, more: &Notify) -> bool {
         let mut active = self.active.lock();
-        let told = futures_util::FutureExt::now_or_never(more.notified()).is_some()
-            || self.remote.others().has_for(destination);
+        let told =
+            more.notified().now_or_never().is_some() || self.remote.others().has_for(destination);
         if !told {
             active.remove(destination);
         }

@@ -98,16 +98,23 @@ impl Remote {
                 is_left = true;
                 continue;
             }
-            while let Some(until) = self.take_in_first_held(&room_id, is_old).await? {
-                let room_id = room_id.to_string();
-                let delete = self
-                    .context
-                    .store
-                    .write(move |tx| held_events::delete_until(tx, &room_id, until));
-                delete.await?;
+            // One room's events hold up no others.
+            if let Err(error) = self.take_in_held_of(&room_id, is_old).await {
+                tracing::error!(%room_id, %error, "events that are held are not taken in");
+                is_left = true;
             }
         }
         Ok(is_left)
+    }
+
+    async fn take_in_held_of(&self, room_id: &OwnedRoomId, is_old: bool) -> Result<()> {
+        while let Some(until) = self.take_in_first_held(room_id, is_old).await? {
+            let room_id = room_id.to_string();
+            let delete =
+                self.context.store.write(move |tx| held_events::delete_until(tx, &room_id, until));
+            delete.await?;
+        }
+        Ok(())
     }
 
     /// Takes in the first events of a room. Up to which; `None`: there are none.
@@ -124,7 +131,7 @@ impl Remote {
             let Some((origin, events)) = parsed(events) else { continue };
             match self.take_in_room(&origin, room_id.clone(), events).await {
                 Ok(_) => {}
-                Err(error) if is_old => {
+                Err(error @ Error::Matrix { .. }) if is_old => {
                     tracing::error!(%origin, %room_id, %error, "events of a room are given up");
                 }
                 Err(error) => return Err(error),

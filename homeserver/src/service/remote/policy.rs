@@ -1,10 +1,11 @@
 //! Asking a room's policy server to sign an event
 //! ([spec](https://spec.matrix.org/v1.19/server-server-api/#asking-for-a-policy-server-signature-on-an-event)).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use ruma::{api::federation::policy::sign_event, events::room::policy::RoomPolicyEventContent};
-use sealpost_federation::client::Limits;
+use sealpost_federation::{Error as FederationError, client::Limits};
 use serde_json::value::RawValue;
 
 use super::{Remote, refused};
@@ -17,8 +18,12 @@ use crate::{
 
 /// So long an event of another server waits for the policy server.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// So long a policy server is not asked for events of others after it was not there.
+/// So long a policy server is not asked for events of others after it was not there, or slow.
 const PAUSE_MS: i64 = 60_000;
+/// One that takes longer holds up whoever sent the event.
+const SLOW: Duration = Duration::from_secs(3);
+/// So long one that is asked too much is left alone before it is asked once more.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Remote {
     /// An event of another server, signed by the room's policy server if that does.
@@ -36,24 +41,37 @@ impl Remote {
             return Ok(event);
         }
         let event_id = &event.pdu.event_id;
-        let asked = self.ask_policy_server(policy, &event.pdu);
-        let refusal = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(signature)) => match with_signature(&event.pdu, policy, &signature, info.rules) {
-                Ok(pdu) => return Ok(RemoteEvent { pdu, ..event }),
-                Err(error) => error.to_string(),
-            },
-            Ok(Err(Error::Matrix { status, message, .. })) if status.is_client_error() => {
-                message.into_owned()
+        let began = Instant::now();
+        let asking = async {
+            match self.policy_answer(policy, &event.pdu).await? {
+                Err(error) if status_of(&error) == Some(StatusCode::TOO_MANY_REQUESTS) => {
+                    tokio::time::sleep(AGAIN).await;
+                    self.policy_answer(policy, &event.pdu).await
+                }
+                answer => Ok(answer),
             }
-            Ok(Err(Error::Matrix { message, .. })) => {
-                self.silent_policy_servers.insert(policy.via.clone(), now + PAUSE_MS);
-                message.into_owned()
-            }
+        };
+        let answer = match tokio::time::timeout(PATIENCE, asking).await {
             Ok(Err(error)) => return Err(error),
-            Err(_) => {
-                self.silent_policy_servers.insert(policy.via.clone(), now + PAUSE_MS);
-                "no answer".to_owned()
+            Ok(Ok(answer)) => answer,
+            Err(_) => Err(FederationError::Timeout),
+        };
+        let is_there = match &answer {
+            Ok(_) => true,
+            Err(error) => status_of(error).is_some_and(|status| !status.is_server_error()),
+        };
+        if !is_there || began.elapsed() > SLOW {
+            self.silent_policy_servers.insert(policy.via.clone(), now + PAUSE_MS);
+        }
+        let refusal = match answer {
+            Ok(None) => "no signature".to_owned(),
+            Ok(Some(signature)) => {
+                match with_signature(&event.pdu, policy, &signature, info.rules) {
+                    Ok(pdu) => return Ok(RemoteEvent { pdu, ..event }),
+                    Err(error) => error.to_string(),
+                }
             }
+            Err(error) => error.to_string(),
         };
         tracing::info!(server = %policy.via, %event_id, refusal, "the policy server did not sign an event");
         Ok(event)
@@ -75,14 +93,31 @@ impl Remote {
         policy: &RoomPolicyEventContent,
         pdu: &Pdu,
     ) -> Result<String> {
-        self.check_policy(&policy.via)?;
+        let answer = self.policy_answer(policy, pdu).await?;
+        let signature = answer.map_err(|error| refused(&policy.via, error))?;
+        signature.ok_or_else(|| Error::forbidden("The room's policy server did not sign the event"))
+    }
+
+    /// What the policy server says to an event: its signature, if it gives one.
+    async fn policy_answer(
+        &self,
+        policy: &RoomPolicyEventContent,
+        pdu: &Pdu,
+    ) -> Result<Result<Option<String>, FederationError>> {
+        if !self.talks_to(&policy.via) {
+            return Ok(Err(FederationError::NotAllowed(policy.via.clone())));
+        }
         let pdu = RawValue::from_string(pdu.json.to_string())
             .map_err(|error| Error::internal(format!("an event is not JSON: {error}")))?;
         let request = sign_event::v1::Request::new(pdu);
         let answer = self.client.send(&policy.via, request, Limits::SMALL).await;
-        let answer = answer.map_err(|error| refused(&policy.via, error))?;
-        self.signs_of_life.heard_from(&policy.via);
-        let signature = answer.ed25519_signature(&policy.via).map(str::to_owned);
-        signature.ok_or_else(|| Error::forbidden("The room's policy server did not sign the event"))
+        Ok(answer.map(|answer| answer.ed25519_signature(&policy.via).map(str::to_owned)))
+    }
+}
+
+fn status_of(error: &FederationError) -> Option<StatusCode> {
+    match error {
+        FederationError::Status { status, .. } => Some(*status),
+        _ => None,
     }
 }
