@@ -10,13 +10,11 @@ export const de: GuardWords = {
   unsentReaction: (key) => `Deine Reaktion ${key}`,
   unsentVote: "Deine Stimme",
   unsentOther: "Was du getan hast",
-  discard: "Verwerfen",
   notRemoved: (why) => `Die Nachricht wurde nicht entfernt: ${why}`,
   notPinned: (why) => `Das wurde nicht angeheftet: ${why}`,
   notUnpinned: (why) => `Das ist noch angeheftet: ${why}`,
   notTakenBack: (why) => `Deine Reaktion wurde nicht zurückgenommen: ${why}`,
   notKept: (why) => `Das wurde nicht behalten: ${why}`,
-  notDone: "Nicht geschehen",
   // New readers
   newReaders: (names) => `Neu hier: ${names}`,
   newReadersMore: "Sie können lesen, was du von jetzt an schreibst. Wenn du sie nicht kennst, sieh nach, bevor du schreibst.",

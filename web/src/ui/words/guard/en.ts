@@ -8,13 +8,11 @@ export const en = {
   unsentReaction: (key: string) => `Your reaction ${key}`,
   unsentVote: "Your vote",
   unsentOther: "What you did",
-  discard: "Discard",
   notRemoved: (why: string) => `The message was not removed: ${why}`,
   notPinned: (why: string) => `That was not pinned: ${why}`,
   notUnpinned: (why: string) => `That is still pinned: ${why}`,
   notTakenBack: (why: string) => `Your reaction was not taken back: ${why}`,
   notKept: (why: string) => `That was not kept: ${why}`,
-  notDone: "Not done",
   // New readers
   newReaders: (names: string) => `New here: ${names}`,
   newReadersMore: "They can read what you write from now on. If you don’t know them, look before you write.",
