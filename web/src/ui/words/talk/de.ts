@@ -39,6 +39,7 @@ export const de: TalkWords = {
   copyLink: "Link kopieren",
   replyInThread: "Im Thread antworten",
   thread: "Thread",
+  writeInThread: "Nachricht im Thread",
   threadReplies: (count) => plural(count, "Antwort", "Antworten"),
   pin: "Anheften",
   unpin: "Loslösen",

@@ -42,6 +42,7 @@ export const en = {
   copyLink: "Copy link",
   replyInThread: "Reply in a thread",
   thread: "Thread",
+  writeInThread: "Message in the thread",
   threadReplies: (count: number) => plural(count, "reply", "replies"),
   pin: "Pin",
   unpin: "Unpin",
