@@ -33,6 +33,12 @@ interface Opening {
   vaults?: Vaults;
 }
 
+interface Begun {
+  tabs: Tabs;
+  ownership: Ownership | undefined;
+  password: string | undefined;
+}
+
 /** How long a tab that owns the keys may take to answer another one, and how often it is asked again. */
 const ANSWER_MS = 2000;
 const TRIES = 10;
@@ -186,6 +192,18 @@ export class Shell {
       }
       ownership = await own(userId);
     }
+    try {
+      await this.#begin(session, vaults, { tabs, ownership, password });
+    } catch (error) {
+      // Who tries again is not to wait for this one.
+      ownership?.release();
+      tabs.close();
+      throw error;
+    }
+  }
+
+  async #begin(session: Session, vaults: Vaults, { tabs, ownership, password }: Begun): Promise<void> {
+    const { userId } = session;
     const store = await DataStore.open(userId, vaults.data);
     const http = this.#httpOf(session);
     const client = new Client(session, http, store, vaults, workers, tabs);

@@ -96,7 +96,7 @@ test("an own message stands there once, before and after it has come back", () =
 test("pictures that were sent at once stand in one row, as far as nobody said anything of them", () => {
   const picture = (id: string, album: string, more: Partial<Message> = {}): Message => ({
     ...message(id, "@me", 1),
-    content: { msgtype: "m.image", "org.sealpost.album": album },
+    content: { msgtype: "m.image", info: { mimetype: "image/png" }, "org.sealpost.album": album },
     ...more,
   });
   const together = (items: Item[], echoes: Echo[] = [], unread?: string) =>
@@ -107,6 +107,8 @@ test("pictures that were sent at once stand in one row, as far as nobody said an
   expect(together([picture("$1", "a"), picture("$2", "a", { isRedacted: true }), picture("$3", "a")])).toEqual(["$1", "$2", "$3"]);
   expect(together([picture("$1", "a"), { ...picture("$2", "a"), sender: "@other" }])).toEqual(["$1", "$2"]);
   expect(together([picture("$1", "a"), picture("$2", "a")], [], "$2")).toEqual(["$1", "$2"]);
+  expect(together([picture("$1", "a", { seal: "sealed" }), picture("$2", "a", { seal: "clear" })])).toEqual(["$1", "$2"]);
+  expect(together([picture("$1", "a"), { ...message("$2", "@me", 1), content: { msgtype: "m.text", "org.sealpost.album": "a" } }])).toEqual(["$1", "$2"]);
   const echo = (txnId: string): Echo => ({
     ...{ txnId, roomId: "!a", type: "m.room.message", content: picture("", "a").content, createdAt: 2 },
     progress: { state: "queued" },

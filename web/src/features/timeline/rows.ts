@@ -6,6 +6,7 @@ import { isSpoken, threadOf, type Happening, type Item, type Message } from "../
 import { isPollStart, pollOf } from "../../matrix/room/poll";
 import type { Echo } from "../../matrix/send/queue";
 import { changeOf, isCommon, isSetup } from "./happening";
+import { kindOf } from "./opened.svelte";
 
 export type Row =
   | { kind: "day"; id: string; ts: number }
@@ -132,11 +133,18 @@ function joinedTo(row: Row | undefined, item: Message): MessageRow | undefined {
   if (row?.kind !== "message" || album === undefined || album !== albumOf(row.item)) return undefined;
   const isApart = item.sender !== row.item.sender || item.replyTo !== undefined || item.threadRoot !== row.item.threadRoot;
   if (isApart || item.thread || item.reactions.length > 0) return undefined;
+  // What is to be said of one picture is said below that one. Of what is on its way there is nothing to say yet.
+  if (item.seal !== "none" && (item.seal !== row.item.seal || hasNote(item))) return undefined;
   return { ...row, album: [...(row.album ?? [row.item]), item] };
 }
 
-function albumOf({ content, isRedacted }: Message): string | undefined {
-  return isRedacted ? undefined : text(content["org.sealpost.album"]);
+function hasNote({ opened }: Message): boolean {
+  return opened?.status === "read" && (opened.warnings.length > 0 || opened.areReadersUnknown || !opened.isProven);
+}
+
+function albumOf({ type, content, isRedacted }: Message): string | undefined {
+  const kind = isRedacted ? undefined : kindOf(type, content);
+  return kind === "picture" || kind === "video" ? text(content["org.sealpost.album"]) : undefined;
 }
 
 /** The row in which an event stands, perhaps with others. */

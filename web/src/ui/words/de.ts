@@ -147,6 +147,7 @@ export const de: Words = {
   notAuthentic: "Diese Nachricht wurde unterwegs verändert oder ist beschädigt. Sie wird nicht gezeigt.",
   foreign: "Auf andere Weise verschlüsselt; dieses Programm kann das noch nicht lesen.",
   inClear: "Nicht versiegelt: Wer hier einen Server betreibt, könnte das geschrieben oder gelesen haben.",
+  notProvenKept: "Aus einer Sicherung oder Datei: Wer es schrieb, ist nicht bewiesen.",
   notProven: (who) => `Von ${who} weitergegeben: Wer es schrieb, ist nicht bewiesen.`,
   ghostReader: "Jemand konnte das lesen, für den niemand gebürgt hat.",
   readersUnknown: "Wer das lesen kann, ist nicht bekannt: Ein Server hält vielleicht etwas zurück.",

@@ -152,6 +152,7 @@ export const en = {
   notAuthentic: "This message was changed on its way, or is damaged. It is not shown.",
   foreign: "Encrypted by another protocol; this client can’t read it yet.",
   inClear: "Not sealed: anyone who runs a server here could have written or read this.",
+  notProvenKept: "From a backup or a file: who wrote it is not proven.",
   notProven: (who: string) => `Shared by ${who}: who wrote it is not proven.`,
   ghostReader: "Somebody could read this whom nobody vouched for.",
   readersUnknown: "Who can read this is not known: a server may be holding something back.",

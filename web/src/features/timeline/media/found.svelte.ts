@@ -31,6 +31,8 @@ export class Found {
   /** There is nothing further back. */
   isWhole = $state(false);
   hasFailed = $state(false);
+  /** Of this kind nothing was found the last time: it is looked on when somebody asks for it. */
+  rests = $state<MediaKind>();
   /** What the server told of, beyond what is in the timeline. */
   #told = $state.raw<readonly Message[]>([]);
   #token: string | undefined;
@@ -65,8 +67,14 @@ export class Found {
       console.error(error);
       this.hasFailed = true;
     } finally {
+      this.rests = this.of(kind).length === before ? kind : undefined;
       this.isLooking = false;
     }
+  }
+
+  /** As `further`, where nobody asked for it. */
+  goOn(kind: MediaKind): void {
+    if (this.rests !== kind) void this.further(kind);
   }
 
   async #ask(): Promise<void> {
