@@ -201,7 +201,7 @@ coded!(User {
     replaced_at
 });
 
-/// A device of a user's. Its keys never change.
+/// A device of a user's. Its keys never change once its user's identity vouched for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
     pub device_id: String,

@@ -3,12 +3,12 @@
 //! ```text
 //! change told ──► outdated ──► keys/query ──► answer: counts unless a change was told since
 //! master key, first sight  ──► pinned;  another one later: the identity has changed, for the user to look at
-//! device, first sight      ──► its keys are kept; others under its id are never taken
+//! device, first sight      ──► its keys are kept; once it is vouched for, others under its id are never taken
 //! signed by the self-signing key, which the pinned master key signed ──► vouched for
 //! ```
 //!
 //! What a server leaves out takes nothing back: self-signing keys are remembered under their master key. A device that
-//! nobody vouches for yields its name and place to one that is vouched for.
+//! nobody ever vouched for yields its name to other keys, for one of that name may be to be verified; and its place.
 
 use serde_json::{Map, Value, json};
 
