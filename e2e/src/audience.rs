@@ -108,33 +108,28 @@ pub fn hash(readers: &[Reader]) -> [u8; 32] {
 /// The contents of the events that tell a list, what is too long for one in parts: whole for whoever reads for the first
 /// time, or while it is short; else, if all its readers were told before, those that are gone.
 pub fn tell(readers: &[Reader], before: Option<(&[u8; 32], &[Reader])>) -> Vec<Value> {
-    let mut rows: Vec<(&str, &Reader)> = readers.iter().map(|reader| ("readers", reader)).collect();
+    let mut rows: Vec<&Reader> = readers.iter().collect();
     let mut from = None;
     if let Some((base, before)) = before.filter(|(_, before)| {
         readers.len() > PART_MAX
             && before.len() < 2 * readers.len()
             && readers.iter().all(|reader| is_in(before, reader))
     }) {
-        let gone = before.iter().filter(|reader| !is_in(readers, reader));
-        rows = gone.map(|reader| ("gone", reader)).collect();
+        rows = before.iter().filter(|reader| !is_in(readers, reader)).collect();
         from = Some(to_base64(base));
     }
     let parts = rows.len().div_ceil(PART_MAX).max(1);
     let hash = to_base64(&hash(readers));
     (0..parts)
         .map(|part| {
-            let rows = || rows.iter().skip(part * PART_MAX).take(PART_MAX);
-            let of = |kind: &str| -> Vec<Value> {
-                rows().filter(|(of, _)| *of == kind).map(|(_, reader)| reader.to_json()).collect()
-            };
-            let mut content = json!({
-                "audience": hash, "part": part, "parts": parts, "readers": of("readers"),
-            });
-            if let (Some(base), Some(object)) = (&from, content.as_object_mut()) {
-                object.insert("base".to_owned(), base.as_str().into());
-                object.insert("gone".to_owned(), of("gone").into());
+            let some = rows.iter().skip(part * PART_MAX).take(PART_MAX);
+            let some: Vec<Value> = some.map(|reader| reader.to_json()).collect();
+            match &from {
+                None => json!({ "audience": hash, "part": part, "parts": parts, "readers": some }),
+                Some(base) => json!({
+                    "audience": hash, "part": part, "parts": parts, "readers": [], "base": base, "gone": some,
+                }),
             }
-            content
         })
         .collect()
 }

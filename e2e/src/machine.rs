@@ -17,7 +17,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `work` | an operation, from its beginning to its changes |
+//! | `work`, `input` | an operation, from its beginning to its changes; what it may be given |
 //! | `requests` | what is to be sent, and what an answer means |
 //! | `pruning` | what is forgotten in time |
 //! | `keys` | this device's keys and prekeys |
@@ -34,6 +34,7 @@
 
 mod backing_up;
 mod identity;
+mod input;
 mod keys;
 mod letters;
 mod lists;
@@ -52,11 +53,11 @@ mod unread;
 mod verification;
 mod work;
 
-use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use self::{
+    input::{check_id, text},
     rows::Account,
     verification::Flows,
     work::{LastChain, Work},
@@ -70,16 +71,14 @@ use crate::{
 
 pub use self::{
     identity::{Bootstrapped, DeviceView, UserView},
+    input::ID_MAX,
     receiving::{Decrypted, Outcome, Relation, Sender, Warning},
     requests::OutgoingRequest,
     rooms::RoomView,
     sending::{Sealed, SealedEvent},
     verification::VerificationView,
-    work::{Now, Step},
+    work::{Now, Step, Synced},
 };
-
-/// The longest id of a user, device, room or event in bytes, as Matrix has it.
-pub const ID_MAX: usize = 255;
 
 /// A device: its keys, its view of others, its rooms.
 pub struct Machine<S> {
@@ -88,23 +87,6 @@ pub struct Machine<S> {
     flows: Flows,
     last_chain: LastChain,
     can_scan: bool,
-}
-
-/// What a sync brought.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Synced {
-    /// To-device events that are not for this library.
-    pub unhandled: Vec<Value>,
-    /// Rooms for which keys arrived: what could not be read may be tried again.
-    pub rooms_with_keys: Vec<String>,
-    /// Names of secrets that arrived from an own device.
-    pub secrets: Vec<String>,
-    /// Where keys of a room's history are: the user who says so, and the file's description as JSON.
-    pub history: Vec<(String, Value)>,
-    /// Verifications that went on: their transaction ids.
-    pub verifications: Vec<String>,
-    /// How many letters of other devices could not be read.
-    pub unread: u32,
 }
 
 impl<S: Store> Machine<S> {
@@ -604,18 +586,4 @@ impl<S: Store> Machine<S> {
     pub fn store(&self) -> &S {
         &self.store
     }
-}
-
-/// Ids become parts of keys, which end at zero bytes.
-fn check_id(id: &str) -> Result<(), Error> {
-    if id.is_empty() || id.len() > ID_MAX || id.bytes().any(|byte| byte == 0) {
-        Err(Error::Encoding)
-    } else {
-        Ok(())
-    }
-}
-
-/// The text of a member of an object.
-fn text<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
-    object.get(key).and_then(Value::as_str)
 }

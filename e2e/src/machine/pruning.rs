@@ -22,17 +22,22 @@ const LETTERS_MAX: usize = 2_000;
 
 impl Work<'_> {
     pub(super) fn prune(&mut self) -> Result<(), Error> {
-        let age = |at: i64| self.now.saturating_sub(at);
+        let now = self.now;
+        let age = |at: i64| now.saturating_sub(at);
         if self.account.pruned_at.is_some_and(|at| age(at) < DAY_MS) {
             return Ok(());
         }
         self.forget_strangers()?;
-        let age = |at: i64| self.now.saturating_sub(at);
-        let is_old = |at: i64| age(at) >= GIVEN_KEPT_MS;
-        let given = self.tx.scan::<Given>(&[])?;
-        let given: Vec<_> = given.into_iter().filter(|(_, row)| is_old(row.at)).collect();
-        let asked = self.tx.scan::<Asked>(&[])?;
-        let asked: Vec<_> = asked.into_iter().filter(|(_, row)| is_old(row.at)).collect();
+        for (at, row) in self.tx.scan::<Given>(&[])? {
+            if age(row.at) >= GIVEN_KEPT_MS {
+                self.tx.delete::<Given>(&at);
+            }
+        }
+        for (at, row) in self.tx.scan::<Asked>(&[])? {
+            if age(row.at) >= GIVEN_KEPT_MS {
+                self.tx.delete::<Asked>(&at);
+            }
+        }
         for (at, part) in self.tx.scan::<AudiencePart>(&[])? {
             // Earlier versions did not say when one came, nor who told it.
             let came_at = json::read(part.0.as_bytes()).ok();
@@ -44,18 +49,11 @@ impl Work<'_> {
         let mut letters = self.tx.scan::<Request>(&[])?;
         letters.retain(|(_, row)| row.purpose == Purpose::ToDevice);
         let beyond = letters.len().saturating_sub(LETTERS_MAX);
-        let is_late = |row: &Request| row.made_at.is_some_and(|at| age(at) >= LETTERS_KEPT_MS);
-        let letters = letters.into_iter().enumerate();
-        let letters: Vec<_> =
-            letters.filter(|(number, (_, row))| *number < beyond || is_late(row)).collect();
-        for (at, _) in given {
-            self.tx.delete::<Given>(&at);
-        }
-        for (at, _) in asked {
-            self.tx.delete::<Asked>(&at);
-        }
-        for (_, (at, _)) in letters {
-            self.tx.delete::<Request>(&at);
+        for (number, (at, row)) in letters.into_iter().enumerate() {
+            let is_late = row.made_at.is_some_and(|at| age(at) >= LETTERS_KEPT_MS);
+            if number < beyond || is_late {
+                self.tx.delete::<Request>(&at);
+            }
         }
         self.account.pruned_at = Some(self.now);
         self.account_changed = true;

@@ -1,11 +1,12 @@
 //! An operation: it begins with what the machine holds, and ends with what is to be written.
 
 use rand_core::CryptoRng;
-
+use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    Machine, Synced,
+    Machine,
     letters::Letter,
     rows::{Account, OwnChainRow},
     verification::Flows,
@@ -15,6 +16,23 @@ use crate::{
     changes::Changes,
     store::{Store, Transaction},
 };
+
+/// What a sync brought.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Synced {
+    /// To-device events that are not for this library.
+    pub unhandled: Vec<Value>,
+    /// Rooms for which keys arrived: what could not be read may be tried again.
+    pub rooms_with_keys: Vec<String>,
+    /// Names of secrets that arrived from an own device.
+    pub secrets: Vec<String>,
+    /// Where keys of a room's history are: the user who says so, and the file's description as JSON.
+    pub history: Vec<(String, Value)>,
+    /// Verifications that went on: their transaction ids.
+    pub verifications: Vec<String>,
+    /// How many letters of other devices could not be read.
+    pub unread: u32,
+}
 
 /// The chain that was last written with, and the bytes of its row: it is that row's as long as they are.
 pub(crate) type LastChain = Option<(Zeroizing<Vec<u8>>, OwnChainRow)>;

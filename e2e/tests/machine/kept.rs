@@ -7,7 +7,7 @@ use sealpost_e2e::{
     identity::OwnDevice,
     machine::Outcome,
     sender_key::{HeldChain, OwnChain, Provenance},
-    signed_json::{key_from_base64, to_base64},
+    signed_json::to_base64,
     store::Store as _,
 };
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     theft::wrapped,
     trust::backed_up,
-    world::{Device, ROOM, World, pair, three},
+    world::{Device, ROOM, World, master_of, pair, three},
 };
 
 /// One operation of a device's that writes any event.
@@ -123,11 +123,6 @@ fn a_hostile_member_neither_fills_a_store_with_lists_nor_spoils_another_s() {
     assert!(rows.iter().any(|(at, _)| at.ends_with(&hash)), "her list is known");
 }
 
-/// The master key that the server tells a device of.
-fn told(device: &Device, user_id: &str) -> [u8; 32] {
-    key_from_base64(&device.machine.user(user_id).unwrap().master_key.unwrap()).unwrap()
-}
-
 #[test]
 fn what_changes_in_the_millisecond_of_a_backup_s_request_is_written_later() {
     let mut world = World::new();
@@ -138,7 +133,7 @@ fn what_changes_in_the_millisecond_of_a_backup_s_request_is_written_later() {
         let requests = alice.run(now, |machine, now| machine.requests(now)).unwrap();
         requests.into_iter().find(|request| request.kind == "backup_keys")
     };
-    let master = told(&alice, &bob.user);
+    let master = master_of(&alice, &bob.user);
     alice.run(world.now, |machine, now| machine.accept_identity(&bob.user, &master, now)).unwrap();
     world.now += 61 * 60 * 1_000;
     let request = requests(&mut alice, world.now).unwrap();
@@ -155,7 +150,7 @@ fn a_refusal_of_a_version_that_was_followed_does_not_stop_the_next() {
     let (mut alice, bob) = pair(&mut world);
     alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
     backed_up(&mut world, &mut alice);
-    let master = told(&alice, &bob.user);
+    let master = master_of(&alice, &bob.user);
     alice.run(world.now, |machine, now| machine.accept_identity(&bob.user, &master, now)).unwrap();
     world.now += 61 * 60 * 1_000;
     let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();

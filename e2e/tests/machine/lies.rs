@@ -11,17 +11,12 @@ use sealpost_e2e::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::world::{Device, GROUP, ROOM, THREE, World, pair, three};
+use crate::world::{Device, GROUP, ROOM, THREE, World, master_of, pair, three};
 
 const BOB: &str = "@bob:b.test";
 
 fn at(device: &str) -> (String, String) {
     (BOB.to_owned(), device.to_owned())
-}
-
-/// The master key that the server tells of.
-fn told(device: &Device) -> [u8; 32] {
-    key_from_base64(&device.machine.user(BOB).unwrap().master_key.unwrap()).unwrap()
 }
 
 fn is_removed(of: &Device, device_id: &str) -> bool {
@@ -70,7 +65,7 @@ fn a_server_that_leaves_out_the_self_signing_key_cancels_no_removal() {
 fn no_signature_brings_a_replaced_identity_back() {
     let mut world = World::new();
     let (mut alice, mut bob) = pair(&mut world);
-    let old = told(&alice);
+    let old = master_of(&alice, BOB);
     alice.run(world.now, |machine, now| machine.verify_identity(BOB, &old, now)).unwrap();
     world.flush(&mut alice);
     world.settle(&mut [&mut alice, &mut bob]);
@@ -85,7 +80,7 @@ fn no_signature_brings_a_replaced_identity_back() {
         alice.run(now, |machine, now| machine.accept_identity(BOB, &master, now))
     };
     assert_eq!(accept(&mut alice, world.now, old), Err(Error::Identity));
-    let new = told(&alice);
+    let new = master_of(&alice, BOB);
     accept(&mut alice, world.now, new).unwrap();
     world.settle(&mut [&mut alice, &mut bob]);
     assert!(world.seal(&mut alice, "to the new one").is_ok());
@@ -141,7 +136,7 @@ fn a_reader_behind_a_swapped_identity_is_warned_of() {
     let events = world.send(&mut alice, "without bob");
     world.settle(&mut [&mut alice, &mut carol]);
     world.now += 1;
-    let new = told(&alice);
+    let new = master_of(&alice, BOB);
     alice.run(world.now, |machine, now| machine.accept_identity(BOB, &new, now)).unwrap();
     world.settle(&mut [&mut alice, &mut carol]);
     let Outcome::Read(read) = world.read(&mut alice, events.last().unwrap()) else { panic!() };

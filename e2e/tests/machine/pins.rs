@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     trust::backed_up,
-    world::{Device, GROUP, ROOM, THREE, World, body, pair, three},
+    world::{Device, GROUP, ROOM, THREE, World, body, master_of, pair, three},
 };
 
 const BOB: &str = "@bob:b.test";
@@ -34,8 +34,7 @@ fn replace_bob(world: &mut World) {
 
 /// Alice compares Bob's identity.
 fn verify_bob(world: &World, alice: &mut Device, bob: &Device) {
-    let master = alice.machine.user(&bob.user).unwrap().master_key.unwrap();
-    let master = sealpost_e2e::signed_json::key_from_base64(&master).unwrap();
+    let master = master_of(alice, &bob.user);
     alice.run(world.now, |machine, now| machine.verify_identity(BOB, &master, now)).unwrap();
 }
 
@@ -73,8 +72,7 @@ fn a_new_device_is_told_whom_to_believe_and_no_server_says_otherwise() {
     assert!(lost.is_removed);
     // What its person decides on the phone later is not undone by what the other device says again.
     world.now += 1;
-    let shown = phone.machine.user(BOB).unwrap().master_key.unwrap();
-    let shown = sealpost_e2e::signed_json::key_from_base64(&shown).unwrap();
+    let shown = master_of(&phone, BOB);
     phone.run(world.now, |machine, now| machine.accept_identity(BOB, &shown, now)).unwrap();
     alice.run(world.now, |machine, now| machine.share_pins("PHONE", now)).unwrap();
     world.settle(&mut [&mut alice, &mut phone]);

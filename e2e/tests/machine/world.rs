@@ -8,7 +8,7 @@ use sealpost_e2e::{
     machine::{Decrypted, Machine, Now, Outcome, Sealed, Synced},
     primitives::Secret,
     session::Sessions,
-    signed_json::{from_base64, to_base64},
+    signed_json::{from_base64, key_from_base64, to_base64},
     store::{MemoryStore, Store as _},
 };
 use serde_json::{Map, Value, json};
@@ -414,6 +414,11 @@ impl World {
             other => panic!("{} {}: {other:?}", device.user, device.device),
         }
     }
+}
+
+/// The master key that the server tells a device of.
+pub fn master_of(device: &Device, user_id: &str) -> [u8; 32] {
+    key_from_base64(&device.machine.user(user_id).unwrap().master_key.unwrap()).unwrap()
 }
 
 pub fn body(read: &Decrypted) -> String {
