@@ -134,7 +134,6 @@ impl Remote {
         let before = read.await?;
         let answer = self.client.send(server, Request::new(user_id.clone()), LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
-        self.signs_of_life.heard_from(server);
         if answer.user_id != *user_id {
             return Err(Error::bad_json("The answer is about another user"));
         }

@@ -73,7 +73,6 @@ impl Remote {
         let request = get_keys::v1::Request::new(wanted.clone());
         let answer = self.client.send(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
-        self.signs_of_life.heard_from(server);
         let mut queried = Queried {
             device_keys: answer.device_keys,
             master_keys: answer.master_keys,
@@ -103,7 +102,6 @@ impl Remote {
         let request = claim_keys::v1::Request::new(claims.clone());
         let answer = self.client.send(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
-        self.signs_of_life.heard_from(server);
         let mut claimed = answer.one_time_keys;
         claimed.retain(|user, devices| {
             let Some(asked) = claims.get(user) else { return false };

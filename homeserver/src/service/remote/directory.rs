@@ -45,7 +45,6 @@ impl Remote {
             let page = self.client.send(server, request, LIMITS).await.map_err(failed)?;
             (page.chunk, page.next_batch, page.prev_batch, page.total_room_count_estimate)
         };
-        self.signs_of_life.heard_from(server);
         let total = total.and_then(|total| usize::try_from(u64::from(total)).ok());
         let total = total.unwrap_or(rooms.len());
         Ok(DirectoryPage { rooms, next_batch, prev_batch, total })

@@ -86,7 +86,6 @@ impl Remote {
             }
             error => error,
         })?;
-        self.signs_of_life.heard_from(server);
         let checked = self.check(info, vec![signed]).await?.into_iter().next();
         let signed = match checked {
             Some(Ok(signed)) if signed.event_id == pdu.event_id => signed,

@@ -114,7 +114,6 @@ impl Remote {
         let request = get_room_information::v1::Request::new(alias.to_owned());
         let answer = self.client.send(server, request, Limits::SMALL).await;
         let answer = answer.map_err(|error| refused(server, error))?;
-        self.signs_of_life.heard_from(server);
         Ok((answer.room_id, answer.servers))
     }
 

@@ -68,7 +68,6 @@ impl Remote {
             made.event.clone(),
         );
         let answer = self.client.send(server, request, Limits::SMALL).await.map_err(failed)?;
-        self.signs_of_life.heard_from(server);
         let pdu = match self.check(&info, vec![made.event]).await?.into_iter().next() {
             Some(Ok(pdu)) => pdu,
             unfit => return Err(Error::internal(format!("a knock of our own: {unfit:?}"))),

@@ -83,7 +83,6 @@ impl Remote {
         request.field = field.map(ProfileFieldName::from);
         let answer = self.client.send(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
-        self.signs_of_life.heard_from(server);
         Ok(answer.data.into_iter().collect())
     }
 }

@@ -143,7 +143,6 @@ impl Remote {
         let answer =
             answer.inspect_err(|error| tracing::debug!(%server, %room_id, %error, "no hierarchy"));
         let answer = answer.ok().filter(|answer| answer.room.summary.room_id == room_id)?;
-        self.signs_of_life.heard_from(server);
         Some(RemoteRoom::new(answer))
     }
 

@@ -116,7 +116,6 @@ impl Remote {
             );
             match self.client.send(server, request, Limits::SMALL).await {
                 Ok(_) => {
-                    self.signs_of_life.heard_from(server);
                     return Ok(());
                 }
                 Err(error) => refusals.add(server, refused(server, error)),

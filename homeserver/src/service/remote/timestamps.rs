@@ -72,7 +72,6 @@ impl Remote {
             let request = get_event_by_timestamp::v1::Request::new(info.id.clone(), time, dir);
             match self.client.send(&server, request, LIMITS).await {
                 Ok(found) => {
-                    self.signs_of_life.heard_from(&server);
                     let fits = match direction {
                         Direction::Forward => found.origin_server_ts >= time,
                         Direction::Backward => found.origin_server_ts <= time,
