@@ -18,7 +18,13 @@ export interface Edit {
 
 /** Zeros in a place; from `start` up to `end`. */
 export function blank(start: number, end: number): Edit {
-  return { start, bytes: new Uint8Array(end - start) };
+  return { start, bytes: new Uint8Array(Math.max(0, end - start)) };
+}
+
+/** In the place of a box, one that says nothing. */
+export function without({ start, body, end }: Box): Edit[] {
+  const free = new Uint8Array([..."free"].map((letter) => letter.charCodeAt(0)));
+  return [{ start: start + 4, bytes: free }, blank(body, end)];
 }
 
 export function viewOf(bytes: Uint8Array): DataView {

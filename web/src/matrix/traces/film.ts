@@ -1,18 +1,26 @@
 // What a camera writes beside a film: where, when, with what.
 //
-//   moov ─ udta        notes: where (`©xyz`, `loci`), when, with what
+//   moov ─ mvhd        when it was made and changed
+//        ├ udta        notes: where (`©xyz`, `loci`), when, with what
 //        ├ meta        the same, as keys and values
-//        └ trak ─ udta, meta; or a whole track of places, beside those of sound and sight
-//   udta, meta, uuid   the same, outside
+//        └ trak ─ tkhd, mdia/mdhd  when
+//               └ udta, meta; or a whole track of places, beside those of sound and sight
+//   udta, meta, uuid   the same, outside; and whatever else a maker puts there, also where nothing is to be (`free`)
 
-import { blank, boxesIn, edited, letters, outermost, read, viewOf, type Box, type Edit } from "./boxes";
+import { blank, boxesIn, edited, letters, outermost, read, viewOf, without, type Box, type Edit } from "./boxes";
 
 /** Larger tables than these are not looked through. */
 const MOST_BYTES = 64 * 1024 * 1024;
 const MOST_SAMPLES = 1_000_000;
-const NOTES = new Set(["udta", "meta", "uuid"]);
+const NOTES = new Set(["udta", "meta", "uuid", "free", "skip"]);
+/** Of what a film consists outside; the rest says something about it. */
+const PARTS = new Set(["ftyp", "styp", "mdat", "imda", "wide", "pdin", "sidx", "ssix", "mfra"]);
+/** May hide anything: a film's head that is compressed, and where in the file the places are. */
+const CLOSED = new Set(["cmov", "gps "]);
+/** Begin with when something was made, and when it was changed. */
+const DATED = new Set(["mvhd", "tkhd", "mdhd"]);
 /** Kinds of tracks that are heard or seen. */
-const SHOWN = new Set(["vide", "soun", "subt", "text", "sbtl", "clcp", "tmcd", "hint", "auxv"]);
+const SHOWN = new Set(["vide", "soun", "subt", "text", "sbtl", "clcp", "tmcd", "hint", "auxv", "pict"]);
 
 /** The film without notes; `undefined`, if there may be some that can't be taken out. */
 export async function withoutNotes(file: Blob): Promise<Blob | undefined> {
@@ -21,46 +29,68 @@ export async function withoutNotes(file: Blob): Promise<Blob | undefined> {
   const isInFragments = boxes.some(({ type }) => type === "moof");
   const edits: Edit[] = [];
   for (const box of boxes) {
-    if (NOTES.has(box.type)) edits.push(...without(box));
-    if (box.type !== "moov") continue;
-    if (box.end - box.start > MOST_BYTES) return undefined;
-    const bytes = await read(file, box);
-    const head = { ...box, body: box.body - box.start, end: bytes.length };
-    const found = ofMovie(bytes, head, isInFragments);
+    const found = await ofPart(file, box, isInFragments);
     if (!found) return undefined;
-    const [within, outside] = found;
-    for (const edit of within) edits.push({ ...edit, start: box.start + edit.start });
-    edits.push(...outside);
+    edits.push(...found);
   }
   return edited(file, edits);
 }
 
-/** In the place of a box, one that says nothing. */
-function without({ start, body, end }: Box): Edit[] {
-  const free = new Uint8Array([..."free"].map((letter) => letter.charCodeAt(0)));
-  return [{ start: start + 4, bytes: free }, blank(body, end)];
+async function ofPart(file: Blob, box: Box, isInFragments: boolean): Promise<Edit[] | undefined> {
+  if (PARTS.has(box.type)) return [];
+  if (box.end - box.start > MOST_BYTES) return undefined;
+  if (box.type === "moov") return ofMovie(file, box, isInFragments);
+  return box.type === "moof" ? ofFragment(file, box) : without(box);
 }
 
-/** What is written over: within the box, and elsewhere in the file. */
-function ofMovie(bytes: Uint8Array, movie: Pick<Box, "body" | "end">, isInFragments: boolean): [Edit[], Edit[]] | undefined {
-  const boxes = boxesIn(bytes, movie.body, movie.end);
-  if (!boxes) return undefined;
-  const [within, outside]: [Edit[], Edit[]] = [[], []];
+async function ofFragment(file: Blob, box: Box): Promise<Edit[] | undefined> {
+  const bytes = await read(file, box);
+  const boxes = boxesIn(bytes, box.body - box.start, bytes.length);
+  const inner = boxes?.map((box) => (box.type === "traf" ? boxesIn(bytes, box.body, box.end) : []));
+  if (!boxes || !inner?.every((found) => found !== undefined)) return undefined;
+  const notes = [...boxes, ...inner.flat()].filter(({ type }) => NOTES.has(type));
+  return notes.flatMap(without).map((edit) => ({ ...edit, start: box.start + edit.start }));
+}
+
+/** What is written over because of the movie in a file; `undefined` as above. */
+export async function ofMovie(file: Blob, box: Box, isInFragments: boolean): Promise<Edit[] | undefined> {
+  if (box.end - box.start > MOST_BYTES) return undefined;
+  const bytes = await read(file, box);
+  const found = within(bytes, boxesIn(bytes, box.body - box.start, bytes.length), isInFragments);
+  if (!found) return undefined;
+  const [inside, outside] = found;
+  return [...inside.map((edit) => ({ ...edit, start: box.start + edit.start })), ...outside];
+}
+
+/** Within the movie, and elsewhere in the file. */
+function within(bytes: Uint8Array, boxes: Box[] | undefined, isInFragments: boolean): [Edit[], Edit[]] | undefined {
+  const [inside, outside]: [Edit[], Edit[]] = [[], []];
+  if (!boxes || boxes.some(({ type }) => CLOSED.has(type))) return undefined;
   for (const box of boxes) {
-    if (NOTES.has(box.type)) within.push(...without(box));
+    inside.push(...notesIn(bytes, box));
     if (box.type !== "trak") continue;
     const inner = boxesIn(bytes, box.body, box.end);
     if (!inner) return undefined;
     if (SHOWN.has(handlerOf(bytes, inner) ?? "")) {
-      for (const note of inner.filter(({ type }) => NOTES.has(type))) within.push(...without(note));
+      const media = down(bytes, inner, "mdia");
+      const deeper = media && boxesIn(bytes, media.body, media.end);
+      for (const note of [...inner, ...(deeper ?? [])]) inside.push(...notesIn(bytes, note));
       continue;
     }
     const samples = isInFragments ? undefined : samplesOf(bytes, inner);
     if (!samples) return undefined;
-    within.push(...without(box));
+    inside.push(...without(box));
     outside.push(...samples);
   }
-  return [within, outside];
+  return [inside, outside];
+}
+
+/** A box that is one of notes, or the times in a head. */
+function notesIn(bytes: Uint8Array, box: Box): Edit[] {
+  if (NOTES.has(box.type)) return without(box);
+  if (!DATED.has(box.type)) return [];
+  const start = box.body + 4;
+  return [blank(start, Math.min(start + (bytes[box.body] === 0 ? 8 : 16), box.end))];
 }
 
 /** What kind of track it is. */

@@ -1,11 +1,21 @@
 // The pictures of phones (HEIC, AVIF): `iinf` lists what is in a file, `iloc` where it is. Exif and XMP are things of their
-// own among them; how to turn the picture is said elsewhere.
+// own among them; how to turn the picture is said elsewhere. Beside a picture that moves a phone keeps a film (`mpvd`),
+// which nobody sees who looks at the picture; a picture that consists of several has its movie as films do (`moov`).
 
-import { blank, boxesIn, edited, letters, outermost, read, viewOf, type Box, type Edit } from "./boxes";
+import { blank, boxesIn, edited, letters, outermost, read, viewOf, without, type Box, type Edit } from "./boxes";
+import { ofMovie } from "./film";
 
 const MOST_BYTES = 16 * 1024 * 1024;
+/** Of a film beside the picture. */
+const MOST_FILM_BYTES = 256 * 1024 * 1024;
 /** Kinds of things that say something about a picture. */
 const ABOUT = new Set(["Exif", "mime", "uri "]);
+/** Of what a picture consists outside; the rest says something about it. */
+const PARTS = new Set(["ftyp", "meta", "mdat"]);
+/** The same, of its head. */
+const NOTES = new Set(["udta", "uuid", "free", "skip", "xml ", "bxml"]);
+/** Properties that say something about a picture: in whose words, when it was made and changed. */
+const NOTED = new Set(["udes", "altt", "crtt", "mdft", "itai", "uuid"]);
 
 /** The picture without what was written beside it; `undefined`, if that may be where it is not found. */
 export async function withoutItems(file: Blob): Promise<Blob | undefined> {
@@ -27,8 +37,23 @@ export async function withoutItems(file: Blob): Promise<Blob | undefined> {
     if (from + length > file.size) return undefined;
     edits.push(blank(from, from + length));
   }
-  for (const box of boxes) if (box.type === "uuid") edits.push(blank(box.body, box.end));
+  for (const edit of notesIn(bytes, inner ?? [])) edits.push({ ...edit, start: meta.start + edit.start });
+  for (const box of boxes) {
+    if (PARTS.has(box.type)) continue;
+    if (box.end - box.start > MOST_FILM_BYTES) return undefined;
+    const found = box.type === "moov" ? await ofMovie(file, box, false) : without(box);
+    if (!found) return undefined;
+    edits.push(...found);
+  }
   return edited(file, edits);
+}
+
+/** What says something about the picture in its head. */
+function notesIn(bytes: Uint8Array, boxes: Box[]): Edit[] {
+  const into = (found: Box[], type: string) =>
+    found.filter((box) => box.type === type).flatMap((box) => boxesIn(bytes, box.body, box.end) ?? []);
+  const properties = into(into(boxes, "iprp"), "ipco").filter(({ type }) => NOTED.has(type));
+  return [...boxes.filter(({ type }) => NOTES.has(type)), ...properties].flatMap(without);
 }
 
 /** Ids of what is about the picture. */

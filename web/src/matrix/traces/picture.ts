@@ -1,7 +1,5 @@
 // What a camera writes beside a picture: where, when, with what. It stays here; only how to turn the picture goes along.
 
-const MARKERS_WITHOUT_LENGTH = new Set([0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8]);
-
 /** The picture without what is not picture; the same bytes, when it is of no kind that is known. */
 export function withoutTraces(bytes: Uint8Array): Uint8Array {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return jpeg(bytes);
@@ -10,36 +8,70 @@ export function withoutTraces(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Keeps colours (APP2), what decoders need (APP0, APP14) and the turn; leaves Exif, XMP, IPTC and comments out. */
+const [END, SCAN, EXIF] = [0xd9, 0xda, 0xe1];
+/** Have no length: restarts, a beginning; and no marker at all. */
+const isBare = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);
+
+/**
+ * Keeps colours, what decoders need and the turn; leaves Exif, XMP, IPTC, comments and small pictures out, and what is
+ * between segments and after the end: there phones put films, second pictures and notes of their own.
+ */
 function jpeg(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts: Uint8Array[] = [bytes.subarray(0, 2)];
-  let at = 2;
-  while (at + 4 <= bytes.length && bytes[at] === 0xff) {
+  for (let at = 2; at + 2 <= bytes.length; ) {
     const marker = bytes[at + 1] ?? 0;
-    if (MARKERS_WITHOUT_LENGTH.has(marker) || marker === 0xff) {
-      const length = marker === 0xff ? 1 : 2;
-      parts.push(bytes.subarray(at, at + length));
-      at += length;
+    if (bytes[at] !== 0xff || marker === 0xff) {
+      at += 1;
       continue;
     }
-    const end = at + 2 + view.getUint16(at + 2);
-    // From the first scan on it is all picture.
-    if (marker === 0xda || end > bytes.length) break;
+    if (isBare(marker)) {
+      at += 2;
+      continue;
+    }
+    if (marker === END) {
+      parts.push(bytes.subarray(at, at + 2));
+      break;
+    }
+    if (at + 4 > bytes.length) break;
+    const head = at + 2 + view.getUint16(at + 2);
+    if (head > bytes.length) break;
+    const end = marker === SCAN ? endOfScan(bytes, head) : head;
     const segment = bytes.subarray(at, end);
-    if (marker === 0xe1 && ascii(segment, 4, 4) === "Exif") {
+    if (marker === EXIF && ascii(segment, 4, 4) === "Exif") {
       const turn = orientation(segment.subarray(10));
       if (turn !== undefined && turn !== 1) parts.push(exifWith(turn));
-    } else if (isKept(marker)) parts.push(segment);
+    } else parts.push(...kept(marker, segment));
     at = end;
   }
-  parts.push(bytes.subarray(at));
   return joined(parts);
 }
 
-function isKept(marker: number): boolean {
+/** Where the next marker is that is none of the scan itself. */
+function endOfScan(bytes: Uint8Array, from: number): number {
+  for (let at = bytes.indexOf(0xff, from); at !== -1; at = bytes.indexOf(0xff, at + 1)) {
+    const marker = bytes[at + 1];
+    if (marker !== undefined && marker !== 0xff && !isBare(marker)) return at;
+  }
+  return bytes.length;
+}
+
+/** Of JFIF's head without its small picture so many bytes. */
+const JFIF = 18;
+
+/** What stays of a segment that is not Exif. */
+function kept(marker: number, segment: Uint8Array): Uint8Array[] {
+  const isOf = (name: string) => ascii(segment, 4, name.length) === name;
+  if (marker === 0xe0 && isOf("JFIF") && segment.length > JFIF) {
+    const head = segment.slice(0, JFIF);
+    head.set([0, JFIF - 2], 2);
+    head.set([0, 0], JFIF - 2);
+    return [head];
+  }
   const isApplication = marker >= 0xe0 && marker <= 0xef;
-  return marker !== 0xfe && (!isApplication || [0xe0, 0xe2, 0xee].includes(marker));
+  const isNeeded =
+    (marker === 0xe0 && isOf("JFIF")) || (marker === 0xe2 && isOf("ICC_PROFILE")) || (marker === 0xee && isOf("Adobe"));
+  return (isApplication && !isNeeded) || marker === 0xfe ? [] : [segment];
 }
 
 /** Tag 0x0112 of the first directory of a TIFF. */
@@ -65,36 +97,39 @@ function exifWith(turn: number): Uint8Array {
   return Uint8Array.from([0xff, 0xe1, 0, body.length + 2, ...body]);
 }
 
-const PNG_TRACES = new Set(["eXIf", "tEXt", "iTXt", "zTXt", "tIME"]);
+/** Chunks that say how the picture looks, beside those without which there is none: these begin with a capital. */
+const PNG_LOOKS = new Set(
+  "tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV mDCv cLLI cLLi bKGD hIST pHYs sPLT acTL fcTL fdAT".split(" "),
+);
 
 function png(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts: Uint8Array[] = [bytes.subarray(0, 8)];
-  let at = 8;
-  while (at + 12 <= bytes.length) {
+  for (let at = 8; at + 8 <= bytes.length; ) {
     const end = at + 12 + view.getUint32(at);
-    if (end > bytes.length) break;
-    if (!PNG_TRACES.has(ascii(bytes, at + 4, 4))) parts.push(bytes.subarray(at, end));
+    const name = ascii(bytes, at + 4, 4);
+    if (/^[A-Z]/.test(name) || PNG_LOOKS.has(name)) parts.push(bytes.subarray(at, end));
+    if (name === "IEND") break;
     at = end;
   }
-  parts.push(bytes.subarray(at));
   return joined(parts);
 }
 
+const WEBP_LOOKS = new Set(["VP8 ", "VP8L", "VP8X", "ALPH", "ANIM", "ANMF", "ICCP"]);
 /** Bits of VP8X that say that Exif and XMP are there. */
 const WEBP_TRACES = 0x08 | 0x04;
 
 function webp(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts: Uint8Array[] = [bytes.slice(0, 12)];
-  let at = 12;
-  while (at + 8 <= bytes.length) {
+  const last = Math.min(bytes.length, 8 + view.getUint32(4, true));
+  for (let at = 12; at + 8 <= last; ) {
     const length = view.getUint32(at + 4, true);
     const end = Math.min(at + 8 + length + (length % 2), bytes.length);
     const name = ascii(bytes, at, 4);
     const chunk = bytes.slice(at, end);
     if (name === "VP8X") chunk[8] = (chunk[8] ?? 0) & ~WEBP_TRACES;
-    if (name !== "EXIF" && name !== "XMP ") parts.push(chunk);
+    if (WEBP_LOOKS.has(name)) parts.push(chunk);
     at = end;
   }
   const whole = joined(parts);

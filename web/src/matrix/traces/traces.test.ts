@@ -49,6 +49,26 @@ test("a film without notes stays as it is, whatever the order of its parts and t
   expect(await textOf(await withoutTraces(video(bytes, "video/quicktime")))).toBe(String.fromCharCode(...bytes));
 });
 
+test("a film loses when it was made, in all its heads and of both widths, and what makers put where nothing is to be", async () => {
+  const when = bytesOf("WHEN");
+  const long = [...when, ...when];
+  const [short, wide] = [[...u32(0), ...when, ...when], [...u32(0x01000000), ...long, ...long]];
+  const film = (type: string, dates: number[]) =>
+    box("trak", box("tkhd", dates, bytesOf("LASTS")), box("mdia", box("mdhd", dates, bytesOf("LASTS")), handler(type)));
+  const movie = box("moov", box("mvhd", wide, bytesOf("LASTS")), film("vide", short), film("soun", wide), box("skip", when));
+  const fragment = box("moof", box("traf", box("uuid", when), box("tfhd", bytesOf("LASTS"))));
+  const bytes = [...head, ...movie, ...fragment, ...box("free", when), ...box("prft", when), ...box("SEFD", when), ...box("mdat", bytesOf("SEEN"))];
+  const text = await textOf(await withoutTraces(video(bytes)));
+  expect(text).toHaveLength(bytes.length);
+  expect(text).not.toContain("WHEN");
+  expect(text.match(/LASTS/g)).toHaveLength(6);
+  expect(text).toContain("SEEN");
+  for (const type of ["cmov", "gps "]) {
+    expect(await withoutTraces(video([...head, ...box("moov", box(type, when))]))).toBeUndefined();
+  }
+  expect(await textOf(await withoutTraces(video([...head, ...box("moov", box("mvhd", [0]))])))).toContain("mvhd");
+});
+
 test("where a film hides its places is told, not guessed", async () => {
   const withTrack = [...head, ...box("moov", track("meta"))];
   expect(await withoutTraces(video(withTrack))).toBeUndefined();
@@ -82,6 +102,23 @@ test("a picture of a phone loses Exif and XMP, wherever they are in it, by what 
   for (const odd of [[2, 2, start, 4], [2, 0, start, 9999], [2, 0, start, 0]] as const) {
     expect(await withoutTraces(video(heic(data, [[...odd]]), "image/heic"))).toBeUndefined();
   }
+});
+
+test("of a picture that moves the film beside it goes, and when it was made; a movie of its own loses its notes", async () => {
+  const data = bytesOf("PICTURE");
+  const properties = box("iprp", box("ipco", box("ispe", bytesOf("LARGE")), full("crtt", bytesOf(GPS)), full("udes", bytesOf(GPS))));
+  const list = full("iinf", [0, 1], entry(1, "hvc1"));
+  const iloc = (start: number) => box("iloc", [1, 0, 0, 0], [0x44, 0], [0, 1], [0, 1, 0, 0, 0, 0, 0, 1, ...u32(start), ...u32(7)]);
+  const meta = (start: number) => full("meta", list, iloc(start), properties, box("xml ", bytesOf(GPS)));
+  const brand = box("ftyp", still, u32(0));
+  const start = brand.length + meta(0).length + 8;
+  const movie = box("moov", box("mvhd", u32(0), bytesOf(GPS.slice(0, 8))), track("pict"));
+  const film = [...head, ...box("moov", box("udta", bytesOf(GPS)))];
+  const bytes = [...brand, ...meta(start), ...box("mdat", data), ...movie, ...box("mpvd", film), ...box("SEFT", bytesOf(GPS))];
+  const text = await textOf(await withoutTraces(video(bytes, "image/heic")));
+  expect(text).toHaveLength(bytes.length);
+  for (const trace of ["+52", "+013", "mpvd", "mp42"]) expect(text).not.toContain(trace);
+  for (const part of ["PICTURE", "LARGE", "pict"]) expect(text).toContain(part);
 });
 
 test("a TIFF keeps its picture and loses its places, of either order of bytes", async () => {
