@@ -8,6 +8,7 @@ import { text } from "../matrix/json";
 import { items, preview, unread, type Item, type Unread } from "../matrix/room/messages";
 import { profile, roomName, partner, type Profile } from "../matrix/room/names";
 import type { Room } from "../matrix/room/room";
+import type { Presence } from "../matrix/presence/presence";
 import { Troubles } from "./troubles.svelte";
 import { Undoing } from "./undoing.svelte";
 
@@ -39,6 +40,9 @@ export class Live {
   /** What is on its way: in all rooms, and by room. */
   readonly #queue: () => void;
   readonly #echoes: Record<string, () => void> = {};
+  /** Who is there, by person. */
+  readonly #presences: Record<string, () => void> = {};
+  readonly #presenceOff: () => void;
   readonly #summaries = new WeakMap<Room, Cached<RoomSummary>>();
   readonly #items = new WeakMap<Room, Cached<Item[]>>();
 
@@ -46,6 +50,7 @@ export class Live {
     this.client = client;
     this.#all = createSubscriber((update) => client.changed.subscribe(later(update)));
     this.#queue = createSubscriber((update) => client.queue.changed.subscribe(later(update)));
+    this.#presenceOff = createSubscriber((update) => client.here.isOffChanged.subscribe(update));
     this.#state = createSubscriber((update) => {
       const stops = [client.syncChanged.subscribe(update), client.crypto.changed.subscribe(update)];
       return () => stops.forEach((stop) => stop());
@@ -127,6 +132,23 @@ export class Live {
         ts: last?.event.origin_server_ts ?? room.timeline.last?.origin_server_ts ?? 0,
       };
     });
+  }
+
+  /** Whether somebody is there; it is asked as long as this is read. */
+  presence(userId: string): Presence | undefined {
+    const { presence } = this.client;
+    const follow = (this.#presences[userId] ??= createSubscriber((update) => {
+      const ends = [presence.watch(userId), presence.changed.subscribe((id) => id === userId && update())];
+      return () => ends.forEach((end) => end());
+    }));
+    follow();
+    return presence.of(userId);
+  }
+
+  /** The server tells nobody who is there. */
+  get isPresenceOff(): boolean {
+    this.#presenceOff();
+    return this.client.here.isOff;
   }
 
   profile(room: Room, userId: string): Profile {

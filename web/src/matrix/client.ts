@@ -10,6 +10,8 @@ import { Crypto } from "./crypto/crypto";
 import { Extra } from "./crypto/extra";
 import { expose } from "./crypto/remote";
 import type { RoomEvent, StateEvent } from "./event";
+import { OthersPresence } from "./presence/others";
+import { HERE, hereOf, OwnPresence } from "./presence/own";
 import { list, object, text, type JsonObject } from "./json";
 import { isSpoken } from "./room/messages";
 import { KnownReaders } from "./room/known_readers";
@@ -52,6 +54,8 @@ export class Client {
   readonly queue: SendQueue;
   readonly drafts: Drafts;
   readonly known: KnownReaders;
+  readonly presence: OthersPresence;
+  readonly here: OwnPresence;
   readonly rooms = new Map<string, Room>();
   accountData = new Map<string, JsonObject>();
   /** The room that the person looks at in another tab. */
@@ -81,6 +85,9 @@ export class Client {
     this.extra = new Extra(workers.extra);
     this.#tabs = tabs;
     this.known = new KnownReaders(store);
+    this.presence = new OthersPresence(http);
+    this.here = new OwnPresence(http, session.userId, () => hereOf(this.accountData.get(HERE)));
+    this.here.isOffChanged.subscribe(() => this.presence.switchOff());
     const delivery = new Delivery(this.api, this.crypto, session.userId, {
       find: (roomId) => this.rooms.get(roomId),
       room: (roomId) => this.#room(roomId),
@@ -90,7 +97,11 @@ export class Client {
       const room = this.rooms.get(roomId);
       return { isSealed: room?.sealing === "ours", shown: room && KnownReaders.in(room) };
     };
-    this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
+    this.queue = new SendQueue(store, async (pending) => {
+      const eventId = await delivery.send(pending);
+      void this.here.spoke();
+      return eventId;
+    }, wait, circumstances, isSpoken);
     // What waited behind it goes once nothing of it is left.
     this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending).then(() => this.queue.resume()));
     this.crypto.lettersCame.subscribe(() => this.#maybeReached());
@@ -159,6 +170,7 @@ export class Client {
     this.#engine?.stop();
     this.queue.stop();
     this.crypto.stop();
+    this.presence.stop();
     this.#tabs?.close();
     this.#store.close();
   }
@@ -192,6 +204,12 @@ export class Client {
     this.queue.follow(this.crypto.desk, await this.crypto.desk.echoes());
   }
 
+  /** Somebody does something in this tab: one of them tells that they are there. */
+  active(): void {
+    this.here.active();
+    if (this.#isGuest) this.#tabs?.tell({ news: "active" });
+  }
+
   /** Tells other tabs at which room the person looks here. */
   tellLook(roomId: string | undefined): void {
     this.#tabs?.tell({ news: "looks", roomId });
@@ -199,6 +217,7 @@ export class Client {
 
   #hear(news: News): void {
     if (news.news === "looks") this.lookedAtElsewhere = news.roomId;
+    else if (news.news === "active") this.here.active();
     if (!this.#isGuest) return;
     const isBack = news.news === "standing" && this.crypto.standing === "unavailable";
     if (news.news === "owner" || isBack) this.loadCrypto();
@@ -446,8 +465,14 @@ export class Client {
       for (const event of fresh) {
         this.queue.arrived(text(event.unsigned?.["transaction_id"]), event.event_id);
       }
+      for (const userId of [...fresh.map(({ sender }) => sender), ...(roomUpdate.typing ?? [])]) this.presence.heard(userId);
     }
     for (const { type, content } of update.accountData) this.accountData.set(type, content);
+    this.presence.take(update.presence);
+    if (!this.#isGuest) {
+      void this.here.beat();
+      this.#engine?.be(this.here.state);
+    }
     if (hasKeys) {
       void this.crypto.flush().catch((error: unknown) => console.error(error));
       for (const [room, fresh] of news) await this.#open(room, fresh);

@@ -24,6 +24,8 @@ export type News =
   | { news: "gone" }
   /** The account is locked: nothing sealed stays open. */
   | { news: "locked" }
+  /** Somebody does something there. */
+  | { news: "active" }
   /** The tab in which somebody is looks at this room, or at none. */
   | { news: "looks"; roomId: string | undefined };
 

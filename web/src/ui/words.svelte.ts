@@ -82,6 +82,16 @@ export function dateTime(ts: number): string {
   return format({ dateStyle: "medium", timeStyle: "short" }).format(ts);
 }
 
+/** How long ago, roughly: "5 minutes ago". */
+export function ago(ts: number, now = Date.now()): string {
+  const minutes = Math.round((now - ts) / 60_000);
+  if (minutes < 1) return t.justNow;
+  const by = new Intl.RelativeTimeFormat(speech.language, { numeric: "auto" });
+  if (minutes < 60) return by.format(-minutes, "minute");
+  const hours = Math.round(minutes / 60);
+  return hours < 24 ? by.format(-hours, "hour") : by.format(-Math.round(hours / 24), "day");
+}
+
 /** Names as a sentence has them: "Lena, Tomasz and Klara". */
 export function listed(names: string[]): string {
   return new Intl.ListFormat(speech.language, { type: "conjunction" }).format(names);

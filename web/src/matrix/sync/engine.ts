@@ -2,6 +2,7 @@
 
 import { isOutside, MatrixError } from "../api/error";
 import { wait } from "../api/http";
+import type { State } from "../presence/presence";
 import { Topic } from "../topic";
 import type { SyncSource, SyncUpdate } from "./update";
 
@@ -77,6 +78,11 @@ export class SyncEngine {
   look(roomId: string | undefined): void {
     this.#source.look(roomId);
     if (this.#state === "live") this.#question.abort();
+  }
+
+  /** What the next question says of this person. */
+  be(state: State): void {
+    this.#source.be(state);
   }
 
   async #rest(ms: number): Promise<void> {

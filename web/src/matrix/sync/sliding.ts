@@ -4,6 +4,7 @@ import { MatrixError, Unreachable } from "../api/error";
 import type { Http } from "../api/http";
 import { roomEvents, stateEvents, strippedEvents, type RoomEvent, type StrippedEvent } from "../event";
 import { number, object, objects, strings, text, type JsonObject } from "../json";
+import type { State } from "../presence/presence";
 import {
   accountDataEvents,
   e2eeOf,
@@ -15,7 +16,8 @@ import {
 } from "./update";
 
 const PATH = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync";
-const TIMEOUT_MS = 30_000;
+/** Less than the half minute after which a server takes somebody for gone: each answer has it told that they are there. */
+const TIMEOUT_MS = 25_000;
 const FIRST = 20;
 const STEP = 200;
 
@@ -50,6 +52,7 @@ export class SlidingSync implements SyncSource {
   #since: string | undefined;
   #until = FIRST - 1;
   #looked: string | undefined;
+  #state: State = "offline";
   #known = new Set<string>();
   #next: { pos: string; since: string | undefined; count: number } | undefined;
 
@@ -73,6 +76,10 @@ export class SlidingSync implements SyncSource {
 
   look(roomId: string | undefined): void {
     this.#looked = roomId;
+  }
+
+  be(state: State): void {
+    this.#state = state;
   }
 
   async next(signal: AbortSignal): Promise<SyncUpdate> {
@@ -105,7 +112,7 @@ export class SlidingSync implements SyncSource {
     const looked = this.#looked;
     const config = { required_state: REQUIRED_STATE };
     return this.#http.call("POST", PATH, {
-      query: { pos: this.#pos, timeout: this.#pos ? TIMEOUT_MS : 0 },
+      query: { pos: this.#pos, set_presence: this.#state, timeout: this.#pos ? TIMEOUT_MS : 0 },
       timeoutMs: TIMEOUT_MS + 30_000,
       signal,
       body: {

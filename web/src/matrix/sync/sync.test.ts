@@ -113,6 +113,7 @@ test("after failures the engine waits longer each time, and is live again by its
     },
     done: () => {},
     look: () => {},
+    be: () => {},
   };
   const engine = new SyncEngine(source, async () => true, async (ms) => void slept.push(ms));
   engine.changed.subscribe(() => {

@@ -2,6 +2,7 @@
 
 import type { RoomEvent, StateEvent, StrippedEvent } from "../event";
 import { number, object, objects, strings, text, type Json, type JsonObject } from "../json";
+import type { State } from "../presence/presence";
 
 export type Membership = "join" | "invite" | "knock" | "leave" | "ban";
 
@@ -46,6 +47,8 @@ export interface SyncUpdate {
   accountData: AccountDataEvent[];
   toDevice: JsonObject[];
   e2ee: E2ee;
+  /** Events of `m.presence`, of a sync that has them. */
+  presence?: JsonObject[];
 }
 
 /** As the machine takes it. */
@@ -63,6 +66,8 @@ export interface SyncSource {
   done(messages: boolean): void;
   /** Wants more of this room than of others, as it is looked at. */
   look(roomId: string | undefined): void;
+  /** What asking says of this person; before somebody tells, that they are not there. */
+  be(state: State): void;
 }
 
 export function accountDataEvents(value: Json | undefined): AccountDataEvent[] {

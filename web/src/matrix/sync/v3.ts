@@ -4,6 +4,7 @@ import { Unreachable } from "../api/error";
 import type { Http } from "../api/http";
 import { isState, roomEvents, strippedEvents } from "../event";
 import { number, object, objects, strings, text, type JsonObject } from "../json";
+import type { State } from "../presence/presence";
 import {
   accountDataEvents,
   e2eeOf,
@@ -17,13 +18,13 @@ import {
 const TIMEOUT_MS = 30_000;
 const FILTER = JSON.stringify({
   room: { state: { lazy_load_members: true }, timeline: { limit: 20 } },
-  presence: { not_types: ["*"] },
 });
 
 export class V3Sync implements SyncSource {
   readonly #http: Http;
   #since: string | undefined;
   #next: string | undefined;
+  #state: State = "offline";
 
   constructor(http: Http) {
     this.#http = http;
@@ -31,9 +32,18 @@ export class V3Sync implements SyncSource {
 
   look(): void {}
 
+  be(state: State): void {
+    this.#state = state;
+  }
+
   async next(signal: AbortSignal): Promise<SyncUpdate> {
     const answer = await this.#http.call("GET", "/_matrix/client/v3/sync", {
-      query: { filter: FILTER, since: this.#since, timeout: this.#since ? TIMEOUT_MS : 0 },
+      query: {
+        filter: FILTER,
+        since: this.#since,
+        set_presence: this.#state,
+        timeout: this.#since ? TIMEOUT_MS : 0,
+      },
       timeoutMs: TIMEOUT_MS + 90_000,
       signal,
     });
@@ -71,6 +81,7 @@ function read(answer: JsonObject, isFirst: boolean): SyncUpdate {
     accountData: accountDataEvents(object(answer["account_data"])?.["events"]),
     toDevice: objects(object(answer["to_device"])?.["events"]),
     e2ee: e2eeOf(answer),
+    presence: objects(object(answer["presence"])?.["events"]),
   };
 }
 

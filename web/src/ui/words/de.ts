@@ -2,6 +2,7 @@
 
 import { de as around } from "./around/de";
 import { de as guard } from "./guard/de";
+import { de as here } from "./here/de";
 import { de as media } from "./media/de";
 import { de as talk } from "./talk/de";
 import type { Words } from "./en";
@@ -11,6 +12,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 export const de: Words = {
   ...around,
   ...guard,
+  ...here,
   ...media,
   ...talk,
   close: "Schließen",

@@ -2,6 +2,7 @@
 
 import { en as around } from "./around/en";
 import { en as guard } from "./guard/en";
+import { en as here } from "./here/en";
 import { en as media } from "./media/en";
 import { en as talk } from "./talk/en";
 
@@ -10,6 +11,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 export const en = {
   ...around,
   ...guard,
+  ...here,
   ...media,
   ...talk,
   // Everywhere
