@@ -47,6 +47,33 @@ test("a thread stands beside the room, and its beginning says how long it is", a
   for (const one of [panel, beside]) await one.getByRole("button", { name: "Close" }).click();
 });
 
+test("what was said in a thread is told of until it is read there, and what was begun in it is kept", async () => {
+  const open = async (person) => {
+    await person.page.getByRole("button", { name: /repl(y|ies)/ }).click();
+    return person.page.getByRole("complementary", { name: "Thread" });
+  };
+  const panel = await open(jonas);
+  await panel.getByRole("textbox").fill("they hold, too");
+  await panel.getByRole("textbox").press("Enter");
+  // She looks at the room all the while.
+  const news = lena.page.getByRole("button", { name: "New in a thread" });
+  await news.waitFor();
+  await assertAccessible(lena.page, "news of a thread");
+  await news.click();
+  const beside = lena.page.getByRole("complementary", { name: "Thread" });
+  await beside.getByText("they hold, too").waitFor();
+  await news.waitFor({ state: "detached" });
+  await beside.getByRole("textbox").fill("half a sentence");
+  await beside.getByRole("button", { name: "Close" }).click();
+  assert.equal(await (await open(lena)).getByRole("textbox").inputValue(), "half a sentence");
+  // The last own words of the thread are changed there.
+  await panel.getByRole("textbox").press("ArrowUp");
+  await panel.getByRole("textbox").fill("they hold as well");
+  await panel.getByRole("textbox").press("Enter");
+  await beside.getByText("they hold as well").waitFor();
+  for (const one of [panel, beside]) await one.getByRole("button", { name: "Close" }).click();
+});
+
 test("a poll is asked, answered and ended, and no server knows of what", async () => {
   await lena.page.getByRole("button", { name: "Add", exact: true }).click();
   await lena.page.getByRole("menuitem", { name: "Poll" }).click();

@@ -5,10 +5,11 @@ import { createSubscriber } from "svelte/reactivity";
 
 import type { Client } from "../matrix/client";
 import { text } from "../matrix/json";
-import { items, preview, unread, type Item, type Unread } from "../matrix/room/messages";
+import { items, preview, type Item } from "../matrix/room/messages";
+import type { Presence } from "../matrix/presence/presence";
 import { profile, roomName, partner, type Profile } from "../matrix/room/names";
 import type { Room } from "../matrix/room/room";
-import type { Presence } from "../matrix/presence/presence";
+import { unread, type Unread } from "../matrix/room/unread";
 import { Troubles } from "./troubles.svelte";
 import { Undoing } from "./undoing.svelte";
 

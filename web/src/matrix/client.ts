@@ -19,6 +19,7 @@ import { profile } from "./room/names";
 import { isPending } from "./room/opened";
 import { ALGORITHM, Room } from "./room/room";
 import type { Gap } from "./room/timeline";
+import { passOver } from "./room/unread";
 import { Delivery } from "./send/delivery";
 import { SendQueue } from "./send/queue";
 import type { Session } from "./session";
@@ -318,10 +319,18 @@ export class Client {
   async markRead(room: Room, isPrivate = false): Promise<void> {
     const last = room.timeline.last;
     if (!last || room.receipts.get(this.me)?.eventId === last.event_id) return;
+    passOver(room, this.me);
     room.receipts.set(this.me, { eventId: last.event_id, ts: Date.now() });
     room.notifications = room.highlights = 0;
     this.#tell(room);
     await this.api.read(room.id, last.event_id, isPrivate).catch(() => {});
+  }
+
+  /** What was said in a thread was read. */
+  async markThreadRead(room: Room, rootId: string): Promise<void> {
+    if (!room.unreadThreads.delete(rootId)) return;
+    this.#tell(room);
+    await this.#store.write([room], []);
   }
 
   async createRoom(wanted: Omit<CreateRoom, "algorithm"> & { isSealed: boolean }): Promise<string> {

@@ -1,7 +1,7 @@
 // The timeline as people read it: edits, reactions and redactions applied to what they are about.
 
 import { relationOf, replyTo, type RoomEvent } from "../event";
-import { object, text, type JsonObject } from "../json";
+import { object, type JsonObject } from "../json";
 import { isByAuthor, isMeant } from "./about";
 import { lostBefore } from "./chains";
 import type { Opened } from "./opened";
@@ -293,37 +293,4 @@ function lastEdit(room: Room, of: RoomEvent, place: number): JsonObject | undefi
     if (next && isMeant(room, event, of.event_id) && isByAuthor(room, event, of)) return next;
   }
   return undefined;
-}
-
-export interface Unread {
-  count: number;
-  highlights: number;
-  /** The first event that was not read, where it is known. */
-  first: string | undefined;
-}
-
-/** What is unread: counted here after the last read event; where that is too long ago, as the server counts. */
-export function unread(room: Room, me: string, myName: string): Unread {
-  const events = room.timeline.events;
-  const receipt = room.receipts.get(me);
-  const from = events.findLastIndex((event) => event.sender === me || event.event_id === receipt?.eventId);
-  if (from === -1 && room.sealing !== "ours") {
-    return { count: room.notifications, highlights: room.highlights, first: undefined };
-  }
-  const unseen = events.slice(from + 1).flatMap((event) => {
-    if (event.sender === me || event.state_key !== undefined) return [];
-    const found = inside(room, event);
-    const isUnreadable = found.type === "m.room.encrypted" && found.seal !== "duplicate";
-    return isSpoken(found) || isUnreadable ? [{ event, ...found }] : [];
-  });
-  const highlights = unseen.filter(({ content }) => mentions(content, me, myName)).length;
-  return { count: unseen.length, highlights, first: unseen[0]?.event.event_id };
-}
-
-function mentions(content: JsonObject, me: string, myName: string): boolean {
-  const mentioned = object(content["m.mentions"]);
-  const ids = mentioned?.["user_ids"];
-  if (mentioned) return mentioned["room"] === true || (Array.isArray(ids) && ids.includes(me));
-  const body = text(content["body"])?.toLowerCase() ?? "";
-  return myName.length > 1 && body.includes(myName.toLowerCase());
 }

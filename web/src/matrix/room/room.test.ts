@@ -2,10 +2,11 @@ import { expect, test } from "vitest";
 
 import type { RoomEvent } from "../event";
 import type { JsonObject } from "../json";
-import { items, preview, unread, type Message } from "./messages";
+import { items, preview, type Message } from "./messages";
 import { roomName } from "./names";
 import { seenBy } from "./receipts";
 import { Room } from "./room";
+import { passOver, unread } from "./unread";
 
 const me = "@me:a";
 const lena = "@lena:a";
@@ -241,6 +242,32 @@ test("unread are others' messages after the own receipt or the own last message"
   room.update({ timeline: [event("$4", { body: "hi", "m.mentions": { user_ids: [me] } })] });
   expect(unread(room, me, "Me")).toMatchObject({ count: 3, highlights: 1 });
   room.update({ timeline: [say("$5", { sender: me })] });
+  expect(unread(room, me, "Me").count).toBe(0);
+});
+
+test("what was said in a thread stays unread when the room was read, until the thread is", () => {
+  const room = new Room("!a");
+  const reply = (id: string, root: string, more: JsonObject = {}) =>
+    event(id, { body: id, ...more, "m.relates_to": { rel_type: "m.thread", event_id: root } });
+  const read = (id: string) => {
+    passOver(room, me);
+    room.receipts.set(me, { eventId: id, ts: (clock += 1) });
+    room.changed();
+  };
+  room.update({ timeline: [say("$1"), say("$2")] });
+  read("$2");
+  room.update({ timeline: [reply("$3", "$1"), reply("$4", "$1", { "m.mentions": { user_ids: [me] } }), reply("$5", "$gone"), say("$6")] });
+  expect(unread(room, me, "Me")).toMatchObject({ count: 4, highlights: 1, first: "$3" });
+  read("$6");
+  // What began the other is not here: it is shown in the room.
+  expect(unread(room, me, "Me")).toEqual({ count: 2, highlights: 1, first: undefined });
+  const restored = Room.restore(structuredClone(room.snapshot()));
+  expect(unread(restored, me, "Me").count).toBe(2);
+  // Who answers in it has not read the room.
+  room.update({ timeline: [say("$7"), { ...reply("$8", "$1"), sender: me }] });
+  expect(unread(room, me, "Me")).toMatchObject({ count: 3, first: "$7" });
+  read("$8");
+  room.unreadThreads.delete("$1");
   expect(unread(room, me, "Me").count).toBe(0);
 });
 

@@ -35,6 +35,7 @@ export interface Snapshot {
   receipts: [string, Receipt][];
   tags: Record<string, number>;
   hasAllMembers?: boolean;
+  unreadThreads?: [string, string][];
 }
 
 const KEPT_ENTRIES = 60;
@@ -58,6 +59,8 @@ export class Room {
   hasAllMembers = false;
   typing: string[] = [];
   receipts = new Map<string, Receipt>();
+  /** By the message that began it: the first event of a thread that was not read when the room was. Known to this device. */
+  unreadThreads = new Map<string, string>();
   tags: Record<string, number> = {};
   /** Counts up with each change, for those who show it. */
   version = 0;
@@ -83,6 +86,7 @@ export class Room {
     for (const event of snapshot.state) room.#setState(event);
     room.#wasSealed ||= snapshot.isSealed;
     room.hasAllMembers = snapshot.hasAllMembers === true;
+    room.unreadThreads = new Map(snapshot.unreadThreads);
     return room;
   }
 
@@ -97,6 +101,7 @@ export class Room {
       isSealed: this.#wasSealed,
       hasAllMembers: this.hasAllMembers,
       receipts: [...this.receipts],
+      unreadThreads: [...this.unreadThreads],
     };
   }
 

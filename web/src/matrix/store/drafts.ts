@@ -1,9 +1,14 @@
-// What somebody began to write, by room: kept sealed, a moment after the last letter.
+// What somebody began to write, by room or thread: kept sealed, a moment after the last letter.
 
 import type { DataStore } from "./data";
 
 const PAUSE_MS = 400;
 const KEY = "drafts";
+
+/** Where a draft for a thread is found. */
+export function inThread(roomId: string, rootId: string): string {
+  return `${roomId} ${rootId}`;
+}
 
 export class Drafts {
   readonly #store: DataStore;

@@ -41,6 +41,8 @@ export const de: TalkWords = {
   thread: "Thread",
   writeInThread: "Nachricht im Thread",
   threadReplies: (count) => plural(count, "Antwort", "Antworten"),
+  inThread: "In einem Thread gesagt",
+  newInThreads: (count) => (count === 1 ? "Neues in einem Thread" : `Neues in ${count} Threads`),
   pin: "Anheften",
   unpin: "Loslösen",
   pinned: "Angeheftet",

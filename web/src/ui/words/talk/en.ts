@@ -44,6 +44,8 @@ export const en = {
   thread: "Thread",
   writeInThread: "Message in the thread",
   threadReplies: (count: number) => plural(count, "reply", "replies"),
+  inThread: "Said in a thread",
+  newInThreads: (count: number) => (count === 1 ? "New in a thread" : `New in ${count} threads`),
   pin: "Pin",
   unpin: "Unpin",
   pinned: "Pinned",
