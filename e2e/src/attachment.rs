@@ -8,9 +8,11 @@
 //!
 //! Every reader of a file holds its key and could make another file that opens under it. So the event names
 //! the SHA-256 of the list of SHA-256 of every MiB of ciphertext ([`Segments`]), and a chunk counts as read
-//! only when its segment is right, too.
+//! only when its segment is right, too: [`StreamOpener`] sees to it while a file comes.
 //!
 //! [1]: https://c2sp.org/chunked-encryption
+
+mod stream;
 
 use aes_gcm::{
     Aes256Gcm, KeyInit as _,
@@ -26,6 +28,8 @@ use crate::{
     Error,
     primitives::{Secret, part, random},
 };
+
+pub use self::stream::{Role, SIZE_MAX, StreamOpener, VERSION, context};
 
 /// Plaintext bytes in each chunk but the last.
 pub const CHUNK_LENGTH: usize = 16 * 1024;

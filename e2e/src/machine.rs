@@ -537,10 +537,11 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.keys_of(Some(room_id)))
     }
 
-    /// Tells all devices of a user where the keys of a room's history are: a file's description.
+    /// Tells all devices of a user where the keys of a room's history are: the room, and a file of the role
+    /// [`crate::attachment::Role::History`], as `docs/protocol.md` has it in section 9.
     ///
     /// # Errors
-    /// [`Error::TooLong`]: over 16 KiB.
+    /// [`Error::Encoding`]: no such description. [`Error::TooLong`]: over 16 KiB.
     pub fn share_history(&mut self, user_id: &str, description: &Value, now: Now<'_>) -> Step<()> {
         self.work(now, |work| work.share_history(user_id, description))
     }

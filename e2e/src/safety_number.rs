@@ -140,6 +140,8 @@ mod tests {
         let jonas = Identity { user_id: "@jonas:post.example", master_key: &[2; 32] };
         let mallory = Identity { master_key: &[3; 32], ..jonas };
         let number = SafetyNumber::new(lena, jonas);
+        // As `docs/protocol.md` has it.
+        assert!(number.to_string().starts_with("64391 31108 76922 77108 88179 94553 91874 73870"));
         assert_eq!(number, SafetyNumber::new(jonas, lena));
         assert_ne!(number, SafetyNumber::new(lena, mallory));
         assert_ne!(number, SafetyNumber::new(lena, Identity { user_id: "@jonas:x", ..jonas }));

@@ -25,6 +25,8 @@ mod pruned;
 mod scanned;
 #[path = "machine/stored.rs"]
 mod stored;
+#[path = "machine/table.rs"]
+mod table;
 #[path = "machine/talk.rs"]
 mod talk;
 #[path = "machine/theft.rs"]

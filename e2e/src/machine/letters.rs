@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Work, check_id,
     rows::{Device, Held, Purpose, SecretBytes, StoredPrekey, User, Waiting},
+    saved_keys::is_description,
     text,
 };
 use crate::{
@@ -215,6 +216,7 @@ impl Work<'_> {
             Inside::History(json) => {
                 if user.vouches_for(device)
                     && let Ok(description) = json::read(&json)
+                    && is_description(&description)
                 {
                     self.synced.history.push((sender.to_owned(), description));
                 }

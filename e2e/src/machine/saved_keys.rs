@@ -6,15 +6,17 @@ use zeroize::Zeroizing;
 use super::{
     Work, check_id,
     rows::{StoredChain, StoredWrap},
+    text,
 };
 use crate::{
-    Error,
+    Error, attachment,
     encoding::{self, coded},
     inside::Inside,
     json,
     pins::Pins,
     room_message::MessageId,
     sender_key::{HeldChain, Provenance},
+    signed_json::key_from_base64,
     store::key,
 };
 
@@ -45,6 +47,18 @@ coded!(SavedWrap { id, row });
 struct History(Vec<Saved>);
 
 coded!(History = 0);
+
+/// Whether somebody says where the keys of a room's history are, in a way that is known.
+pub(super) fn is_description(description: &Value) -> bool {
+    let file = description.get("file").unwrap_or(&Value::Null);
+    let is_key = |name: &str| text(file, name).is_some_and(|key| key_from_base64(key).is_ok());
+    text(description, "room_id").is_some_and(|id| check_id(id).is_ok())
+        && text(file, "v") == Some(attachment::VERSION)
+        && text(file, "url").is_some_and(|url| url.starts_with("mxc://"))
+        && is_key("key")
+        && is_key("hash")
+        && file.get("size").is_some_and(Value::is_u64)
+}
 
 impl Work<'_> {
     /// Keys for a file: the proven ones of a room's history, or all that are here.
@@ -78,6 +92,9 @@ impl Work<'_> {
         user_id: &str,
         description: &Value,
     ) -> Result<(), Error> {
+        if !is_description(description) {
+            return Err(Error::Encoding);
+        }
         let user = self.user(user_id)?;
         let json = Zeroizing::new(json::write(description)?.into_bytes());
         if json.len() > 16 * 1024 {

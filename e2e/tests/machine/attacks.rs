@@ -1,45 +1,5 @@
-//! Attacks that are carried out and fail. Here are those that want whole machines; below is where each of them is.
-//!
-//! | attack | test |
-//! |---|---|
-//! | forged and replayed headers | `ratchet::tests::what_is_forged_or_replayed_leaves_the_state_as_it_was`, [`letters_that_are_played_again_do_nothing_and_break_nothing`] |
-//! | points of low order | `x25519::a_key_of_low_order_is_no_key_and_no_partner`, `ed25519::keys_of_small_order_or_in_another_form_are_refused`, `handshake::an_ephemeral_key_of_low_order_is_refused`, `ratchet::tests::a_first_chain_whose_key_is_of_low_order_is_refused` |
-//! | swapped prekeys and KEM keys | `prekeys::an_object_that_a_server_swapped_or_changed_is_refused`, `handshake::whatever_is_swapped_gives_another_secret`, [`somebody_else_s_prekeys_are_not_written_to`] |
-//! | swapped identities, own ones too | [`a_swapped_identity_stops_what_was_verified_and_leaves_others_out`], [`keys_that_replace_a_device_s_are_not_taken`], `trust::a_server_between_two_people_does_not_pass_for_either`, `scanned::a_code_with_other_keys_or_secrets_verifies_nobody` |
-//! | replays in another room, of another sender or device | [`events_that_are_sent_again_moved_or_changed_are_refused`], `sender_key::tests::a_message_is_bound_to_room_sender_device_and_audience`, `direct::a_message_is_bound_to_room_sender_device_and_audience` |
-//! | a member who forges as another | `sender_key::tests::a_member_cannot_write_in_the_owner_s_name` |
-//! | ghost device | [`a_ghost_device_gets_nothing`], `theft::a_ghost_s_own_words_are_not_shown_and_a_device_that_comes_back_is_marked` |
-//! | ghost member | [`a_ghost_member_is_warned_of_and_not_written_to_when_it_was_not_shown`] |
-//! | removed member, and one who joined later | `talk::a_group_talks_through_joins_new_devices_and_leaves`, `sender_key::tests::who_joins_reads_from_then_on_only`, `model` |
-//! | downgrade, encryption taken away, words in clear | [`no_state_takes_encryption_away`], `talk::nothing_is_sealed_before_everything_is_certain` |
-//! | planted backup keys and versions | `backup::a_planted_row_or_version_is_not_own`, `pins::the_backup_brings_pins_back_and_takes_none_from_the_server`, `trust::the_recovery_key_brings_everything_back` |
-//! | malleated secret storage | `secret_storage::a_secret_opens_under_its_key_and_name_only` |
-//! | truncated, reordered, extended files | `theft::files_that_are_cut_reordered_extended_or_replaced_are_refused`, `export::a_changed_file_does_not_open` |
-//! | oversized counters | `ratchet::tests::a_gap_is_bounded_and_so_is_what_is_kept`, `sender_key::tests::an_iteration_too_far_ahead_is_refused`, `session::a_generation_that_nothing_follows_stops_nobody`, [`garbage_in_a_sync_does_no_harm`] |
-//! | stolen state: what was before, what comes after | `theft::a_stolen_state_reads_neither_what_was_before_nor_what_comes_after_healing`, `erased` |
-//! | a thief who sends in an old session | `theft::a_thief_who_sends_in_an_old_session_does_not_lead_anybody_back_to_it` |
-//! | a replayed fallback handshake | `session::an_accepted_handshake_that_is_replayed_makes_no_session` |
-//! | a prekey that is never rotated | `theft::a_fallback_prekey_is_rotated_and_its_private_half_forgotten` |
-//! | other words under a known content key | `direct::other_words_under_a_known_key_are_refused` |
-//! | one ciphertext that reads two ways | `aead::one_ciphertext_does_not_read_two_ways` |
-//! | a rewound store | [`a_rewound_store_writes_in_a_chain_that_nobody_else_was_given`], `talk::a_device_that_lost_its_store_is_heard_again` |
-//! | a relation pointed at another ciphertext | `talk::relations_carry_the_message_they_mean` |
-//! | a false author by key sharing | `trust::shared_history_reads_but_proves_no_author`, `pins::exported_keys_open_what_they_opened_but_prove_no_author` |
-//! | simultaneous first messages | `session::sessions_begun_at_once_converge`, `model` |
-//! | a missing, foreign or second answer to a re-key | `ratchet::tests::an_answer_that_is_missing_foreign_or_uncalled_for_is_refused` |
-//! | a wrap of another person's session under a forged sender | `theft::a_wrap_of_another_person_s_session_opens_nothing_under_a_forged_sender` |
-//! | an event again under a new event id | [`events_that_are_sent_again_moved_or_changed_are_refused`] |
-//! | a planted lower iteration | `sender_key::tests::an_earlier_iteration_is_taken_only_if_it_leads_to_the_held_key` |
-//! | a removed device that a server still lists | [`a_removed_device_that_a_server_still_lists_gets_nothing_and_is_not_believed`] |
-//! | keys left out, a former identity shown again, devices made up by a server; strangers | `lies` |
-//! | a bogus shared key over an owner's row | `theft::a_bogus_shared_key_takes_no_owner_s_place_here_or_in_the_backup`, `sender_key::tests::the_owner_s_key_replaces_a_shared_one_and_never_the_reverse`, `kept` |
-//! | lists of readers that fill the store or spoil another's | `kept::a_hostile_member_neither_fills_a_store_with_lists_nor_spoils_another_s` |
-//! | chains, wraps, handshakes and lists of one member that fill a store | `bounded` |
-//! | a statement that somebody else's device is removed | `bounded::nobody_states_that_somebody_else_s_device_is_removed` |
-//! | a key under the name of another's message | `bounded::a_key_under_another_s_message_s_name_does_not_keep_it_from_being_read` |
-//! | a message that was cancelled, taken for one that a server held back | `given_up` |
-//! | a server's records, read afterwards | `theft::a_server_s_records_open_nothing` |
-//! | bytes and answers of any shape | `hostile`, and the targets `e2e_…` of `fuzz/` |
+//! Attacks that are carried out and fail. Here are those that want whole machines; `docs/protocol.md` says in section 10
+//! which test, here or elsewhere, carries out which.
 
 use sealpost_e2e::{Error, machine::Outcome};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use sealpost_e2e::{
     Error,
     backup::{MAC_SECRET, PRIVATE_SECRET},
-    machine::Outcome,
+    machine::{Machine, Now, Outcome},
     secret_storage::RecoveryKey,
 };
 use serde_json::{Value, json};
@@ -194,9 +194,24 @@ fn shared_history_reads_but_proves_no_author() {
     world.settle(&mut [alice, bob, carol, &mut dora]);
     assert_eq!(world.read(&mut dora, &events[1]), Outcome::MissingKey);
     let history = bob.run(world.now, |machine, now| machine.history(ROOM, now)).unwrap();
-    let description = json!({ "url": "mxc://b.test/history", "room_id": ROOM });
-    bob.run(world.now, |machine, now| machine.share_history("@dora:d.test", &description, now))
-        .unwrap();
+    let key = sealpost_e2e::signed_json::to_base64(&[7; 32]);
+    let description = json!({ "room_id": ROOM, "file": { "v": "org.sealpost.file.v2",
+        "url": "mxc://b.test/history", "key": key, "hash": key, "size": 123 } });
+    let now = world.now;
+    let mut share = |description: &Value| {
+        let share = |machine: &mut Machine<_>, now: Now<'_>| {
+            machine.share_history("@dora:d.test", description, now)
+        };
+        bob.run(now, share)
+    };
+    share(&description).unwrap();
+    for (at, value) in
+        [("v", json!("v0")), ("url", json!(7)), ("key", json!("AA")), ("size", json!(-1))]
+    {
+        let mut other = description.clone();
+        other["file"][at] = value;
+        assert_eq!(share(&other), Err(Error::Encoding), "{at}");
+    }
     world.settle(&mut [bob]);
     let mut told = Vec::new();
     for _ in 0..3 {

@@ -226,6 +226,9 @@ export interface Module {
   /** With the event's key, the context, and the first {@link FileSealer.header} bytes. */
   FileOpener: new (key: Uint8Array, context: Uint8Array, header: Uint8Array) => FileOpener;
   FileSegments: new () => FileSegments;
+  /** With the key, hash and size that the event names. */
+  FileStream: new (key: Uint8Array, hash: Uint8Array, size: number, context: Uint8Array) => FileStream;
+  fileContext(roomId: string, role: FileRole): Uint8Array;
   /** The sixty digits that two people compare, without separators; master keys of 32 bytes. */
   safetyNumber(
     userId: string, masterKey: Uint8Array, otherUserId: string, otherMasterKey: Uint8Array,
@@ -251,6 +254,18 @@ export interface FileOpener {
   /** A whole chunk: 16 KiB and 16 bytes. */
   chunk(sealed: Uint8Array): Uint8Array;
   last(sealed: Uint8Array): Uint8Array;
+  free(): void;
+}
+
+/** What a file is for: none opens in the place of another. */
+export type FileRole = "file" | "thumbnail" | "history";
+
+/** Opens what was uploaded, the list of hashes and the ciphertext behind it, while it comes. */
+export interface FileStream {
+  /** The next bytes, however many. Answers what of the file is certain by now. */
+  push(bytes: Uint8Array): Uint8Array;
+  /** What is left. Only then is the file known to be complete. */
+  finish(): Uint8Array;
   free(): void;
 }
 

@@ -1,6 +1,6 @@
 //! Files, sealed in chunks: the reference for what WebCrypto does in bulk.
 
-use sealpost_e2e::attachment::{self, FileKey, HEADER_LENGTH, Opener, Sealer};
+use sealpost_e2e::attachment::{self, FileKey, HEADER_LENGTH, Opener, Role, Sealer, StreamOpener};
 use wasm_bindgen::prelude::*;
 
 use crate::{error, machine::key, random};
@@ -106,6 +106,56 @@ impl FileOpener {
     pub fn last(&mut self, sealed: &[u8]) -> Result<Vec<u8>, JsValue> {
         let wrong = || error(sealpost_e2e::Error::Authentication);
         self.0.take().ok_or_else(wrong)?.last(sealed).map_err(error)
+    }
+}
+
+/// What a file of a room is sealed with besides its key: the role is `file`, `thumbnail` or `history`.
+///
+/// # Errors
+/// Another role.
+#[wasm_bindgen(js_name = fileContext)]
+pub fn file_context(room_id: &str, role: &str) -> Result<Vec<u8>, JsValue> {
+    Ok(attachment::context(room_id, Role::parse(role).map_err(error)?))
+}
+
+/// Opens a file as it was uploaded, while it comes.
+#[wasm_bindgen]
+pub struct FileStream(Option<StreamOpener>);
+
+#[wasm_bindgen]
+impl FileStream {
+    /// With what the event says of it, and its context.
+    ///
+    /// # Errors
+    /// No file has this size.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        key_bytes: &[u8],
+        hash: &[u8],
+        size: f64,
+        context: &[u8],
+    ) -> Result<FileStream, JsValue> {
+        let (key_bytes, hash) = (key(key_bytes)?, key(hash)?);
+        let opener = StreamOpener::new(key_bytes, hash, size as u64, context).map_err(error)?;
+        Ok(Self(Some(opener)))
+    }
+
+    /// Takes in the next bytes; answers what of the file is certain by now.
+    ///
+    /// # Errors
+    /// Another file, or one that was changed or extended.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let wrong = || error(sealpost_e2e::Error::Authentication);
+        self.0.as_mut().ok_or_else(wrong)?.push(bytes).map_err(error)
+    }
+
+    /// Opens what is left. Only then is the file complete.
+    ///
+    /// # Errors
+    /// It was changed or cut off.
+    pub fn finish(&mut self) -> Result<Vec<u8>, JsValue> {
+        let wrong = || error(sealpost_e2e::Error::Authentication);
+        self.0.take().ok_or_else(wrong)?.finish().map_err(error)
     }
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import test from "node:test";
 
-const { FileOpener, FileSealer, RawMachine, RecoveryKey, Rows } = createRequire(import.meta.url)(
+const { FileOpener, FileSealer, FileSegments, FileStream, fileContext, RawMachine, RecoveryKey, Rows } = createRequire(import.meta.url)(
   process.env.SEALPOST_WASM,
 );
 
@@ -187,4 +187,27 @@ test("a file comes out as it went in", () => {
   assert.deepEqual(Buffer.from(opener.chunk(first)), chunk);
   assert.equal(Buffer.from(opener.last(last)).toString(), "end");
   assert.throws(() => new FileOpener(key, Buffer.from("elsewhere"), header), { name: "Authentication" });
+});
+
+test("a file is opened while it comes", () => {
+  const context = fileContext("!room:a.test", "thumbnail");
+  const sealer = new FileSealer(context);
+  const chunk = Buffer.alloc(16 * 1024, 3);
+  const ciphertext = Buffer.concat([sealer.header(), sealer.chunk(chunk), sealer.last(Buffer.from("end"))]);
+  const segments = new FileSegments();
+  segments.update(ciphertext);
+  const told = segments.finish();
+  const [hash, blob] = [told.subarray(0, 32), Buffer.concat([told.subarray(32), ciphertext])];
+  const open = (blob, size, role) => {
+    const stream = new FileStream(sealer.key(), hash, size, fileContext("!room:a.test", role));
+    const parts = [stream.push(blob.subarray(0, 1000)), stream.push(blob.subarray(1000)), stream.finish()];
+    return Buffer.concat(parts);
+  };
+  assert.deepEqual(open(blob, blob.length, "thumbnail"), Buffer.concat([chunk, Buffer.from("end")]));
+  const refused = { name: "Authentication" };
+  assert.throws(() => open(blob, blob.length, "file"), refused);
+  assert.throws(() => open(blob.subarray(0, -1), blob.length, "thumbnail"), refused);
+  assert.throws(() => open(Buffer.concat([blob, Buffer.from("x")]), blob.length, "thumbnail"), refused);
+  assert.throws(() => open(blob, 7, "thumbnail"), { name: "Encoding" });
+  assert.throws(() => open(blob, blob.length, "other"), { name: "Unknown" });
 });
