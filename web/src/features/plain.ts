@@ -3,6 +3,7 @@
 import { text, type JsonObject } from "../matrix/json";
 import { isReadable, type Seal } from "../matrix/room/messages";
 import { isPollStart, pollOf } from "../matrix/room/poll";
+import { placeOf } from "../matrix/room/place";
 import { t } from "../ui/words.svelte";
 
 export function plainText(type: string, content: JsonObject, seal: Seal): string {
@@ -23,6 +24,8 @@ function wordsOf(type: string, content: JsonObject): string {
       return t.video;
     case "m.audio":
       return content["org.matrix.msc3245.voice"] === undefined ? t.audio : t.voiceMessage;
+    case "m.location":
+      return placeOf(content)?.description ?? t.place;
     case "m.file":
       return body || t.file;
     case undefined:

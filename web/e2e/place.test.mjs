@@ -1,0 +1,62 @@
+// Sending where one is: asked for when somebody wants that, shown before, sealed, and told to nobody else.
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { foundAt } from "./support/scan.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, jonas;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("place");
+  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  await lena.meets(jonas, "Where are you?");
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+async function choose({ page }) {
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Where I am" }).click();
+  return page.getByRole("dialog", { name: "Where I am" });
+}
+
+test("a place goes sealed to those in the room, after it was shown, and nobody else is asked anything", async () => {
+  await lena.context.grantPermissions(["geolocation"]);
+  await lena.context.setGeolocation({ latitude: 47.123456, longitude: -9.654321, accuracy: 20 });
+  const dialog = await choose(lena);
+  await dialog.getByText("47.12346° N, 9.65432° W").waitFor();
+  await dialog.getByText("within 20 m").waitFor();
+  await dialog.getByLabel("What is there").fill("By the pond");
+  await assertAccessible(lena.page, "a place that will be sent");
+  await dialog.getByRole("button", { name: "Send" }).click();
+  const link = jonas.page.getByRole("article").getByRole("link", { name: "47.12346° N, 9.65432° W" });
+  await link.waitFor();
+  assert.equal(await link.getAttribute("href"), "geo:47.12346,-9.65432");
+  await jonas.page.getByRole("article").getByText("By the pond").waitFor();
+  await assertAccessible(jonas.page, "a place");
+  assert.deepEqual(foundAt(["47.1234", "9.6543", "By the pond"], server), []);
+  for (const person of [lena, jonas]) person.assertOwnOrigin();
+});
+
+test("a place may be told roughly", async () => {
+  const dialog = await choose(lena);
+  await dialog.getByLabel("Only roughly").check();
+  await dialog.getByText("47.12° N, 9.65° W").waitFor();
+  await dialog.getByRole("button", { name: "Send" }).click();
+  await jonas.page.getByRole("article").getByRole("link", { name: "47.12° N, 9.65° W" }).waitFor();
+  await jonas.page.getByRole("article").getByText("within 1 km").waitFor();
+});
+
+test("where the browser says no, that is said and nothing is sent", async () => {
+  const dialog = await choose(jonas);
+  await dialog.getByText("The browser does not let this page know where you are.", { exact: false }).waitFor();
+  await assertAccessible(jonas.page, "no place");
+  assert.ok(await dialog.getByRole("button", { name: "Send" }).isDisabled());
+});
