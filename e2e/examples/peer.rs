@@ -1,12 +1,17 @@
 //! A device for the tests in `e2e/tests/interop`: a line of JSON asks, a line answers. Not for use.
 
+#[path = "peer/whole.rs"]
+mod whole;
+
 use std::io::{BufRead as _, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use sealpost_e2e::{
     Error,
-    attachment::{FileKey, HEADER_LENGTH, Opener, SEALED_CHUNK_LENGTH},
+    attachment::{
+        self, FileKey, HEADER_LENGTH, Opener, Role, SEALED_CHUNK_LENGTH, Segments, StreamOpener,
+    },
     content, direct,
     envelope::Envelope,
     identity::{DeviceIdentity, OwnDevice},
@@ -28,6 +33,7 @@ struct Peer {
     sessions: Sessions,
     chain: Option<OwnChain>,
     held: Option<HeldChain>,
+    whole: whole::Whole,
     now: i64,
 }
 
@@ -42,6 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sessions: Sessions::default(),
         chain: None,
         held: None,
+        whole: whole::Whole::default(),
         now: 0,
     };
     let mut out = std::io::stdout().lock();
@@ -80,6 +87,12 @@ impl Peer {
             "open_direct" => self.open_direct(asked),
             "seal_file" => self.seal_file(asked),
             "open_file" => open_file(asked),
+            "stream_file" => stream_file(asked),
+            // In the middle of some day, a second after the last.
+            "machine" => {
+                let time = 1_000_000_000_000 + 1_000 * self.now;
+                self.whole.answer(asked, time, &mut self.rng)
+            }
             other => Err(format!("unknown: {other}").into()),
         }
     }
@@ -211,7 +224,13 @@ impl Peer {
             rest = later;
         }
         file.extend(sealer.last(rest)?);
-        Ok(json!({ "key": encode(key.as_bytes()), "file": encode(&file) }))
+        let mut segments = Segments::default();
+        segments.update(&file);
+        let (list, hash) = segments.finish();
+        Ok(json!({
+            "key": encode(key.as_bytes()), "file": encode(&file), "list": encode(&list),
+            "hash": encode(&hash),
+        }))
     }
 }
 
@@ -225,6 +244,20 @@ fn open_file(asked: &Value) -> Answer {
         rest = later;
     }
     content.extend(opener.last(rest)?);
+    Ok(json!({ "content": encode(&content) }))
+}
+
+/// Opens a blob of version 2 in pieces.
+fn stream_file(asked: &Value) -> Answer {
+    let (blob, room_id) = (bytes(asked, "blob")?, text(asked, "room_id")?);
+    let context = attachment::context(&room_id, Role::parse(&text(asked, "role")?)?);
+    let (key, hash) = (array(asked, "key")?, array(asked, "hash")?);
+    let mut opener = StreamOpener::new(&key, &hash, blob.len() as u64, &context)?;
+    let mut content = Vec::new();
+    for piece in blob.chunks(50_000) {
+        content.extend(opener.push(piece)?);
+    }
+    content.extend(opener.finish()?);
     Ok(json!({ "content": encode(&content) }))
 }
 

@@ -13,6 +13,8 @@ import traceback
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 
+import cbor
+from letters import DIRECT, GROUP, Client, Person, Server, file_context, hashes, told
 from protocol import Device, Group, Session, b64, open_direct, seal_direct, unb64
 
 ROOM, AUDIENCE = "!room:a.test", bytes(range(32))
@@ -131,8 +133,171 @@ def direct_messages_are_read_both_ways(program):
     rust.close()
 
 
+class Whole:
+    """A whole machine of the Rust library in a room with one other person, a server in Python between them."""
+
+    def __init__(self, program, algorithm):
+        person = Person("@python:p.test", "SNAKE")
+        self.rust, self.server = Rust(program, person.device), Server()
+        self.server.add(person)
+        self.name, self.count = ("@crab:r.test", "SHELL"), 0
+        self("create", user_id=self.name[0], device_id=self.name[1])
+        self("bootstrap")
+        self.flush()
+        member = {"type": "m.room.member", "content": {"membership": "join"}, "origin_server_ts": 1}
+        users = (self.name[0], person.device.user_id)
+        state = [{**member, "state_key": user} for user in users]
+        state.append({"type": "m.room.encryption", "state_key": "", "content": {"algorithm": algorithm}})
+        if algorithm == GROUP:
+            # Somebody without a device: left out, but no chat of two any more.
+            state.append({**member, "state_key": "@third:t.test"})
+        assert self("push_state", room_id=ROOM, events=state)["is_encrypted"]
+        self.flush()
+        self.other = Client(self.server, person, self.name, ROOM)
+
+    def __call__(self, operation, **arguments):
+        answer = self.rust("machine", operation=operation, **arguments)
+        assert "result" in answer or operation == "create", answer
+        return answer.get("result")
+
+    def flush(self):
+        """Sends what the machine wants to be sent; answers what its letters ask for."""
+        asked = []
+        while requests := self("requests"):
+            for request in requests:
+                self("mark_sent", id=request["id"], answer=self.server.answer(*self.name, request))
+        for user_id, device_id, content in self.server.letters:
+            assert (user_id, device_id) == self.other.name
+            asked.append(self.other.take(content))
+        self.server.letters.clear()
+        return [one for one in asked if one]
+
+    def push(self, *letters):
+        synced = self("push_sync", sync={"to_device": {"events": letters}})
+        assert synced["unread"] == 0, synced
+        return synced
+
+    def put(self, sender, content):
+        self.count += 1
+        return {
+            "type": "m.room.encrypted",
+            "event_id": f"$event{self.count}",
+            "room_id": ROOM,
+            "sender": sender,
+            "origin_server_ts": 2_000_000_000_000,
+            "content": content,
+        }
+
+    def rust_says(self, kind, content):
+        """What the Python side reads of it: the last event, its message id."""
+        while not self("prepare", room_id=ROOM):
+            self.flush()
+        sealed = self("encrypt", room_id=ROOM, type=kind, content=content)
+        assert sealed["not_reached"] == []
+        self.flush()
+        for event in sealed["events"]:
+            said, message_id = self.other.open(self.name[0], event["content"])
+            assert message_id == unb64(event["message_id"])
+            put = self.put(self.name[0], event["content"])
+            assert self("decrypt", room_id=ROOM, event=put)["status"] == "read"
+        assert said["type"] == kind and said["content"] == content, said
+        return put["event_id"], message_id, said, len(sealed["events"])
+
+    def rust_reads(self, content):
+        event = self.put(self.other.name[0], content)
+        return event["event_id"], self("decrypt", room_id=ROOM, event=event)
+
+    def both_talk(self, seal):
+        """Each tells the list of readers, says something, and reacts to what the other said."""
+        event_id, message_id, _, count = self.rust_says("m.room.message", {"body": "from rust"})
+        assert count == 2, "the list of readers goes first"
+        listed, _ = seal("org.sealpost.audience", told(self.other.readers))
+        assert self.rust_reads(listed)[1]["status"] == "read"
+        related = {"m.relates_to": {"rel_type": "m.annotation", "event_id": event_id, "key": "x"}}
+        content, own_id = seal("m.reaction", related, message_id)
+        own_event, outcome = self.rust_reads(content)
+        assert (outcome["status"], outcome["type"], outcome["content"]) == ("read", "m.reaction", related), outcome
+        assert outcome["relation"] == {"state": "checked"} and outcome["message_id"] == b64(own_id)
+        assert outcome["audience_is_known"] and outcome["warnings"] == [] and outcome["sender"]["is_proven"]
+        # A relation that means another message than the event holds is not applied.
+        content, _ = seal("m.reaction", related, own_id)
+        assert self.rust_reads(content)[1]["relation"] == {"state": "wrong"}
+        related["m.relates_to"]["event_id"] = own_event
+        _, _, said, count = self.rust_says("m.reaction", related)
+        assert (unb64(said["relates_to"]), count) == (own_id, 1)
+        # For other readers than it says, or in another's name, it is not read.
+        content, _ = seal("m.room.message", {"body": "for others"})
+        assert self.rust_reads({**content, "audience": b64(bytes(32))})[1]["status"] != "read"
+        # Whoever stands in a list and is vouched for by nobody is warned of.
+        readers = list(self.other.readers)
+        self.other.readers.append(("@ghost:g.test", bytes(32), "GHOST", bytes(32), readers[0][4]))
+        for kind, said in (("org.sealpost.audience", told(self.other.readers)), ("m.room.message", {"body": "x"})):
+            outcome = self.rust_reads(seal(kind, said)[0])[1]
+        assert [one["user_id"] for one in outcome["warnings"]] == ["@ghost:g.test"], outcome
+        self.other.readers = readers
+
+
+def letters_and_audiences_of_two_are_read_both_ways(program):
+    # Who writes first begins the session.
+    for python_begins in (False, True):
+        whole = Whole(program, DIRECT)
+        if python_begins:
+            whole.push(whole.other.letter(b"\x00"))
+            content, _ = whole.other.seal_direct("m.room.message", {"body": "first"})
+            outcome = whole.rust_reads(content)[1]
+            assert outcome["content"] == {"body": "first"} and not outcome["audience_is_known"]
+        whole.both_talk(whole.other.seal_direct)
+        # What was said to be for others is asked for, too: it could not be opened.
+        assert len(whole.flush()) == 1
+        # Without a wrap in the event it is asked for, and comes in a letter.
+        content, message_id = whole.other.seal_direct("m.room.message", {"body": "late"})
+        wrap = whole.other.last_wrap
+        content = {**content, "wraps": {}}
+        event = whole.put(whole.other.name[0], content)
+        assert whole("decrypt", room_id=ROOM, event=event)["status"] == "missing_key"
+        assert whole.flush() == [cbor.encode([ROOM, [1, [message_id]]])]
+        assert whole.push(whole.other.letter(b"\x01" + wrap))["rooms_with_keys"] == [ROOM]
+        assert whole("decrypt", room_id=ROOM, event=event)["content"] == {"body": "late"}
+        whole.rust.close()
+
+
+def audiences_of_groups_are_read_both_ways(program):
+    whole = Whole(program, GROUP)
+    other = whole.other
+    other.chain = Group.begin(other.person.device, ROOM)
+    distribution = b"\x02" + other.chain.distribution()
+    # Before the chain comes, it is asked for.
+    content, _ = other.seal_group("m.room.message", {"body": "before the key"})
+    event = whole.put(other.name[0], content)
+    assert whole("decrypt", room_id=ROOM, event=event)["status"] == "missing_key"
+    assert whole.flush() == [cbor.encode([ROOM, [0, [other.chain.id, 0]]])]
+    assert whole.push(other.letter(distribution))["rooms_with_keys"] == [ROOM]
+    assert whole("decrypt", room_id=ROOM, event=event)["content"] == {"body": "before the key"}
+    whole.both_talk(other.seal_group)
+    # The machine answers such a question from the iteration that it gave.
+    (theirs,) = other.groups.values()
+    held, iteration = theirs.id, theirs.iteration
+    other.groups.clear()
+    whole.push(other.letter(b"\x04" + cbor.encode([ROOM, [0, [held, iteration]]])))
+    whole.flush()
+    (again,) = other.groups.values()
+    assert (again.id, again.iteration, again.key) == (held, theirs.iteration, theirs.key)
+    whole.rust.close()
+
+
 def files_are_read_both_ways(program):
     _, rust, _ = meet(program)
+    context = file_context(ROOM, "thumbnail")
+    for length in (0, 16 * 1024, (1 << 20) + 77):
+        content, key = os.urandom(length), os.urandom(32)
+        encryptor = Cobblestone256Encryptor(key, context=context)
+        file = encryptor.update(content) + encryptor.finalize()
+        segments, named = hashes(file)
+        place = {"room_id": ROOM, "role": "thumbnail", "key": key, "hash": named}
+        assert rust.bytes("stream_file", "content", **place, blob=segments + file) == content
+        assert "error" in rust("stream_file", **{**place, "role": "file"}, blob=segments + file)
+        answer = rust("seal_file", context=context, content=content)
+        assert hashes(unb64(answer["file"])) == (unb64(answer["list"]), unb64(answer["hash"]))
     for length in (0, 1, 16 * 1024, 100_000):
         content, key = os.urandom(length), os.urandom(32)
         encryptor = Cobblestone256Encryptor(key, context=b"room and role")
@@ -151,6 +316,8 @@ def main(program):
         rust_begins_and_both_talk_through_re_keys,
         groups_are_read_both_ways,
         direct_messages_are_read_both_ways,
+        letters_and_audiences_of_two_are_read_both_ways,
+        audiences_of_groups_are_read_both_ways,
         files_are_read_both_ways,
     ]
     failed = 0
