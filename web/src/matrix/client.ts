@@ -93,6 +93,7 @@ export class Client {
       find: (roomId) => this.rooms.get(roomId),
       room: (roomId) => this.#room(roomId),
       loaded: () => this.#loaded,
+      hasModule: () => this.#hasModule(),
     });
     const circumstances = (roomId: string) => {
       const room = this.rooms.get(roomId);

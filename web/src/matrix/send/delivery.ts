@@ -16,6 +16,8 @@ export interface Around {
   room(roomId: string): Room;
   /** Resolves when the encryption module is there; fails, if it could not be loaded. */
   loaded(): Promise<void>;
+  /** The same, answered. */
+  hasModule(): Promise<boolean>;
 }
 
 const ATTEMPTS = 6;
@@ -57,17 +59,13 @@ export class Delivery {
 
   /** Of a message that is given up nothing stays here, and the others miss none. */
   async giveUp({ roomId, txnId }: Pending): Promise<void> {
-    if (!(await this.#hasModule())) return;
+    if (!(await this.#around.hasModule())) return;
     await this.#crypto.sessions.giveUp(roomId, txnId).catch((error: unknown) => console.error(error));
-  }
-
-  #hasModule(): Promise<boolean> {
-    return this.#around.loaded().then(() => true, () => false);
   }
 
   /** Whether the machine knows a room as sealed, whatever its state says. */
   async #isPinned(roomId: string): Promise<boolean> {
-    return (await this.#hasModule()) && (await this.#crypto.sessions.room(roomId)).is_encrypted;
+    return (await this.#around.hasModule()) && (await this.#crypto.sessions.room(roomId)).is_encrypted;
   }
 
   async #seal({ roomId, txnId, type, content, shown }: Pending): Promise<ToSend> {
