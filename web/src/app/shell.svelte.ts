@@ -3,8 +3,9 @@
 import extraUrl from "../matrix/crypto/extra_worker?worker&url";
 import workerUrl from "../matrix/crypto/worker?worker&url";
 import { Api } from "../matrix/api/api";
+import { Unreachable } from "../matrix/api/error";
 import { Http } from "../matrix/api/http";
-import { Client, type Workers } from "../matrix/client";
+import type { Client, Workers } from "../matrix/client";
 import { Extra } from "../matrix/crypto/extra";
 import { CryptoStorage } from "../matrix/crypto/storage";
 import { alone, inherit, own, type Ownership } from "../matrix/owner";
@@ -16,7 +17,7 @@ import { Tabs } from "../matrix/tabs";
 import { Security } from "./security.svelte";
 import { trusted } from "./trusted";
 
-export type Phase = "starting" | "login" | "locked" | "main" | "elsewhere" | "failed";
+export type Phase = "starting" | "login" | "locked" | "main" | "elsewhere" | "unreachable" | "failed";
 
 const workers: Workers = {
   machine: () => new Worker(trusted(workerUrl), { type: "module", name: "encryption" }),
@@ -26,6 +27,13 @@ const browserFetch = (input: string, init?: RequestInit) => fetch(input, init);
 
 const extra = new Extra(workers.extra);
 
+/** What the login page does without: on its way while the person types, and at once where somebody is logged in. */
+const fetchClient = () =>
+  import("../matrix/client").catch((error: unknown) => {
+    throw new Unreachable(error);
+  });
+fetchClient().catch(() => {});
+
 interface Opening {
   takeOver?: boolean;
   password?: string | undefined;
@@ -34,6 +42,7 @@ interface Opening {
 }
 
 interface Begun {
+  Client: typeof Client;
   tabs: Tabs;
   ownership: Ownership | undefined;
   password: string | undefined;
@@ -70,7 +79,7 @@ export class Shell {
       else this.phase = "login";
     } catch (error) {
       console.error(error);
-      this.phase = "failed";
+      this.phase = error instanceof Unreachable ? "unreachable" : "failed";
     }
   }
 
@@ -174,6 +183,8 @@ export class Shell {
 
   async #open(session: Session, { takeOver = false, password, vaults }: Opening = {}): Promise<void> {
     const { userId } = session;
+    // Before anything is taken that others wait for.
+    const { Client } = await fetchClient();
     const tabs = new Tabs(userId);
     this.#tabs = tabs;
     tabs.news.subscribe(({ news }) => {
@@ -193,7 +204,7 @@ export class Shell {
       ownership = await own(userId);
     }
     try {
-      await this.#begin(session, vaults, { tabs, ownership, password });
+      await this.#begin(session, vaults, { Client, tabs, ownership, password });
     } catch (error) {
       // Who tries again is not to wait for this one.
       ownership?.release();
@@ -202,7 +213,7 @@ export class Shell {
     }
   }
 
-  async #begin(session: Session, vaults: Vaults, { tabs, ownership, password }: Begun): Promise<void> {
+  async #begin(session: Session, vaults: Vaults, { Client, tabs, ownership, password }: Begun): Promise<void> {
     const { userId } = session;
     const store = await DataStore.open(userId, vaults.data);
     const http = this.#httpOf(session);
