@@ -118,3 +118,12 @@ test("pictures that were sent at once stand in one row, as far as nobody said an
   const all = made([picture("$1", "a"), picture("$2", "a")], [], undefined);
   expect([rowOf(all, "$2")?.id, rowOf(all, "$9")]).toEqual(["$1", undefined]);
 });
+
+test("what somebody removed one after the other is one row, until something else stands between", () => {
+  const gone = (id: string, more: Partial<Message> = {}): Message => ({ ...message(id, "@a", 1), isRedacted: true, ...more });
+  const together = (items: Item[]) =>
+    made(items, [], undefined).flatMap((row) => (row.kind === "message" ? [(row.album ?? [row.item]).map(({ id }) => id).join(" ")] : []));
+  expect(together([gone("$1"), gone("$2"), gone("$3")])).toEqual(["$1 $2 $3"]);
+  expect(together([gone("$1"), message("$2", "@a", 1), gone("$3"), gone("$4", { sender: "@b" })])).toEqual(["$1", "$2", "$3", "$4"]);
+  expect(together([gone("$1"), gone("$2", { ts: 7 * MINUTE })])).toEqual(["$1", "$2"]);
+});

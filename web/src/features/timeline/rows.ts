@@ -26,7 +26,7 @@ export interface MessageRow {
   item: Message;
   isFirst: boolean;
   echo?: Echo;
-  /** Pictures that were sent at once: the message, and those after it. */
+  /** Pictures that were sent at once, or what was removed one after the other: the message, and those after it. */
   album?: readonly Message[];
 }
 
@@ -127,15 +127,21 @@ export function rows(
   return found;
 }
 
-/** The row before with one more picture, if that was sent at once with what is there; of which nobody said anything. */
+/**
+ * The row before with one more picture, if that was sent at once with what is there; of which nobody said anything. Or
+ * with one more message that is gone.
+ */
 function joinedTo(row: Row | undefined, item: Message): MessageRow | undefined {
-  const album = albumOf(item);
-  if (row?.kind !== "message" || album === undefined || album !== albumOf(row.item)) return undefined;
-  const isApart = item.sender !== row.item.sender || item.replyTo !== undefined || item.threadRoot !== row.item.threadRoot;
+  if (row?.kind !== "message" || item.sender !== row.item.sender) return undefined;
+  const isApart = item.replyTo !== undefined || item.threadRoot !== row.item.threadRoot;
   if (isApart || item.thread || item.reactions.length > 0) return undefined;
+  const joined = { ...row, album: [...(row.album ?? [row.item]), item] };
+  if (item.isRedacted && row.item.isRedacted && !row.item.thread && isTogether(row.album?.at(-1) ?? row.item, item)) return joined;
+  const album = albumOf(item);
+  if (album === undefined || album !== albumOf(row.item)) return undefined;
   // What is to be said of one picture is said below that one. Of what is on its way there is nothing to say yet.
   if (item.seal !== "none" && (item.seal !== row.item.seal || hasNote(item))) return undefined;
-  return { ...row, album: [...(row.album ?? [row.item]), item] };
+  return joined;
 }
 
 function hasNote({ opened }: Message): boolean {
@@ -215,7 +221,7 @@ export function guessedHeight(row: Row): number {
   const { content } = row.item;
   const isLarge = content["msgtype"] === "m.image" || content["msgtype"] === "m.video";
   const length = typeof content["body"] === "string" ? content["body"].length : 0;
-  const tiles = row.album?.length ?? 0;
+  const tiles = row.item.isRedacted ? 0 : (row.album?.length ?? 0);
   const lines = tiles > 0 ? Math.ceil(tiles / columnsOf(tiles)) * (20 / columnsOf(tiles)) : isLarge ? 11 : Math.min(Math.ceil(length / 90) || 1, 30);
   return lines * 22 + (row.isFirst ? 40 : 4) + (row.item.replyTo ? 28 : 0) + (row.item.reactions.length > 0 ? 32 : 0);
 }

@@ -43,6 +43,7 @@ export const de: TalkWords = {
   threadReplies: (count) => plural(count, "Antwort", "Antworten"),
   inThread: "In einem Thread gesagt",
   newInThreads: (count) => (count === 1 ? "Neues in einem Thread" : `Neues in ${count} Threads`),
+  removedMany: (count) => `${count} Nachrichten entfernt`,
   pin: "Anheften",
   unpin: "Loslösen",
   pinned: "Angeheftet",

@@ -46,6 +46,7 @@ export const en = {
   threadReplies: (count: number) => plural(count, "reply", "replies"),
   inThread: "Said in a thread",
   newInThreads: (count: number) => (count === 1 ? "New in a thread" : `New in ${count} threads`),
+  removedMany: (count: number) => `${count} messages removed`,
   pin: "Pin",
   unpin: "Unpin",
   pinned: "Pinned",
