@@ -10,15 +10,20 @@ const THEMES: Theme[] = ["system", "light", "dark", "contrast"];
 export class Preferences {
   #theme = $state<Theme>("system");
   #density = $state<Density>("roomy");
-  #language: Language;
+  #language: Language = "en";
 
   constructor() {
-    const theme = localStorage.getItem("theme") as Theme | null;
-    if (theme && THEMES.includes(theme)) this.#theme = theme;
-    if (localStorage.getItem("density") === "compact") this.#density = "compact";
-    const language = localStorage.getItem("language");
-    this.#language = preferred(language ? [language] : navigator.languages);
-    this.#show();
+    this.#read();
+  }
+
+  /** Does as is chosen in another tab. Answers what ends that. */
+  follow(): () => void {
+    const hear = () => {
+      this.#read();
+      void speak(this.#language);
+    };
+    addEventListener("storage", hear);
+    return () => removeEventListener("storage", hear);
   }
 
   get theme(): Theme {
@@ -48,6 +53,15 @@ export class Preferences {
       localStorage.setItem("language", language);
     }
     await speak(this.#language);
+  }
+
+  #read(): void {
+    const theme = localStorage.getItem("theme") as Theme | null;
+    this.#theme = theme && THEMES.includes(theme) ? theme : "system";
+    this.#density = localStorage.getItem("density") === "compact" ? "compact" : "roomy";
+    const language = localStorage.getItem("language");
+    this.#language = preferred(language ? [language] : navigator.languages);
+    this.#show();
   }
 
   #show(): void {
