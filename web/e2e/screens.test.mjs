@@ -50,6 +50,21 @@ test("a server that does not answer is told, and can be asked again", async () =
   await visitor.close();
 });
 
+test("a browser that keeps nothing is told so, in place of an empty page", async () => {
+  const visitor = await Person.open(server);
+  await visitor.context.addInitScript(() => {
+    const refuse = () => {
+      throw new DOMException("nothing is kept here", "SecurityError");
+    };
+    IDBFactory.prototype.open = refuse;
+    Object.defineProperty(globalThis, "localStorage", { get: refuse });
+  });
+  await visitor.page.reload();
+  await visitor.page.getByRole("heading", { name: "Sealpost could not start" }).waitFor();
+  await assertAccessible(visitor.page, "a browser that keeps nothing");
+  await visitor.close();
+});
+
 test("no rooms yet, and a room", async () => {
   lena = await Person.register(server, "lena");
   const { page } = lena;

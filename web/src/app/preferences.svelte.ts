@@ -7,6 +7,15 @@ export type Theme = "system" | "light" | "dark" | "contrast";
 
 const THEMES: Theme[] = ["system", "light", "dark", "contrast"];
 
+/** A browser that keeps nothing may throw when it is asked. */
+function kept(name: string): string | null {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
 export class Preferences {
   #theme = $state<Theme>("system");
   #density = $state<Density>("roomy");
@@ -56,10 +65,10 @@ export class Preferences {
   }
 
   #read(): void {
-    const theme = localStorage.getItem("theme") as Theme | null;
+    const theme = kept("theme") as Theme | null;
     this.#theme = theme && THEMES.includes(theme) ? theme : "system";
-    this.#density = localStorage.getItem("density") === "compact" ? "compact" : "roomy";
-    const language = localStorage.getItem("language");
+    this.#density = kept("density") === "compact" ? "compact" : "roomy";
+    const language = kept("language");
     this.#language = preferred(language ? [language] : navigator.languages);
     this.#show();
   }

@@ -10,17 +10,18 @@ interface Schema extends DBSchema {
   sessions: { key: string; value: Session | LockRecord };
 }
 
+/** Fails, and does not throw, where a browser keeps nothing. */
+async function open(): Promise<IDBPDatabase<Schema>> {
+  return openDB<Schema>("sealpost", 1, {
+    upgrade: (database) => void database.createObjectStore("sessions"),
+  });
+}
+
 const lockOf = (userId: string) => `lock ${userId}`;
 
 /** One session at a time; soft logout keeps it, so that its device goes on after a new login. */
 export class SessionStore {
-  readonly #database: Promise<IDBPDatabase<Schema>>;
-
-  constructor() {
-    this.#database = openDB<Schema>("sealpost", 1, {
-      upgrade: (database) => void database.createObjectStore("sessions"),
-    });
-  }
+  readonly #database = open();
 
   async load(): Promise<Session | undefined> {
     return (await (await this.#database).get("sessions", "current")) as Session | undefined;
