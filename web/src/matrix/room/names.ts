@@ -1,6 +1,6 @@
 // What people and rooms are called.
 
-import { text } from "../json";
+import { object, text } from "../json";
 import { localpartOf } from "../session";
 import type { Room } from "./room";
 
@@ -11,7 +11,11 @@ export interface Profile {
 }
 
 export function profile(room: Room, userId: string): Profile {
-  const member = room.known("m.room.member", userId)?.content;
+  let member = room.known("m.room.member", userId)?.content;
+  // Who was removed said nothing of their name with that: they are called as they were before.
+  if (member?.["membership"] === "leave" || member?.["membership"] === "ban") {
+    member = { ...object(room.state("m.room.member", userId)?.unsigned?.["prev_content"]), ...member };
+  }
   const hero = room.heroes.find((one) => one.userId === userId);
   const name = text(member?.["displayname"]) || hero?.displayName || localpartOf(userId) || userId;
   return { userId, name, avatarUrl: text(member?.["avatar_url"]) ?? hero?.avatarUrl };

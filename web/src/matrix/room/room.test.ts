@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { RoomEvent } from "../event";
 import type { JsonObject } from "../json";
 import { items, preview, type Message } from "./messages";
-import { roomName } from "./names";
+import { profile, roomName } from "./names";
 import { seenBy } from "./receipts";
 import { Room } from "./room";
 import { passOver, unread } from "./unread";
@@ -319,4 +319,13 @@ test("who has read how far is seen at the last message that they read, and not w
     receipts: { $3: read(lena, 1), $1: read("@jo:a", 1), $4: read(me, 1) },
   });
   expect([...seenBy(room, new Map(items(room, me).map((item) => [item.id, item])), me)]).toEqual([["$2", [lena]]]);
+});
+
+test("who was removed is called as before", () => {
+  const room = new Room("!a");
+  const member = (content: JsonObject, more: Partial<RoomEvent> = {}) => event("$m", content, { type: "m.room.member", state_key: lena, ...more });
+  room.update({ isInitial: true, timeline: [member({ membership: "join", displayname: "Lena Vogt" })] });
+  const unsigned = { prev_content: { membership: "join", displayname: "Lena Vogt" } };
+  room.update({ timeline: [{ ...member({ membership: "ban" }, { unsigned }), event_id: "$n" }] });
+  expect(profile(room, lena).name).toBe("Lena Vogt");
 });
