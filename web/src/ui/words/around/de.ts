@@ -203,6 +203,7 @@ export const de: AroundWords = {
   searchMessages: "Nachrichten durchsuchen",
   searchEverywhere: "In allen Räumen",
   searchHere: (room) => `In ${room}`,
+  searchWhere: "Wo",
   searchHint: "Worte, die gefallen sind",
   searchFurther: "Weiter zurück suchen",
   searchLocal: "Versiegelte Räume werden auf diesem Gerät durchsucht, in dem, was es bisher gelesen hat.",

@@ -199,6 +199,7 @@ export const en = {
   searchMessages: "Search messages",
   searchEverywhere: "In all rooms",
   searchHere: (room: string) => `In ${room}`,
+  searchWhere: "Where",
   searchHint: "Words that were said",
   searchFurther: "Look further back",
   searchLocal: "Sealed rooms are searched on this device, in what it has read so far.",
