@@ -117,6 +117,7 @@ impl<S: Store> Machine<S> {
             next: 0,
             upload_after: 0,
             pruned_at: None,
+            pruned_to: None,
         };
         let mut machine = Self::with(store, account);
         let ((), changes) = machine.work(now, |work| {
@@ -181,7 +182,17 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.forget_members(room_id))
     }
 
-    /// All that is to be sent now, oldest first; the same again until it is marked as sent.
+    /// Says whether something was said in a room that is still to be fetched: keys with which it could be read are kept
+    /// longer until it was, if not for ever.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn set_gap(&mut self, room_id: &str, is_open: bool, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.set_gap(room_id, is_open))
+    }
+
+    /// All that is to be sent now, oldest first; the same again until it is marked as sent. To be asked for at least
+    /// daily: what is old is forgotten here, a part in each call.
     ///
     /// # Errors
     /// [`Error::Store`].

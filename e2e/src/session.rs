@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A session is *confirmed* when a message of the other side was read in it. Both sides come to the same one
-//! as soon as each has read what the other wrote. Superseded sessions only read: four at most, for 30 days.
+//! as soon as each has read what the other wrote. Superseded sessions only read: four at most, for 30 days from when
+//! another took their place, whatever is read in them.
 //!
 //! [1]: https://signal.org/docs/specifications/sesame/
 
@@ -69,6 +70,10 @@ struct Session {
     /// How many messages were written since the last one was read, and when the first of them was.
     unanswered: u32,
     unanswered_since: i64,
+    /// When the first message that says something was read since one was written.
+    read_since: Option<i64>,
+    /// Since when another one is written in.
+    superseded_at: Option<i64>,
 }
 
 coded!(Session {
@@ -80,7 +85,9 @@ coded!(Session {
     read_at,
     read,
     unanswered,
-    unanswered_since
+    unanswered_since,
+    read_since,
+    superseded_at
 });
 
 /// Who began a session, and the header of the handshake: to repeat it, or to know it again.
@@ -141,14 +148,15 @@ impl Sessions {
         self.current().is_none_or(|session| session.is_unanswered(now))
     }
 
-    /// Whether an empty message is owed, so that the other side knows its session confirmed: the first one
-    /// was read, or many, or a day has passed, and nothing was written.
+    /// Whether an empty message is owed, so that the other side knows its session confirmed and the ratchet turns: the
+    /// first one was read, or many, or one a day ago, and nothing was written since. Empty ones of the other side begin
+    /// no such day: two that are silent stay so.
     pub fn owes_message(&self, now: i64) -> bool {
         self.current().is_some_and(|session| {
             // So only of a session that the other side began and whose first message was read.
             let never_wrote = session.ratchet.has_not_written();
-            let waits = session.read_at.is_some_and(|at| now.saturating_sub(at) >= DAY_MS);
-            never_wrote || session.read >= READ_MAX || (session.read > 0 && waits)
+            let waits = session.read_since.is_some_and(|at| now.saturating_sub(at) >= DAY_MS);
+            never_wrote || session.read >= READ_MAX || waits
         })
     }
 
@@ -166,7 +174,7 @@ impl Sessions {
         let mut sessions = self.clone();
         let session = sessions.get_mut(id)?;
         let message = session.ratchet.write(plaintext, now, rng)?;
-        session.read = 0;
+        (session.read, session.read_since) = (0, None);
         if session.unanswered == 0 {
             session.unanswered_since = now;
         }
@@ -204,7 +212,7 @@ impl Sessions {
         let mut sessions = self.clone();
         let session = sessions.get_mut(id)?;
         let plaintext = session.ratchet.read(message, now)?;
-        session.was_read(now);
+        session.was_read(&plaintext, now);
         sessions.prune(now);
         let is_outdated = is_outdated && matches!(envelope, Envelope::Prekey(..));
         Ok(Some(Read { plaintext, sessions, is_outdated }))
@@ -233,7 +241,7 @@ impl Sessions {
         let side = Side::Responder(HeaderHash::of(header));
         let generation = header.generation;
         let mut session = Session::new(handshake.session_id(), generation, side, ratchet, now);
-        session.was_read(now);
+        session.was_read(&plaintext, now);
         let mut sessions = self.clone();
         let is_outdated = generation < sessions.highest;
         sessions.highest = sessions.highest.max(generation);
@@ -242,7 +250,8 @@ impl Sessions {
         Ok((Read { plaintext, sessions, is_outdated }, handshake.ad))
     }
 
-    /// Forgets what was kept for messages passed over before a time, and sessions that are too old to read in.
+    /// Forgets what was kept for messages passed over before a time, and sessions that are too old to read in. To be
+    /// done now and then, also where nothing is read or written.
     pub fn forget_before(&self, time: i64, now: i64) -> Self {
         let mut sessions = self.clone();
         for session in &mut sessions.sessions {
@@ -250,6 +259,11 @@ impl Sessions {
         }
         sessions.prune(now);
         sessions
+    }
+
+    /// How many messages were passed over whose keys are kept.
+    pub fn missing(&self) -> usize {
+        self.sessions.iter().map(|session| session.ratchet.missing()).sum()
     }
 
     /// The session that is written in.
@@ -294,10 +308,14 @@ impl Sessions {
     /// Keeps what is written in and the superseded ones that were used last.
     fn prune(&mut self, now: i64) {
         let current = self.current_id();
-        let young = |session: &Session| {
-            now.saturating_sub(session.read_at.unwrap_or(session.begun_at)) < SUPERSEDED_FOR_MS
-        };
-        self.sessions.retain(|session| Some(session.id) == current || young(session));
+        for session in &mut self.sessions {
+            // No later than now: a clock that was ahead keeps nothing longer.
+            let since = session.superseded_at.unwrap_or(now).min(now);
+            session.superseded_at = (Some(session.id) != current).then_some(since);
+        }
+        self.sessions.retain(|session| {
+            session.superseded_at.is_none_or(|at| now.saturating_sub(at) < SUPERSEDED_FOR_MS)
+        });
         while self.sessions.len() > SUPERSEDED_MAX + 1 {
             let oldest = self
                 .sessions
@@ -323,11 +341,17 @@ impl Session {
             read: 0,
             unanswered: 0,
             unanswered_since: now,
+            read_since: None,
+            superseded_at: None,
         }
     }
 
-    fn was_read(&mut self, now: i64) {
+    fn was_read(&mut self, plaintext: &[u8], now: i64) {
         self.read_at = Some(now);
+        // An empty message is its type byte.
+        if plaintext.len() > 1 {
+            self.read_since = self.read_since.or(Some(now));
+        }
         self.read = self.read.saturating_add(1);
         self.unanswered = 0;
         if let Side::Initiator(header) = &mut self.side {

@@ -3,7 +3,7 @@
 //! A [`crate::machine::Machine`] reads rows while it works, so a store answers at once. One in a browser reads its
 //! database into a [`MemoryStore`] at the start and writes the [`Changes`] of each operation through.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use zeroize::Zeroizing;
 
@@ -19,6 +19,9 @@ pub trait Store {
 
     /// Keys and rows of a table whose key begins with a prefix, in the order of their keys.
     fn scan(&self, table: Table, prefix: &[u8]) -> Vec<(Vec<u8>, Zeroizing<Vec<u8>>)>;
+
+    /// Keys of a table behind one, in their order, at most so many.
+    fn keys_after(&self, table: Table, after: &[u8], count: usize) -> Vec<Vec<u8>>;
 
     /// Takes an operation's changes in: all of them, or the store must not be used again.
     fn apply(&mut self, changes: &Changes);
@@ -77,6 +80,12 @@ impl Store for MemoryStore {
             .collect()
     }
 
+    fn keys_after(&self, table: Table, after: &[u8], count: usize) -> Vec<Vec<u8>> {
+        let behind = (Bound::Excluded((table, after.to_vec())), Bound::Unbounded);
+        let of_table = self.0.range(behind).take_while(|((of, _), _)| *of == table);
+        of_table.take(count).map(|((_, key), _)| key.clone()).collect()
+    }
+
     fn apply(&mut self, changes: &Changes) {
         for change in &changes.0 {
             let key = (change.table, change.key.clone());
@@ -125,6 +134,19 @@ impl<'s> Transaction<'s> {
     pub fn put<T: Row>(&mut self, key: &[u8], row: &T) {
         let value = encoding::encode_versioned(crate::changes::VERSION, row);
         self.changed.insert((T::TABLE, key.to_vec()), Some(value));
+    }
+
+    /// Puts a row that may be the same as before: then nothing is to be written.
+    pub fn renew<T: Row>(&mut self, key: &[u8], row: &T) {
+        let value = encoding::encode_versioned(crate::changes::VERSION, row);
+        if self.bytes::<T>(key).as_ref() != Some(&value) {
+            self.changed.insert((T::TABLE, key.to_vec()), Some(value));
+        }
+    }
+
+    /// Keys of a table behind one, as the store has them: what this operation changed is not looked at.
+    pub fn keys_after(&self, table: Table, after: &[u8], count: usize) -> Vec<Vec<u8>> {
+        self.store.keys_after(table, after, count)
     }
 
     pub fn delete<T: Row>(&mut self, key: &[u8]) {
@@ -226,6 +248,11 @@ mod tests {
         assert_eq!(found(&store, b""), [&b"a\0x"[..], b"a\0y", b"b"]);
         assert_eq!(found(&store, b"a\0"), [b"a\0x", b"a\0y"]);
         assert_eq!(store.scan(Table::Rooms, b"b"), [(b"b".to_vec(), value(&[1, 3]))]);
+        let behind = |after: &[u8], count| store.keys_after(Table::Rooms, after, count);
+        assert_eq!(behind(b"", 9), [&b"a\0x"[..], b"a\0y", b"b"]);
+        assert_eq!(behind(b"", 2), [b"a\0x", b"a\0y"]);
+        assert_eq!(behind(b"a\0x", 9), [&b"a\0y"[..], b"b"]);
+        assert!(behind(b"b", 9).is_empty() && behind(b"", 0).is_empty());
         assert!(found(&store, b"c").is_empty());
         let mut copy = MemoryStore::default();
         copy.apply(&store.rows());
@@ -256,6 +283,8 @@ mod tests {
         work.put(b"a\0w", &Number(0));
         work.delete::<Number>(b"a\0y");
         assert_eq!(work.get(b"b"), Ok(Some(Number(30))));
+        work.renew(b"b", &Number(30));
+        work.renew(b"a\0x", &Number(1));
         assert_eq!(work.bytes::<Number>(b"b").unwrap()[..], [1, 0x18, 30]);
         assert_eq!(work.bytes::<Number>(b"a\0x").unwrap()[..], [1, 1]);
         assert_eq!(work.get::<Number>(b"a\0y"), Ok(None));

@@ -22,6 +22,8 @@ const KEPT: usize = 200;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const FALLBACK_ROTATES_MS: i64 = 7 * DAY_MS;
 const FALLBACK_KEPT_MS: i64 = 30 * DAY_MS;
+/// While something that was said is still to be fetched.
+const FALLBACK_KEPT_IN_GAP_MS: i64 = 60 * DAY_MS;
 const AGAIN_AFTER_MS: i64 = 60 * 1_000;
 
 impl Work<'_> {
@@ -59,7 +61,6 @@ impl Work<'_> {
         if self.now < self.account.upload_after {
             return Ok(());
         }
-        self.forget_prekeys()?;
         let device = !self.account.is_uploaded;
         let mut body = Map::new();
         if device {
@@ -68,6 +69,7 @@ impl Work<'_> {
         let mut made = Vec::new();
         let have = if device { Some(0) } else { self.account.one_time };
         if let Some(have) = have.filter(|have| *have < REFILL_BELOW) {
+            self.forget_one_time()?;
             let mut objects = Map::new();
             for _ in have..ONE_TIME {
                 let (name, object) = self.make(Kind::OneTime, &mut made)?;
@@ -148,18 +150,21 @@ impl Work<'_> {
         }
     }
 
-    /// Forgets former fallbacks after their time, and one-time objects beyond those that may still be used.
-    fn forget_prekeys(&mut self) -> Result<(), Error> {
-        let mut one_time = Vec::new();
-        for (key, prekey) in self.tx.scan::<StoredPrekey>(&[])? {
-            match prekey.followed_at {
-                Some(at) if self.now.saturating_sub(at) >= FALLBACK_KEPT_MS => {
-                    self.tx.delete::<StoredPrekey>(&key);
-                }
-                None if !prekey.is_fallback => one_time.push((prekey.made_at, key)),
-                _ => {}
-            }
+    /// Forgets a former fallback after its time.
+    pub(super) fn age_prekey(&mut self, at: &[u8], has_gaps: bool) -> Result<(), Error> {
+        let kept = if has_gaps { FALLBACK_KEPT_IN_GAP_MS } else { FALLBACK_KEPT_MS };
+        let followed_at = self.tx.get::<StoredPrekey>(at)?.and_then(|prekey| prekey.followed_at);
+        if followed_at.is_some_and(|at| self.now.saturating_sub(at) >= kept) {
+            self.tx.delete::<StoredPrekey>(at);
         }
+        Ok(())
+    }
+
+    /// Forgets one-time objects beyond those that may still be used.
+    pub(super) fn forget_one_time(&mut self) -> Result<(), Error> {
+        let all = self.tx.scan::<StoredPrekey>(&[])?.into_iter();
+        let one_time = all.filter(|(_, prekey)| !prekey.is_fallback);
+        let mut one_time: Vec<_> = one_time.map(|(key, prekey)| (prekey.made_at, key)).collect();
         one_time.sort_unstable();
         let beyond = one_time.len().saturating_sub(KEPT + ONE_TIME as usize);
         for (_, key) in one_time.into_iter().take(beyond) {

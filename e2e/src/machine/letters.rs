@@ -37,8 +37,6 @@ const CLAIM_MAX: usize = 100;
 const CLAIM_AGAIN_MS: i64 = 10 * 60 * 1_000;
 /// How often a broken session is replaced, at most.
 const HEAL_EVERY_MS: i64 = 10 * 60 * 1_000;
-/// How long the keys of messages that were passed over are kept.
-const SKIPPED_KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// How many messages wait for a session with one device.
 const WAITING_MAX: usize = 200;
 /// How many events of unknown devices are kept, of one user and of all.
@@ -156,8 +154,7 @@ impl Work<'_> {
             self.heal(user_id, &device.device_id)?;
             return Ok(None);
         };
-        let long_ago = self.now.saturating_sub(SKIPPED_KEPT_MS);
-        self.tx.put(&at, &read.sessions.forget_before(long_ago, self.now));
+        self.tx.put(&at, &read.sessions);
         if read.is_outdated {
             self.heal(user_id, &device.device_id)?;
         } else if read.sessions.owes_message(self.now) {
@@ -446,7 +443,7 @@ impl Work<'_> {
 }
 
 /// The user and device of a key.
-fn split(key: &[u8]) -> Result<(String, String), Error> {
+pub(super) fn split(key: &[u8]) -> Result<(String, String), Error> {
     let text = std::str::from_utf8(key).map_err(|_| Error::Store)?;
     let (user_id, device_id) = text.split_once('\0').ok_or(Error::Store)?;
     Ok((user_id.to_owned(), device_id.to_owned()))

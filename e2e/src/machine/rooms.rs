@@ -117,6 +117,22 @@ impl Work<'_> {
         Ok(())
     }
 
+    pub(super) fn set_gap(&mut self, room_id: &str, is_open: bool) -> Result<(), Error> {
+        let Some(mut room) = self.tx.get::<Room>(room_id.as_bytes())? else { return Ok(()) };
+        let has_gap = is_open.then_some(true);
+        if room.has_gap != has_gap {
+            room.has_gap = has_gap;
+            self.tx.put(room_id.as_bytes(), &room);
+        }
+        Ok(())
+    }
+
+    /// Rooms in which something is still to be fetched.
+    pub(super) fn rooms_with_gaps(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let rooms = self.tx.scan::<Room>(&[])?.into_iter();
+        Ok(rooms.filter(|(_, room)| room.has_gap.is_some()).map(|(at, _)| at).collect())
+    }
+
     pub(super) fn room(&self, room_id: &str) -> Result<Room, Error> {
         Ok(self.tx.get(room_id.as_bytes())?.unwrap_or_default())
     }

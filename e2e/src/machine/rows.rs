@@ -35,8 +35,10 @@ pub struct Account {
     pub next: u64,
     /// When an upload of prekeys may be tried again.
     pub upload_after: i64,
-    /// When old rows were last forgotten.
+    /// When looking through old rows last began.
     pub pruned_at: Option<i64>,
+    /// How far that came, until it is through: a table's number and a key.
+    pub pruned_to: Option<Vec<u8>>,
 }
 
 coded!(Account {
@@ -50,7 +52,8 @@ coded!(Account {
     fallback_at,
     next,
     upload_after,
-    pruned_at
+    pruned_at,
+    pruned_to
 });
 
 impl Account {
@@ -323,9 +326,11 @@ pub struct Room {
     pub announced: Option<Bytes32>,
     /// Counts changes of encryption and history visibility.
     pub settings: u32,
+    /// Something was said in it that is to be fetched yet; absent for no.
+    pub has_gap: Option<bool>,
 }
 
-coded!(Room { algorithm, is_pinned, history_visibility, is_whole, announced, settings });
+coded!(Room { algorithm, is_pinned, history_visibility, is_whole, announced, settings, has_gap });
 
 /// Somebody in a room, by room and user.
 #[derive(Clone)]

@@ -98,20 +98,18 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Forgets strangers of whom nothing came.
-    pub(super) fn forget_strangers(&mut self) -> Result<(), Error> {
-        for (at, user) in self.tx.scan::<User>(&[])? {
-            let is_old = |since| self.now.saturating_sub(since) >= STRANGER_KEPT_MS;
-            if user.stranger_since.is_some_and(is_old) {
-                for device in &user.devices {
-                    self.forget_device(&at, &device.device_id);
-                }
-                for (at, _) in self.tx.scan::<Held>(&key(&[&at, &[]]))? {
-                    self.tx.delete::<Held>(&at);
-                }
-                self.tx.delete::<Outdated>(&at);
-                self.tx.delete::<User>(&at);
+    /// Forgets a stranger of whom nothing came.
+    pub(super) fn forget_stranger(&mut self, at: &[u8], user: &User) -> Result<(), Error> {
+        let is_old = |since| self.now.saturating_sub(since) >= STRANGER_KEPT_MS;
+        if user.stranger_since.is_some_and(is_old) {
+            for device in &user.devices {
+                self.forget_device(at, &device.device_id);
             }
+            for (at, _) in self.tx.scan::<Held>(&key(&[at, &[]]))? {
+                self.tx.delete::<Held>(&at);
+            }
+            self.tx.delete::<Outdated>(at);
+            self.tx.delete::<User>(at);
         }
         Ok(())
     }

@@ -212,10 +212,9 @@ const A_DAY: i64 = 86_400_000;
 fn an_empty_message_is_owed_after_twenty_that_were_read_or_after_a_day() {
     assert!(!Sessions::default().owes_message(A_DAY));
     let (mut alice, mut bob) = confirmed();
-    // What the first message owed is paid, on both sides, and silence owes nothing.
+    // What the first message owed is paid, on both sides; silence owes nothing, nor does an empty message.
     assert!(!bob.sessions.owes_message(9 * A_DAY));
-    assert!(!alice.sessions.owes_message(A_DAY));
-    assert!(alice.sessions.owes_message(A_DAY + 1));
+    assert!(!alice.sessions.owes_message(9 * A_DAY));
     for count in 1..=20 {
         assert!(!bob.sessions.owes_message(2), "{count}");
         let message = alice.write("more", 2);
@@ -227,7 +226,13 @@ fn an_empty_message_is_owed_after_twenty_that_were_read_or_after_a_day() {
     let message = alice.write("again", 3);
     bob.read(&alice, &message, 3).unwrap();
     assert!(!bob.sessions.owes_message(2 + A_DAY));
-    assert!(bob.sessions.owes_message(3 + A_DAY));
+    let message = alice.write("and again", 9);
+    bob.read(&alice, &message, 9).unwrap();
+    assert!(!bob.sessions.owes_message(2 + A_DAY));
+    assert!(bob.sessions.owes_message(3 + A_DAY), "from the first that was read");
+    let empty = bob.write("\0", 3 + A_DAY);
+    alice.read(&bob, &empty, 3 + A_DAY).unwrap();
+    assert!(!bob.sessions.owes_message(9 * A_DAY) && !alice.sessions.owes_message(9 * A_DAY));
 }
 
 #[test]
@@ -274,13 +279,18 @@ fn what_is_written_in_stays_and_the_superseded_go_after_thirty_days() {
     alice.read(&bob, &new, 100).unwrap();
     let answer = alice.write("", 100);
     bob.read(&alice, &answer, 100).unwrap();
-    // The old one was read in last at 1.
-    assert_eq!(bob.sessions.forget_before(0, 30 * A_DAY).count(), 2);
-    let later = bob.sessions.forget_before(0, 30 * A_DAY + 1);
+    assert_eq!(bob.read(&alice, &old, 20 * A_DAY), read("in the old one"));
+    // Another took its place at 100, and whoever writes in it changes nothing about that.
+    assert_eq!(bob.sessions.forget_before(0, 30 * A_DAY + 99).count(), 2);
+    let later = bob.sessions.forget_before(0, 30 * A_DAY + 100);
     assert_eq!(later.count(), 1);
     assert_eq!(later.current_id(), bob.sessions.current_id());
     assert_eq!(later.forget_before(0, 99 * A_DAY).current_id(), later.current_id());
-    assert_eq!(bob.read(&alice, &old, 200), read("in the old one"));
+    // A clock that was ahead keeps nothing longer.
+    let mut ahead = bob.sessions.clone();
+    ahead.sessions[0].superseded_at = Some(999 * A_DAY);
+    let ahead = ahead.forget_before(0, A_DAY);
+    assert_eq!(ahead.forget_before(0, 31 * A_DAY).count(), 1);
 }
 
 /// Of too many, those go in which nothing was read for longest.
@@ -296,7 +306,7 @@ fn the_sessions_that_were_used_last_are_kept() {
     let second = bob.sessions.sessions[1].id;
     // In the first one something is read once more.
     let session = bob.sessions.get_mut(first).unwrap();
-    session.was_read(6);
+    session.was_read(b"more", 6);
     assert_eq!(bob.sessions.count(), 5);
     alice.begin(&mut bob, 7);
     let message = alice.write("hello", 7);

@@ -3,7 +3,7 @@
 use sealpost_e2e::{changes::Table, machine::OutgoingRequest};
 use serde_json::{Value, json};
 
-use crate::world::{Device, World};
+use crate::world::{Device, ROOM, World, pair};
 
 const DAY: i64 = 86_400_000;
 const PQXDH: &str = "org.sealpost.pqxdh.v1";
@@ -132,5 +132,30 @@ fn of_the_private_halves_the_newest_are_kept() {
     // The next ones come before the first is thirty days gone.
     synced(&mut alice, &json!({ PQXDH: 50 }), &[PQXDH], week);
     assert_eq!(former(&mut alice, week + 30 * DAY - 1), 253);
-    assert_eq!(former(&mut alice, week + 30 * DAY), 252);
+    // They are looked through once a day, some in each call.
+    former(&mut alice, week + 31 * DAY);
+    former(&mut alice, week + 31 * DAY);
+    assert_eq!(former(&mut alice, week + 31 * DAY), 252);
+}
+
+/// Whether uploads are answered or not.
+#[test]
+fn a_former_fallback_is_forgotten_after_thirty_days_or_sixty_while_something_is_to_be_fetched() {
+    for (has_gap, kept) in [(false, 30), (true, 60)] {
+        let mut world = World::new();
+        let (mut alice, _bob) = pair(&mut world);
+        let week = world.now + 7 * DAY;
+        synced(&mut alice, &json!({ PQXDH: 50 }), &[PQXDH], week);
+        let next = upload(&mut alice, week).unwrap();
+        taken(&mut alice, &next, week);
+        alice.run(week, |machine, now| machine.set_gap(ROOM, has_gap, now)).unwrap();
+        let before = prekeys(&alice);
+        let waits = upload(&mut alice, week + 7 * DAY).unwrap();
+        // It is not answered, and is repeated.
+        upload(&mut alice, week + (kept - 1) * DAY);
+        assert_eq!(prekeys(&alice), before + 1);
+        assert_eq!(upload(&mut alice, week + (kept + 1) * DAY).unwrap(), waits);
+        assert_eq!(prekeys(&alice), before, "{has_gap}");
+        alice.restart();
+    }
 }

@@ -160,6 +160,7 @@ interface RawMachine {
   pushSync(sync: string, now: number): RawStep;
   pushState(roomId: string, events: string, isWhole: boolean, now: number): RawStep;
   forgetMembers(roomId: string, now: number): RawStep;
+  setGap(roomId: string, isOpen: boolean, now: number): RawStep;
   requests(now: number): RawStep;
   markSent(id: number, answer: string, now: number): RawStep;
   markRefused(id: number, status: number, now: number): RawStep;
@@ -357,6 +358,11 @@ export class Machine {
   /** After a gap of sync: nothing is sealed until the members are pushed whole. */
   forgetMembers(roomId: string): Step<null> {
     return step(this.#raw.forgetMembers(roomId, this.#now()));
+  }
+
+  /** Whether something was said in a room that is still to be fetched: keys that could read it are kept longer. */
+  setGap(roomId: string, isOpen: boolean): Step<null> {
+    return step(this.#raw.setGap(roomId, isOpen, this.#now()));
   }
 
   /** All that is to be sent now, oldest first. */

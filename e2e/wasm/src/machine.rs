@@ -143,6 +143,11 @@ impl Machine {
         step!(self, now, forget_members(room_id))
     }
 
+    #[wasm_bindgen(js_name = setGap)]
+    pub fn set_gap(&mut self, room_id: &str, is_open: bool, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, set_gap(room_id, is_open))
+    }
+
     pub fn requests(&mut self, now: f64) -> Result<Step, JsValue> {
         step!(self, now, requests())
     }
