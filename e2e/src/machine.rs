@@ -27,12 +27,14 @@
 //! | `rooms` | which rooms are encrypted, and who is in them |
 //! | `recipients`, `sending` | who reads a message; sealing it |
 //! | `receiving`, `missing`, `unread` | reading events; keys that are asked for; keys that nothing was read with yet |
+//! | `candidates` | keys that were shared, until they are proven |
 //! | `lists` | lists of readers that devices tell |
 //! | `verification` | requests, short strings and QR codes between two devices |
 //! | `backing_up`, `saved_keys` | the key backup; its rows, and keys in files: history for newcomers, an export |
 //! | `pins` | pins for own devices |
 
 mod backing_up;
+mod candidates;
 mod identity;
 mod input;
 mod keys;

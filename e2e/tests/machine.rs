@@ -23,6 +23,8 @@ mod prekeys;
 mod pruned;
 #[path = "machine/scanned.rs"]
 mod scanned;
+#[path = "machine/shared.rs"]
+mod shared;
 #[path = "machine/stored.rs"]
 mod stored;
 #[path = "machine/table.rs"]

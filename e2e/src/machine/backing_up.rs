@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::{
-    Work, pins,
+    Work,
+    candidates::message_of,
+    pins,
     rows::{BackupRow, Purpose, StoredChain, StoredWrap, Unsaved},
     saved_keys::{Saved, SavedWrap},
     text,
@@ -14,7 +16,6 @@ use crate::{
     Error,
     backup::{self, ALGORITHM, MAC_SECRET, Place, PrivateKeys, PublicKeys},
     primitives::{kdf, random},
-    room_message::MessageId,
     sender_key::{HeldChain, Provenance},
 };
 
@@ -120,9 +121,9 @@ impl Work<'_> {
                 if count == WRAPS_MAX {
                     break;
                 }
-                let id = at.get(1..).and_then(|id| id.try_into().ok());
-                let id = MessageId(id.ok_or(Error::Store)?);
-                let row = self.tx.get::<StoredWrap>(&id.0)?;
+                let place = at.get(1..).unwrap_or_default();
+                let id = message_of(place)?;
+                let row = self.tx.get::<StoredWrap>(place)?;
                 let Some(row) = row.filter(StoredWrap::is_for_backup) else {
                     // One whose room is not known yet is noted again when its message is read.
                     self.tx.delete::<Unsaved>(&at);

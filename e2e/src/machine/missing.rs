@@ -3,14 +3,14 @@
 
 use super::{
     Work,
+    candidates::chain_place,
     receiving::Outcome,
-    rows::{Asked, Device, Given, StoredChain, StoredWrap, User},
+    rows::{Asked, Device, Given, StoredChain, User},
     unread::place,
 };
 use crate::{
     Error,
     inside::{Inside, Missing, MissingKey},
-    store::key,
 };
 
 /// How often one key is asked for, at most.
@@ -70,7 +70,7 @@ impl Work<'_> {
         let Some(to) = to.filter(|_| given.room_id == missing.room_id) else { return Ok(()) };
         let inside = match &missing.what {
             MissingKey::Chain(chain, _) => {
-                let at = key(&[missing.room_id.as_bytes(), &chain.0]);
+                let at = chain_place(&missing.room_id, chain);
                 let Some(held) = self.tx.get::<StoredChain>(&at)? else { return Ok(()) };
                 match held.chain.distribution(to.iteration) {
                     Ok(distribution) => Inside::Distribution(Box::new(distribution)),
@@ -78,7 +78,9 @@ impl Work<'_> {
                 }
             }
             MissingKey::Message(id) => {
-                let Some(wrap) = self.tx.get::<StoredWrap>(&id.0)? else { return Ok(()) };
+                let (own, this) = (&self.account.user_id, &self.account.device_id);
+                let wraps = self.wraps_of(id, own, this)?;
+                let Some((_, wrap)) = wraps.first() else { return Ok(()) };
                 Inside::Wrap(wrap.open()?)
             }
         };

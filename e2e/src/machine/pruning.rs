@@ -84,15 +84,15 @@ impl Work<'_> {
             }
             Table::Sessions => self.age_sessions(at, gaps)?,
             Table::Prekeys => self.age_prekey(at, !gaps.is_empty())?,
-            Table::Given => {
-                if self.tx.get::<Given>(at)?.is_some_and(|row| is_old(row.at, GIVEN_KEPT_MS)) {
-                    self.tx.delete::<Given>(at);
-                }
+            Table::Given
+                if self.tx.get::<Given>(at)?.is_some_and(|row| is_old(row.at, GIVEN_KEPT_MS)) =>
+            {
+                self.tx.delete::<Given>(at);
             }
-            Table::Asked => {
-                if self.tx.get::<Asked>(at)?.is_some_and(|row| is_old(row.at, GIVEN_KEPT_MS)) {
-                    self.tx.delete::<Asked>(at);
-                }
+            Table::Asked
+                if self.tx.get::<Asked>(at)?.is_some_and(|row| is_old(row.at, GIVEN_KEPT_MS)) =>
+            {
+                self.tx.delete::<Asked>(at);
             }
             Table::Parts => {
                 // Earlier versions did not say when one came, nor who told it.

@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Work, check_id, pins,
+    Work,
+    candidates::{chain_place, wrap_place},
+    check_id, pins,
     rooms::is_ours,
     rows::{Asked, Device, EventMessage, MessageEvent, OwnChainRow, StoredChain, StoredWrap, User},
     text,
@@ -20,11 +22,12 @@ use super::{
 use crate::{
     Error, audience, content, direct,
     direct::Wrap,
+    encoding::Bytes32,
     identity::DeviceIdentity,
     inside::{Inside, MissingKey},
     json, ratchet,
     room_message::{Context, MessageId},
-    sender_key::{self, Distribution, HeldChain, Owner, Provenance, Received},
+    sender_key::{self, Distribution, Owner, Provenance, Received},
     signed_json::{from_base64, key_from_base64, to_base64},
     store::key,
 };
@@ -185,30 +188,44 @@ impl Work<'_> {
             return Ok(Err(Outcome::Refused));
         };
         let what = MissingKey::Chain(received.chain(), received.iteration());
-        let at = key(&[room_id.as_bytes(), &received.chain().0]);
+        let at = chain_place(room_id, &received.chain());
         let is_own = self.is_this(parsed.sender, parsed.device_id);
-        let Some(mut row) = self.tx.get::<StoredChain>(&at)? else {
-            if is_own {
-                self.tx.delete::<OwnChainRow>(room_id.as_bytes());
-            }
-            return self.ask(room_id, (parsed.sender, parsed.device_id), what).map(Err);
-        };
-        match row.chain.open(&parsed.context(room_id), &received) {
-            Ok((opened, chain)) => {
-                let (owner, provenance) = (chain.owner().clone(), chain.provenance().clone());
-                if is_own {
-                    self.notice_set_back(room_id, &received)?;
-                }
-                row.chain = chain;
-                self.tx.put(&at, &row);
-                self.was_read(parsed.sender, parsed.device_id, &received.chain().0)?;
-                Ok(Ok(Opened { padded: opened.padded, id: opened.id, owner, provenance }))
-            }
-            Err(Error::NoKey) => {
-                self.ask(room_id, (parsed.sender, parsed.device_id), what).map(Err)
-            }
-            Err(_) => Ok(Err(Outcome::Refused)),
+        // The one at its place comes first.
+        let all = self.tx.scan::<StoredChain>(&at)?;
+        if all.is_empty() && is_own {
+            self.tx.delete::<OwnChainRow>(room_id.as_bytes());
         }
+        let context = parsed.context(room_id);
+        let mut is_missing = all.is_empty();
+        for (place, row) in &all {
+            match row.chain.open(&context, &received) {
+                Ok((opened, chain)) => {
+                    let (owner, provenance) = (chain.owner().clone(), chain.provenance().clone());
+                    if is_own {
+                        self.notice_set_back(room_id, &received)?;
+                    }
+                    match *place == at {
+                        true => self.tx.put(&at, &StoredChain { chain }),
+                        false => self.hold_chain(&at, chain, &all)?,
+                    }
+                    self.was_read(parsed.sender, parsed.device_id, &received.chain().0)?;
+                    return Ok(Ok(Opened {
+                        padded: opened.padded,
+                        id: opened.id,
+                        owner,
+                        provenance,
+                    }));
+                }
+                Err(Error::NoKey) => is_missing = true,
+                Err(_) if row.chain.provenance() == &Provenance::Owner => {}
+                // It is the key that is wrong.
+                Err(_) => is_missing |= row.chain.check(&context, &received).is_ok(),
+            }
+        }
+        if is_missing {
+            return self.ask(room_id, (parsed.sender, parsed.device_id), what).map(Err);
+        }
+        Ok(Err(Outcome::Refused))
     }
 
     /// An own message that this store does not know of: it was set back to an earlier one. Devices of which it knows
@@ -234,36 +251,56 @@ impl Work<'_> {
         let Ok(id) = direct::id(&context, &parsed.message) else {
             return Ok(Err(Outcome::Refused));
         };
-        // One that somebody else sent under this name is none.
-        let of_author = |row: &StoredWrap| {
-            row.from.user_id == parsed.sender && row.from.device_id == parsed.device_id
-        };
-        if self.tx.get::<StoredWrap>(&id.0)?.is_none_or(|row| !of_author(&row)) {
-            self.unwrap_for_this(parsed, id)?;
+        let held = self.wraps_of(&id, parsed.sender, parsed.device_id)?;
+        let is_here = held.iter().any(|(_, row)| row.provenance == Provenance::Owner);
+        if let Some(opened) = self.open_with(room_id, parsed, id, held)? {
+            return Ok(Ok(opened));
         }
-        let Some(mut row) = self.tx.get::<StoredWrap>(&id.0)?.filter(of_author) else {
-            return self
-                .ask(room_id, (parsed.sender, parsed.device_id), MissingKey::Message(id))
-                .map(Err);
-        };
-        if !(row.room_id.is_empty() || row.room_id == room_id) {
+        if is_here {
             return Ok(Err(Outcome::Refused));
         }
-        match direct::open(&context, &parsed.message, &row.open()?) {
-            Ok(padded) => {
-                if row.room_id.is_empty() {
-                    row.room_id = room_id.to_owned();
-                    self.tx.put(&id.0, &row);
-                    self.was_read(parsed.sender, parsed.device_id, &id.0)?;
-                    if row.is_for_backup() {
-                        self.unsaved(b'w', &id.0);
-                    }
-                }
-                let (owner, provenance) = (row.from.clone(), row.provenance.clone());
-                Ok(Ok(Opened { padded, id, owner, provenance }))
-            }
-            Err(_) => Ok(Err(Outcome::Refused)),
+        self.unwrap_for_this(parsed, id)?;
+        let held = self.wraps_of(&id, parsed.sender, parsed.device_id)?;
+        match self.open_with(room_id, parsed, id, held)? {
+            Some(opened) => Ok(Ok(opened)),
+            None => self
+                .ask(room_id, (parsed.sender, parsed.device_id), MissingKey::Message(id))
+                .map(Err),
         }
+    }
+
+    /// Opens a direct message with the first wrap that does.
+    fn open_with(
+        &mut self,
+        room_id: &str,
+        parsed: &Parsed<'_>,
+        id: MessageId,
+        held: Vec<(Vec<u8>, StoredWrap)>,
+    ) -> Result<Option<Opened>, Error> {
+        let user = self.user(parsed.sender)?;
+        // Whoever shares a key may name another of the author's under the same id.
+        let is_key = |key: &Bytes32| {
+            user.device(parsed.device_id).is_none_or(|device| device.ed25519 == *key)
+        };
+        let context = parsed.context(room_id);
+        for (at, mut row) in held {
+            let is_of_room = row.room_id.is_empty() || row.room_id == room_id;
+            let is_authors = row.provenance == Provenance::Owner || is_key(&row.from.ed25519);
+            let wrap = row.open()?;
+            let opened = direct::open(&context, &parsed.message, &wrap);
+            let Some(padded) = opened.ok().filter(|_| is_of_room && is_authors) else { continue };
+            if row.room_id.is_empty() {
+                row.room_id = room_id.to_owned();
+                self.tx.put(&at, &row);
+                self.was_read(parsed.sender, parsed.device_id, &id.0)?;
+                if row.is_for_backup() {
+                    self.unsaved(b'w', &at);
+                }
+            }
+            let (owner, provenance) = (row.from.clone(), row.provenance.clone());
+            return Ok(Some(Opened { padded, id, owner, provenance }));
+        }
+        Ok(None)
     }
 
     /// Opens the envelope that an event has for this device: nothing but the wrap of its message may be in it.
@@ -292,13 +329,16 @@ impl Work<'_> {
         device: &Device,
         wrap: &Wrap,
     ) -> Result<(), Error> {
-        let (from, at) = (device.owner(sender), place(sender, &device.device_id, &wrap.id.0));
-        let asked = self.tx.get::<Asked>(&at)?;
-        // What nothing was read with yet may be somebody else's, to keep the author's out.
-        if let Some(kept) = self.tx.get::<StoredWrap>(&wrap.id.0)?
-            && kept.provenance == Provenance::Owner
-            && (kept.from == from || !kept.room_id.is_empty())
-        {
+        let (from, asked_at) = (device.owner(sender), place(sender, &device.device_id, &wrap.id.0));
+        let mut is_held = false;
+        for (at, kept) in self.wraps_of(&wrap.id, sender, &device.device_id)? {
+            match kept.provenance {
+                Provenance::Owner => is_held |= kept.from == from,
+                // What others said is not needed any more.
+                _ => self.tx.delete::<StoredWrap>(&at),
+            }
+        }
+        if is_held {
             return Ok(());
         }
         let row = StoredWrap {
@@ -307,10 +347,11 @@ impl Work<'_> {
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
         };
-        self.tx.put(&wrap.id.0, &row);
-        self.unsaved(b'w', &wrap.id.0);
-        if let Some(asked) = asked {
-            self.tx.delete::<Asked>(&at);
+        let at = wrap_place(&wrap.id, sender, &device.device_id);
+        self.tx.put(&at, &row);
+        self.unsaved(b'w', &at);
+        if let Some(asked) = self.tx.get::<Asked>(&asked_at)? {
+            self.tx.delete::<Asked>(&asked_at);
             self.keys_arrived(&asked.room_id);
         }
         Ok(())
@@ -325,22 +366,15 @@ impl Work<'_> {
         if distribution.owner != Owner::of(from) || check_id(&distribution.room_id).is_err() {
             return Ok(());
         }
-        let at = key(&[distribution.room_id.as_bytes(), &distribution.id().0]);
-        let held = self.tx.get::<StoredChain>(&at)?;
-        let is_new = held.is_none();
-        let chain = match held {
-            Some(held) => held.chain.learn(distribution, Provenance::Owner),
-            None => Ok(HeldChain::new(distribution, Provenance::Owner)),
-        };
-        if let Ok(chain) = chain {
-            self.tx.put(&at, &StoredChain { chain });
-            self.unsaved(b'c', &at);
-            let (user_id, device_id, id) = (&from.user_id, &from.device_id, distribution.id().0);
-            self.tx.delete::<Asked>(&place(user_id, device_id, &id));
+        let id = distribution.id();
+        let is_new =
+            self.tx.get::<StoredChain>(&chain_place(&distribution.room_id, &id))?.is_none();
+        if self.take_chain(distribution, &Provenance::Owner)? {
+            let (user_id, device_id) = (&from.user_id, &from.device_id);
+            self.tx.delete::<Asked>(&place(user_id, device_id, &id.0));
             if is_new {
-                self.note_unread(user_id, device_id, &id, &distribution.room_id)?;
+                self.note_unread(user_id, device_id, &id.0, &distribution.room_id)?;
             }
-            self.keys_arrived(&distribution.room_id);
         }
         Ok(())
     }

@@ -4,7 +4,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    Work, check_id,
+    Work,
+    candidates::{message_of, wrap_place},
+    check_id,
     rows::{StoredChain, StoredWrap},
     text,
 };
@@ -78,7 +80,7 @@ impl Work<'_> {
         let mut wraps = Vec::new();
         for (at, row) in self.tx.scan::<StoredWrap>(&[])? {
             if is_wanted(&row.room_id, &row.provenance) {
-                let id = MessageId(at.try_into().map_err(|_| Error::Store)?);
+                let id = message_of(&at)?;
                 wraps.push(SavedWrap { id, row });
             }
         }
@@ -157,41 +159,36 @@ impl Work<'_> {
         match saved {
             Saved::Chain(chain) if is_wanted(chain.room_id()) => {
                 let provenance = provenance.unwrap_or(chain.provenance()).clone();
-                let at = key(&[chain.room_id().as_bytes(), &chain.id().0]);
                 let Ok(distribution) = chain.distribution(chain.earliest()) else { return Ok(0) };
                 if distribution.id() != chain.id() {
                     return Ok(0);
                 }
-                let learnt = match self.tx.get::<StoredChain>(&at)? {
-                    Some(held) => held.chain.learn(&distribution, provenance),
-                    None => Ok(HeldChain::new(&distribution, provenance)),
-                };
-                if let Ok(chain) = learnt {
-                    // What is not proven stays out of the backup: it could hide an owner's key there.
-                    if chain.provenance() == &Provenance::Owner {
-                        self.unsaved(b'c', &at);
-                    }
-                    self.keys_arrived(chain.room_id());
-                    self.tx.put(&at, &StoredChain { chain });
-                    count += 1;
-                }
+                count += u32::from(self.take_chain(&distribution, &provenance)?);
             }
             Saved::Chain(_) | Saved::Pins(_) => {}
             Saved::Wraps(wraps) => {
                 for SavedWrap { id, mut row } in wraps {
-                    let is_known = self.tx.get::<StoredWrap>(&id.0)?.is_some();
                     let is_right = row.open().is_ok_and(|wrap| wrap.id == id);
-                    if is_known || !is_wanted(&row.room_id) || !is_right {
+                    let (user_id, device_id) = (&row.from.user_id, &row.from.device_id);
+                    let is_named = check_id(user_id).and_then(|()| check_id(device_id)).is_ok();
+                    if !is_wanted(&row.room_id) || !is_right || !is_named {
                         continue;
                     }
+                    let held = self.wraps_of(&id, user_id, device_id)?;
+                    if held.iter().any(|(_, row)| row.provenance == Provenance::Owner) {
+                        continue;
+                    }
+                    let at = wrap_place(&id, user_id, device_id);
                     if let Some(provenance) = provenance {
                         row.provenance = provenance.clone();
                     }
                     if row.provenance == Provenance::Owner {
-                        self.unsaved(b'w', &id.0);
+                        self.tx.put(&at, &row);
+                        self.unsaved(b'w', &at);
+                    } else if !self.keep_candidate(&at, &row)? {
+                        continue;
                     }
                     self.keys_arrived(&row.room_id);
-                    self.tx.put(&id.0, &row);
                     count += 1;
                 }
             }

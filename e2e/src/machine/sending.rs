@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Work,
+    candidates::{chain_place, wrap_place},
     recipients::Recipients,
     rows::{AudienceRow, EventMessage, Given, GivenTo, OwnChainRow, Room, StoredChain, StoredWrap},
     text,
@@ -132,7 +133,7 @@ impl Work<'_> {
             None => {
                 let chain = OwnChain::begin(&self.account.own(), room_id, self.now, self.rng);
                 let held = HeldChain::new(&chain.distribution(), Provenance::Owner);
-                let at = key(&[room_id.as_bytes(), &chain.id().0]);
+                let at = chain_place(room_id, &chain.id());
                 self.tx.put(&at, &StoredChain { chain: held });
                 self.unsaved(b'c', &at);
                 let given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
@@ -223,8 +224,9 @@ impl Work<'_> {
             wrap: wrap.to_bytes().to_vec(),
             provenance: Provenance::Owner,
         };
-        self.tx.put(&wrap.id.0, &row);
-        self.unsaved(b'w', &wrap.id.0);
+        let at = wrap_place(&wrap.id, &own.user_id, &own.device_id);
+        self.tx.put(&at, &row);
+        self.unsaved(b'w', &at);
         let mut given = Given { room_id: room_id.to_owned(), to: Vec::new(), at: self.now };
         let inside = Inside::Wrap(wrap.clone());
         let plaintext = inside.to_bytes()?;

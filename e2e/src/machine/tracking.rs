@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Work, check_id, pins,
-    rows::{Device, Held, Outdated, Purpose, User, Waiting},
+    rows::{Asked, Device, Held, Outdated, Purpose, User, Waiting},
     text,
+    unread::place,
 };
 use crate::{
     Error,
@@ -102,8 +103,9 @@ impl Work<'_> {
     pub(super) fn forget_stranger(&mut self, at: &[u8], user: &User) -> Result<(), Error> {
         let is_old = |since| self.now.saturating_sub(since) >= STRANGER_KEPT_MS;
         if user.stranger_since.is_some_and(is_old) {
+            let user_id = std::str::from_utf8(at).map_err(|_| Error::Store)?;
             for device in &user.devices {
-                self.forget_device(at, &device.device_id);
+                self.forget_device(user_id, &device.device_id)?;
             }
             for (at, _) in self.tx.scan::<Held>(&key(&[at, &[]]))? {
                 self.tx.delete::<Held>(&at);
@@ -114,11 +116,15 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Forgets what was written with a device.
-    fn forget_device(&mut self, user_id: &[u8], device_id: &str) {
-        let at = key(&[user_id, device_id.as_bytes()]);
+    /// Forgets what was written with a device, what it sent that nothing was read with, and what it was asked for.
+    fn forget_device(&mut self, user_id: &str, device_id: &str) -> Result<(), Error> {
+        let at = key(&[user_id.as_bytes(), device_id.as_bytes()]);
         self.tx.delete::<Sessions>(&at);
         self.tx.delete::<Waiting>(&at);
+        for (at, _) in self.tx.scan::<Asked>(&place(user_id, device_id, &[]))? {
+            self.tx.delete::<Asked>(&at);
+        }
+        self.forget_all_unread(user_id, device_id)
     }
 
     /// Asks for a tracked user's keys.
@@ -330,7 +336,7 @@ impl Work<'_> {
             }
             if let Some(at) = given_up {
                 let gone = user.devices.remove(at);
-                self.forget_device(user_id.as_bytes(), &gone.device_id);
+                self.forget_device(user_id, &gone.device_id)?;
             }
             if user.device(device_id).is_none() {
                 user.devices.push(device(&identity, None, is_ours, self.now));

@@ -3,6 +3,7 @@
 
 use super::{
     Work,
+    candidates::message_of,
     rows::{StoredChain, StoredWrap, Unread, Unsaved},
 };
 use crate::{Error, store::key};
@@ -27,22 +28,39 @@ impl Work<'_> {
             return Ok(());
         }
         let Some((at, row)) = all.into_iter().min_by_key(|(_, row)| row.at) else { return Ok(()) };
-        self.tx.delete::<Unread>(&at);
-        let id = at.get(of_device.len()..).unwrap_or_default();
+        self.forget_unread(sender, device_id, &at, &row)
+    }
+
+    /// Forgets a key with which no message was read.
+    fn forget_unread(
+        &mut self,
+        sender: &str,
+        device_id: &str,
+        at: &[u8],
+        row: &Unread,
+    ) -> Result<(), Error> {
+        self.tx.delete::<Unread>(at);
+        let id = at.get(place(sender, device_id, &[]).len()..).unwrap_or_default();
         if row.room_id.is_empty() {
-            // Another device may have sent one of this name since, or a message was read with it.
-            let is_unread = |wrap: &StoredWrap| {
-                let is_from = wrap.from.user_id == sender && wrap.from.device_id == device_id;
-                is_from && wrap.room_id.is_empty()
-            };
-            if self.tx.get::<StoredWrap>(id)?.is_some_and(|wrap| is_unread(&wrap)) {
-                self.tx.delete::<StoredWrap>(id);
-                self.tx.delete::<Unsaved>(&[b"w".as_slice(), id].concat());
+            // A message may have been read with it since.
+            for (at, wrap) in self.wraps_of(&message_of(id)?, sender, device_id)? {
+                if wrap.room_id.is_empty() {
+                    self.tx.delete::<StoredWrap>(&at);
+                    self.tx.delete::<Unsaved>(&[b"w".as_slice(), &at].concat());
+                }
             }
         } else {
             let at = key(&[row.room_id.as_bytes(), id]);
             self.tx.delete::<StoredChain>(&at);
             self.tx.delete::<Unsaved>(&[b"c".as_slice(), &at].concat());
+        }
+        Ok(())
+    }
+
+    /// Forgets all keys of a device with which no message was read.
+    pub(super) fn forget_all_unread(&mut self, sender: &str, device_id: &str) -> Result<(), Error> {
+        for (at, row) in self.tx.scan::<Unread>(&place(sender, device_id, &[]))? {
+            self.forget_unread(sender, device_id, &at, &row)?;
         }
         Ok(())
     }

@@ -67,8 +67,9 @@ impl HeldChain {
         }
     }
 
-    /// Takes in what arrived of a chain that is held. What comes from the owner replaces what somebody shared,
-    /// never the reverse; of the same standing, an earlier iteration is taken if it leads to the key that is held.
+    /// Takes in what arrived of a chain that is held. What comes from the owner replaces what somebody shared, never the
+    /// reverse. Of both, the earlier iteration is kept if it leads to the later one's key, whoever it is from: nobody
+    /// finds another that does.
     ///
     /// # Errors
     /// [`Error::Authentication`]: it leads to another key. [`Error::Order`]: another chain, or nothing new.
@@ -80,11 +81,12 @@ impl HeldChain {
         if distribution.id() != self.id {
             return Err(Error::Order);
         }
-        let (held, new) = (&self.provenance, &provenance);
-        match (held == &Provenance::Owner, new == &Provenance::Owner) {
-            (true, false) => return Err(Error::Order),
-            (false, true) => return Ok(Self::new(distribution, provenance)),
-            _ => {}
+        if self.provenance != Provenance::Owner && provenance == Provenance::Owner {
+            let mut owners = Self::new(distribution, provenance);
+            if self.leads_to(distribution) {
+                owners.earliest = self.earliest.clone();
+            }
+            return Ok(owners);
         }
         let earlier = &distribution.chain;
         if earlier.iteration >= self.earliest.iteration {
@@ -94,6 +96,37 @@ impl HeldChain {
             return Err(Error::Authentication);
         }
         Ok(Self { earliest: earlier.clone(), ..self.clone() })
+    }
+
+    /// Whether what a distribution says follows from what is held.
+    pub fn leads_to(&self, distribution: &Distribution) -> bool {
+        let there = self.earliest.at(distribution.chain.iteration);
+        distribution.id() == self.id && there.is_ok_and(|there| there.key == distribution.chain.key)
+    }
+
+    /// Whether the owner signed a message of this chain: if so, and it does not open, what is held is wrong.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`]: not by the owner, or for another room, sender, device or audience.
+    pub fn check(&self, context: &Context<'_>, received: &Received) -> Result<(), Error> {
+        self.verify(context, received).map(|_| ())
+    }
+
+    /// The id of a message that the owner signed, and what it is bound to.
+    fn verify(
+        &self,
+        context: &Context<'_>,
+        Received { message, header }: &Received,
+    ) -> Result<(MessageId, Vec<u8>), Error> {
+        let from_owner =
+            context.sender == self.owner.user_id && context.device_id == self.owner.device_id;
+        if !from_owner || context.room_id != self.room_id || header.id != self.id {
+            return Err(Error::Authentication);
+        }
+        let aad = context.aad(&header.place());
+        let id = MessageId::of(&aad, &message.header, &message.sealed);
+        self.signing.verify(&kdf::labelled(SIGNATURE, &[&id.0]), &message.signature)?;
+        Ok((id, aad))
     }
 
     /// Reads a message that its event's sender sent from a device of this chain's owner.
@@ -106,15 +139,8 @@ impl HeldChain {
         context: &Context<'_>,
         received: &Received,
     ) -> Result<(Opened, Self), Error> {
+        let (id, aad) = self.verify(context, received)?;
         let Received { message, header } = received;
-        let from_owner =
-            context.sender == self.owner.user_id && context.device_id == self.owner.device_id;
-        if !from_owner || context.room_id != self.room_id || header.id != self.id {
-            return Err(Error::Authentication);
-        }
-        let aad = context.aad(&header.place());
-        let id = MessageId::of(&aad, &message.header, &message.sealed);
-        self.signing.verify(&kdf::labelled(SIGNATURE, &[&id.0]), &message.signature)?;
         let nearest = match header.iteration.checked_sub(self.latest.iteration) {
             Some(_) => &self.latest,
             None => &self.earliest,

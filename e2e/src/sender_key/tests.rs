@@ -227,11 +227,25 @@ fn a_chain_that_is_held_learns_only_what_is_earlier_and_its_own() {
         assert!(learnt.distribution(1).unwrap().chain.key == late.chain.key);
     }
     assert_eq!(learn(&setting.held, &early, shared.clone()), order);
-    assert_eq!(learn(&HeldChain::new(&late, Provenance::Owner), &early, shared.clone()), order);
+    // What leads to the owner's is as good as the owner's, whoever it is from, and whichever came first.
+    let mut bogus = early.clone();
+    bogus.chain.key = Secret::new([1; 32]);
+    let owners = HeldChain::new(&late, Provenance::Owner);
+    let refused = Err(Error::Authentication);
+    assert_eq!(learn(&owners, &bogus, shared.clone()), refused);
+    for learnt in [
+        owners.learn(&early, shared.clone()),
+        HeldChain::new(&early, shared.clone()).learn(&late, Provenance::Owner),
+    ] {
+        let learnt = learnt.unwrap();
+        assert_eq!((learnt.earliest(), learnt.provenance()), (0, &Provenance::Owner));
+    }
     // The owner's replaces another's although it begins later.
-    assert_eq!(learn(&HeldChain::new(&early, shared), &late, Provenance::Owner), Ok(1));
+    assert_eq!(learn(&HeldChain::new(&bogus, shared), &late, Provenance::Owner), Ok(1));
+    assert!(owners.leads_to(&late) && !owners.leads_to(&early) && !owners.leads_to(&bogus));
     let other = OwnChain::begin(&setting.owner, ROOM, 0, &mut rng(2)).distribution();
     assert_eq!(learn(&HeldChain::new(&late, Provenance::Owner), &other, Provenance::Owner), order);
+    assert!(!setting.held.leads_to(&other));
 }
 
 #[test]

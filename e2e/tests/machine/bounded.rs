@@ -257,7 +257,7 @@ fn a_key_under_another_s_message_s_name_does_not_keep_it_from_being_read() {
         let events = letters(&mut carol, &bob, world.now, &[inside]);
         let sync = json!({ "to_device": { "events": events } });
         bob.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
-        assert!(bob.written.get(Table::Wraps, &id).is_some());
+        assert!(!bob.written.scan(Table::Wraps, &id).is_empty());
         let event = world.server.send("@alice:a.test", &event.content, world.now);
         let outcome = world.read(&mut bob, &event);
         assert!(matches!(outcome, Outcome::Read(_)), "{outcome:?}");
@@ -267,4 +267,31 @@ fn a_key_under_another_s_message_s_name_does_not_keep_it_from_being_read() {
         bob.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
         assert_eq!(world.read(&mut bob, &event), outcome);
     }
+}
+
+#[test]
+fn of_a_stranger_who_is_forgotten_nothing_is_left() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let mut mallory = world.person("@mallory:m.test");
+    let tables = [Table::Unread, Table::Wraps, Table::Chains, Table::Sessions, Table::Users];
+    let before = tables.map(|table| rows(&alice, table));
+    mallory.run(world.now, |machine, now| machine.track("@alice:a.test", now)).unwrap();
+    world.settle(&mut [&mut mallory]);
+    let content = json!({ "url": "mxc://m.test/x" });
+    mallory
+        .run(world.now, |machine, now| machine.share_history("@alice:a.test", &content, now))
+        .unwrap();
+    world.settle(&mut [&mut mallory, &mut alice]);
+    let mut all = Vec::new();
+    for at in 0..20_u8 {
+        all.push(Inside::Wrap(Wrap::from_bytes(&[at; 64])));
+    }
+    let events = letters(&mut mallory, &alice, world.now, &all);
+    let sync = json!({ "to_device": { "events": events } });
+    alice.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    assert_eq!(rows(&alice, Table::Wraps), before[1] + 20);
+    world.now += 3 * 24 * 60 * 60 * 1_000;
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(tables.map(|table| rows(&alice, table)), before);
 }

@@ -104,7 +104,7 @@ pub fn wrapped(world: &World, sender: &str, from: &mut Device, to: &mut Device) 
 }
 
 /// Where keys of chains begin in encoded rows: behind the first iteration.
-fn chain_keys(rows: &[u8]) -> Vec<usize> {
+pub fn chain_keys(rows: &[u8]) -> Vec<usize> {
     let places = rows.windows(3).enumerate().filter(|(_, window)| *window == [0, 0x58, 0x20]);
     places.map(|(at, _)| at + 3).collect()
 }
@@ -211,7 +211,7 @@ fn a_bogus_shared_key_takes_no_owner_s_place_here_or_in_the_backup() {
     assert!(!places.is_empty());
     bob.run(world.now, |machine, now| machine.take_history("@carol:c.test", ROOM, &bogus, now))
         .unwrap();
-    assert_eq!(world.read(&mut bob, &events[1]), Outcome::Refused, "it opens nothing");
+    assert_eq!(world.read(&mut bob, &events[1]), Outcome::MissingKey, "it opens nothing");
     assert!(bob.written.scan(Table::Unsaved, b"c").is_empty(), "and goes into no backup");
     // The owner's own key comes, and counts; the bogus one does not replace it.
     let now = world.now;
