@@ -26,7 +26,7 @@
 //! | `letters` | what goes between two devices |
 //! | `rooms` | which rooms are encrypted, and who is in them |
 //! | `recipients`, `sending` | who reads a message; sealing it |
-//! | `receiving`, `missing`, `unread` | reading events; keys that are asked for; keys that nothing was read with yet |
+//! | `receiving`, `set_back`, `missing`, `unread` | reading events; keys that are asked for; keys that nothing was read with yet |
 //! | `candidates` | keys that were shared, until they are proven |
 //! | `lists` | lists of readers that devices tell |
 //! | `verification` | requests, short strings and QR codes between two devices |
@@ -50,6 +50,7 @@ mod rooms;
 pub(crate) mod rows;
 mod saved_keys;
 mod sending;
+mod set_back;
 mod tracking;
 mod unread;
 mod verification;
@@ -120,6 +121,7 @@ impl<S: Store> Machine<S> {
             upload_after: 0,
             pruned_at: None,
             pruned_to: None,
+            set_back_at: None,
         };
         let mut machine = Self::with(store, account);
         let ((), changes) = machine.work(now, |work| {

@@ -48,7 +48,7 @@ const STATE_MAX: usize = 4 * 1024 * 1024;
 #[derive(Clone, Default)]
 pub struct Sessions {
     sessions: Vec<Session>,
-    /// The highest generation that was written in or begun.
+    /// The highest generation that was written in or begun: none below it is written in.
     floor: u32,
     /// The highest generation that was seen.
     highest: u32,
@@ -146,6 +146,15 @@ impl Sessions {
     /// Whether there is no session to write in, or the one there is went unanswered for too long.
     pub fn needs_session(&self, now: i64) -> bool {
         self.current().is_none_or(|session| session.is_unanswered(now))
+    }
+
+    /// Has the next message begin a new session, whatever there is: this state was set back to an earlier one. What
+    /// there is reads on.
+    pub fn give_up(&self, now: i64) -> Self {
+        let mut sessions = self.clone();
+        sessions.floor = sessions.highest.saturating_add(1);
+        sessions.prune(now);
+        sessions
     }
 
     /// Whether an empty message is owed, so that the other side knows its session confirmed and the ratchet turns: the

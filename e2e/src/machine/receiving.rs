@@ -15,7 +15,7 @@ use super::{
     candidates::{chain_place, wrap_place},
     check_id, pins,
     rooms::is_ours,
-    rows::{Asked, Device, EventMessage, MessageEvent, OwnChainRow, StoredChain, StoredWrap, User},
+    rows::{Asked, Device, EventMessage, MessageEvent, StoredChain, StoredWrap, User},
     text,
     unread::place,
 };
@@ -193,7 +193,7 @@ impl Work<'_> {
         // The one at its place comes first.
         let all = self.tx.scan::<StoredChain>(&at)?;
         if all.is_empty() && is_own {
-            self.tx.delete::<OwnChainRow>(room_id.as_bytes());
+            self.unknown_own_message(room_id)?;
         }
         let context = parsed.context(room_id);
         let mut is_missing = all.is_empty();
@@ -202,7 +202,7 @@ impl Work<'_> {
                 Ok((opened, chain)) => {
                     let (owner, provenance) = (chain.owner().clone(), chain.provenance().clone());
                     if is_own {
-                        self.notice_set_back(room_id, &received)?;
+                        self.own_message(room_id, &received)?;
                     }
                     match *place == at {
                         true => self.tx.put(&at, &StoredChain { chain }),
@@ -228,20 +228,6 @@ impl Work<'_> {
         Ok(Err(Outcome::Refused))
     }
 
-    /// An own message that this store does not know of: it was set back to an earlier one. Devices of which it knows
-    /// nothing may have been given the chain, so the next message begins another. The same goes for an own chain
-    /// that is not held at all.
-    fn notice_set_back(&mut self, room_id: &str, received: &Received) -> Result<(), Error> {
-        let row = self.tx.get::<OwnChainRow>(room_id.as_bytes())?;
-        let is_ahead = row.is_some_and(|row| {
-            row.chain.id() == received.chain() && row.chain.iteration() <= received.iteration()
-        });
-        if is_ahead {
-            self.tx.delete::<OwnChainRow>(room_id.as_bytes());
-        }
-        Ok(())
-    }
-
     fn open_direct(
         &mut self,
         room_id: &str,
@@ -258,6 +244,9 @@ impl Work<'_> {
         }
         if is_here {
             return Ok(Err(Outcome::Refused));
+        }
+        if self.is_this(parsed.sender, parsed.device_id) {
+            self.unknown_own_message(room_id)?;
         }
         self.unwrap_for_this(parsed, id)?;
         let held = self.wraps_of(&id, parsed.sender, parsed.device_id)?;

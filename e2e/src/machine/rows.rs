@@ -39,6 +39,8 @@ pub struct Account {
     pub pruned_at: Option<i64>,
     /// How far that came, until it is through: a table's number and a key.
     pub pruned_to: Option<Vec<u8>>,
+    /// When it was last seen that this store was set back.
+    pub set_back_at: Option<i64>,
 }
 
 coded!(Account {
@@ -53,7 +55,8 @@ coded!(Account {
     next,
     upload_after,
     pruned_at,
-    pruned_to
+    pruned_to,
+    set_back_at
 });
 
 impl Account {

@@ -293,6 +293,28 @@ fn what_is_written_in_stays_and_the_superseded_go_after_thirty_days() {
     assert_eq!(ahead.forget_before(0, 31 * A_DAY).count(), 1);
 }
 
+#[test]
+fn what_was_given_up_reads_on_and_is_written_in_no_more() {
+    let (mut alice, mut bob) = confirmed();
+    alice.sessions = alice.sessions.give_up(5);
+    assert!(alice.sessions.needs_session(5) && !alice.sessions.owes_message(99 * A_DAY));
+    let old = bob.write("in the old one", 6);
+    assert_eq!(alice.read(&bob, &old, 6), read("in the old one"));
+    assert!(alice.sessions.needs_session(6), "it does not come back");
+    alice.begin(&mut bob, 7);
+    let new = alice.write("in a new one", 7);
+    assert_eq!(bob.read(&alice, &new, 7), read("in a new one"));
+    let answer = bob.write("an answer", 8);
+    assert_eq!(alice.read(&bob, &answer, 8), read("an answer"));
+    assert_eq!(alice.sessions.current_id(), bob.sessions.current_id());
+    // One that the other side begins will do as well.
+    alice.sessions = alice.sessions.give_up(9);
+    bob.begin(&mut alice, 10);
+    let theirs = bob.write("from the other side", 10);
+    assert_eq!(alice.read(&bob, &theirs, 10), read("from the other side"));
+    assert!(!alice.sessions.needs_session(10));
+}
+
 /// Of too many, those go in which nothing was read for longest.
 #[test]
 fn the_sessions_that_were_used_last_are_kept() {

@@ -4,7 +4,7 @@
 use sealpost_e2e::{Error, machine::Outcome};
 use serde_json::{Value, json};
 
-use crate::world::{GROUP, ROOM, THREE, World, three};
+use crate::world::{GROUP, ROOM, THREE, World, pair, three};
 
 #[test]
 fn a_ghost_device_gets_nothing() {
@@ -314,6 +314,45 @@ fn letters_that_are_played_again_do_nothing_and_break_nothing() {
     let events = world.send(&mut alice, "still well");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     assert_eq!(world.text(&mut bob, &events), "still well");
+}
+
+/// Whoever talks with a copy has read on: what it wrote where it stopped would not open.
+#[test]
+fn a_rewound_store_begins_new_sessions_before_it_writes() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    for _ in 0..2 {
+        let events = world.send(&mut alice, "hello");
+        assert_eq!(world.text(&mut bob, &events), "hello");
+        let events = world.send(&mut bob, "and hello");
+        assert_eq!(world.text(&mut alice, &events), "and hello");
+        world.settle(&mut [&mut alice, &mut bob]);
+    }
+    let copy = alice.written.clone();
+    let mut own = Vec::new();
+    for _ in 0..3 {
+        own = world.send(&mut alice, "after the copy");
+        assert_eq!(world.text(&mut bob, &own), "after the copy");
+    }
+    alice.open(copy);
+    // The sync of then tells of her own messages since.
+    assert_eq!(world.read(&mut alice, own.last().unwrap()), Outcome::MissingKey);
+    let events = world.send(&mut alice, "in a new session");
+    assert_eq!(world.text(&mut bob, &events), "in a new session");
+    world.settle(&mut [&mut bob, &mut alice]);
+    // A server that makes up such events makes her begin no more than one in ten minutes.
+    let at = ("@bob:b.test".to_owned(), "ONE".to_owned());
+    let left = world.server.one_time[&at].len();
+    for number in 0..5 {
+        let mut forged = own[0].clone();
+        forged["content"]["ciphertext"] = json!("AQ".repeat(20 + number));
+        forged["event_id"] = json!(format!("$forged{number}"));
+        world.read(&mut alice, &forged);
+        let events = world.send(&mut alice, "on in it");
+        assert_eq!(world.text(&mut bob, &events), "on in it");
+    }
+    assert_eq!(world.server.one_time[&at].len(), left);
+    alice.restart();
 }
 
 /// Devices of which a copy knows nothing may hold the chain that it would go on with.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     kept::event,
-    world::{DIRECT, Device, World, pair, three},
+    world::{DIRECT, Device, World, history_file, pair, three},
 };
 
 fn rows(device: &Device, table: Table) -> usize {
@@ -278,9 +278,8 @@ fn of_a_stranger_who_is_forgotten_nothing_is_left() {
     let before = tables.map(|table| rows(&alice, table));
     mallory.run(world.now, |machine, now| machine.track("@alice:a.test", now)).unwrap();
     world.settle(&mut [&mut mallory]);
-    let content = json!({ "url": "mxc://m.test/x" });
     mallory
-        .run(world.now, |machine, now| machine.share_history("@alice:a.test", &content, now))
+        .run(world.now, |machine, now| machine.share_history("@alice:a.test", &history_file(), now))
         .unwrap();
     world.settle(&mut [&mut mallory, &mut alice]);
     let mut all = Vec::new();

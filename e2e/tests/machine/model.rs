@@ -8,6 +8,7 @@
 //! - no other device reads it, and none reads it twice under another event;
 //! - whoever was removed is not believed, and reads nothing that was sealed by a device that knew;
 //! - everybody who is there reads what everybody writes then: every broken pair has healed;
+//! - nobody owes a session the message that makes its ratchet turn;
 //! - stores stay bounded.
 //!
 //! What need not be read: messages of devices that were set back to before they wrote them (nobody else has their
@@ -20,7 +21,12 @@ use rand_chacha::{
     ChaCha20Rng,
     rand_core::{Rng as _, SeedableRng as _},
 };
-use sealpost_e2e::{machine::Outcome, store::MemoryStore};
+use sealpost_e2e::{
+    changes::Table,
+    machine::Outcome,
+    session::Sessions,
+    store::{MemoryStore, Store as _},
+};
 use serde_json::{Value, json};
 
 use crate::world::{Device, World, body};
@@ -376,6 +382,27 @@ impl Model {
             again["event_id"] = json!("$again");
             let outcome = self.world.read(&mut self.peers[at].device, &again);
             assert!(!matches!(outcome, Outcome::Read(_)), "read twice");
+        }
+        self.turn();
+    }
+
+    /// Whoever only read has said so by the next day, so that each ratchet turns.
+    fn turn(&mut self) {
+        for _ in 0..2 {
+            self.world.now += 26 * 60 * 60 * 1_000;
+            for _ in 0..4 {
+                self.sync_all();
+            }
+        }
+        for (at, peer) in self.peers.iter().enumerate().filter(|(_, peer)| !peer.is_removed) {
+            for (of, other) in self.peers.iter().enumerate().filter(|(_, peer)| !peer.is_removed) {
+                let device = &other.device;
+                let key = [device.user.as_bytes(), device.device.as_bytes()].join(&0);
+                let row = peer.device.written.get(Table::Sessions, &key);
+                let sessions = row.map(|row| Sessions::from_bytes(&row).unwrap());
+                let owes = sessions.is_some_and(|all| all.owes_message(self.world.now));
+                assert!(!owes, "{at} owes {of} a message");
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use sealpost_e2e::{
 };
 use serde_json::json;
 
-use crate::world::{Device, ROOM, World, letter, pair, three};
+use crate::world::{Device, ROOM, World, history_file, letter, pair, three};
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
@@ -28,9 +28,8 @@ fn what_is_old_is_forgotten() {
     let (mut alice, bob, carol) = three(&mut world);
     world.send(&mut alice, "hello");
     assert!(rows(&alice, Table::Given) > 0);
-    let where_it_is = json!({ "url": "mxc://a.test/history" });
     alice
-        .run(world.now, |machine, now| machine.share_history(&bob.user, &where_it_is, now))
+        .run(world.now, |machine, now| machine.share_history(&bob.user, &history_file(), now))
         .unwrap();
     assert_eq!(letters(&mut alice, world.now + 29 * DAY), 1, "the server does not answer");
     assert_eq!(letters(&mut alice, world.now + 31 * DAY), 0);

@@ -8,7 +8,7 @@ use sealpost_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Device, GROUP, ROOM, THREE, World, agreed, body, pair, three};
+use crate::world::{Device, GROUP, ROOM, THREE, World, agreed, body, history_file, pair, three};
 
 /// Two devices go through a verification; answers what both saw.
 fn compare(world: &mut World, one: &mut Device, two: &mut Device) -> String {
@@ -194,9 +194,7 @@ fn shared_history_reads_but_proves_no_author() {
     world.settle(&mut [alice, bob, carol, &mut dora]);
     assert_eq!(world.read(&mut dora, &events[1]), Outcome::MissingKey);
     let history = bob.run(world.now, |machine, now| machine.history(ROOM, now)).unwrap();
-    let key = sealpost_e2e::signed_json::to_base64(&[7; 32]);
-    let description = json!({ "room_id": ROOM, "file": { "v": "org.sealpost.file.v2",
-        "url": "mxc://b.test/history", "key": key, "hash": key, "size": 123 } });
+    let description = history_file();
     let now = world.now;
     let mut share = |description: &Value| {
         let share = |machine: &mut Machine<_>, now: Now<'_>| {
