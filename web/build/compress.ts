@@ -8,6 +8,7 @@ import type { Plugin, Rollup } from "vite";
 
 const COMPRESSED = /\.(js|css|html|svg|wasm|webmanifest)$/;
 const KIB = 1024;
+const MODULE_KIB = 250;
 
 interface Limit {
   what: string;
@@ -84,7 +85,9 @@ export function compress(): Plugin {
         if (size > kib * KIB) this.error(`${what}: ${(size / KIB).toFixed(1)} KiB`);
       }
       const module = [...sizes].find(([name]) => /sealpost_e2e_bg.*\.wasm$/.test(name));
-      if (module) console.log(`encryption module: ${(module[1] / KIB).toFixed(1)} KiB`);
+      if (!module) this.error("the encryption module was not found");
+      console.log(`encryption module: ${(module[1] / KIB).toFixed(1)} KiB, of ${MODULE_KIB} at most`);
+      if (module[1] > MODULE_KIB * KIB) this.error("the encryption module is too large");
     },
   };
 }

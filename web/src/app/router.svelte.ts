@@ -7,7 +7,14 @@ export type Place =
 
 function parse(hash: string): Place {
   const [, kind, id] = /^#\/(\w+)(?:\/(.+))?$/.exec(hash) ?? [];
-  if (kind === "room" && id) return { at: "room", roomId: decodeURIComponent(id) };
+  if (kind === "room" && id) {
+    try {
+      return { at: "room", roomId: decodeURIComponent(id) };
+    } catch {
+      // An escape that is none: somebody's own address.
+      return { at: "home" };
+    }
+  }
   if (kind === "settings") return { at: "settings" };
   return { at: "home" };
 }

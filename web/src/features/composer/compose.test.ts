@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 
 import type { Message } from "../../matrix/room/messages";
-import { compose as composed, type About, type Named } from "./compose";
+import { parsed } from "./commands";
+import { asWritten, compose as composed, type About, type Named } from "./compose";
 
 const message = { id: "$1", sender: "@lena:a", content: { "m.mentions": { user_ids: ["@lena:a"] } } } as unknown as Message;
 const people: Named[] = [
@@ -56,4 +57,14 @@ test("who is named is mentioned and linked; who was mentioned before is not told
     "m.mentions": {},
     "m.new_content": { "m.mentions": { user_ids: ["@lena:a"] } },
   });
+});
+
+test("what is changed is written as it was: hidden words stay hidden, deeds stay deeds", async () => {
+  const said: Parameters<typeof composed>[0][] = [
+    { kind: "say", words: "the butler", isSpoiler: true },
+    { kind: "say", words: "waves", isEmote: true },
+    { kind: "say", words: "/etc is a folder" },
+    { kind: "say", words: "just words" },
+  ];
+  for (const one of said) expect(parsed(asWritten(await composed(one, undefined, [], "@me:a")))).toEqual(one);
 });

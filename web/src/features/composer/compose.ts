@@ -1,6 +1,6 @@
 // Words on their way into an event.
 
-import { object, strings, type JsonObject } from "../../matrix/json";
+import { object, strings, text, type JsonObject } from "../../matrix/json";
 import type { Message } from "../../matrix/room/messages";
 import type { Parsed } from "./commands";
 
@@ -53,6 +53,14 @@ export async function compose(
   if (about?.kind === "reply") content["m.relates_to"] = replyRelation(about.message);
   else if (thread && !about) content["m.relates_to"] = threadRelation(thread);
   return about?.kind === "edit" ? edit(content, about.message) : content;
+}
+
+/** What was typed to say this, as far as it can be told. */
+export function asWritten(content: JsonObject): string {
+  const body = text(content["body"]) ?? "";
+  if (content["msgtype"] === "m.emote") return `/me ${body}`;
+  const isHidden = /^<span data-mx-spoiler[^>]*>[\s\S]*<\/span>$/.test(text(content["formatted_body"]) ?? "");
+  return isHidden ? `/spoiler ${body}` : body.startsWith("/") ? `/${body}` : body;
 }
 
 /** Who is named, the longest names first: a name may begin another. */

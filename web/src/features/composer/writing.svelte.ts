@@ -1,6 +1,5 @@
 // What somebody is writing: kept as a draft, said as a message, or done as a command.
 
-import { text } from "../../matrix/json";
 import type { Message } from "../../matrix/room/messages";
 import type { Room } from "../../matrix/room/room";
 import { emoji } from "../../ui/emoji";
@@ -9,7 +8,7 @@ import type { Live } from "../live.svelte";
 import { peopleIn } from "./candidates";
 import { parsed } from "./commands";
 import { withEmoji } from "./complete";
-import { compose, type About, type InThread, type Said } from "./compose";
+import { asWritten, compose, type About, type InThread, type Said } from "./compose";
 import { Typing } from "./typing";
 
 /** Where it is written. */
@@ -49,7 +48,7 @@ export class Writing {
   /** Changes what a message says; answers what ends that. */
   edit(message: Message): () => void {
     this.#aside = this.words;
-    this.words = text(message.content["body"]) ?? "";
+    this.words = asWritten(message.content);
     return () => void (this.words = this.#aside);
   }
 

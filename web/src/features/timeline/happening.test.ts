@@ -31,3 +31,10 @@ test("one is told by who did what", () => {
   expect(told(member("@b", "leave", "@b", "invite"))).toBe("B declined.");
   expect(told(member("@b", "join", "@b", "join"))).toBe("B changed name or picture.");
 });
+
+test("who changes the rules of a room is named", () => {
+  const rules = (type: string) => ({ type, state_key: "", sender: "@a", content: {}, event_id: "$r", origin_server_ts: 0 });
+  for (const type of ["m.room.power_levels", "m.room.join_rules", "m.room.history_visibility"]) {
+    expect(happening(rules(type), nameOf)).toMatch(/^A changed w/);
+  }
+});

@@ -22,6 +22,9 @@ export function changeOf(event: RoomEvent): Change | undefined {
       return text(event.content["name"]) ? "room" : undefined;
     case "m.room.topic":
     case "m.room.avatar":
+    case "m.room.power_levels":
+    case "m.room.join_rules":
+    case "m.room.history_visibility":
       return "room";
     case "m.room.encryption":
       return "sealed";
@@ -94,6 +97,8 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
 
 function ofRoom(event: RoomEvent, who: string): string {
   if (event.type === "m.room.name") return t.named(who, text(event.content["name"]) ?? "");
+  const rules = t.rulesSet[event.type];
+  if (rules) return rules(who);
   return event.type === "m.room.topic" ? t.topicSet(who) : t.avatarSet(who);
 }
 

@@ -3,7 +3,7 @@
 import { roomEvents, stateEvents, type RoomEvent, type StateEvent } from "../event";
 import { list, number, object, objects, text, type JsonObject } from "../json";
 import { mediaPath } from "../media";
-import { ifThere } from "./error";
+import { ifThere, Unreachable } from "./error";
 import { path, type Http } from "./http";
 import { sending } from "./sending";
 
@@ -60,7 +60,10 @@ export class Api {
   async send(roomId: string, type: string, txnId: string, content: JsonObject): Promise<string> {
     const at = path`/rooms/${roomId}/send/${type}/${txnId}`;
     const answer = await this.http.call("PUT", V3 + at, { body: content });
-    return text(answer["event_id"]) ?? "";
+    const eventId = text(answer["event_id"]);
+    // A page that something in between put in the server's place.
+    if (!eventId) throw new Unreachable("an answer without an event");
+    return eventId;
   }
 
   /** `keepalive`: also if the page is closed meanwhile. */

@@ -77,6 +77,11 @@ export function isSpoken({ type, content }: { type: string; content: JsonObject 
   return SPOKEN.has(type) && relationOf(content)?.type !== "m.replace";
 }
 
+/** Words, which their author may change. */
+export function isChangeable({ content }: Message): boolean {
+  return content["msgtype"] === "m.text" || content["msgtype"] === "m.emote";
+}
+
 const HAPPENINGS = new Set([
   "m.room.member",
   "m.room.name",
@@ -85,6 +90,9 @@ const HAPPENINGS = new Set([
   "m.room.create",
   "m.room.encryption",
   "m.room.tombstone",
+  "m.room.power_levels",
+  "m.room.join_rules",
+  "m.room.history_visibility",
 ]);
 
 /** What an event holds, opened if it was sealed. */

@@ -179,3 +179,18 @@ test("a tab that takes over sends what the other one left, and nothing twice", a
   expect(sent).toEqual(["one", "two", "three"]);
   expect(store.kept.size).toBe(0);
 });
+
+test("of what the server does not take it is told that it is tried again, and it can be given up", async () => {
+  let paused = () => {};
+  const pauses = new Promise<void>((resolve) => (paused = resolve));
+  const queue = new SendQueue(new MemoryStore(), () => Promise.reject(new MatrixError(502, {})), (_, signal) => {
+    paused();
+    return new Promise((_, reject) => signal?.addEventListener("abort", reject));
+  });
+  const txnId = await queue.add("!a", "m.room.message", text("one"));
+  await pauses;
+  expect(queue.of("!a")[0]?.progress).toEqual({ state: "queued", failures: 1 });
+  expect(await queue.cancel(txnId)).toMatchObject({ txnId });
+  expect(queue.of("!a")).toEqual([]);
+  queue.stop();
+});

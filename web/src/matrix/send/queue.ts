@@ -29,7 +29,8 @@ export interface Pending {
 export type Circumstances = Pick<Pending, "isSealed" | "shown">;
 
 export type Progress =
-  | { state: "queued" | "sending" }
+  /** `failures`: how often the server was asked and did not take it. */
+  | { state: "queued" | "sending"; failures?: number }
   /** `who`: the people whose key is missing. */
   | { state: "held"; why: Hold; who?: string[] }
   | { state: "failed"; why: string }
@@ -272,7 +273,7 @@ export class SendQueue {
         });
         // What comes after a message that waits would arrive before it.
         if (!next || next.progress.state === "held" || next.progress.state === "failed") return;
-        failures = (await this.#send(next)) ? 0 : failures + 1;
+        failures = (await this.#send(next, failures)) ? 0 : failures + 1;
         if (failures > 0) {
           const ms = Math.min(1000 * 2 ** (failures - 1), LONGEST_PAUSE_MS);
           await this.#sleep(ms, this.#pause.signal).catch(() => {});
@@ -284,8 +285,8 @@ export class SendQueue {
   }
 
   /** Whether it is worth going on at once. */
-  async #send(echo: Echo): Promise<boolean> {
-    this.#set(echo, { state: "sending" });
+  async #send(echo: Echo, failures: number): Promise<boolean> {
+    this.#set(echo, { state: "sending", failures });
     try {
       const eventId = await this.#deliver(echo);
       if (this.#echoes.has(echo.txnId)) this.#set(echo, { state: "sent", eventId });
@@ -305,7 +306,7 @@ export class SendQueue {
         return true;
       }
       if (!isOutside(error)) console.error(error);
-      this.#set(echo, { state: "queued" });
+      this.#set(echo, { state: "queued", failures: failures + 1 });
       return false;
     }
   }

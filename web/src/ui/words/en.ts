@@ -110,6 +110,7 @@ export const en = {
   audio: "Audio",
   sticker: "Sticker",
   removed: "Message removed",
+  removedBy: (who: string) => `Message removed by ${who}`,
   yesterday: "Yesterday",
   today: "Today",
   // Room
@@ -141,6 +142,7 @@ export const en = {
   removeMore: "It is taken away for everybody. Who has read it has read it.",
   sending: "Sending…",
   waitsOffline: "Waiting for the connection",
+  waitsServer: "The server did not take it yet; it is tried again.",
   waitsIdentity: (who: string) => `Waiting, not sent: look at ${who} first`,
   somebodysKey: "somebody’s new key",
   waitsOwn: "Waiting, not sent: approve this device first",
@@ -170,6 +172,11 @@ export const en = {
   renamed: (who: string) => `${who} changed name or picture.`,
   named: (who: string, name: string) => `${who} named the room “${name}”.`,
   topicSet: (who: string) => `${who} changed the topic.`,
+  rulesSet: {
+    "m.room.power_levels": (who: string) => `${who} changed what people may do here.`,
+    "m.room.join_rules": (who: string) => `${who} changed who may come in.`,
+    "m.room.history_visibility": (who: string) => `${who} changed who may read what was said before.`,
+  } as Record<string, (who: string) => string>,
   avatarSet: (who: string) => `${who} changed the room’s picture.`,
   created: (who: string) => `${who} made this room.`,
   sealedFromHere: "From here on everything is sealed.",
