@@ -5,9 +5,10 @@ import { createSubscriber } from "svelte/reactivity";
 
 import type { Client } from "../matrix/client";
 import { text } from "../matrix/json";
+import { ignoredList, ignoredSet } from "../matrix/people";
 import { items, preview, type Item } from "../matrix/room/messages";
 import type { Presence } from "../matrix/presence/presence";
-import { profile, roomName, partner, type Profile } from "../matrix/room/names";
+import { displayName, profile, roomName, partner, type Profile } from "../matrix/room/names";
 import type { Room } from "../matrix/room/room";
 import { unread, type Unread } from "../matrix/room/unread";
 import { Troubles } from "./troubles.svelte";
@@ -44,8 +45,9 @@ export class Live {
   /** Who is there, by person. */
   readonly #presences: Record<string, () => void> = {};
   readonly #presenceOff: () => void;
-  readonly #summaries = new WeakMap<Room, Cached<RoomSummary>>();
-  readonly #items = new WeakMap<Room, Cached<Item[]>>();
+  #summaries = new WeakMap<Room, Cached<RoomSummary>>();
+  #items = new WeakMap<Room, Cached<Item[]>>();
+  #ignored: { by: unknown; who: ReadonlySet<string> } | undefined;
 
   constructor(client: Client) {
     this.client = client;
@@ -95,7 +97,8 @@ export class Live {
 
   items(room: Room): Item[] {
     this.#follow(room.id);
-    return this.undoing.shown(cached(this.#items, room, () => items(room, this.client.me)));
+    const unheard = this.#unheard;
+    return this.undoing.shown(cached(this.#items, room, () => items(room, this.client.me, unheard)));
   }
 
   /** What was written in a room and has not come back yet. */
@@ -117,10 +120,11 @@ export class Live {
   }
 
   summary(room: Room): RoomSummary {
+    const unheard = this.#unheard;
     return cached(this.#summaries, room, () => {
       const { me } = this.client;
-      const last = preview(room);
-      const myName = profile(room, me).name;
+      const last = preview(room, unheard);
+      const myName = displayName(room, me);
       const { name, people } = roomName(room, me);
       const whom = partner(room, people);
       return {
@@ -128,7 +132,7 @@ export class Live {
         name,
         partner: whom,
         avatarUrl: text(room.known("m.room.avatar")?.content["url"]) ?? (whom && profile(room, whom).avatarUrl),
-        unread: unread(room, me, myName),
+        unread: unread(room, me, myName, unheard),
         preview: last,
         ts: last?.event.origin_server_ts ?? room.timeline.last?.origin_server_ts ?? 0,
       };
@@ -154,6 +158,17 @@ export class Live {
 
   profile(room: Room, userId: string): Profile {
     return profile(room, userId);
+  }
+
+  /** Whose words are not shown. All is read anew when others are ignored. */
+  get #unheard(): ReadonlySet<string> {
+    const by = ignoredList(this.client);
+    if (!this.#ignored || this.#ignored.by !== by) {
+      this.#ignored = { by, who: ignoredSet(this.client) };
+      this.#summaries = new WeakMap();
+      this.#items = new WeakMap();
+    }
+    return this.#ignored.who;
   }
 
   #follow(id: string): void {

@@ -15,7 +15,7 @@ import { HERE, hereOf, OwnPresence } from "./presence/own";
 import { list, object, text, type JsonObject } from "./json";
 import { isSpoken } from "./room/messages";
 import { KnownReaders } from "./room/known_readers";
-import { profile } from "./room/names";
+import { displayName } from "./room/names";
 import { isPending } from "./room/opened";
 import { ALGORITHM, Room } from "./room/room";
 import type { Gap } from "./room/timeline";
@@ -600,7 +600,7 @@ export class Client {
   /** This user's own name. */
   get myName(): string {
     for (const room of this.rooms.values()) {
-      if (object(room.state("m.room.member", this.me)?.content)) return profile(room, this.me).name;
+      if (object(room.state("m.room.member", this.me)?.content)) return displayName(room, this.me);
     }
     return this.me;
   }

@@ -1,12 +1,21 @@
 // People that this person does not want to hear.
 
 import type { Client } from "./client";
-import { object } from "./json";
+import { object, type JsonObject } from "./json";
 
 const IGNORED = "m.ignored_user_list";
 
+/** As the server keeps it: another object when it changed. */
+export function ignoredList(client: Client): JsonObject | undefined {
+  return client.accountData.get(IGNORED);
+}
+
 export function ignored(client: Client): string[] {
-  return Object.keys(object(client.accountData.get(IGNORED)?.["ignored_users"]) ?? {});
+  return Object.keys(object(ignoredList(client)?.["ignored_users"]) ?? {});
+}
+
+export function ignoredSet(client: Client): ReadonlySet<string> {
+  return new Set(ignored(client));
 }
 
 /** The server leaves out what they send from now on, in all rooms. */

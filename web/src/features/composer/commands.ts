@@ -30,6 +30,7 @@ export type Parsed =
   /** To be said, as it is. */
   | { kind: "say"; words: string; isPlain?: boolean; isEmote?: boolean; isSpoiler?: boolean }
   | { kind: "do"; run: (client: Client, room: Room) => Promise<{ opens?: string }> }
+  | { kind: "leave" }
   | { kind: "wrong"; why: "unknown" | "person" | "room" | "words"; name: string };
 
 const PERSON = /^@[^\s:]+:\S+$/;
@@ -71,7 +72,7 @@ export function parsed(written: string): Parsed {
       return { kind: "do", run: async (client) => ({ opens: await client.api.join(address.room, address.via) }) };
     }
     case "leave":
-      return run((client, room) => client.leave(room));
+      return { kind: "leave" };
     default:
       return wrong("unknown", name);
   }

@@ -4,6 +4,7 @@ import type { Message } from "../../matrix/room/messages";
 import type { Room } from "../../matrix/room/room";
 import { emoji } from "../../ui/emoji";
 import { t } from "../../ui/words.svelte";
+import { leave } from "../leaving";
 import type { Live } from "../live.svelte";
 import { peopleIn } from "./candidates";
 import { parsed } from "./commands";
@@ -21,6 +22,8 @@ export interface Place {
   onabout(about: About | undefined): void;
   /** Another room was joined by a command. */
   onopen(roomId: string): void;
+  /** This room was left by one. */
+  onleave(): void;
 }
 
 export class Writing {
@@ -74,7 +77,10 @@ export class Writing {
     this.keep();
     this.#place.onabout(undefined);
     this.#typing.tell(false);
-    if (said.kind === "say") this.#sending = this.#sending.then(() => this.#say(said, about, thread)).catch(console.error);
+    if (said.kind === "leave") {
+      leave(this.#live, this.#room);
+      this.#place.onleave();
+    } else if (said.kind === "say") this.#sending = this.#sending.then(() => this.#say(said, about, thread)).catch(console.error);
     else await this.#do(said.run, words);
   }
 

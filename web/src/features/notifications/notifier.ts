@@ -4,7 +4,7 @@ import type { Client } from "../../matrix/client";
 import { relationOf, type RoomEvent } from "../../matrix/event";
 import { verdict } from "../../matrix/push/rules";
 import { inside, isReadable } from "../../matrix/room/messages";
-import { profile, roomName } from "../../matrix/room/names";
+import { displayName, profile, roomName } from "../../matrix/room/names";
 import type { Room } from "../../matrix/room/room";
 import { t } from "../../ui/words.svelte";
 import { plainText } from "../plain";
@@ -70,7 +70,7 @@ export class Notifier {
       // Other words for what was said are no news, whatever the rules that the server tells.
       if (relationOf(content)?.type === "m.replace") continue;
       const heard = { type, sender: event.sender, content, stateKey: event.state_key };
-      const myName = profile(room, me).name;
+      const myName = displayName(room, me);
       const said = verdict(accountData.get("m.push_rules"), room, heard, me, myName);
       if (!said.notify) continue;
       const who = profile(room, event.sender).name;

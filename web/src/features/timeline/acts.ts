@@ -19,4 +19,6 @@ export interface Acts {
   /** Pins nothing to the room any more, as above. */
   unpin(eventId: string): void;
   history(message: Message): void;
+  /** Tells those who run the server of it. */
+  report(message: Message): void;
 }

@@ -37,6 +37,10 @@ export async function reportRoom(http: Http, roomId: string, reason: string): Pr
   await http.call("POST", V3 + path`/rooms/${roomId}/report`, { body: { reason } });
 }
 
+export async function reportEvent(http: Http, roomId: string, eventId: string, reason: string): Promise<void> {
+  await http.call("POST", V3 + path`/rooms/${roomId}/report/${eventId}`, { body: { reason } });
+}
+
 export async function forget(http: Http, roomId: string): Promise<void> {
   await http.call("POST", V3 + path`/rooms/${roomId}/forget`, { body: {} });
 }

@@ -137,8 +137,12 @@ interface Parts {
   ends: Map<string, About[]>;
 }
 
+/** People whose words are not shown. */
+export type Unheard = ReadonlySet<string>;
+const NOBODY: Unheard = new Set();
+
 /** All that is shown of a room, oldest first. `me` marks own reactions. */
-export function items(room: Room, me: string): Item[] {
+export function items(room: Room, me: string, unheard = NOBODY): Item[] {
   const parts: Parts = { edits: new Map(), reactions: new Map(), responses: new Map(), ends: new Map() };
   const shown: Item[] = [];
   const isRoomSealed = room.sealing === "ours";
@@ -151,6 +155,7 @@ export function items(room: Room, me: string): Item[] {
       continue;
     }
     const { event } = entry;
+    if (event.state_key === undefined && unheard.has(event.sender)) continue;
     const part = partOf(room, event, isRoomSealed);
     if (part.kind !== "shown" && part.kind !== "nothing") add(parts[part.kind], part.to, part.about);
     let item = part.kind === "shown" ? part.item : undefined;
@@ -276,11 +281,12 @@ function finished(room: Room, plain: Message, parts: Parts, me: string): Message
 }
 
 /** The last words of a room, as they are now, for the list of rooms. */
-export function preview(room: Room): { event: RoomEvent; type: string; content: JsonObject; seal: Seal } | undefined {
+export function preview(room: Room, unheard = NOBODY): { event: RoomEvent; type: string; content: JsonObject; seal: Seal } | undefined {
   const { events } = room.timeline;
   for (let at = events.length - 1; at >= 0; at -= 1) {
     const event = events[at];
     if (!event || event.state_key !== undefined || event.unsigned?.["redacted_because"]) continue;
+    if (unheard.has(event.sender)) continue;
     const found = inside(room, event);
     if (isSpoken(found)) return { event, ...found, content: lastEdit(room, event, at) ?? found.content };
     if (found.seal === "missing_key" || found.seal === "not_vouched_for") return { event, ...found };

@@ -1,6 +1,6 @@
 // What people and rooms are called.
 
-import { object, text } from "../json";
+import { object, text, type JsonObject } from "../json";
 import { localpartOf } from "../session";
 import type { Room } from "./room";
 
@@ -10,15 +10,29 @@ export interface Profile {
   avatarUrl: string | undefined;
 }
 
+/** `name`: with the id, where somebody else in the room is called so too ("Calculating the display name for a user"). */
 export function profile(room: Room, userId: string): Profile {
-  let member = room.known("m.room.member", userId)?.content;
-  // Who was removed said nothing of their name with that: they are called as they were before.
-  if (member?.["membership"] === "leave" || member?.["membership"] === "ban") {
-    member = { ...object(room.state("m.room.member", userId)?.unsigned?.["prev_content"]), ...member };
-  }
-  const hero = room.heroes.find((one) => one.userId === userId);
-  const name = text(member?.["displayname"]) || hero?.displayName || localpartOf(userId) || userId;
-  return { userId, name, avatarUrl: text(member?.["avatar_url"]) ?? hero?.avatarUrl };
+  const own = displayName(room, userId);
+  const name = room.isNameShared(own) ? `${own} (${userId})` : own;
+  const avatarUrl = text(memberOf(room, userId)?.["avatar_url"]);
+  return { userId, name, avatarUrl: avatarUrl ?? heroOf(room, userId)?.avatarUrl };
+}
+
+/** What somebody is called, though others may be called so too. */
+export function displayName(room: Room, userId: string): string {
+  const name = text(memberOf(room, userId)?.["displayname"]);
+  return name || heroOf(room, userId)?.displayName || localpartOf(userId) || userId;
+}
+
+/** Who was removed said nothing of their name with that: they are called as they were before. */
+function memberOf(room: Room, userId: string): JsonObject | undefined {
+  const member = room.known("m.room.member", userId)?.content;
+  const isIn = member?.["membership"] !== "leave" && member?.["membership"] !== "ban";
+  return isIn ? member : { ...object(room.state("m.room.member", userId)?.unsigned?.["prev_content"]), ...member };
+}
+
+function heroOf(room: Room, userId: string) {
+  return room.heroes.find((one) => one.userId === userId);
 }
 
 /** Who of the others a room without a name is called after. */

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { RoomEvent } from "../event";
 import type { JsonObject } from "../json";
 import { items, preview, type Message } from "./messages";
-import { profile, roomName } from "./names";
+import { displayName, profile, roomName } from "./names";
 import { seenBy } from "./receipts";
 import { Room } from "./room";
 import { passOver, unread } from "./unread";
@@ -269,6 +269,30 @@ test("what was said in a thread stays unread when the room was read, until the t
   read("$8");
   room.unreadThreads.delete("$1");
   expect(unread(room, me, "Me").count).toBe(0);
+});
+
+test("of whom one does not want to hear nothing is shown, told or counted", () => {
+  const room = new Room("!a");
+  const read = { $0: { "m.read": { [me]: { ts: 1 } } } };
+  room.update({ timeline: [say("$0"), say("$1"), say("$2", { sender: "@troll:b" })], receipts: read });
+  const unheard = new Set(["@troll:b"]);
+  expect(items(room, me, unheard).map(({ id }) => id)).toEqual(["$0", "$1"]);
+  expect(preview(room, unheard)?.event.event_id).toBe("$1");
+  expect(unread(room, me, "Me", unheard)).toMatchObject({ count: 1, first: "$1" });
+});
+
+test("who is called like somebody else in the room is told apart by the id, and no longer when one of them is gone", () => {
+  const room = new Room("!a");
+  const member = (state_key: string, displayname: string, membership = "join") =>
+    room.update({ state: [{ ...event(`$${state_key}${membership}`, { displayname, membership }), type: "m.room.member", state_key }] });
+  member(lena, "Lena Vogt");
+  expect(profile(room, lena).name).toBe("Lena Vogt");
+  // It looks the same.
+  member("@mallory:b", "lena\u200b  Vogt");
+  expect(profile(room, lena).name).toBe("Lena Vogt (@lena:a)");
+  expect(displayName(room, lena)).toBe("Lena Vogt");
+  member("@mallory:b", "lena Vogt", "leave");
+  expect(profile(room, lena).name).toBe("Lena Vogt");
 });
 
 test("a room is called by its name, its alias, or the people in it", () => {

@@ -2,7 +2,9 @@
 
 import { isState, type RoomEvent, type StateEvent, type StrippedEvent } from "../event";
 import { number, object, text, type Json, type JsonObject } from "../json";
+import { localpartOf } from "../session";
 import type { Hero, Membership, RoomUpdate } from "../sync/update";
+import { Namesakes } from "./namesakes";
 import type { Opened } from "./opened";
 import { Timeline, type Entry } from "./timeline";
 
@@ -69,6 +71,7 @@ export class Room {
 
   /** By type and key. */
   readonly #state = new Map<string, Map<string, StateEvent>>();
+  readonly #namesakes = new Namesakes();
   #wasSealed = false;
 
   constructor(id: string) {
@@ -238,9 +241,18 @@ export class Room {
     return this.state(type, key) ?? this.inviteState.find(isIt);
   }
 
+  /** Several people here are called so. */
+  isNameShared(name: string): boolean {
+    return this.#namesakes.has(name);
+  }
+
   #setState(event: StateEvent): void {
     const ofType = this.#state.get(event.type) ?? new Map<string, StateEvent>();
     this.#state.set(event.type, ofType.set(event.state_key, event));
+    if (event.type === "m.room.member") {
+      const isIn = event.content["membership"] === "join" || event.content["membership"] === "invite";
+      this.#namesakes.set(event.state_key, isIn ? text(event.content["displayname"]) || localpartOf(event.state_key) : undefined);
+    }
     if (event.type === "m.room.encryption" && this.sealing === "ours") this.#wasSealed = true;
   }
 

@@ -3,7 +3,7 @@
 import type { RoomEvent } from "../event";
 import { object, text, type JsonObject } from "../json";
 import { isMeant } from "./about";
-import { inside, isSpoken, threadOf } from "./messages";
+import { inside, isSpoken, threadOf, type Unheard } from "./messages";
 import type { Room } from "./room";
 
 export interface Unread {
@@ -14,15 +14,16 @@ export interface Unread {
 }
 
 /** What is unread: counted here after the last read event; where that is too long ago, as the server counts. */
-export function unread(room: Room, me: string, myName: string): Unread {
+export function unread(room: Room, me: string, myName: string, unheard?: Unheard): Unread {
   const events = room.timeline.events;
   const from = readUntil(room, me);
-  const passed = passedOver(room, me, from);
+  const isHeard = ({ event }: Spoken) => unheard?.has(event.sender) !== true;
+  const passed = passedOver(room, me, from).filter(isHeard);
   const isMention = ({ content }: Spoken) => mentions(content, me, myName);
   if (from === -1 && room.sealing !== "ours") {
     return { count: room.notifications, highlights: room.highlights, first: undefined };
   }
-  const unseen = events.slice(from + 1).flatMap((event) => spokenBy(room, event, me) ?? []);
+  const unseen = events.slice(from + 1).flatMap((event) => spokenBy(room, event, me) ?? []).filter(isHeard);
   return {
     count: passed.length + unseen.length,
     highlights: passed.filter(isMention).length + unseen.filter(isMention).length,
