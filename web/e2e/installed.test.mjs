@@ -6,7 +6,7 @@ import test, { after, before } from "node:test";
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
-let server, lena;
+let server, lena, beside;
 
 before(async () => {
   await openBrowser();
@@ -89,46 +89,92 @@ test("without a network the client starts, with its rooms and the last words", a
   await lena.reads("written-on-the-train");
 });
 
+const hash = (bytes) => createHash("sha256").update(bytes).digest("base64");
+const mark = (bytes, edition) => Buffer.from(bytes.toString().replace("</head>", `<meta name="edition" content="${edition}" /></head>`));
+/** The page as it is without a mark. */
+let whole;
+
+/** Has the server send another version of the client. */
+function serve(edition) {
+  server.proxy.edit = (path, bytes) => {
+    if (path === "/") return mark(bytes, edition);
+    if (path !== "/sw.js") return bytes;
+    const code = bytes.toString().replace(hash(whole), hash(mark(whole, edition)));
+    return Buffer.from(code.replace(/"version":"\w+"/, `"version":"${edition}"`));
+  };
+}
+
+/** Looks for a new version; how far the browser comes with it. */
+const look = () => lena.page.evaluate(async () => {
+  const registration = await navigator.serviceWorker.ready;
+  await registration.update().catch(() => {});
+  const worker = registration.installing ?? registration.waiting;
+  while (worker && !["installed", "redundant"].includes(worker.state)) {
+    await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
+  }
+  return worker?.state ?? "none";
+});
+
+async function offer(edition) {
+  serve(edition);
+  assert.equal(await look(), "installed");
+  await lena.page.getByText("A new version of Sealpost is here.").waitFor();
+}
+
+async function change(edition, tabs) {
+  await lena.page.getByRole("button", { name: "Change to it" }).click();
+  for (const tab of tabs) {
+    await tab.page.locator(`meta[name="edition"][content="${edition}"]`).waitFor({ state: "attached" });
+    await tab.reads("written-on-the-train");
+  }
+  assert.deepEqual(await lena.page.evaluate(() => caches.keys()), [`shell ${edition}`]);
+}
+
 test("half a version is not taken, and a whole one is offered and comes when it is wanted, in every tab", async () => {
   const { page } = lena;
-  const beside = await lena.tab();
+  beside = await lena.tab();
   await beside.reads("written-on-the-train");
-  const look = () => page.evaluate(async () => {
-    const registration = await navigator.serviceWorker.ready;
-    await registration.update().catch(() => {});
-    const worker = registration.installing ?? registration.waiting;
-    while (worker && !["installed", "redundant"].includes(worker.state)) {
-      await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
-    }
-    return worker?.state ?? "none";
-  });
-  const mark = '<meta name="edition" content="second" />';
-  const newer = (bytes) => Buffer.from(bytes.toString().replace("</head>", `${mark}</head>`));
-  const hash = (bytes) => createHash("sha256").update(bytes).digest("base64");
-  let pageBefore;
   server.proxy.edit = (path, bytes) => {
-    if (path === "/") pageBefore = bytes;
-    return path === "/sw.js" ? Buffer.concat([bytes, Buffer.from("// first try\n")]) : path === "/" ? newer(bytes) : bytes;
+    if (path === "/") whole = bytes;
+    return path === "/sw.js" ? Buffer.concat([bytes, Buffer.from("// first try\n")]) : path === "/" ? mark(bytes, "half") : bytes;
   };
   // The worker tells of a page with another hash than the one that comes.
   assert.equal(await look(), "redundant");
   assert.equal(await page.getByText("A new version of Sealpost is here.").count(), 0);
-  server.proxy.edit = (path, bytes) => {
-    if (path === "/") return newer(bytes);
-    if (path !== "/sw.js") return bytes;
-    const code = bytes.toString().replace(hash(pageBefore), hash(newer(pageBefore)));
-    return Buffer.from(code.replace(/"version":"\w+"/, '"version":"second"'));
-  };
-  assert.equal(await look(), "installed");
-  await page.getByText("A new version of Sealpost is here.").waitFor();
+  await offer("second");
   await page.reload();
   assert.equal(await page.locator('meta[name="edition"]').count(), 0);
-  await page.getByRole("button", { name: "Change to it" }).click();
-  for (const tab of [lena, beside]) {
-    await tab.page.locator('meta[name="edition"]').waitFor({ state: "attached" });
-    await tab.reads("written-on-the-train");
-  }
-  assert.deepEqual(await page.evaluate(() => caches.keys()), ["shell second"]);
+  await change("second", [lena, beside]);
+});
+
+test("a new version does not wait for what is fetched by the one before, nor leaves a tab that was loaded past that", async () => {
+  await offer("third");
+  const session = await beside.context.newCDPSession(beside.page);
+  await session.send("Page.reload", { ignoreCache: true });
+  await beside.page.waitForFunction(() => navigator.serviceWorker.controller === null);
+  await beside.reads("written-on-the-train");
+  const slow = server.proxy.hold(({ path }) => path.includes("/media/thumbnail/"));
+  await lena.page.evaluate((src) => {
+    globalThis.slow = new Image();
+    globalThis.slow.src = `${src}&again`;
+  }, await lena.message("the-roof-is-done").locator("img").first().getAttribute("src"));
+  await slow.reached;
+  await change("third", [lena, beside]);
+  slow.release();
+});
+
+test("a tab that was being loaded when the version changed is of the new one", async () => {
+  await offer("fourth");
+  const slow = server.proxy.hold(({ path }) => path === "/_matrix/slow");
+  await beside.page.addInitScript(() => {
+    addEventListener("DOMContentLoaded", () => document.body.append(Object.assign(new Image(), { src: "/_matrix/slow" })));
+  });
+  const loaded = beside.page.reload();
+  await slow.reached;
+  await change("fourth", [lena]);
+  slow.release();
+  await loaded;
+  await beside.page.locator('meta[name="edition"][content="fourth"]').waitFor({ state: "attached" });
 });
 
 test("nobody but the own server was asked for anything", () => {

@@ -26,6 +26,7 @@ interface Page {
 }
 
 interface Scope {
+  readonly registration: { readonly active: { postMessage(message: unknown): void } | null };
   readonly clients: { claim(): Promise<void>; matchAll(options: { type: "window" }): Promise<Page[]> };
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", listener: (event: Extended) => void): void;
@@ -37,13 +38,24 @@ const scope = self as unknown as Scope;
 const { version, files } = __SHELL__;
 const CACHE = `shell ${version}`;
 const PAGE = "index.html";
+/** Aborted, when what is fetched is not to hold up the next version. */
+let way = new AbortController();
 
 scope.addEventListener("install", (event) => event.waitUntil(install()));
 scope.addEventListener("activate", (event) => event.waitUntil(activate()));
 
 scope.addEventListener("message", (event) => {
-  // The person wants the new version.
-  if (event.data === "go on") event.waitUntil(scope.skipWaiting());
+  const { data, ports } = event;
+  if (data === "go on") {
+    // The person wants this version. Browsers wait until the one before has nothing left to do.
+    scope.registration.active?.postMessage("make way");
+    event.waitUntil(scope.skipWaiting());
+  } else if (data === "make way") {
+    way.abort();
+    way = new AbortController();
+  } else if (typeof data === "object" && data !== null && "has" in data) {
+    ports[0]?.postMessage(String(data.has) in files);
+  }
 });
 
 scope.addEventListener("fetch", (event) => {
@@ -90,8 +102,7 @@ async function activate(): Promise<void> {
 
 /** A file of the client; from the server, if the browser threw the cache away. */
 async function own(request: Request, name: string): Promise<Response> {
-  const cache = await caches.open(CACHE);
-  return (await cache.match(pathOf(name))) ?? fetch(request);
+  return (await caches.match(pathOf(name), { cacheName: CACHE })) ?? fetch(request);
 }
 
 const MEDIA = /^\/_matrix\/client\/v1\/media\/(download|thumbnail)\//;
@@ -121,7 +132,7 @@ async function withToken(request: Request, path: string): Promise<Response> {
   const headers = new Headers({ authorization: `Bearer ${session.accessToken}` });
   const range = request.headers.get("range");
   if (range !== null) headers.set("range", range);
-  const { signal } = request;
+  const signal = AbortSignal.any([request.signal, way.signal]);
   return fetch(session.baseUrl + path, { headers, signal, credentials: "omit" });
 }
 
@@ -149,6 +160,7 @@ async function renewed(): Promise<boolean> {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+    way.signal.addEventListener("abort", () => resolve(false));
     port1.onmessage = ({ data }) => {
       clearTimeout(timer);
       resolve(data === true);
