@@ -12,6 +12,8 @@ declare module "sealpost-e2e" {
   export const FileSealer: Module["FileSealer"];
   export const FileOpener: Module["FileOpener"];
   export const FileSegments: Module["FileSegments"];
+  export const FileStream: Module["FileStream"];
+  export const fileContext: Module["fileContext"];
 }
 
 declare module "sealpost-e2e-extra" {
