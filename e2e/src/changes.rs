@@ -71,9 +71,11 @@ pub enum Table {
     Told,
     /// Keys with which no message was read yet.
     Unread,
+    /// Statements that devices were removed, by whom is not known yet.
+    Claims,
 }
 
-const ALL: [Table; 25] = [
+const ALL: [Table; 26] = [
     Table::Account,
     Table::Prekeys,
     Table::Users,
@@ -99,6 +101,7 @@ const ALL: [Table; 25] = [
     Table::Unsaved,
     Table::Told,
     Table::Unread,
+    Table::Claims,
 ];
 
 impl Table {
@@ -200,7 +203,7 @@ mod tests {
         assert_eq!(Changes::from_bytes(&bytes), Ok(changes));
         assert_eq!(Changes::from_bytes(&bytes[..9]), Err(Error::Encoding));
         assert_eq!(Table::from_number(19), Ok(Table::Backup));
-        assert_eq!(Table::from_number(25), Err(Error::Encoding));
+        assert_eq!(Table::from_number(26), Err(Error::Encoding));
     }
 
     #[test]

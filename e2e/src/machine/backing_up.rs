@@ -8,7 +8,7 @@ use super::{
     Work,
     candidates::message_of,
     pins,
-    rows::{BackupRow, Purpose, StoredChain, StoredWrap, Unsaved},
+    rows::{BackupRow, Purpose, Request, StoredChain, StoredWrap, Unsaved},
     saved_keys::{Saved, SavedWrap},
     text,
 };
@@ -30,12 +30,24 @@ impl Work<'_> {
         self.tx.put(&[&[kind], at].concat(), &Unsaved(self.now));
     }
 
+    /// Whether a new version is being made.
+    pub(super) fn is_backup_begun(&self) -> Result<bool, Error> {
+        let requests = self.tx.scan::<Request>(&[])?;
+        Ok(requests.iter().any(|(_, row)| row.purpose == Purpose::BackupVersion))
+    }
+
     pub(super) fn create_backup(&mut self) -> Result<Zeroizing<[u8; 96]>, Error> {
         let (private, mac_key) = (PrivateKeys::generate(self.rng), random::<32>(self.rng));
         let public = private.public();
         self.keep_secret(MAC_SECRET, &mac_key);
         let body = json!({ "algorithm": ALGORITHM, "auth_data": public.auth_data(&mac_key) });
         self.tx.put(&[], &BackupRow { public, version: None });
+        // The answer to one that is under way would be taken for this one's.
+        for (at, row) in self.tx.scan::<Request>(&[])? {
+            if row.purpose == Purpose::BackupVersion {
+                self.tx.delete::<Request>(&at);
+            }
+        }
         let path = "/_matrix/client/v3/room_keys/version";
         self.request("POST", path, &body, Purpose::BackupVersion)?;
         Ok(private.to_bytes())

@@ -6,18 +6,18 @@ use zeroize::Zeroizing;
 
 use super::{
     Work, pins,
-    rows::{BackupRow, Purpose, SecretBytes, SecretRow, User, remember},
+    rows::{BackupRow, Claim, Purpose, SecretBytes, SecretRow, User},
     text,
 };
 use crate::{
     Error,
     backup::MAC_SECRET,
-    encoding::Bytes32,
+    encoding::{self, Bytes32},
     identity::Removal,
     inside::{Inside, SharedSecret},
-    primitives::{Secret, ed25519},
+    primitives::{Secret, ed25519, kdf},
     signed_json::{self, to_base64},
-    store::Transaction,
+    store::{Transaction, key},
 };
 
 /// The self-signing key's name in secret storage, as Matrix has it.
@@ -25,6 +25,8 @@ pub const SELF_SIGNING: &str = "m.cross_signing.self_signing";
 /// The user-signing key's.
 pub const USER_SIGNING: &str = "m.cross_signing.user_signing";
 
+/// How many statements of a user's devices wait until it is known who signs for them.
+const CLAIMS_MAX: usize = 200;
 /// How many devices of a user that were never seen may be stated to be removed.
 const REMOVALS_MAX: usize = 1_000;
 
@@ -296,7 +298,16 @@ impl Work<'_> {
         self.keep_removal(&removal)?;
         let inside = Inside::Removals(vec![removal]);
         let backup = match self.tx.get::<BackupRow>(&[])? {
-            Some(_) => Some(self.create_backup()?),
+            Some(row) if row.version.is_some() || self.is_backup_begun()? => {
+                Some(self.create_backup()?)
+            }
+            // Another client's may be current: that is replaced by nobody unasked. But what the device knew makes no
+            // version believed any more.
+            Some(_) => {
+                self.tx.delete::<BackupRow>(&[]);
+                self.tx.delete::<SecretRow>(MAC_SECRET.as_bytes());
+                None
+            }
             None => None,
         };
         for (user_id, device_id) in self.all_devices()? {
@@ -341,19 +352,49 @@ impl Work<'_> {
     pub(super) fn take_removals(&mut self, removals: &[Removal]) -> Result<(), Error> {
         for removal in removals {
             let of = removal.user_id.as_bytes();
-            let Some(mut user) = self.tx.get::<User>(of)? else { continue };
+            let Some(user) = self.tx.get::<User>(of)? else { continue };
             if self.is_removed(&removal.user_id, removal.ed25519.as_bytes())? {
                 continue;
             }
             let is_by = |key: &Bytes32| key.ed25519().is_ok_and(|key| removal.verify(&key).is_ok());
             if !user.signers().iter().any(is_by) {
-                remember(&mut user.claims, removal.clone());
-                self.tx.put(of, &user);
+                self.keep_claim(removal)?;
                 continue;
             }
             let is_known = user.devices.iter().any(|one| one.ed25519 == removal.ed25519.into());
             if is_known || self.removals_of(&removal.user_id)? < REMOVALS_MAX {
                 self.keep_removal(removal)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a statement that cannot be checked yet; of too many, the newest.
+    fn keep_claim(&mut self, removal: &Removal) -> Result<(), Error> {
+        let removal_bytes = encoding::encode(removal);
+        let of_user = key(&[removal.user_id.as_bytes(), &[]]);
+        let hash = kdf::hash("org.sealpost.store.v1 claim", &[&removal_bytes]);
+        let at = [of_user.as_slice(), &hash].concat();
+        let all = self.tx.scan::<Claim>(&of_user)?;
+        if all.iter().any(|(other, _)| *other == at) {
+            return Ok(());
+        }
+        if all.len() >= CLAIMS_MAX
+            && let Some((oldest, _)) = all.iter().min_by_key(|(_, claim)| claim.at)
+        {
+            self.tx.delete::<Claim>(oldest);
+        }
+        self.tx.put(&at, &Claim { removal: removal_bytes, at: self.now });
+        Ok(())
+    }
+
+    /// Looks again at what could not be checked, now that keys of its user came.
+    pub(super) fn check_claims(&mut self, user_id: &str) -> Result<(), Error> {
+        for (at, claim) in self.tx.scan::<Claim>(&key(&[user_id.as_bytes(), &[]]))? {
+            let removal: Removal = encoding::decode(&claim.removal, 2 * 1_024)?;
+            self.take_removals(std::slice::from_ref(&removal))?;
+            if self.is_removed(user_id, removal.ed25519.as_bytes())? {
+                self.tx.delete::<Claim>(&at);
             }
         }
         Ok(())

@@ -146,6 +146,11 @@ impl Work<'_> {
                     && member.since < at.saturating_sub(GONE_BEFORE_MS)
             })
         };
+        // What was sealed before this device was a reader was for devices that it may never have seen.
+        let is_reader = readers.iter().any(|reader| {
+            reader.ed25519 == self.account.ed25519.public().into()
+                && self.is_this(&reader.user_id, &reader.device_id)
+        });
         let mut warnings = Vec::new();
         let mut last: Option<(&str, User)> = None;
         for reader in &readers {
@@ -153,9 +158,11 @@ impl Work<'_> {
                 last = Some((&reader.user_id, self.user(&reader.user_id)?));
             }
             let Some((_, user)) = &last else { continue };
-            let is_vouched_for = user.device(&reader.device_id).is_some_and(|device| {
-                device.ed25519 == reader.ed25519
-                    && device.x25519 == reader.x25519
+            let known = user.device(&reader.device_id);
+            let known = known.filter(|device| device.ed25519 == reader.ed25519);
+            let is_unseen = known.is_none() && !is_reader;
+            let is_vouched_for = known.is_some_and(|device| {
+                device.x25519 == reader.x25519
                     // The identity that is believed vouched for it, or one that was when this was written.
                     && (device.signed_by == Some(reader.master) && user.vouches_for(device)
                         || device.signed_by.is_some()
@@ -164,7 +171,7 @@ impl Work<'_> {
             });
             let reason = if self.is_removed(&reader.user_id, &reader.ed25519.0)? {
                 "removed"
-            } else if !is_vouched_for {
+            } else if !is_vouched_for && !is_unseen {
                 "not_vouched_for"
             } else if !members.is_empty() && gone(&reader.user_id) {
                 "gone"

@@ -15,6 +15,9 @@ use crate::{
 
 /// How often one key is asked for, at most.
 const AGAIN_AFTER_MS: i64 = 10 * 60 * 1_000;
+/// How many keys one device is asked for in that time, and how many of those asked for are remembered.
+const ASKED_AT_ONCE: usize = 500;
+const ASKED_MAX: usize = 1_000;
 
 impl Work<'_> {
     /// Asks the device that an event names for its key.
@@ -43,6 +46,17 @@ impl Work<'_> {
             || !self.is_entitled(sender, &user, device)?
         {
             return Ok(Outcome::MissingKey);
+        }
+        // A server can make up events of any device.
+        let all = self.tx.scan::<Asked>(&place(sender, device_id, &[]))?;
+        let is_recent = |asked: &Asked| self.now.saturating_sub(asked.at) < AGAIN_AFTER_MS;
+        if all.iter().filter(|(_, asked)| is_recent(asked)).count() >= ASKED_AT_ONCE {
+            return Ok(Outcome::MissingKey);
+        }
+        if all.len() >= ASKED_MAX
+            && let Some((oldest, _)) = all.iter().min_by_key(|(_, asked)| asked.at)
+        {
+            self.tx.delete::<Asked>(oldest);
         }
         self.tx.put(&at, &Asked { room_id: room_id.to_owned(), at: self.now });
         let missing = Missing { room_id: room_id.to_owned(), what };

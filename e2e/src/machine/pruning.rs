@@ -9,6 +9,7 @@
 //! | former fallback prekeys | 30 days; 60 while something is to be fetched in any room |
 //! | whom a chain or message was sealed for | 90 days: who asks for its key later gets no answer |
 //! | missing keys that were asked for | 90 days |
+//! | statements that devices were removed, of which nobody knows who signed them | 90 days |
 //! | parts of lists of readers of which others never came | 7 days |
 //! | letters that were never sent | 30 days, and the newest 2,000: what was in them is asked for as missing keys |
 //!
@@ -17,7 +18,7 @@
 use super::{
     Work,
     letters::split,
-    rows::{Asked, AudiencePart, Given, Member, Purpose, Request, User},
+    rows::{Asked, AudiencePart, Claim, Given, Member, Purpose, Request, User},
 };
 use crate::{Error, changes::Table, inside::Inside, json, session::Sessions, store::key};
 
@@ -31,8 +32,15 @@ const LETTERS_MAX: usize = 2_000;
 /// How many rows one call looks at.
 const ROWS_OF_CALL: usize = 200;
 /// What is looked through, in this order.
-const AGED: [Table; 6] =
-    [Table::Users, Table::Sessions, Table::Prekeys, Table::Given, Table::Asked, Table::Parts];
+const AGED: [Table; 7] = [
+    Table::Users,
+    Table::Sessions,
+    Table::Prekeys,
+    Table::Given,
+    Table::Asked,
+    Table::Parts,
+    Table::Claims,
+];
 
 impl Work<'_> {
     /// Looks at the next rows, if there are any today.
@@ -93,6 +101,11 @@ impl Work<'_> {
                 if self.tx.get::<Asked>(at)?.is_some_and(|row| is_old(row.at, GIVEN_KEPT_MS)) =>
             {
                 self.tx.delete::<Asked>(at);
+            }
+            Table::Claims
+                if self.tx.get::<Claim>(at)?.is_some_and(|row| is_old(row.at, GIVEN_KEPT_MS)) =>
+            {
+                self.tx.delete::<Claim>(at);
             }
             Table::Parts => {
                 // Earlier versions did not say when one came, nor who told it.

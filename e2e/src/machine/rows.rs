@@ -70,6 +70,8 @@ impl Account {
     }
 
     pub fn own(&self) -> OwnDevice {
+        // So that what was computed stays here, too.
+        self.x25519.public();
         OwnDevice {
             user_id: self.user_id.clone(),
             device_id: self.device_id.clone(),
@@ -166,7 +168,7 @@ pub struct User {
     pub signers: Option<Vec<Bytes32>>,
     /// Identities that were believed before: no signature brings one back.
     pub replaced: Option<Vec<Bytes32>>,
-    /// Statements that devices were removed, by whom is not known yet.
+    /// Where earlier versions kept what is in [`Claim`] now.
     pub claims: Option<Vec<Removal>>,
     /// Since when a stranger is followed: nothing but what they sent concerns them.
     pub stranger_since: Option<i64>,
@@ -474,6 +476,15 @@ pub struct Unread {
 
 coded!(Unread { room_id, at });
 
+/// A statement that a device was removed, by whom is not known yet: by its user and a hash. Its encoding, and when it came.
+#[derive(Clone)]
+pub struct Claim {
+    pub removal: Vec<u8>,
+    pub at: i64,
+}
+
+coded!(Claim { removal, at });
+
 /// A request to a server, by its number.
 #[derive(Clone)]
 pub struct Request {
@@ -588,6 +599,7 @@ rows! {
     AudiencePart: Parts;
     Told: Told;
     Unread: Unread;
+    Claim: Claims;
     Request: Requests;
     Waiting: Waiting;
     Held: Held;

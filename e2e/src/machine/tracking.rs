@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Work, check_id, pins,
-    rows::{Asked, Device, Held, Outdated, Purpose, User, Waiting},
+    rows::{Asked, Claim, Device, Held, Outdated, Purpose, User, Waiting},
     text,
     unread::place,
 };
@@ -109,6 +109,9 @@ impl Work<'_> {
             }
             for (at, _) in self.tx.scan::<Held>(&key(&[at, &[]]))? {
                 self.tx.delete::<Held>(&at);
+            }
+            for (at, _) in self.tx.scan::<Claim>(&key(&[at, &[]]))? {
+                self.tx.delete::<Claim>(&at);
             }
             self.tx.delete::<Outdated>(at);
             self.tx.delete::<User>(at);
@@ -218,6 +221,7 @@ impl Work<'_> {
             let claims = user.claims.take().unwrap_or_default();
             self.tx.put(user_id.as_bytes(), &user);
             self.take_removals(&claims)?;
+            self.check_claims(user_id)?;
             self.open_held(user_id)?;
         }
         Ok(())

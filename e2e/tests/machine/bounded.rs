@@ -294,3 +294,98 @@ fn of_a_stranger_who_is_forgotten_nothing_is_left() {
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(tables.map(|table| rows(&alice, table)), before);
 }
+
+#[test]
+fn statements_that_nobody_can_check_are_bounded_and_go_in_time() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    world.send(&mut carol, "hello");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    let before = alice.written.get(Table::Users, b"@bob:b.test").unwrap().len();
+    let made_up = sealpost_e2e::primitives::ed25519::PrivateKey::generate(&mut carol.rng);
+    for round in 0..6 {
+        let mut removals = Vec::new();
+        for at in 0..50 {
+            let mut device = bob.machine.identity();
+            device.device_id = format!("D{round}.{at}");
+            removals.push(sealpost_e2e::identity::Removal::sign(&device, &made_up));
+        }
+        world.now += 1_000;
+        let events = letters(&mut carol, &alice, world.now, &[Inside::Removals(removals)]);
+        let sync = json!({ "to_device": { "events": events } });
+        alice.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    }
+    assert_eq!(rows(&alice, Table::Claims), 200);
+    let after = alice.written.get(Table::Users, b"@bob:b.test").unwrap().len();
+    assert!(after < before + 20, "what is read with each event stays small");
+    // Keys of Bob's come again, and change nothing about them.
+    world.server.tell("@bob:b.test");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(rows(&alice, Table::Claims), 200);
+    world.now += 91 * 24 * 60 * 60 * 1_000;
+    world.settle(&mut [&mut alice]);
+    assert_eq!(rows(&alice, Table::Claims), 0);
+}
+
+#[test]
+fn a_device_is_asked_for_few_keys_at_once_whatever_a_server_makes_up() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let events = world.send(&mut alice, "hello");
+    world.text(&mut bob, &events);
+    world.settle(&mut [&mut bob, &mut alice]);
+    let mut asked = Vec::new();
+    for round in 0..3_u8 {
+        for at in 0..600_u32 {
+            let mut forged = events[1].clone();
+            let ciphertext = [&[1, round], at.to_be_bytes().as_slice(), &[0; 60]].concat();
+            forged["content"]["ciphertext"] = json!(to_base64(&ciphertext));
+            assert_eq!(world.read(&mut bob, &forged), Outcome::MissingKey);
+        }
+        asked.push(rows(&bob, Table::Asked));
+        world.now += 11 * 60 * 1_000;
+    }
+    assert_eq!(asked, [500, 1_000, 1_000]);
+    // What is really missing is asked for, too.
+    world.server.lose = true;
+    let lost = world.seal(&mut alice, "lost").unwrap();
+    world.server.lose = false;
+    let mut content = lost.events[0].content.clone();
+    content["wraps"] = json!({});
+    let event = world.server.send("@alice:a.test", &content, world.now);
+    assert_eq!(world.read(&mut bob, &event), Outcome::MissingKey);
+    world.settle(&mut [&mut bob, &mut alice]);
+    assert_eq!(world.text(&mut bob, &[event]), "lost");
+}
+
+/// Neither another device's chain, nor a second answer, is taken for the one that was asked for.
+#[test]
+fn what_was_asked_for_is_answered_by_the_device_that_was_asked() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    world.server.lose = true;
+    let events = world.send(&mut alice, "hello");
+    world.server.lose = false;
+    assert_eq!(world.read(&mut bob, &events[1]), Outcome::MissingKey);
+    assert_eq!(rows(&bob, Table::Asked), 1);
+    let carols = world.send(&mut carol, "a chain of carol's");
+    world.settle(&mut [&mut carol, &mut bob]);
+    assert_eq!(rows(&bob, Table::Asked), 1, "it was not Carol who was asked");
+    assert_eq!(world.text(&mut bob, &carols), "a chain of carol's");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(rows(&bob, Table::Asked), 0);
+    let chains = bob.written.scan(Table::Chains, b"");
+    assert_eq!(world.text(&mut bob, &events), "hello");
+    // The same again, once it was read with.
+    let held = bob.written.scan(Table::Chains, b"").len();
+    assert_eq!(held, chains.len());
+    let own = alice.written.scan(Table::OwnChains, b"");
+    assert_eq!(own.len(), 1);
+    let history =
+        alice.run(world.now, |machine, now| machine.history(crate::world::ROOM, now)).unwrap();
+    let again = bob.run(world.now, |machine, now| {
+        machine.take_history("@alice:a.test", crate::world::ROOM, &history, now)
+    });
+    assert_eq!(again, Ok(0));
+    assert_eq!(world.text(&mut bob, &events), "hello");
+}

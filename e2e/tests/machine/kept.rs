@@ -1,7 +1,9 @@
 //! What is kept, here and in the backup, whatever others put among it.
 
 use sealpost_e2e::{
+    Error,
     audience::{self, EVENT_TYPE, Reader},
+    backup::{MAC_SECRET, PrivateKeys, PublicKeys},
     changes::{Change, Changes, Table},
     encoding::encode,
     identity::OwnDevice,
@@ -184,4 +186,64 @@ fn one_letter_that_is_too_long_does_not_spoil_a_claim() {
     for device in [&mut bob, &mut carol] {
         assert_eq!(world.text(device, &events), "hello");
     }
+}
+
+#[test]
+fn of_two_versions_of_a_backup_that_are_begun_the_second_is_made() {
+    let mut world = World::new();
+    let (mut alice, _bob) = pair(&mut world);
+    let versions = |alice: &mut Device, now: i64| {
+        let requests = alice.run(now, |machine, now| machine.requests(now)).unwrap();
+        let mut versions = requests.into_iter().filter(|one| one.kind == "backup_version");
+        (versions.next().unwrap(), versions.count())
+    };
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    let (first, _) = versions(&mut alice, world.now);
+    let private = alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    let (second, others) = versions(&mut alice, world.now);
+    assert_eq!(others, 0);
+    let mac = alice.run(world.now, |machine, now| machine.secret(MAC_SECRET, now)).unwrap();
+    let public = PublicKeys::from_auth_data(&second.body["auth_data"], &mac).unwrap();
+    assert_eq!(encode(&public), encode(&PrivateKeys::from_bytes(&*private).unwrap().public()));
+    // The server made the first one all the same: nothing is written to it.
+    let mut answered = |id: u64, version: &str| {
+        let answer = json!({ "version": version });
+        alice.run(world.now, |machine, now| machine.mark_sent(id, &answer, now)).unwrap();
+        world.now += 61 * 60 * 1_000;
+        let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+        requests.into_iter().find(|request| request.kind == "backup_keys")
+    };
+    assert_eq!(answered(first.id, "1"), None);
+    assert!(answered(second.id, "2").unwrap().path.ends_with("version=2"));
+}
+
+#[test]
+fn removing_a_device_replaces_no_backup_of_another_client() {
+    let mut world = World::new();
+    let (mut alice, bob) = pair(&mut world);
+    for name in ["LOST", "STOLEN"] {
+        world.second(&alice, name);
+    }
+    world.settle(&mut [&mut alice]);
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    backed_up(&mut world, &mut alice);
+    let remove = |alice: &mut Device, name: &str, now: i64| {
+        alice.run(now, |machine, now| machine.remove_device(name, now)).unwrap()
+    };
+    // Another client makes a version of its own, and what is written to ours is refused.
+    let master = master_of(&alice, &bob.user);
+    alice.run(world.now, |machine, now| machine.accept_identity(&bob.user, &master, now)).unwrap();
+    world.now += 61 * 60 * 1_000;
+    let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+    let refused = requests.into_iter().find(|request| request.kind == "backup_keys").unwrap();
+    alice.run(world.now, |machine, now| machine.mark_refused(refused.id, 403, now)).unwrap();
+    assert!(remove(&mut alice, "LOST", world.now).is_none());
+    let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+    assert!(requests.iter().all(|request| request.kind != "backup_version"));
+    // What the lost device knew proves no version any more.
+    let known = alice.run(world.now, |machine, now| machine.secret(MAC_SECRET, now));
+    assert_eq!(known.err(), Some(Error::Unknown));
+    // Once the user agreed to a version of ours, it is followed by another.
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    assert!(remove(&mut alice, "STOLEN", world.now).is_some());
 }

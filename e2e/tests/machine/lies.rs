@@ -399,3 +399,41 @@ fn a_list_that_is_not_known_is_said_to_be_and_warnings_are_those_of_now() {
     let read = shown(&mut world, &mut dora, &events);
     assert_eq!((read.audience_is_known, read.warnings), (true, Vec::new()));
 }
+
+/// A device that came later reads what was sealed before, and was never shown the devices of then.
+#[test]
+fn a_new_device_warns_of_no_former_ones_but_of_those_beside_it() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let mut former = world.second(&bob, "FORMER");
+    world.state(&mut former);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut former]);
+    let events = world.send(&mut alice, "while it was there");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut former]);
+    assert_eq!(shown(&mut world, &mut bob, &events).warnings, []);
+    world.server.devices.get_mut(BOB).unwrap().remove("FORMER");
+    world.server.tell(BOB);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    let mut phone = world.second(&alice, "PHONE");
+    world.state(&mut phone);
+    world.settle(&mut [&mut phone, &mut alice, &mut bob, &mut carol]);
+    let history = bob.run(world.now, |machine, now| machine.history(ROOM, now)).unwrap();
+    phone.run(world.now, |machine, now| machine.take_history(BOB, ROOM, &history, now)).unwrap();
+    let read = shown(&mut world, &mut phone, &events);
+    assert!(read.audience_is_known);
+    assert_eq!(read.warnings, [], "nobody told the phone of that device");
+    // Where it reads itself, it warns of whoever it was not shown.
+    let mut new = world.second(&bob, "NEW");
+    world.state(&mut new);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut new]);
+    let events = world.send(&mut alice, "to the phone, too");
+    let listed = world.server.devices.get_mut(BOB).unwrap().remove("NEW").unwrap();
+    world.settle(&mut [&mut alice, &mut phone]);
+    let warned = shown(&mut world, &mut phone, &events).warnings;
+    assert_eq!(warned.len(), 1);
+    assert_eq!((warned[0].device_id.as_str(), warned[0].reason), ("NEW", "not_vouched_for"));
+    world.server.devices.get_mut(BOB).unwrap().insert("NEW".to_owned(), listed);
+    world.server.tell(BOB);
+    world.settle(&mut [&mut alice, &mut phone]);
+    assert_eq!(shown(&mut world, &mut phone, &events).warnings, []);
+}
