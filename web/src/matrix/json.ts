@@ -21,6 +21,12 @@ export function list(value: unknown): Json[] {
   return Array.isArray(value) ? (value as Json[]) : [];
 }
 
+/** Whether a value is nested deeper than so many levels. */
+export function isDeeper(value: Json, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((one) => isDeeper(one, levels - 1));
+}
+
 /** Those of a list that are objects. */
 export function objects(value: unknown): JsonObject[] {
   return list(value).map(object).filter((entry) => entry !== undefined);

@@ -50,36 +50,41 @@ function locale(): string {
   return navigator.languages.find((tag) => tag.startsWith(speech.language)) ?? speech.language;
 }
 
+/** The last moment that a calendar knows: whatever a server says, it is written as a date. */
+const LAST = 8.64e15;
+
+function written(options: Intl.DateTimeFormatOptions, ts: number): string {
+  return format(options).format(Math.min(Math.max(ts, -LAST), LAST) || 0);
+}
+
 export function timeOf(ts: number): string {
-  return format({ hour: "2-digit", minute: "2-digit" }).format(ts);
+  return written({ hour: "2-digit", minute: "2-digit" }, ts);
 }
 
 /** Today, Yesterday, or a date. */
 export function dayOf(ts: number, now = Date.now()): string {
   if (dayKey(ts) === dayKey(now)) return t.today;
   if (dayKey(ts) === dayKey(now - 86_400_000)) return t.yesterday;
-  const year = format({ year: "numeric" });
-  const isThisYear = year.format(ts) === year.format(now);
-  return format({
-    weekday: "long", day: "numeric", month: "long", ...(!isThisYear && { year: "numeric" }),
-  }).format(ts);
+  const year = { year: "numeric" } as const;
+  const isThisYear = written(year, ts) === written(year, now);
+  return written({ weekday: "long", day: "numeric", month: "long", ...(!isThisYear && year) }, ts);
 }
 
 /** A month, with its year. */
 export function monthOf(ts: number): string {
-  return format({ month: "long", year: "numeric" }).format(ts);
+  return written({ month: "long", year: "numeric" }, ts);
 }
 
 /** The time of today, the weekday of this week, else the date: for narrow places. */
 export function when(ts: number, now = Date.now()): string {
   if (ts === 0) return "";
   if (dayKey(ts) === dayKey(now)) return timeOf(ts);
-  if (now - ts < 6 * 86_400_000) return format({ weekday: "short" }).format(ts);
-  return format({ day: "numeric", month: "short" }).format(ts);
+  if (now - ts < 6 * 86_400_000) return written({ weekday: "short" }, ts);
+  return written({ day: "numeric", month: "short" }, ts);
 }
 
 export function dateTime(ts: number): string {
-  return format({ dateStyle: "medium", timeStyle: "short" }).format(ts);
+  return written({ dateStyle: "medium", timeStyle: "short" }, ts);
 }
 
 /** How long ago, roughly: "5 minutes ago". */

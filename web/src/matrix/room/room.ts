@@ -1,6 +1,6 @@
 // A room as this client knows it.
 
-import { isState, type RoomEvent, type StateEvent, type StrippedEvent } from "../event";
+import { isState, toldTime, type RoomEvent, type StateEvent, type StrippedEvent } from "../event";
 import { number, object, text, type Json, type JsonObject } from "../json";
 import { localpartOf } from "../session";
 import type { Hero, Membership, RoomUpdate } from "../sync/update";
@@ -83,7 +83,12 @@ export class Room {
     const { membership, inviteState, heroes, joined, invited } = snapshot;
     const { notifications, highlights, order, tags } = snapshot;
     Object.assign(room, { membership, inviteState, heroes, joined, invited });
-    Object.assign(room, { notifications, highlights, order, tags });
+    Object.assign(room, { notifications, highlights, tags });
+    // An earlier version kept what this one would not take in.
+    const timely = (event: StateEvent | RoomEvent) => (event.origin_server_ts = toldTime(event.origin_server_ts));
+    for (const entry of snapshot.entries) if (entry.kind === "event") timely(entry.event);
+    snapshot.state.forEach(timely);
+    room.order = toldTime(order);
     room.timeline = new Timeline(snapshot.entries);
     room.receipts = new Map(snapshot.receipts);
     for (const event of snapshot.state) room.#setState(event);
@@ -273,7 +278,7 @@ export class Room {
   #receipts(eventId: string, kinds: JsonObject): void {
     for (const kind of ["m.read", "m.read.private"]) {
       for (const [userId, value] of Object.entries(object(kinds[kind]) ?? {})) {
-        const ts = number(object(value)?.["ts"]) ?? 0;
+        const ts = toldTime(object(value)?.["ts"]);
         const present = this.receipts.get(userId);
         if (!present || present.ts <= ts) this.receipts.set(userId, { eventId, ts });
       }

@@ -95,6 +95,7 @@ export const de: Words = {
   noRooms: "Noch keine Räume",
   noRoomsMore: "Schreib jemandem, oder tritt einem Raum über seine Adresse bei.",
   emptyRoom: "Leerer Raum",
+  rowFailed: "Etwas hier lässt sich nicht anzeigen.",
   noWords: "Noch wurde nichts gesagt",
   draft: (text) => `Entwurf: ${text}`,
   said: (who, text) => `${who}: ${text}`,
