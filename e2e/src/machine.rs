@@ -178,12 +178,29 @@ impl<S: Store> Machine<S> {
         rooms::view(&Transaction::new(&self.store), room_id)
     }
 
+    /// The rooms in which everything that is sent is sealed, whatever their state says.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn encrypted_rooms(&self) -> Result<Vec<String>, Error> {
+        rooms::encrypted(&Transaction::new(&self.store))
+    }
+
     /// Says that members may have changed unseen: nothing is sealed for the room until they are pushed whole.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn forget_members(&mut self, room_id: &str, now: Now<'_>) -> Step<()> {
         self.work(now, |work| work.forget_members(room_id))
+    }
+
+    /// Says that changes of devices may have been missed: before what a sync brings that goes on from nothing that
+    /// was taken in. The keys of everybody who is followed are asked for anew.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn outdate_all(&mut self, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.outdate_all())
     }
 
     /// Says whether something was said in a room that is still to be fetched: keys with which it could be read are kept

@@ -13,6 +13,8 @@ mod hostile;
 mod kept;
 #[path = "machine/lies.rs"]
 mod lies;
+#[path = "machine/missed.rs"]
+mod missed;
 #[path = "machine/model.rs"]
 mod model;
 #[path = "machine/pins.rs"]

@@ -38,13 +38,17 @@ impl Work<'_> {
             asked.is_some_and(|asked| self.now.saturating_sub(asked.at) < AGAIN_AFTER_MS);
         let user = self.user(sender)?;
         let Some(device) = user.device(device_id) else {
-            self.meet(sender)?;
+            self.suspect(sender)?;
             return Ok(Outcome::MissingKey);
         };
-        if is_recent
-            || self.is_this(sender, device_id)
-            || !self.is_entitled(sender, &user, device)?
-        {
+        if self.is_this(sender, device_id) {
+            return Ok(Outcome::MissingKey);
+        }
+        if !self.is_entitled(sender, &user, device)? {
+            self.suspect(sender)?;
+            return Ok(Outcome::MissingKey);
+        }
+        if is_recent {
             return Ok(Outcome::MissingKey);
         }
         // A server can make up events of any device.

@@ -163,13 +163,14 @@ impl Work<'_> {
         let Some(device) =
             user.device(parsed.device_id).filter(|device| device.ed25519 == opened.owner.ed25519)
         else {
-            self.meet(parsed.sender)?;
+            self.suspect(parsed.sender)?;
             return Ok(Outcome::NotVouchedFor);
         };
         if self.is_removed(parsed.sender, &device.ed25519.0)? {
             return Ok(Outcome::Removed);
         }
         if !user.vouches_for(device) {
+            self.suspect(parsed.sender)?;
             return Ok(Outcome::NotVouchedFor);
         }
         if let Some(event_id) = self.remember(room_id, &parsed, opened.id)? {
@@ -301,7 +302,7 @@ impl Work<'_> {
         };
         let user = self.user(parsed.sender)?;
         let Some(device) = user.device(parsed.device_id) else {
-            return self.meet(parsed.sender).map(|_| ());
+            return self.suspect(parsed.sender);
         };
         if let Some(Inside::Wrap(wrap)) = self.open_envelope(parsed.sender, device, &envelope)?
             && wrap.id == id

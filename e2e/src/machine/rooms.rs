@@ -38,6 +38,12 @@ pub(super) fn view(tx: &Transaction<'_>, room_id: &str) -> Result<RoomView, Erro
     })
 }
 
+/// Those that are pinned as encrypted.
+pub(super) fn encrypted(tx: &Transaction<'_>) -> Result<Vec<String>, Error> {
+    let pinned = tx.scan::<Room>(&[])?.into_iter().filter(|(_, room)| room.is_pinned);
+    pinned.map(|(at, _)| String::from_utf8(at).map_err(|_| Error::Store)).collect()
+}
+
 /// Whether an algorithm is of our family.
 pub(super) fn is_ours(algorithm: &str) -> bool {
     algorithm == ratchet::ALGORITHM || algorithm == sender_key::ALGORITHM

@@ -174,6 +174,8 @@ pub struct User {
     pub stranger_since: Option<i64>,
     /// Since when another identity is believed than before.
     pub replaced_at: Option<i64>,
+    /// When the server was last asked because of a message that no device known and vouched for had sent.
+    pub suspected_at: Option<i64>,
 }
 
 /// How many there are of what a user row remembers, each.
@@ -206,7 +208,8 @@ coded!(User {
     replaced,
     claims,
     stranger_since,
-    replaced_at
+    replaced_at,
+    suspected_at
 });
 
 /// A device of a user's. Its keys never change once its user's identity vouched for it.

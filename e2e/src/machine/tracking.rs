@@ -2,6 +2,9 @@
 //!
 //! ```text
 //! change told ──► outdated ──► keys/query ──► answer: counts unless a change was told since
+//!                     ▲
+//! changes may have been missed: everybody; a message of a device that is not vouched for: its owner
+//!
 //! master key, first sight  ──► pinned;  another one later: the identity has changed, for the user to look at
 //! device, first sight      ──► its keys are kept; once it is vouched for, others under its id are never taken
 //! signed by the self-signing key, which the pinned master key signed ──► vouched for
@@ -99,6 +102,23 @@ impl Work<'_> {
         Ok(true)
     }
 
+    /// Follows whoever a message came from that is not of a device known and vouched for; and asks for their keys,
+    /// as the news of that device may have been missed. Not for each message: not even their server can be sure
+    /// whose devices they are from.
+    pub(super) fn suspect(&mut self, user_id: &str) -> Result<(), Error> {
+        if !self.meet(user_id)? {
+            return Ok(());
+        }
+        let mut user = self.user(user_id)?;
+        let is_recent = |at| (0..AGAIN_AFTER_MS).contains(&self.now.saturating_sub(at));
+        if user.is_outdated || user.suspected_at.is_some_and(is_recent) {
+            return Ok(());
+        }
+        user.suspected_at = Some(self.now);
+        self.tx.put(user_id.as_bytes(), &user);
+        self.outdate(user_id)
+    }
+
     /// Forgets a stranger of whom nothing came.
     pub(super) fn forget_stranger(&mut self, at: &[u8], user: &User) -> Result<(), Error> {
         let is_old = |since| self.now.saturating_sub(since) >= STRANGER_KEPT_MS;
@@ -141,6 +161,20 @@ impl Work<'_> {
         user.ask_after = 0;
         self.tx.put(user_id.as_bytes(), &Outdated(user.changed));
         self.tx.put(user_id.as_bytes(), &user);
+        Ok(())
+    }
+
+    /// Asks for the keys of all whom this device follows.
+    pub(super) fn outdate_all(&mut self) -> Result<(), Error> {
+        for (at, user) in self.tx.scan::<User>(&[])? {
+            let user_id = String::from_utf8(at).map_err(|_| Error::Store)?;
+            self.outdate(&user_id)?;
+            // A server that could not answer a moment ago is not waited for again.
+            if user.is_tracked && user.ask_after > self.now {
+                let user = User { ask_after: user.ask_after, ..self.user(&user_id)? };
+                self.tx.put(user_id.as_bytes(), &user);
+            }
+        }
         Ok(())
     }
 

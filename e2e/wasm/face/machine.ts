@@ -161,6 +161,7 @@ interface RawMachine {
   pushState(roomId: string, events: string, isWhole: boolean, now: number): RawStep;
   forgetMembers(roomId: string, now: number): RawStep;
   setGap(roomId: string, isOpen: boolean, now: number): RawStep;
+  outdateAll(now: number): RawStep;
   requests(now: number): RawStep;
   markSent(id: number, answer: string, now: number): RawStep;
   markRefused(id: number, status: number, now: number): RawStep;
@@ -206,6 +207,7 @@ interface RawMachine {
   exportKeys(now: number): RawStep;
   importKeys(keys: Uint8Array, now: number): RawStep;
   room(roomId: string): string;
+  encryptedRooms(): string;
   user(userId: string): string;
   deviceKey(): Uint8Array;
 }
@@ -363,6 +365,11 @@ export class Machine {
   /** Whether something was said in a room that is still to be fetched: keys that could read it are kept longer. */
   setGap(roomId: string, isOpen: boolean): Step<null> {
     return step(this.#raw.setGap(roomId, isOpen, this.#now()));
+  }
+
+  /** Changes of devices may have been missed: before a sync that goes on from nothing that was taken in. */
+  outdateAll(): Step<null> {
+    return step(this.#raw.outdateAll(this.#now()));
   }
 
   /** All that is to be sent now, oldest first. */
@@ -566,6 +573,11 @@ export class Machine {
   /** What is known of a room. */
   room(roomId: string): RoomView {
     return JSON.parse(this.#raw.room(roomId)) as RoomView;
+  }
+
+  /** The rooms in which everything is sealed, whatever their state says. */
+  encryptedRooms(): string[] {
+    return JSON.parse(this.#raw.encryptedRooms()) as string[];
   }
 
   /** What is known of a user. */

@@ -148,6 +148,11 @@ impl Machine {
         step!(self, now, set_gap(room_id, is_open))
     }
 
+    #[wasm_bindgen(js_name = outdateAll)]
+    pub fn outdate_all(&mut self, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, outdate_all())
+    }
+
     pub fn requests(&mut self, now: f64) -> Result<Step, JsValue> {
         step!(self, now, requests())
     }
@@ -418,6 +423,11 @@ impl Machine {
 
     pub fn room(&self, room_id: &str) -> Result<String, JsValue> {
         self.0.room(room_id).map_err(error).and_then(|view| write(&view))
+    }
+
+    #[wasm_bindgen(js_name = encryptedRooms)]
+    pub fn encrypted_rooms(&self) -> Result<String, JsValue> {
+        self.0.encrypted_rooms().map_err(error).and_then(|rooms| write(&rooms))
     }
 
     pub fn user(&self, user_id: &str) -> Result<String, JsValue> {
