@@ -89,6 +89,12 @@ export class Live {
     return this.client.rooms.get(id);
   }
 
+  /** Whether the server may know what is said in a room. */
+  isClear(room: Room): boolean {
+    this.#follow(room.id);
+    return this.client.isClear(room);
+  }
+
   /** The same room; what is read of it is read again when something in it changes. */
   now(room: Room): Room {
     this.#follow(room.id);

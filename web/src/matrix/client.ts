@@ -8,18 +8,25 @@ import { isOutside } from "./api/error";
 import { wait, type Http } from "./api/http";
 import { Crypto } from "./crypto/crypto";
 import { Extra } from "./crypto/extra";
+import { PinnedRooms } from "./crypto/pinned_rooms";
 import { expose } from "./crypto/remote";
+import { deskOf } from "./desk";
 import type { RoomEvent, StateEvent } from "./event";
 import { OthersPresence } from "./presence/others";
 import { HERE, hereOf, OwnPresence } from "./presence/own";
 import { list, object, text, type JsonObject } from "./json";
 import { isSpoken } from "./room/messages";
+import { directWith } from "./room/direct";
 import { KnownReaders } from "./room/known_readers";
 import { displayName } from "./room/names";
+import { CatchingUp } from "./room/catching_up";
+import { leftElsewhere } from "./room/elsewhere";
 import { isPending } from "./room/opened";
+import { Removed } from "./room/removed";
 import { ALGORITHM, Room } from "./room/room";
 import type { Gap } from "./room/timeline";
 import { passOver } from "./room/unread";
+import { warn } from "./room/warned";
 import { Delivery } from "./send/delivery";
 import { SendQueue } from "./send/queue";
 import type { Session } from "./session";
@@ -27,10 +34,9 @@ import type { DataStore } from "./store/data";
 import type { Vaults } from "./store/lock";
 import { Drafts } from "./store/drafts";
 import { SyncEngine } from "./sync/engine";
-import { SlidingSync, speaksSliding } from "./sync/sliding";
-import type { RoomUpdate, SyncSource, SyncUpdate } from "./sync/update";
-import { V3Sync } from "./sync/v3";
-import type { Desk, News, Tabs } from "./tabs";
+import { sourceOf } from "./sync/source";
+import type { RoomUpdate, SyncUpdate } from "./sync/update";
+import type { News, Tabs } from "./tabs";
 import { Topic } from "./topic";
 
 const PAGE = 40;
@@ -65,15 +71,19 @@ export class Client {
   readonly #store: DataStore;
   readonly #vaults: Vaults;
   readonly #tabs: Tabs | undefined;
+  readonly #pinned: PinnedRooms;
+  readonly #delivery: Delivery;
+  readonly #catchingUp: CatchingUp;
   /** Another tab owns the keys, and sends. */
   #isGuest = false;
   #engine: SyncEngine | undefined;
   #loaded: Promise<void> = Promise.resolve();
   #looked: string | undefined;
-  /** Events that were removed, and are not kept any more. */
-  readonly #forgotten = new Set<string>();
+  readonly #removed = new Removed();
   /** Counts news of keys and devices. */
   #keyNews = 0;
+  /** Changes of devices went by that the machine was not told of. */
+  #areNewsMissed = true;
 
   /** `tabs`: who else of this account is open in this browser. */
   constructor(session: Session, http: Http, store: DataStore, vaults: Vaults, workers: Workers, tabs?: Tabs) {
@@ -89,12 +99,15 @@ export class Client {
     this.presence = new OthersPresence(http);
     this.here = new OwnPresence(http, session.userId, () => hereOf(this.accountData.get(HERE)));
     this.here.isOffChanged.subscribe(() => this.presence.switchOff());
-    const delivery = new Delivery(this.api, this.crypto, session.userId, {
+    this.#pinned = new PinnedRooms(store);
+    const delivery = (this.#delivery = new Delivery(this.api, this.crypto, session.userId, {
       find: (roomId) => this.rooms.get(roomId),
       room: (roomId) => this.#room(roomId),
       loaded: () => this.#loaded,
       hasModule: () => this.#hasModule(),
-    });
+      arePinsKnown: () => this.#pinned.areKnown,
+    }));
+    this.#catchingUp = new CatchingUp(session.userId, (room, gap) => this.fill(room, gap));
     const circumstances = (roomId: string) => {
       const room = this.rooms.get(roomId);
       return { isSealed: room?.sealing === "ours", shown: room && KnownReaders.in(room) };
@@ -106,14 +119,18 @@ export class Client {
     }, wait, circumstances, isSpoken);
     // What waited behind it goes once nothing of it is left.
     this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending).then(() => this.queue.resume()));
-    this.crypto.lettersCame.subscribe(() => this.#maybeReached());
+    this.crypto.lettersCame.subscribe(() => {
+      this.#maybeReached();
+      void this.#pin().catch(console.error);
+    });
     this.crypto.keysCame.subscribe((rooms) => {
       this.#keyNews += 1;
       void this.#openAgain(rooms);
     });
     this.crypto.devicesCame.subscribe(() => {
       this.#keyNews += 1;
-      void this.#openAgain(this.#withPending());
+      void this.#pin().catch(console.error);
+      void this.#openAgain([...this.rooms.values()].filter((room) => [...room.opened.values()].some(isPending)).map(({ id }) => id));
       const looked = this.#looked !== undefined && this.rooms.get(this.#looked);
       if (looked) void this.#warn(looked).then(() => this.#tell(looked));
       // What waited for a person's keys may go.
@@ -145,6 +162,7 @@ export class Client {
     if (!isGuest) this.#serve();
     for (const room of await this.#store.rooms()) this.rooms.set(room.id, room);
     this.accountData = await this.#store.accountData();
+    await this.#pinned.restore();
     await this.drafts.restore();
     this.changed.emit(new Set());
     this.loadCrypto();
@@ -164,12 +182,14 @@ export class Client {
 
   /** Loads the encryption module, again if it failed. */
   loadCrypto(): void {
-    this.#loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.crypto.load();
+    const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.crypto.load();
+    this.#loaded = loaded.then(() => this.#pin());
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
 
   stop(): void {
     this.#engine?.stop();
+    this.#catchingUp.stop();
     this.queue.stop();
     this.crypto.stop();
     this.presence.stop();
@@ -181,23 +201,8 @@ export class Client {
   #serve(): void {
     const tabs = this.#tabs;
     if (!tabs) return;
-    const { crypto, queue } = this;
-    const desk: Desk = {
-      ping: () => true,
-      vaults: () => this.#vaults,
-      open: () => this.#loaded.then(() => crypto.standing),
-      standing: () => crypto.standing,
-      pushSync: (sync) => crypto.pushSync(sync),
-      flush: () => crypto.flush(),
-      recover: (typed) => this.recover(typed),
-      loadMembers: (roomId) => this.loadMembers(this.#room(roomId)),
-      echoes: () => queue.all,
-      take: (pending) => queue.take(pending),
-      retry: (txnId) => queue.retry(txnId),
-      cancel: (txnId) => queue.cancel(txnId),
-      resume: () => queue.resume(),
-    };
-    expose(tabs.channel, async (part) => (part === "desk" ? desk : crypto.part(part)));
+    const desk = deskOf(this, this.#vaults, () => this.#loaded);
+    expose(tabs.channel, async (part) => (part === "desk" ? desk : this.crypto.part(part)));
     tabs.tell({ news: "owner" });
   }
 
@@ -258,21 +263,8 @@ export class Client {
     this.#tell(room);
   }
 
-  /** Readers are warned of by what is known now, not when a message was opened. */
-  async #warn(room: Room): Promise<void> {
-    const events = room.timeline.events.flatMap(({ event_id, origin_server_ts: at }) => {
-      const opened = room.opened.get(event_id);
-      return opened?.status === "read" && opened.audience ? [{ event_id, opened, audience: opened.audience, at }] : [];
-    });
-    if (events.length === 0 || !(await this.#hasModule())) return;
-    const now = await this.crypto.sessions.warnings(room.id, events.map(({ audience, at }) => ({ audience, at })));
-    events.forEach(({ event_id, opened }, at) => {
-      const found = now[at];
-      // Of lists that were known, the oldest are forgotten.
-      const isForgotten = found?.areReadersUnknown === true && opened.areReadersUnknown === false;
-      if (found && !isForgotten) room.opened.set(event_id, { ...opened, ...found });
-    });
-    room.changed();
+  #warn(room: Room): Promise<void> {
+    return warn(room, async () => ((await this.#hasModule()) ? this.crypto.sessions : undefined));
   }
 
   /** Fetches what is before a gap's end; or, where that can be, what is after its beginning. */
@@ -342,6 +334,8 @@ export class Client {
     const made = this.#room(roomId);
     if (isSealed) {
       made.pinSealed();
+      // If it can't be now, it is before the first message.
+      await this.#delivery.stateOurs(roomId).catch(console.error);
       await this.known.add(roomId, [this.me, ...(wanted.invite ?? [])]);
     }
     await this.#store.write([made], []);
@@ -351,9 +345,7 @@ export class Client {
 
   /** A direct chat with somebody that is there already. */
   directWith(userId: string): Room | undefined {
-    const ids = list(this.accountData.get("m.direct")?.[userId]);
-    const rooms = ids.flatMap((id) => (typeof id === "string" && this.rooms.get(id)) || []);
-    return rooms.find((room) => room.membership === "join");
+    return directWith(this.rooms, this.accountData.get("m.direct"), userId, this.me);
   }
 
   async join(room: Room): Promise<void> {
@@ -368,6 +360,7 @@ export class Client {
   async leave(room: Room, keepalive = false): Promise<void> {
     await this.api.leave(room.id, keepalive);
     room.membership = "leave";
+    if (!this.#isGuest) await this.#store.write([room], []);
     this.#tell(room);
   }
 
@@ -386,6 +379,7 @@ export class Client {
   /** The recovery key gives this device the identity, and the history that is backed up. Answers how many keys came. */
   async recover(typed: string): Promise<number> {
     const count = await this.crypto.recover(typed);
+    await this.#pin();
     this.queue.resume();
     await this.#openAgain([...this.rooms.keys()]);
     return count;
@@ -394,9 +388,27 @@ export class Client {
   /** Takes in keys that were saved to a file. Answers how many were new. */
   async importKeys(keys: Uint8Array): Promise<number> {
     const count = await this.crypto.keys.importKeys(keys);
-    await this.crypto.flush();
-    await this.#openAgain([...this.rooms.keys()]);
-    return count;
+    return Promise.all([this.crypto.flush(), this.#openAgain([...this.rooms.keys()])]).then(() => count);
+  }
+
+  /** Whether what is said in a room goes out sealed. Errors: `Held`, where nothing may leave, or nobody knows. */
+  isSealed(roomId: string): Promise<boolean> {
+    return this.#delivery.isSealed(roomId);
+  }
+
+  /** Whether the server may know what is said in a room: it is known that it is not sealed, nor ever was. */
+  isClear(room: Room): boolean {
+    return room.sealing === "none" && this.#pinned.areKnown;
+  }
+
+  /** What the machine knows as sealed is, whatever the server says. */
+  async #pin(): Promise<void> {
+    const { areKnown } = this.#pinned;
+    const fresh = (await this.#pinned.ask(this.crypto.sessions)).flatMap((id) => this.rooms.get(id) ?? []);
+    for (const room of fresh) room.pinSealed();
+    if (!this.#isGuest && fresh.length > 0) await this.#store.write(fresh, []);
+    await this.#pinned.learned();
+    if (fresh.length > 0 || !areKnown) this.changed.emit(new Set(fresh.map(({ id }) => id)));
   }
 
   /** Waits for the encryption module; `false` if it could not be loaded. */
@@ -425,7 +437,7 @@ export class Client {
 
   async #sync(): Promise<void> {
     try {
-      const source = await this.#source();
+      const source = await sourceOf(this.api.http, this.me, this.#store, this.#isGuest);
       source.look(this.#looked);
       this.#engine = new SyncEngine(source, (update) => this.#take(update));
       this.#engine.changed.subscribe(() => {
@@ -436,23 +448,6 @@ export class Client {
     } catch (error) {
       console.error(error);
     }
-  }
-
-  async #source(): Promise<SyncSource> {
-    const { http } = this.api;
-    let speaks = (await this.#store.meta("sliding")) as boolean | undefined;
-    try {
-      speaks = speaksSliding(await http.call("GET", "/_matrix/client/versions", { timeoutMs: 10_000 }));
-      await this.#store.setMeta("sliding", speaks);
-    } catch (error) {
-      // Offline: as it was in the last visit.
-      if (!isOutside(error)) throw error;
-    }
-    if (speaks === false) return new V3Sync(http);
-    if (this.#isGuest) return new SlidingSync(http, this.me, undefined, undefined, `tab ${crypto.randomUUID()}`);
-    const since = (await this.#store.meta("since")) as string | undefined;
-    const keep = (since: string) => void this.#store.setMeta("since", since);
-    return new SlidingSync(http, this.me, since, keep);
   }
 
   /** Takes in a sync. Answers whether its messages to the device are kept. */
@@ -477,6 +472,10 @@ export class Client {
       }
       for (const userId of [...fresh.map(({ sender }) => sender), ...(roomUpdate.typing ?? [])]) this.presence.heard(userId);
     }
+    for (const room of update.all ? leftElsewhere(this.rooms.values(), update.all, this.me) : []) {
+      if (!this.#isGuest) kept.push(room);
+      changed.add(room.id);
+    }
     for (const { type, content } of update.accountData) this.accountData.set(type, content);
     this.presence.take(update.presence);
     if (!this.#isGuest) {
@@ -491,14 +490,19 @@ export class Client {
       await this.#store.write(kept, update.accountData.map(({ type, content }) => [type, content]));
     }
     if (changed.size > 0 || update.accountData.length > 0) this.changed.emit(changed);
+    if (update.isFirst) this.#catchingUp.again();
+    if (hasKeys) this.#catchingUp.consider(news.map(([room]) => room));
     return hasKeys;
   }
 
   async #takeKeys(update: SyncUpdate): Promise<boolean> {
     const isNothing = update.toDevice.length === 0 && Object.keys(update.e2ee).length === 0;
     if (this.#isGuest && isNothing) return true;
+    const areMissed = update.isFirst || this.#areNewsMissed;
+    this.#areNewsMissed = true;
     if (!(await this.#hasModule())) return false;
-    await this.crypto.pushSync({ ...update.e2ee, to_device: { events: update.toDevice } });
+    await this.crypto.pushSync({ ...update.e2ee, to_device: { events: update.toDevice } }, areMissed);
+    this.#areNewsMissed = false;
     return true;
   }
 
@@ -548,28 +552,16 @@ export class Client {
   /** What was removed is kept no longer. */
   async #forgetRemoved(room: Room, events: readonly RoomEvent[]): Promise<void> {
     if (this.#isGuest || room.sealing !== "ours") return;
-    const ids = events.flatMap(({ type, event_id, redacts, unsigned }) => {
-      return type === "m.room.redaction" ? (redacts ?? []) : unsigned?.["redacted_because"] ? event_id : [];
+    await this.#removed.among(events, async (ids) => {
+      if (!(await this.#hasModule())) return false;
+      await this.crypto.sessions.forgetOpened(room.id, ids);
+      return true;
     });
-    const fresh = ids.filter((id) => !this.#forgotten.has(id));
-    if (fresh.length === 0 || !(await this.#hasModule())) return;
-    try {
-      await this.crypto.sessions.forgetOpened(room.id, fresh);
-      for (const id of fresh) this.#forgotten.add(id);
-    } catch (error) {
-      console.error(error);
-    }
   }
 
   /** A letter or a message may have brought a key by which its sender is reached. */
   #maybeReached(): void {
     if (!this.#isGuest && this.queue.isHeld("unreached")) this.queue.resume();
-  }
-
-  /** Rooms with messages that can't be read yet. */
-  #withPending(): string[] {
-    const rooms = [...this.rooms.values()];
-    return rooms.filter((room) => [...room.opened.values()].some(isPending)).map(({ id }) => id);
   }
 
   async #openAgain(roomIds: string[]): Promise<void> {
@@ -582,6 +574,7 @@ export class Client {
   #room(id: string): Room {
     const found = this.rooms.get(id) ?? new Room(id);
     this.rooms.set(id, found);
+    if (this.#pinned.has(id)) found.pinSealed();
     return found;
   }
 

@@ -5,6 +5,7 @@ import { MatrixError } from "../../matrix/api/error";
 import type { Client } from "../../matrix/client";
 import { mostBytes, uploadFile } from "../../matrix/files";
 import type { Room } from "../../matrix/room/room";
+import { Held } from "../../matrix/send/queue";
 import { fileSize, t } from "../../ui/words.svelte";
 import { threadRelation, type InThread } from "./compose";
 import type { Prepared } from "./prepare";
@@ -73,7 +74,7 @@ export class Uploads {
   async add(room: Room, files: Iterable<File>, about: About = {}): Promise<void> {
     const upload = new Upload(room.id, [...files], about);
     if (upload.files.length === 0) return;
-    upload.isSealed = this.#isSealed(room.id);
+    upload.isSealed = room.sealing === "ours";
     this.all = [...this.all, upload];
     await this.#send(upload);
   }
@@ -109,10 +110,6 @@ export class Uploads {
     upload.isPlaceTold = false;
   }
 
-  #isSealed(roomId: string): boolean {
-    return this.#client.rooms.get(roomId)?.sealing === "ours";
-  }
-
   async #send(upload: Upload): Promise<void> {
     try {
       for (let file = upload.next; file; file = upload.next) {
@@ -125,7 +122,7 @@ export class Uploads {
       if (upload.stop.signal.aborted) return;
       console.error(error);
       const isLarge = error instanceof MatrixError && error.errcode === "M_TOO_LARGE";
-      upload.error = isLarge ? t.fileTooLarge : t.uploadFailed;
+      upload.error = isLarge ? t.fileTooLarge : error instanceof Held ? t.waitsModule : t.uploadFailed;
     }
   }
 
@@ -133,7 +130,7 @@ export class Uploads {
   async #sendFile(upload: Upload, chosen: File): Promise<boolean> {
     const { roomId, stop, about, album } = upload;
     // As the room is now: it may have been sealed since the first try.
-    const isSealed = (upload.isSealed = this.#isSealed(roomId));
+    const isSealed = (upload.isSealed = await this.#client.isSealed(roomId));
     const most = await mostBytes(this.#client, isSealed);
     if (chosen.size > most) {
       upload.error = t.fileLarger(chosen.name, fileSize(chosen.size), fileSize(most));
@@ -151,7 +148,7 @@ export class Uploads {
       isSealed, (part) => (upload.part = part), stop.signal,
     );
     // What went up in clear meanwhile is named to nobody.
-    if (!isSealed && this.#isSealed(roomId)) return this.#sendFile(upload, chosen);
+    if (!isSealed && (await this.#client.isSealed(roomId))) return this.#sendFile(upload, chosen);
     if (about.thread) content["m.relates_to"] = threadRelation(about.thread);
     stop.signal.throwIfAborted();
     await this.#client.queue.add(roomId, "m.room.message", content);

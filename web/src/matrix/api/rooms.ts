@@ -2,6 +2,7 @@
 
 import { number, object, objects, strings, text, type JsonObject } from "../json";
 import { capability } from "./capability";
+import { ifThere } from "./error";
 import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
@@ -16,6 +17,11 @@ export async function setState(
   keepalive = false,
 ): Promise<void> {
   await http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content, keepalive });
+}
+
+/** A state's content; `undefined`, if there is none. */
+export function stateContent(http: Http, roomId: string, type: string, key = ""): Promise<JsonObject | undefined> {
+  return ifThere(http.call("GET", V3 + path`/rooms/${roomId}/state/${type}/${key}`));
 }
 
 export async function actOn(

@@ -45,8 +45,8 @@ class Person {
     return this;
   }
 
-  async sync(): Promise<void> {
-    await this.keys.pushSync(this.server.sync(this.user));
+  async sync(areNewsMissed = false): Promise<void> {
+    await this.keys.pushSync(this.server.sync(this.user), areNewsMissed);
     for (;;) {
       const requests = await this.keys.requests();
       if (requests.length === 0) return;

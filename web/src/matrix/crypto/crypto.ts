@@ -119,9 +119,10 @@ export class Crypto {
     this.#worker?.terminate();
   }
 
-  async pushSync(sync: SyncInput): Promise<void> {
+  /** `areNewsMissed`: changes of devices before it may be unknown to the tab that owns the keys. */
+  async pushSync(sync: SyncInput, areNewsMissed = false): Promise<void> {
     if (this.#isGuest) return this.desk.pushSync(sync);
-    this.#tell(await this.keys.pushSync(sync));
+    this.#tell(await this.keys.pushSync(sync, areNewsMissed));
     if (sync.to_device && sync.to_device.events.length > 0) this.lettersCame.emit();
   }
 

@@ -33,8 +33,12 @@ export class KeyManager {
     this.#safetyNumber = safetyNumber;
   }
 
-  pushSync(sync: SyncInput): Promise<Synced> {
-    return this.#device.run((machine) => machine.pushSync(sync));
+  /** `areNewsMissed`: changes of devices before it may be unknown. */
+  pushSync(sync: SyncInput, areNewsMissed: boolean): Promise<Synced> {
+    return this.#device.batch((machine, write) => {
+      if (areNewsMissed) write(machine.outdateAll());
+      return { result: write(machine.pushSync(sync)) };
+    });
   }
 
   requests(): Promise<OutgoingRequest[]> {

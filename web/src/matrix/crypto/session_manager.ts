@@ -41,6 +41,11 @@ export class SessionManager {
     return this.#device.read((machine) => machine.room(roomId));
   }
 
+  /** The rooms that are sealed whatever their state says. */
+  encryptedRooms(): Promise<string[]> {
+    return this.#device.read((machine) => machine.encryptedRooms());
+  }
+
   /** Whether everything is there to seal; else requests are to be sent first. */
   prepare(roomId: string): Promise<boolean> {
     return this.#device.run((machine) => machine.prepare(roomId));

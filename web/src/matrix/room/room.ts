@@ -18,7 +18,11 @@ export type Sealing = "none" | "ours" | "foreign";
 
 /** Algorithms of this client's protocol. */
 export const ALGORITHM = "org.sealpost.ratchet.v1";
-const OURS = new Set([ALGORITHM, "org.sealpost.sender_key.v1"]);
+const OURS = new Set<unknown>([ALGORITHM, "org.sealpost.sender_key.v1"]);
+
+export function isOurs(algorithm: unknown): boolean {
+  return OURS.has(algorithm);
+}
 
 /** What is kept of a room between visits. */
 export interface Snapshot {
@@ -194,7 +198,7 @@ export class Room {
     const stripped = this.inviteState.find((event) => event.type === "m.room.encryption");
     const algorithm = (state ?? stripped)?.content["algorithm"];
     if (algorithm === undefined && !state) return "none";
-    return typeof algorithm === "string" && OURS.has(algorithm) ? "ours" : "foreign";
+    return isOurs(algorithm) ? "ours" : "foreign";
   }
 
   /** A room that was sealed once is sealed for ever, whatever the server says. */
@@ -234,10 +238,11 @@ export class Room {
     return this.level(userId) >= wanted;
   }
 
-  maySend(userId: string, type: string): boolean {
+  maySend(userId: string, type: string, isState = false): boolean {
     const levels = this.state("m.room.power_levels")?.content;
     const named = level(object(levels?.["events"])?.[type]);
-    return this.level(userId) >= (named ?? level(levels?.["events_default"]) ?? 0);
+    const usual = isState ? (level(levels?.["state_default"]) ?? (levels ? 50 : 0)) : (level(levels?.["events_default"]) ?? 0);
+    return this.level(userId) >= (named ?? usual);
   }
 
   /** State, or what is known of it from an invitation. */

@@ -58,7 +58,7 @@ function passedOver(room: Room, me: string, until: number): Spoken[] {
 }
 
 /** The place of the last event that was read, or said by oneself: what one says in a thread tells nothing of the room. */
-function readUntil(room: Room, me: string): number {
+export function readUntil(room: Room, me: string): number {
   const receipt = room.receipts.get(me);
   return room.timeline.events.findLastIndex((event) => {
     return event.event_id === receipt?.eventId || (event.sender === me && threadIn(room, event) === undefined);

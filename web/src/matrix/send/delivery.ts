@@ -2,10 +2,11 @@
 
 import type { Api } from "../api/api";
 import { isOutside } from "../api/error";
+import { setState, stateContent } from "../api/rooms";
 import type { Crypto } from "../crypto/crypto";
 import type { ToSend } from "../crypto/session_manager";
 import type { StateEvent } from "../event";
-import { ALGORITHM, type Room } from "../room/room";
+import { ALGORITHM, isOurs, type Room } from "../room/room";
 import { Held, type Pending } from "./queue";
 
 /** What a delivery wants to know of its client. */
@@ -18,6 +19,8 @@ export interface Around {
   loaded(): Promise<void>;
   /** The same, answered. */
   hasModule(): Promise<boolean>;
+  /** Whether the rooms are known that are sealed although their state does not say so. */
+  arePinsKnown(): boolean;
 }
 
 const ATTEMPTS = 6;
@@ -27,6 +30,8 @@ export class Delivery {
   readonly #crypto: Crypto;
   readonly #me: string;
   readonly #around: Around;
+  /** Rooms for which our algorithm was stated again: not without end against a server that does not want it. */
+  readonly #stated = new Set<string>();
 
   constructor(api: Api, crypto: Crypto, me: string, around: Around) {
     this.#api = api;
@@ -39,12 +44,7 @@ export class Delivery {
   async send(pending: Pending): Promise<string> {
     const { roomId, txnId, type, content, isSealed } = pending;
     if (isSealed) this.#around.room(roomId).pinSealed();
-    const room = this.#around.find(roomId);
-    if (!room) throw new Held("keys");
-    if (room.sealing === "foreign") throw new Held("foreign");
-    if (room.sealing !== "ours" && !(await this.#isPinned(roomId))) {
-      return this.#api.send(roomId, type, txnId, content);
-    }
+    if (!(await this.isSealed(roomId))) return this.#api.send(roomId, type, txnId, content);
     const sealed = await this.#seal(pending);
     let eventId = "";
     for (const [at, content] of sealed.contents.entries()) {
@@ -63,9 +63,23 @@ export class Delivery {
     await this.#crypto.sessions.giveUp(roomId, txnId).catch((error: unknown) => console.error(error));
   }
 
-  /** Whether the machine knows a room as sealed, whatever its state says. */
-  async #isPinned(roomId: string): Promise<boolean> {
-    return (await this.#around.hasModule()) && (await this.#crypto.sessions.room(roomId)).is_encrypted;
+  /**
+   * Whether what is said in a room goes out sealed: asked before anything of it leaves, words and files alike. Errors:
+   * `Held`, where nothing may leave, or nobody knows.
+   */
+  async isSealed(roomId: string): Promise<boolean> {
+    const room = this.#around.find(roomId);
+    if (!room) throw new Held("keys");
+    if (room.sealing === "ours") return true;
+    if (room.sealing === "foreign") throw new Held("foreign");
+    if (await this.#around.hasModule()) {
+      // Whatever its state says.
+      if (!(await this.#crypto.sessions.room(roomId)).is_encrypted) return false;
+      room.pinSealed();
+      return true;
+    }
+    if (!this.#around.arePinsKnown()) throw new Held("module");
+    return false;
   }
 
   async #seal({ roomId, txnId, type, content, shown }: Pending): Promise<ToSend> {
@@ -85,15 +99,28 @@ export class Delivery {
     }
   }
 
+  /** A server may have put another algorithm in the place of ours, as some do with each new room: states ours again. */
+  async stateOurs(roomId: string): Promise<void> {
+    const { http } = this.#api;
+    const found = await stateContent(http, roomId, "m.room.encryption");
+    if (isOurs(found?.["algorithm"]) || this.#stated.has(roomId)) return;
+    this.#stated.add(roomId);
+    await setState(http, roomId, "m.room.encryption", { algorithm: ALGORITHM });
+  }
+
   /** Has everything that sealing wants: members, their devices, sessions with them. */
   async #prepare(roomId: string): Promise<void> {
     const { sessions } = this.#crypto;
     const room = this.#around.room(roomId);
+    const state = room.states("m.room.encryption");
     if (!(await sessions.room(roomId)).is_encrypted) {
-      const state = room.states("m.room.encryption");
-      const chosen = { type: "m.room.encryption", state_key: "", content: { algorithm: ALGORITHM } };
-      const told = state.length > 0 ? state : [{ ...chosen, event_id: "", sender: this.#me, origin_server_ts: 0 }];
-      await sessions.pushState(roomId, [...told, ...room.states("m.room.history_visibility")], false);
+      // It is sealed by us, whatever its state says since.
+      const content = { algorithm: ALGORITHM };
+      const chosen = { type: "m.room.encryption", state_key: "", content, event_id: "", sender: this.#me, origin_server_ts: 0 };
+      await sessions.pushState(roomId, [chosen, ...state, ...room.states("m.room.history_visibility")], false);
+    }
+    if (state.some(({ content }) => !isOurs(content["algorithm"])) && room.maySend(this.#me, "m.room.encryption", true)) {
+      await this.stateOurs(roomId);
     }
     if (!(await sessions.room(roomId)).is_whole) {
       const members: StateEvent[] = await this.#api.members(roomId);

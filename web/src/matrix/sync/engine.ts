@@ -10,6 +10,8 @@ import type { SyncSource, SyncUpdate } from "./update";
 export type SyncState = "behind" | "live" | "offline" | "stopped";
 
 const LONGEST_PAUSE_MS = 30_000;
+/** When something is asked for again that could not be kept. */
+const SAME_AGAIN_MS = 10_000;
 
 export class SyncEngine {
   readonly changed = new Topic();
@@ -42,9 +44,10 @@ export class SyncEngine {
       const { signal } = this.#question;
       try {
         const update = await this.#source.next(AbortSignal.any([signal, this.#stop.signal]));
-        this.#source.done(await this.#take(update));
+        const isMore = this.#source.done(await this.#take(update));
         failures = 0;
         this.#become("live");
+        if (!isMore) await this.#rest(SAME_AGAIN_MS);
       } catch (error) {
         if (this.#stop.signal.aborted) break;
         if (signal.aborted) continue;

@@ -54,7 +54,10 @@ export class SlidingSync implements SyncSource {
   #looked: string | undefined;
   #state: State = "offline";
   #known = new Set<string>();
-  #next: { pos: string; since: string | undefined; count: number } | undefined;
+  /** How far the question that is open reaches. */
+  #asked = 0;
+  #areAllTold = false;
+  #next: { pos: string; since: string | undefined; count: number; areAll: boolean } | undefined;
 
   /**
    * `since`: where messages to the device were left; `onToDevice` is told when it moves. `guest`: the name of a
@@ -91,25 +94,29 @@ export class SlidingSync implements SyncSource {
       if (!(error instanceof MatrixError) || error.errcode !== "M_UNKNOWN_POS") throw error;
       this.#pos = undefined;
       this.#known.clear();
+      this.#areAllTold = false;
       answer = await this.#ask(signal);
     }
     return this.#read(answer);
   }
 
-  done(messages: boolean): void {
-    if (!this.#next) return;
+  done(messages: boolean): boolean {
+    if (!this.#next) return true;
     this.#pos = this.#next.pos;
     if (messages && this.#next.since !== undefined && this.#next.since !== this.#since) {
       this.#since = this.#next.since;
       this.#onToDevice(this.#since);
     }
-    const { count } = this.#next;
+    const { count, areAll } = this.#next;
+    this.#areAllTold ||= areAll;
     if (this.#until < count - 1) this.#until = Math.min(this.#until + STEP, count + STEP);
     this.#next = undefined;
+    return true;
   }
 
   #ask(signal: AbortSignal): Promise<JsonObject> {
     const looked = this.#looked;
+    this.#asked = this.#until;
     const config = { required_state: REQUIRED_STATE };
     return this.#http.call("POST", PATH, {
       query: { pos: this.#pos, set_presence: this.#state, timeout: this.#pos ? TIMEOUT_MS : 0 },
@@ -157,13 +164,13 @@ export class SlidingSync implements SyncSource {
     for (const [id, event] of Object.entries(object(part("typing")["rooms"]) ?? {})) {
       update(id).typing = strings(object(object(event)?.["content"])?.["user_ids"]);
     }
-    const all = object(object(answer["lists"])?.["all"]);
-    this.#next = {
-      pos,
-      since: text(part("to_device")["next_batch"]),
-      count: number(all?.["count"]) ?? 0,
-    };
+    const count = number(object(object(answer["lists"])?.["all"])?.["count"]);
+    // A room that is looked at may be told of besides those of the list.
+    const areAll = !this.#areAllTold && count !== undefined && this.#asked >= count - 1 && this.#known.size >= count;
+    this.#next = { pos, since: text(part("to_device")["next_batch"]), count: count ?? 0, areAll };
     return {
+      ...(areAll && { all: new Set(this.#known) }),
+      isFirst: this.#pos === undefined,
       rooms,
       accountData: accountDataEvents(accountData["global"]),
       toDevice: objects(part("to_device")["events"]),

@@ -62,6 +62,23 @@ test("what sliding sync brought is acknowledged only when it is kept", async () 
   expect(kept).toEqual(["7"]);
 });
 
+test("when the last room was told, that is said once", async () => {
+  const room = (id: string) => ({ [id]: { initial: true, timeline: [message(`$${id}`)] } });
+  const lists = { all: { count: 2 } };
+  const { http } = answering(
+    { pos: "p1", lists, rooms: room("!a") }, { pos: "p2", lists, rooms: room("!b") }, { pos: "p3", lists, rooms: room("!a") },
+    { errcode: "M_UNKNOWN_POS" }, { pos: "q1", lists: { all: { count: 1 } }, rooms: room("!b") },
+  );
+  const sync = new SlidingSync(http, me);
+  const told = [];
+  for (let at = 0; at < 4; at += 1) {
+    const { all, isFirst } = await sync.next(signal);
+    told.push([all && [...all], isFirst]);
+    sync.done(true);
+  }
+  expect(told).toEqual([[undefined, true], [["!a", "!b"], false], [undefined, false], [["!b"], true]]);
+});
+
 test("a connection that the server forgot begins anew", async () => {
   const { asked, http } = answering({ pos: "p1" }, { errcode: "M_UNKNOWN_POS" }, { pos: "q1" });
   const sync = new SlidingSync(http, me);
@@ -109,9 +126,9 @@ test("after failures the engine waits longer each time, and is live again by its
     async next(): Promise<SyncUpdate> {
       asked += 1;
       if (asked <= 3) throw new Unreachable("down");
-      return { rooms: new Map(), accountData: [], toDevice: [], e2ee: {} };
+      return { isFirst: false, rooms: new Map(), accountData: [], toDevice: [], e2ee: {} };
     },
-    done: () => {},
+    done: () => true,
     look: () => {},
     be: () => {},
   };

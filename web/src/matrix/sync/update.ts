@@ -43,6 +43,10 @@ export interface RoomUpdate {
 }
 
 export interface SyncUpdate {
+  /** All rooms that somebody is in or asked into, or asks to come into, once a connection told of the last of them. */
+  all?: ReadonlySet<string>;
+  /** It goes on from nothing: changes of devices before it are not in it. */
+  isFirst: boolean;
   rooms: Map<string, RoomUpdate>;
   accountData: AccountDataEvent[];
   toDevice: JsonObject[];
@@ -62,8 +66,11 @@ export interface E2ee {
 export interface SyncSource {
   /** Waits for news. Asked again without `done`, it brings the same. */
   next(signal: AbortSignal): Promise<SyncUpdate>;
-  /** What `next` brought is kept and need not come again; `false`: but its messages to the device must. */
-  done(messages: boolean): void;
+  /**
+   * What `next` brought is kept and need not come again; `false`: but its messages to the device must. Answers whether
+   * what comes next is new: asked at once, it would bring the same.
+   */
+  done(messages: boolean): boolean;
   /** Wants more of this room than of others, as it is looked at. */
   look(roomId: string | undefined): void;
   /** What asking says of this person; before somebody tells, that they are not there. */

@@ -25,6 +25,7 @@ export class V3Sync implements SyncSource {
   #since: string | undefined;
   #next: string | undefined;
   #state: State = "offline";
+  #brings = false;
 
   constructor(http: Http) {
     this.#http = http;
@@ -50,13 +51,16 @@ export class V3Sync implements SyncSource {
     this.#next = text(answer["next_batch"]);
     // Asked again at once, such a server would be asked without end.
     if (!this.#next) throw new Unreachable("an answer without a position");
-    return read(answer, this.#since === undefined);
+    const update = read(answer, this.#since === undefined);
+    this.#brings = update.toDevice.length > 0;
+    return update;
   }
 
-  done(messages: boolean): void {
+  done(messages: boolean): boolean {
     // Asked for the next part, the server would delete the messages.
-    if (this.#next === undefined || !messages) return;
+    if (this.#brings && !messages) return false;
     this.#since = this.#next;
+    return true;
   }
 }
 
@@ -77,6 +81,8 @@ function read(answer: JsonObject, isFirst: boolean): SyncUpdate {
     }
   }
   return {
+    isFirst,
+    ...(isFirst && { all: new Set(rooms.keys()) }),
     rooms,
     accountData: accountDataEvents(object(answer["account_data"])?.["events"]),
     toDevice: objects(object(answer["to_device"])?.["events"]),
@@ -104,7 +110,8 @@ function seen(room: JsonObject, membership: Membership, isInitial: boolean): Roo
     invited: number(summary["m.invited_member_count"]),
     notifications: number(counts["notification_count"]),
     highlights: number(counts["highlight_count"]),
-    order: events.at(-1)?.origin_server_ts,
+    // A server whose clock is ahead puts no room above the others.
+    order: events.length > 0 ? Math.min(events.at(-1)?.origin_server_ts ?? 0, Date.now()) : undefined,
     heroes: heroes === undefined ? undefined : strings(heroes).map(hero),
   };
   for (const event of objects(object(room["ephemeral"])?.["events"])) {

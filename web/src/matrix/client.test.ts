@@ -1,0 +1,209 @@
+// A client and its homeserver.
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import { Somebody, until } from "./client.test-support";
+import { KeyServer } from "./crypto/key_server.test-support";
+import type { JsonObject } from "./json";
+import { unread } from "./room/unread";
+import { DataStore } from "./store/data";
+
+const ROOM = "!room:a.test";
+const people: Somebody[] = [];
+
+// A module that can't be loaded is told of, and so is what a client left open when it was stopped.
+beforeEach(() => void vi.spyOn(console, "error").mockImplementation(() => {}));
+afterEach(() => {
+  for (const one of people.splice(0)) one.client.stop();
+});
+
+function somebody(user: string, keys = new KeyServer()): Somebody {
+  const one = new Somebody(user, keys);
+  people.push(one);
+  return one;
+}
+
+const event = (type: string, content: JsonObject, state_key?: string, sender = "@lena:a.test") => ({
+  event_id: `$${type}${state_key ?? Math.random()}`, type, content, sender, origin_server_ts: 5,
+  ...(state_key !== undefined && { state_key }),
+});
+const member = (user: string, membership = "join") => event("m.room.member", { membership }, user, user);
+
+const joined = (id: string, state: JsonObject[], timeline: JsonObject[] = []) => ({
+  rooms: { join: { [id]: { state: { events: state }, timeline: { events: timeline } } } },
+});
+const sealed = event("m.room.encryption", { algorithm: "org.sealpost.ratchet.v1" }, "");
+
+/** Somebody with keys of their own, who is in a sealed room with others. */
+async function inRoom(user: string, others: string[], keys = new KeyServer()): Promise<Somebody> {
+  const one = somebody(user, keys);
+  one.server.push(joined(ROOM, [sealed, member(user), ...others.map((other) => member(other))]));
+  await one.open();
+  await until(() => one.client.crypto.standing === "ready");
+  await until(() => one.client.rooms.has(ROOM));
+  return one;
+}
+
+const asksFor = (one: Somebody, user: string) =>
+  one.server.of("POST", "/keys/query").filter(({ body }) => user in (body["device_keys"] as JsonObject)).length;
+
+test("when the page is opened again, devices are asked for of which no news came", async () => {
+  const lena = await inRoom("@lena:again.test", ["@jonas:b.test"]);
+  await until(() => asksFor(lena, "@jonas:b.test") === 1);
+  await lena.open();
+  lena.server.push({});
+  await until(() => asksFor(lena, "@jonas:b.test") === 2);
+  lena.server.push({});
+  lena.server.push({ rooms: { join: { "!later:a.test": {} } } });
+  await until(() => lena.client.rooms.has("!later:a.test"));
+  expect(asksFor(lena, "@jonas:b.test")).toBe(2);
+});
+
+test("news that came while the module could not be loaded is asked for when it can", async () => {
+  const lena = await inRoom("@lena:missed.test", ["@jonas:b.test"]);
+  await until(() => asksFor(lena, "@jonas:b.test") === 1);
+  lena.hasModule = false;
+  await lena.open();
+  lena.server.push({ to_device: {}, device_lists: { changed: ["@jonas:b.test"] } });
+  lena.server.push({ rooms: { join: { "!later:a.test": {} } }, to_device: {} });
+  // Without the module it goes on with the rooms, and does not ask for the same without end.
+  await until(() => lena.client.rooms.has("!later:a.test"));
+  const since = lena.server.of("GET", "/sync").map(({ query }) => query.get("since"));
+  expect(new Set(since.slice(-2)).size).toBe(2);
+  lena.hasModule = true;
+  lena.client.loadCrypto();
+  lena.server.push({});
+  await until(() => asksFor(lena, "@jonas:b.test") === 2);
+});
+
+test("messages to the device wait at the server until the module is there, and it is asked after a rest", async () => {
+  const lena = somebody("@lena:rest.test");
+  lena.hasModule = false;
+  for (let at = 0; at < 3; at += 1) lena.server.push({ to_device: { events: [{ type: "x", sender: "@a:b", content: {} }] } });
+  await lena.open();
+  await until(() => lena.client.syncState === "live");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(lena.server.of("GET", "/sync").length).toBe(1);
+});
+
+/** Of what is kept of the account, all but the keys is gone. */
+async function forgetRooms(one: Somebody): Promise<void> {
+  one.client.stop();
+  await DataStore.delete(one.user);
+}
+
+const inClear = [event("m.room.create", {}, ""), member("@lena:a.test")];
+const sent = (one: Somebody) => one.server.of("PUT", "/send/").map(({ path }) => path.split("/")[4]);
+
+test("a room that only the machine knows as sealed is, for whatever leaves", async () => {
+  const lena = await inRoom("@lena:pinned.test", ["@jonas:b.test"]);
+  await forgetRooms(lena);
+  const client = await lena.open();
+  lena.server.push(joined(ROOM, inClear));
+  await until(() => client.rooms.has(ROOM));
+  const room = client.rooms.get(ROOM);
+  expect(room?.sealing).toBe("ours");
+  expect(room && client.isClear(room)).toBe(false);
+  expect(await client.isSealed(ROOM)).toBe(true);
+});
+
+test("before the machine was ever asked which rooms are sealed, nothing leaves without it", async () => {
+  const lena = somebody("@lena:never.test");
+  lena.hasModule = false;
+  lena.server.push(joined(ROOM, inClear));
+  let client = await lena.open();
+  await until(() => client.rooms.has(ROOM));
+  const room = client.rooms.get(ROOM);
+  expect(room && client.isClear(room)).toBe(false);
+  await expect(client.isSealed(ROOM)).rejects.toMatchObject({ why: "module" });
+  await client.queue.add(ROOM, "m.room.message", { body: "x" });
+  await until(() => client.queue.isHeld("module"));
+  expect(sent(lena)).toEqual([]);
+  lena.hasModule = true;
+  client.loadCrypto();
+  await until(() => sent(lena).length === 1);
+  expect(sent(lena)).toEqual(["m.room.message"]);
+  // Afterwards what it knew is kept.
+  lena.hasModule = false;
+  client = await lena.open();
+  await until(() => client.rooms.has(ROOM));
+  expect(await client.isSealed(ROOM)).toBe(false);
+});
+
+test("rooms that were left or declined elsewhere meanwhile are gone, and stay so", async () => {
+  const lena = somebody("@lena:elsewhere.test");
+  const state = { state: { events: inClear } };
+  const invited = { invite_state: { events: [event("m.room.member", { membership: "invite" }, lena.user)] } };
+  lena.server.push({ rooms: { join: { "!a:a.test": state, "!b:a.test": state }, invite: { "!c:a.test": invited } } });
+  let client = await lena.open();
+  await until(() => client.rooms.size === 3);
+  const memberships = () => ["!a:a.test", "!b:a.test", "!c:a.test"].map((id) => client.rooms.get(id)?.membership);
+  client = await lena.open();
+  expect(memberships()).toEqual(["join", "join", "invite"]);
+  lena.server.push({ rooms: { join: { "!a:a.test": state } } });
+  await until(() => memberships().includes("leave"));
+  client = await lena.open();
+  expect(memberships()).toEqual(["join", "leave", "leave"]);
+  // The server hid one.
+  lena.server.push({ rooms: { join: { "!a:a.test": state, "!b:a.test": state } } });
+  await until(() => client.rooms.get("!b:a.test")?.membership === "join");
+});
+
+test("where a server puts its own algorithm into a new room, ours is stated again", async () => {
+  const lena = await inRoom("@lena:megolm.test", []);
+  const megolm = { algorithm: "m.megolm.v1.aes-sha2" };
+  lena.server.instead = ({ method, path }) => {
+    if (path === "/createRoom") return { room_id: "!new:a.test" };
+    if (method === "GET" && path.includes("!new:a.test/state/m.room.encryption")) return megolm;
+    if (path.includes("!new:a.test/members")) return { chunk: [member(lena.user)] };
+    return undefined;
+  };
+  await lena.client.createRoom({ preset: "private_chat", isSealed: true });
+  const stated = lena.server.of("PUT", "!new:a.test/state/m.room.encryption");
+  expect(stated.map(({ body }) => body["algorithm"])).toEqual(["org.sealpost.ratchet.v1"]);
+  // What its state says meanwhile changes nothing of what leaves.
+  lena.server.push(joined("!new:a.test", [event("m.room.encryption", megolm, ""), member(lena.user)]));
+  await until(() => lena.client.rooms.get("!new:a.test")?.state("m.room.encryption"));
+  await lena.client.queue.add("!new:a.test", "m.room.message", { body: "x" });
+  await until(() => sent(lena).length > 0);
+  expect(new Set(sent(lena))).toEqual(new Set(["m.room.encrypted"]));
+});
+
+test("mentions in a gap of a sealed room are counted although nobody looks at it", async () => {
+  const keys = new KeyServer();
+  const jonas = await inRoom("@jonas:gap.test", ["@lena:gap.test"], keys);
+  const lena = await inRoom("@lena:gap.test", ["@jonas:gap.test"], keys);
+  const contents: JsonObject[] = [];
+  jonas.server.instead = ({ path, body }) => {
+    if (path.includes("/members")) return { chunk: [member(jonas.user), member(lena.user)] };
+    if (path.includes("/send/m.room.encrypted")) contents.push(body);
+    return undefined;
+  };
+  jonas.server.push({});
+  const said = { body: "Lena?", "m.mentions": { user_ids: [lena.user] } };
+  await jonas.client.queue.add(ROOM, "m.room.message", said);
+  await jonas.client.queue.add(ROOM, "m.room.message", { body: "never mind" });
+  await until(() => contents.length >= 3 && jonas.client.queue.waiting === 0);
+  const events = contents.map((content, at) => ({ ...event("m.room.encrypted", content, undefined, jonas.user), event_id: `$e${at}` }));
+  const read = { ...event("m.room.message", { body: "read" }, undefined, jonas.user), event_id: "$read" };
+  lena.server.instead = ({ path }) =>
+    path.endsWith("/messages") ? { chunk: [...events.slice(0, -1).toReversed(), read], end: "older" } : undefined;
+  lena.server.push({
+    rooms: {
+      join: {
+        [ROOM]: {
+          timeline: { events: events.slice(-1), limited: true, prev_batch: "gap" },
+          unread_notifications: { notification_count: 2 },
+          ephemeral: { events: [{ type: "m.receipt", content: { $read: { "m.read": { [lena.user]: { ts: 1 } } } } }] },
+        },
+      },
+    },
+  });
+  const found = () => {
+    const room = lena.client.rooms.get(ROOM);
+    return room && unread(room, lena.user, "Lena");
+  };
+  await until(() => found()?.highlights === 1);
+  expect(found()?.first).toBe("$e1");
+  // As far as what was read, and no further.
+  expect(lena.server.of("GET", "/messages").length).toBe(1);
+});
