@@ -1,6 +1,7 @@
 //! Bounds on what a caller may send: size and depth of a body, and how often; of another server also how much
 //! at once.
 
+pub mod answers;
 mod origins;
 
 use std::{

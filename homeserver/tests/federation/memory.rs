@@ -1,7 +1,9 @@
 //! What a hostile server sends costs no memory: watched from outside, in a process of its own.
 
 use reqwest::{Method, StatusCode};
-use ruma::{CanonicalJsonValue, OwnedEventId, RoomVersionId};
+use ruma::{
+    CanonicalJsonObject, CanonicalJsonValue, OwnedEventId, RoomVersionId, signatures::sign_json,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -107,4 +109,65 @@ async fn floods_and_answers_without_end_take_little_memory() {
     alice.send(&other, "untouched").await;
     assert_eq!(alice.bodies(&other).await, ["untouched"]);
     server.kill();
+}
+
+/// A request signed by the puppet, whose answer is read as far as its head.
+async fn begin(http: &reqwest::Client, puppet: &Puppet, to: &str, path: &str) -> reqwest::Response {
+    let mut signed: CanonicalJsonObject = serde_json::from_value(json!({
+        "method": "GET", "uri": path, "origin": puppet.name, "destination": to,
+    }))
+    .unwrap();
+    sign_json(puppet.name.as_str(), &puppet.key, &mut signed).unwrap();
+    let signed = serde_json::to_value(&signed).unwrap();
+    let signatures = signed["signatures"][puppet.name.as_str()].as_object().unwrap();
+    let (key, signature) = signatures.iter().next().unwrap();
+    let claim = format!(
+        "X-Matrix origin=\"{}\",destination=\"{to}\",key=\"{key}\",sig={signature}",
+        puppet.name
+    );
+    http.get(format!("https://{to}{path}")).header("Authorization", claim).send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_that_nobody_reads_are_bounded() {
+    let network = Network::new();
+    let (puppet, other) =
+        (Puppet::start(&network, "p.test").await, Puppet::start(&network, "q.test").await);
+    let server = network.start("a.test").await;
+    let alice = server.register("alice").await;
+    let new = json!({ "room_version": "11", "preset": "public_chat" });
+    let id = alice.create_room(new).await;
+    for number in 0..75 {
+        let path = format!("rooms/{}/state/m.x/{number}", encode(&id));
+        alice.call(Method::PUT, &path, json!({ "text": "x".repeat(60_000) })).await;
+    }
+    let mut room = puppet.join("a.test", &id, RoomVersionId::V11).await;
+    other.join("a.test", &id, RoomVersionId::V11).await;
+    puppet.message("a.test", &mut room, "last").await;
+    let (id, event) = (encode(&id), encode(room.last.as_str()));
+    let path = format!("/_matrix/federation/v1/state/{id}?event_id={event}");
+
+    let http = network.http(&server);
+    let mut unread = Vec::new();
+    let refused = loop {
+        let answer = begin(&http, &puppet, "a.test", &path).await;
+        if answer.status() != StatusCode::OK {
+            break answer;
+        }
+        unread.push(answer);
+        assert!(unread.len() < 20, "as many as anybody likes");
+    };
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    // Of another server nothing lies about.
+    let answer = begin(&http, &other, "a.test", &path).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.text().await.unwrap().len() > 75 * 60_000);
+
+    // What is read, or given up, makes room.
+    let read = unread.pop().unwrap();
+    assert!(read.text().await.unwrap().len() > 75 * 60_000);
+    unread.clear();
+    let answer = begin(&http, &puppet, "a.test", &path).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    server.stop().await;
 }

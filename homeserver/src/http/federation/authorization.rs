@@ -4,7 +4,10 @@ use ruma::api::federation::authorization::get_event_authorization;
 
 use crate::{
     error::Result,
-    http::ruma::{Ctx, Ruma},
+    http::{
+        limits::answers::Large,
+        ruma::{Ctx, Ruma},
+    },
 };
 
 /// `GET /_matrix/federation/v1/event_auth/{roomId}/{eventId}`
@@ -13,7 +16,8 @@ use crate::{
 pub async fn get_event_authorization(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_event_authorization::v1::Request>,
-) -> Result<get_event_authorization::v1::Response> {
+) -> Result<Large<get_event_authorization::v1::Response>> {
+    let place = ctx.rate_limits.large_answer(&caller).await?;
     let chain = ctx.remote.auth_chain_for(&caller, &request.room_id, &request.event_id).await?;
-    Ok(get_event_authorization::v1::Response::new(chain))
+    Ok(Large(get_event_authorization::v1::Response::new(chain), place))
 }

@@ -4,7 +4,10 @@ use ruma::api::federation::backfill::get_backfill;
 
 use crate::{
     error::Result,
-    http::ruma::{Ctx, Ruma},
+    http::{
+        limits::answers::Large,
+        ruma::{Ctx, Ruma},
+    },
 };
 
 /// `GET /_matrix/federation/v1/backfill/{roomId}`
@@ -13,9 +16,10 @@ use crate::{
 pub async fn get_backfill(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_backfill::v1::Request>,
-) -> Result<get_backfill::v1::Response> {
+) -> Result<Large<get_backfill::v1::Response>> {
+    let place = ctx.rate_limits.large_answer(&caller).await?;
     let limit = usize::try_from(u64::from(request.limit)).unwrap_or(usize::MAX);
     let events = ctx.remote.backfill_for(&caller, &request.room_id, request.v, limit).await?;
     let (origin, now) = ctx.remote.origin();
-    Ok(get_backfill::v1::Response::new(origin, now, events))
+    Ok(Large(get_backfill::v1::Response::new(origin, now, events), place))
 }

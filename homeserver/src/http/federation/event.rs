@@ -8,6 +8,7 @@ use crate::{
     error::Result,
     http::{
         client::direction,
+        limits::answers::Large,
         ruma::{Ctx, Ruma},
     },
     service::remote::serve_events::{ids, pdus},
@@ -31,9 +32,10 @@ pub async fn get_event(
 pub async fn get_room_state(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_room_state::v1::Request>,
-) -> Result<get_room_state::v1::Response> {
+) -> Result<Large<get_room_state::v1::Response>> {
+    let place = ctx.rate_limits.large_answer(&caller).await?;
     let at = ctx.remote.state_for(&caller, &request.room_id, &request.event_id).await?;
-    Ok(get_room_state::v1::Response::new(pdus(&at.auth_chain)?, pdus(&at.state)?))
+    Ok(Large(get_room_state::v1::Response::new(pdus(&at.auth_chain)?, pdus(&at.state)?), place))
 }
 
 /// `GET /_matrix/federation/v1/state_ids/{roomId}`
@@ -42,9 +44,10 @@ pub async fn get_room_state(
 pub async fn get_room_state_ids(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_room_state_ids::v1::Request>,
-) -> Result<get_room_state_ids::v1::Response> {
+) -> Result<Large<get_room_state_ids::v1::Response>> {
+    let place = ctx.rate_limits.large_answer(&caller).await?;
     let at = ctx.remote.state_for(&caller, &request.room_id, &request.event_id).await?;
-    Ok(get_room_state_ids::v1::Response::new(ids(&at.auth_chain), ids(&at.state)))
+    Ok(Large(get_room_state_ids::v1::Response::new(ids(&at.auth_chain), ids(&at.state)), place))
 }
 
 /// `POST /_matrix/federation/v1/get_missing_events/{roomId}`
@@ -53,9 +56,10 @@ pub async fn get_room_state_ids(
 pub async fn get_missing_events(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_missing_events::v1::Request>,
-) -> Result<get_missing_events::v1::Response> {
+) -> Result<Large<get_missing_events::v1::Response>> {
+    let place = ctx.rate_limits.large_answer(&caller).await?;
     let events = ctx.remote.missing_events_for(&caller, request).await?;
-    Ok(get_missing_events::v1::Response::new(events))
+    Ok(Large(get_missing_events::v1::Response::new(events), place))
 }
 
 /// `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`

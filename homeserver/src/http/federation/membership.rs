@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     http::{
         auth::Scheme as _,
-        limits::check_depth,
+        limits::{answers::Large, check_depth},
         ruma::{Answer as _, Call, Ctx, Json, Ruma},
     },
 };
@@ -45,10 +45,11 @@ pub async fn prepare_join_event(
 pub async fn create_join_event(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<create_join_event::v2::Request>,
-) -> Result<create_join_event::v2::Response> {
+) -> Result<Large<create_join_event::v2::Response>> {
+    let place = ctx.rate_limits.large_answer(&caller).await?;
     let create_join_event::v2::Request { room_id, event_id, pdu, omit_members, .. } = request;
     let state = ctx.remote.send_join(&caller, &room_id, &event_id, pdu, omit_members).await?;
-    Ok(create_join_event::v2::Response::new(state))
+    Ok(Large(create_join_event::v2::Response::new(state), place))
 }
 
 /// `GET /_matrix/federation/v1/make_knock/{roomId}/{userId}`

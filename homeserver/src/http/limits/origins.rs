@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::RateLimits;
+use super::{RateLimits, answers::Answers};
 use crate::error::{Error, Result};
 
 /// How many requests of one server are worked on at once.
@@ -28,9 +28,9 @@ const AT_ONCE: usize = 40;
 /// How many more wait.
 const WAITING: usize = 100;
 /// How long they wait.
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 /// What a server that asks too much is told to wait.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How many servers are remembered before those that ask for nothing are forgotten.
 const REMEMBERED: usize = 1_000;
 
@@ -41,13 +41,15 @@ pub(super) const INTERVAL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Origins {
     wait: Duration,
+    pub(super) answers: Answers,
     known: Mutex<HashMap<OwnedServerName, Arc<Origin>>>,
 }
 
 #[derive(Debug)]
-struct Origin {
+pub(super) struct Origin {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
+    pub(super) answers: Answers,
 }
 
 /// A request that is worked on. When dropped, the next one is.
@@ -76,7 +78,7 @@ impl RateLimits {
 
 impl Default for Origins {
     fn default() -> Self {
-        Self { wait: WAIT, known: Mutex::default() }
+        Self { wait: WAIT, answers: Answers::of_all(), known: Mutex::default() }
     }
 }
 
@@ -90,7 +92,7 @@ impl Origins {
         Ok(Permit { _running: running, _origin: origin })
     }
 
-    fn of(&self, server: &ServerName) -> Arc<Origin> {
+    pub(super) fn of(&self, server: &ServerName) -> Arc<Origin> {
         let mut origins = self.known.lock();
         if let Some(origin) = origins.get(server) {
             return Arc::clone(origin);
@@ -99,7 +101,8 @@ impl Origins {
             origins.retain(|_, origin| Arc::strong_count(origin) > 1);
         }
         let running = Arc::new(Semaphore::new(AT_ONCE));
-        let origin = Arc::new(Origin { running, waiting: AtomicUsize::new(0) });
+        let waiting = AtomicUsize::new(0);
+        let origin = Arc::new(Origin { running, waiting, answers: Answers::of_one() });
         origins.insert(server.to_owned(), Arc::clone(&origin));
         origin
     }
