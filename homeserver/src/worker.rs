@@ -9,6 +9,7 @@ pub mod federation_sender;
 pub mod guests;
 pub mod held_events;
 mod lanes;
+mod marks;
 pub mod partial_rooms;
 pub mod presence;
 pub mod profile_updates;

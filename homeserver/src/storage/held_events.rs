@@ -1,16 +1,47 @@
 //! Events of rooms that are being entered, as they were received, until they can be taken in.
 
-use diesel::prelude::*;
+use std::collections::HashSet;
+
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
+use sha2::{Digest as _, Sha256};
 
 use super::{Conn, Position, Tx, schema::held_events};
 use crate::error::Result;
 
-/// How many events may wait.
+/// How much may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Of one server.
-    pub of_origin: usize,
-    pub of_all: usize,
+    pub of_origin: Size,
+    pub of_all: Size,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub events: i64,
+    pub bytes: i64,
+}
+
+impl Size {
+    fn has_room(self, for_that: Size, beside: (i64, i64)) -> bool {
+        beside.0 + for_that.events <= self.events && beside.1 + for_that.bytes <= self.bytes
+    }
+}
+
+/// An event as it came.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    json: String,
+    /// Tells when the same comes again.
+    digest: String,
+}
+
+impl Incoming {
+    pub fn new(json: &str) -> Self {
+        let digest = Sha256::digest(json.as_bytes());
+        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { json: json.to_owned(), digest }
+    }
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Queryable)]
@@ -20,24 +51,32 @@ pub struct HeldEvent {
     pub json: String,
 }
 
-/// Keeps events of a room that came from `origin`: all of them, or none where too many wait. Whether it did.
+/// Keeps events of a room that came from `origin`, but for those of which it has sent the same before: all of them, or
+/// none where too much waits. Whether it did.
 pub fn insert(
     tx: &mut Tx<'_>,
     (origin, room_id): (&str, &str),
-    events: &[String],
+    events: &[Incoming],
     now: i64,
     limits: Limits,
 ) -> Result<bool> {
-    let of_origin = held_events::table.filter(held_events::origin.eq(origin));
-    let of_origin: i64 = of_origin.count().get_result(&mut **tx)?;
-    let of_all: i64 = held_events::table.count().get_result(&mut **tx)?;
-    let fits = |held: i64, limit: usize| {
-        usize::try_from(held).is_ok_and(|held| held + events.len() <= limit)
+    let theirs = || held_events::table.filter(held_events::origin.eq(origin));
+    let known = theirs().filter(held_events::room_id.eq(room_id)).select(held_events::digest);
+    let mut known: HashSet<String> = known.load(&mut **tx)?.into_iter().collect();
+    let events: Vec<&Incoming> =
+        events.iter().filter(|event| known.insert(event.digest.clone())).collect();
+    let bytes = |event: &Incoming| i64::try_from(event.json.len()).unwrap_or(i64::MAX);
+    let come = Size {
+        events: i64::try_from(events.len()).unwrap_or(i64::MAX),
+        bytes: events.iter().map(|event| bytes(event)).sum(),
     };
-    if !fits(of_origin, limits.of_origin) || !fits(of_all, limits.of_all) {
+    let size = || sql::<(BigInt, BigInt)>("COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT)");
+    let of_origin = theirs().select(size()).first(&mut **tx)?;
+    let of_all = held_events::table.select(size()).first(&mut **tx)?;
+    if !limits.of_origin.has_room(come, of_origin) || !limits.of_all.has_room(come, of_all) {
         return Ok(false);
     }
-    for json in events {
+    for event in events {
         let position = tx.next_position()?;
         diesel::insert_into(held_events::table)
             .values((
@@ -45,7 +84,9 @@ pub fn insert(
                 held_events::room_id.eq(room_id),
                 held_events::origin.eq(origin),
                 held_events::received_at.eq(now),
-                held_events::json.eq(json),
+                held_events::json.eq(&event.json),
+                held_events::digest.eq(&event.digest),
+                held_events::bytes.eq(bytes(event)),
             ))
             .execute(&mut **tx)?;
     }
@@ -86,40 +127,62 @@ pub fn delete_until(tx: &mut Conn, room_id: &str, until: Position) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::tests::on_both;
+    use crate::storage::{Store, tests::on_both};
+
+    const fn most(events: i64, bytes: i64) -> Size {
+        Size { events, bytes }
+    }
+
+    fn hold(
+        store: &Store,
+        limits: Limits,
+        (origin, room): (&'static str, &'static str),
+        names: &[&str],
+    ) -> bool {
+        let events: Vec<Incoming> = names.iter().map(|name| Incoming::new(name)).collect();
+        let insert = move |tx: &mut Tx<'_>| insert(tx, (origin, room), &events, 10, limits);
+        store.write_blocking(insert).unwrap()
+    }
+
+    fn told(store: &Store, room: &'static str) -> Vec<String> {
+        let events = store.write_blocking(move |tx| of_room(tx, room, 9)).unwrap();
+        events.into_iter().map(|event| event.origin + &event.json).collect()
+    }
 
     #[test]
     fn one_server_leaves_places_to_others_and_events_stay_in_order() {
         on_both(|store| {
-            let limits = Limits { of_origin: 3, of_all: 5 };
-            let events = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-            let hold = |origin: &'static str, room: &'static str, names: &[&str], now| {
-                let events: Vec<String> = events(names);
-                let insert =
-                    move |tx: &mut Tx<'_>| insert(tx, (origin, room), &events, now, limits);
-                store.write_blocking(insert).unwrap()
-            };
-            assert!(hold("b.test", "!a:x", &["1", "2"], 10));
-            assert!(!hold("b.test", "!a:x", &["3", "4"], 11), "all or none");
-            assert!(hold("b.test", "!b:x", &["3"], 12));
-            assert!(hold("c.test", "!a:x", &["4"], 13));
-            assert!(!hold("d.test", "!a:x", &["5", "6"], 14), "there are places for five");
-            assert!(hold("d.test", "!a:x", &["5"], 14));
+            let limits = Limits { of_origin: most(3, 99), of_all: most(5, 99) };
+            let hold = |from, names: &[&str]| hold(store, limits, from, names);
+            assert!(hold(("b.test", "!a:x"), &["1", "2"]));
+            assert!(!hold(("b.test", "!a:x"), &["3", "4"]), "all or none");
+            assert!(hold(("b.test", "!b:x"), &["3"]));
+            assert!(hold(("c.test", "!a:x"), &["4"]));
+            assert!(!hold(("d.test", "!a:x"), &["5", "6"]), "there are places for five");
+            assert!(hold(("d.test", "!a:x"), &["5"]));
 
             let checked = store.write_blocking(|tx| {
-                let told = |events: Vec<HeldEvent>| -> Vec<String> {
-                    events.into_iter().map(|event| event.origin + &event.json).collect()
-                };
-                assert_eq!(rooms(tx)?, [("!a:x".to_owned(), 10), ("!b:x".to_owned(), 12)]);
-                let first = of_room(tx, "!a:x", 2)?;
-                let until = first[1].position;
-                assert_eq!(told(first), ["b.test1", "b.test2"]);
-                delete_until(tx, "!a:x", until)?;
-                assert_eq!(told(of_room(tx, "!a:x", 9)?), ["c.test4", "d.test5"]);
-                assert_eq!(told(of_room(tx, "!b:x", 9)?), ["b.test3"]);
-                Ok(())
+                assert_eq!(rooms(tx)?, [("!a:x".to_owned(), 10), ("!b:x".to_owned(), 10)]);
+                let until = of_room(tx, "!a:x", 2)?[1].position;
+                delete_until(tx, "!a:x", until)
             });
             checked.unwrap();
+            assert_eq!(told(store, "!a:x"), ["c.test4", "d.test5"]);
+            assert_eq!(told(store, "!b:x"), ["b.test3"]);
+        });
+    }
+
+    #[test]
+    fn bytes_are_bounded_and_the_same_again_takes_none() {
+        on_both(|store| {
+            let limits = Limits { of_origin: most(9, 10), of_all: most(9, 14) };
+            let hold = |from, names: &[&str]| hold(store, limits, from, names);
+            assert!(hold(("b.test", "!a:x"), &["€uro", "four"]));
+            assert!(!hold(("b.test", "!a:x"), &["1"]), "a euro sign is three bytes");
+            assert!(hold(("b.test", "!a:x"), &["four", "€uro", "four"]));
+            assert!(hold(("c.test", "!a:x"), &["four"]));
+            assert!(!hold(("c.test", "!a:x"), &["1"]), "all together are bounded too");
+            assert_eq!(told(store, "!a:x"), ["b.test€uro", "b.testfour", "c.testfour"]);
         });
     }
 }

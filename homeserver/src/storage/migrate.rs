@@ -67,6 +67,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-26_void_old_edus",
     "2026-11-26_wait_for_members",
     "2026-11-28_hold_events",
+    "2026-11-28_mark_short_lived_edus",
+    "2026-11-28_size_held_events",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

@@ -22,7 +22,7 @@ pub struct OutboxRow {
 }
 
 /// Until when an EDU waits for a server that does not take it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worth {
     /// Somebody who reads on will say so again.
     Day,
@@ -94,6 +94,7 @@ pub fn insert_edu(
             outbox::position.eq(position),
             outbox::edu.eq(edu),
             outbox::expires_at.eq(worth.until(now)),
+            outbox::short_lived.eq(worth == Worth::Day),
         ))
         .execute(conn)?;
     Ok(())
@@ -113,6 +114,7 @@ pub fn insert_edus(
             outbox::position.eq(position),
             outbox::edu.eq(edu.to_owned()),
             outbox::expires_at.eq(worth.until(now)),
+            outbox::short_lived.eq(worth == Worth::Day),
         )
     };
     for destinations in destinations.chunks(ROWS_MAX) {
@@ -178,18 +180,17 @@ pub fn drop_stale(
     now: i64,
     most: i64,
 ) -> Result<usize> {
-    let expire_before = |time: i64| {
+    let edus = || {
         outbox::table.filter(
             outbox::destination
                 .eq(destination)
                 .and(outbox::position.gt(after))
-                .and(outbox::edu.is_not_null())
-                .and(outbox::expires_at.lt(time)),
+                .and(outbox::edu.is_not_null()),
         )
     };
-    let expired = diesel::delete(expire_before(now)).execute(conn)?;
-    let tomorrow = Worth::Day.until(now).saturating_add(1);
-    let last_too_many: Option<Position> = expire_before(tomorrow)
+    let expired = diesel::delete(edus().filter(outbox::expires_at.lt(now))).execute(conn)?;
+    let short_lived = || edus().filter(outbox::short_lived.eq(true));
+    let last_too_many: Option<Position> = short_lived()
         .select(outbox::position)
         .order(outbox::position.desc())
         .offset(most)
@@ -197,8 +198,7 @@ pub fn drop_stale(
         .optional()?;
     let too_many = match last_too_many {
         Some(last) => {
-            let oldest = expire_before(tomorrow).filter(outbox::position.le(last));
-            diesel::delete(oldest).execute(conn)?
+            diesel::delete(short_lived().filter(outbox::position.le(last))).execute(conn)?
         }
         None => 0,
     };
@@ -360,6 +360,7 @@ mod tests {
                 // What is of worth for a month stays however much there is.
                 assert_eq!(drop_stale(tx, "b.test", Position(0), day + 1, 0)?, 0);
                 assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5, 7, 9]);
+                assert_eq!(drop_stale(tx, "b.test", Position(0), 29 * day + 1, 0)?, 0);
                 assert_eq!(drop_stale(tx, "b.test", Position(0), 30 * day + 1, 0)?, 2);
                 assert_eq!(positions(tx, "b.test", None), [1, 2, 4, 5]);
                 assert_eq!(positions(tx, "c.test", None), [3]);

@@ -320,6 +320,7 @@ diesel::table! {
         event_nid -> Nullable<BigInt>,
         edu -> Nullable<Text>,
         expires_at -> Nullable<BigInt>,
+        short_lived -> Bool,
     }
 }
 
@@ -685,6 +686,8 @@ diesel::table! {
         origin -> Text,
         received_at -> BigInt,
         json -> Text,
+        digest -> Text,
+        bytes -> BigInt,
     }
 }
 

@@ -24,7 +24,7 @@ use sealpost_federation::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::lanes::Lanes;
+use super::{lanes::Lanes, marks::Marks};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -45,8 +45,8 @@ pub struct FederationSender {
     stopping: CancellationToken,
     /// The tasks that are there, with what tells them that more waits.
     active: Mutex<HashMap<OwnedServerName, Arc<Notify>>>,
-    /// Servers that did not answer lately, and until when they are left alone with what is not kept.
-    silent: Mutex<HashMap<OwnedServerName, i64>>,
+    /// Servers that did not answer lately: they are left alone with what is not kept.
+    silent: Marks,
     lanes: Lanes,
     tasks: TaskTracker,
 }
@@ -68,7 +68,7 @@ impl FederationSender {
             clock,
             stopping,
             active: Mutex::default(),
-            silent: Mutex::default(),
+            silent: Marks::default(),
             lanes: Lanes::default(),
             tasks: TaskTracker::new(),
         })
@@ -106,11 +106,9 @@ impl FederationSender {
                     () = self.remote.others().told() => {}
                 }
                 let now = self.clock.now_ms();
-                self.silent.lock().retain(|_, until| *until > now);
-                self.lanes.tidy(now);
                 for destination in self.remote.others().destinations() {
                     let is_active = self.active.lock().contains_key(&destination);
-                    if !is_active && !self.silent.lock().contains_key(&destination) {
+                    if !is_active && !self.silent.counts(&destination, now) {
                         self.wake(destination);
                     }
                 }
@@ -200,7 +198,7 @@ impl FederationSender {
                     tracing::info!(%destination, %error, "a server does not take a transaction");
                 }
                 let now = self.clock.now_ms();
-                self.silent.lock().insert((*destination).to_owned(), now + SILENT_MS);
+                self.silent.set(destination, now, SILENT_MS);
                 if !error.is_refusal() {
                     let fleeting = std::mem::take(&mut transaction.fleeting);
                     self.remote.others().give_back(destination, fleeting);
@@ -223,7 +221,7 @@ impl FederationSender {
                 } else if was_down {
                     tracing::info!(%destination, "a server answers again");
                 }
-                self.silent.lock().remove(*destination);
+                self.silent.remove(destination);
                 let more = self.remote.sent(destination, &transaction).await?;
                 state.succeeded(more);
                 *waiting = if more { *waiting } else { 0 };

@@ -6,12 +6,13 @@
 //!
 //! An attempt that finds no place in the slow lane ends, as if the server had not answered.
 
-use std::{collections::HashMap, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
-use parking_lot::Mutex;
-use ruma::{OwnedServerName, ServerName};
+use ruma::ServerName;
 use sealpost_federation::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::marks::Marks;
 
 /// Places of each lane.
 const PLACES: usize = 100;
@@ -24,8 +25,8 @@ pub struct Lanes {
     slow: Semaphore,
     /// How long an attempt may stay in the quick lane.
     patience: Duration,
-    /// Servers that were slow, and until when that counts.
-    were_slow: Mutex<HashMap<OwnedServerName, i64>>,
+    /// Servers that were slow.
+    were_slow: Marks,
 }
 
 impl Default for Lanes {
@@ -34,7 +35,7 @@ impl Default for Lanes {
             quick: Semaphore::new(PLACES),
             slow: Semaphore::new(PLACES),
             patience: QUICK,
-            were_slow: Mutex::default(),
+            were_slow: Marks::default(),
         }
     }
 }
@@ -47,19 +48,10 @@ impl Lanes {
         is_doubtful: bool,
         now: i64,
     ) -> Place<'a> {
-        let is_quick = !is_doubtful && !self.was_slow(destination, now);
+        let is_quick = !is_doubtful && !self.were_slow.counts(destination, now);
         let lane = if is_quick { &self.quick } else { &self.slow };
         // Lanes are never closed.
         Place { lanes: self, destination, is_quick, now, permit: lane.acquire().await.ok() }
-    }
-
-    fn was_slow(&self, destination: &ServerName, now: i64) -> bool {
-        self.were_slow.lock().get(destination).is_some_and(|until| *until > now)
-    }
-
-    /// Forgets what counts no more.
-    pub fn tidy(&self, now: i64) {
-        self.were_slow.lock().retain(|_, until| *until > now);
     }
 }
 
@@ -85,8 +77,7 @@ impl Place<'_> {
         if let Ok(outcome) = tokio::time::timeout(self.lanes.patience, &mut attempt).await {
             return outcome;
         }
-        let until = self.now.saturating_add(SLOW_MS);
-        self.lanes.were_slow.lock().insert(self.destination.to_owned(), until);
+        self.lanes.were_slow.set(self.destination, self.now, SLOW_MS);
         let Ok(slow) = self.lanes.slow.try_acquire() else { return Err(Error::Timeout) };
         self.permit = Some(slow);
         attempt.await
@@ -104,6 +95,7 @@ mod tests {
     };
 
     use futures_util::future::join_all;
+    use ruma::OwnedServerName;
     use tokio::task::{JoinSet, yield_now};
 
     use super::*;
@@ -173,9 +165,8 @@ mod tests {
             Ok(7)
         };
         assert_eq!(lanes.place(&name(1), false, 0).await.send(slow).await.unwrap(), 7);
-        assert!(lanes.was_slow(&name(1), SLOW_MS - 1));
-        lanes.tidy(SLOW_MS);
-        assert!(lanes.were_slow.lock().is_empty());
+        assert!(lanes.were_slow.counts(&name(1), SLOW_MS - 1));
+        assert!(!lanes.were_slow.counts(&name(1), SLOW_MS));
     }
 
     #[tokio::test]

@@ -15,13 +15,16 @@ use crate::{
     room::check::MAX_PDU_BYTES,
     storage::{
         Position,
-        held_events::{self, HeldEvent, Limits},
+        held_events::{self, HeldEvent, Incoming, Limits, Size},
     },
 };
 
 /// Some servers send `unsigned` along, which does not count for the size of an event.
 const BYTES_MAX: usize = 2 * MAX_PDU_BYTES;
-const LIMITS: Limits = Limits { of_origin: 1_000, of_all: 10_000 };
+const LIMITS: Limits = Limits {
+    of_origin: Size { events: 1_000, bytes: 16 << 20 },
+    of_all: Size { events: 10_000, bytes: 128 << 20 },
+};
 /// How many are taken in at once.
 const AT_ONCE: i64 = 50;
 /// So long they wait for a room to be entered, in milliseconds: a join that came to nothing is tried again.
@@ -70,7 +73,7 @@ impl Remote {
         events: &[Box<RawValue>],
     ) -> Result<bool> {
         let events = events.iter().filter(|event| event.get().len() <= BYTES_MAX);
-        let events: Vec<String> = events.map(|event| event.get().to_owned()).collect();
+        let events: Vec<Incoming> = events.map(|event| Incoming::new(event.get())).collect();
         let (origin, now) = (origin.to_string(), self.context.clock.now_ms());
         let write = self.context.store.write(move |tx| {
             held_events::insert(tx, (&origin, room_id.as_str()), &events, now, LIMITS)
