@@ -542,7 +542,8 @@ pub(crate) async fn read_body(
 
 /// The innermost cause is what a person wants to read.
 pub(crate) fn from_reqwest(error: reqwest::Error) -> Error {
-    if error.is_timeout() {
+    // Of a server that is not even reached more is known.
+    if error.is_timeout() && !error.is_connect() {
         return Error::Timeout;
     }
     let mut cause = error.source();

@@ -45,6 +45,10 @@ pub enum Error {
     #[error("the server did not answer in time")]
     Timeout,
 
+    /// The server did not answer others a moment ago, and was not asked.
+    #[error("the server did not answer lately")]
+    Silent,
+
     /// The answer has more bytes than allowed.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {
@@ -94,7 +98,7 @@ impl Error {
     /// later: no connection, no answer in time, an error of its own (5xx) or "too many requests".
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Discovery { .. } | Self::Connection(_) | Self::Timeout => true,
+            Self::Discovery { .. } | Self::Connection(_) | Self::Timeout | Self::Silent => true,
             Self::Status { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }

@@ -20,6 +20,7 @@ mod early_receipts;
 pub mod edu;
 mod fetch;
 mod held_events;
+mod helpers;
 pub mod invite;
 pub mod invite_v1;
 pub mod join;
@@ -52,16 +53,27 @@ use http::StatusCode;
 use quick_cache::sync::Cache;
 use ruma::{
     OwnedServerName, OwnedUserId, RoomId, ServerName,
-    api::{error::ErrorKind, federation::authentication::XMatrix},
+    api::{
+        OutgoingRequest,
+        error::ErrorKind,
+        federation::authentication::{ServerSignatures, XMatrix},
+    },
 };
 use sealpost_federation::{
-    Client, Error as FederationError, Keyring, OwnKeys, Policy, request_auth,
+    Client, Error as FederationError, Keyring, OwnKeys, Policy,
+    client::{Limits, Path},
+    request_auth,
 };
 use tokio::sync::{Notify, Semaphore};
 
 use self::{
-    acl::Acls, early_receipts::EarlyReceipts, locks::Locks, others::OtherServers, pending::Pending,
-    signs_of_life::SignsOfLife, spaces::Spaces,
+    acl::Acls,
+    early_receipts::EarlyReceipts,
+    locks::Locks,
+    others::OtherServers,
+    pending::Pending,
+    signs_of_life::{Patience, SignsOfLife},
+    spaces::Spaces,
 };
 use super::{
     device_lists::DeviceLists,
@@ -108,8 +120,8 @@ pub struct Remote {
     backfilling: Locks<RoomNid>,
     /// When servers had no history of a room.
     backfill_failed: Cache<(RoomNid, Position), i64>,
-    /// Policy servers that were not there, and until when they are not asked.
-    silent_policy_servers: Cache<OwnedServerName, i64>,
+    /// How much policy servers have held up others.
+    policy_servers: Cache<OwnedServerName, policy::Patience>,
 }
 
 /// What [`Remote`] is made of.
@@ -158,7 +170,7 @@ impl Remote {
             spaces: Spaces::default(),
             backfilling: Locks::default(),
             backfill_failed: Cache::new(1_000),
-            silent_policy_servers: Cache::new(1_000),
+            policy_servers: Cache::new(1_000),
         }
     }
 
@@ -183,6 +195,27 @@ impl Remote {
             .map_err(unauthorized)?;
         self.signs_of_life.heard_from(&origin);
         Ok(origin)
+    }
+
+    /// Sends a request for somebody who waits for the answer: at once an error where the server did not answer lately.
+    async fn ask<R>(
+        &self,
+        server: &ServerName,
+        request: R,
+        limits: Limits,
+    ) -> Result<R::IncomingResponse, FederationError>
+    where
+        R: OutgoingRequest<
+                Authentication = ServerSignatures,
+                EndpointError = ruma::api::error::Error,
+            >,
+        R::PathBuilder: Path,
+    {
+        let silent = &self.signs_of_life.silent;
+        let asking = silent.ask(server, Patience::Short, &self.context.clock)?;
+        let answer = self.client.send(server, request, limits).await;
+        asking.ended(answer.as_ref().err());
+        answer
     }
 
     /// Whether anything may be sent to `server`.

@@ -1,7 +1,10 @@
 //! Knocks and restricted joins between servers.
 
+use std::time::{Duration, Instant};
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use sealpost_homeserver::storage::rooms;
 
@@ -194,4 +197,29 @@ async fn a_join_that_fails_leaves_no_room_behind() {
     let known = store.read(move |conn| rooms::by_id(conn, &id)).await.unwrap();
     assert!(known.is_none(), "{known:?}");
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_holds_up_nobody_whom_another_helps() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let puppet = Puppet::start(&network, "puppet.test").await;
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let open = room_with(&bob, "Open", json!({ "join_rule": "public" })).await;
+    let closed = room_with(&bob, "Closed", json!({ "join_rule": "knock" })).await;
+    let (_never, held) = watch::channel(false);
+    puppet.script.set(move |_| Some(Reply::Held(held.clone(), json!({}))));
+
+    let begun = Instant::now();
+    let join = format!("join/{}?via=puppet.test&via=b.test", encode(&open));
+    alice.call(Method::POST, &join, json!({})).await;
+    assert_eq!(bob.membership(&open, &alice.id).await, "join");
+    assert!(begun.elapsed() < Duration::from_secs(30), "as long as one request may take");
+    let begun = Instant::now();
+    let (status, answer) = knock(&alice, &closed, "puppet.test&via=b.test").await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "as long as one request may take");
+    assert_eq!(puppet.asked("/_matrix/federation/v1/make_"), 2);
+    a.stop().await;
+    b.stop().await;
 }

@@ -29,6 +29,7 @@ mod refusals;
 mod rooms;
 mod schedules;
 mod sealed;
+mod silent;
 mod spaces;
 mod to_device;
 mod user;

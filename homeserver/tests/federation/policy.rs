@@ -9,11 +9,12 @@ use ruma::{
     signatures::sign_json,
 };
 use sealpost_federation::SigningKey;
+use sealpost_homeserver::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::{
     network::{Network, Server},
-    puppet::{Puppet, PuppetRoom, Reply, rules_of},
+    puppet::{Puppet, PuppetRoom, Reply, now, rules_of},
     user::{User, encode},
 };
 
@@ -30,6 +31,7 @@ enum Mood {
 
 struct Stage {
     network: Network,
+    clock: Clock,
     a: Server,
     alice: User,
     puppet: Puppet,
@@ -41,7 +43,8 @@ impl Stage {
     /// A room of alice's with a policy server.
     async fn new() -> Self {
         let network = Network::new();
-        let a = network.start("a.test").await;
+        let clock = Clock::fixed(now());
+        let a = network.start_at("a.test", clock.clone()).await;
         let alice = a.register("alice").await;
         let puppet = Puppet::start(&network, "puppet.test").await;
         let new = json!({ "preset": "public_chat", "room_version": "11" });
@@ -54,12 +57,12 @@ impl Stage {
             json!({ "via": "puppet.test", "public_keys": { "ed25519": public.encode() } });
         alice.set_state(&id, "m.room.policy", content).await;
         let mood = Arc::new(Mutex::new(Mood::Signs));
-        let now = mood.clone();
+        let mood_now = mood.clone();
         puppet.script.set(move |asked| {
             if asked.path != SIGN {
                 return None;
             }
-            let key = match *now.lock() {
+            let key = match *mood_now.lock() {
                 Mood::Signs => &right,
                 Mood::SignsWrongly => &wrong,
                 Mood::Refuses => {
@@ -77,7 +80,7 @@ impl Stage {
             let answer = json!({ "puppet.test": { "ed25519:policy_server": signature } });
             Some(Reply::Json(200, answer))
         });
-        Self { network, a, alice, puppet, mood, room }
+        Self { network, clock, a, alice, puppet, mood, room }
     }
 
     fn is(&self, mood: Mood) {
@@ -190,8 +193,11 @@ async fn what_a_policy_server_does_not_sign_is_neither_sent_nor_shown() {
 
     assert_eq!(stage.alice.bodies(&id).await, Vec::<String>::new());
     stage.is(Mood::Signs);
+    stage.clock.advance(5_000);
+    stage.puppet.message("a.test", &mut stage.room.clone(), "later").await;
+    assert_eq!(stage.alice.bodies(&id).await, ["later"]);
     stage.alice.send(&id, "fine").await;
-    assert_eq!(stage.alice.bodies(&id).await, ["fine"]);
+    assert_eq!(stage.alice.bodies(&id).await, ["later", "fine"]);
     // Without a user in the room it is none.
     let kick = format!("rooms/{}/kick", encode(&id));
     let body = json!({ "user_id": stage.room.user });

@@ -132,7 +132,7 @@ impl Remote {
         let position = self.context.notifier.position();
         let read = self.context.store.read(move |conn| device_lists::last(conn, user));
         let before = read.await?;
-        let answer = self.client.send(server, Request::new(user_id.clone()), LIMITS).await;
+        let answer = self.ask(server, Request::new(user_id.clone()), LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
         if answer.user_id != *user_id {
             return Err(Error::bad_json("The answer is about another user"));

@@ -71,7 +71,7 @@ impl Remote {
         wanted: Wanted,
     ) -> Result<Queried> {
         let request = get_keys::v1::Request::new(wanted.clone());
-        let answer = self.client.send(server, request, LIMITS).await;
+        let answer = self.ask(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
         let mut queried = Queried {
             device_keys: answer.device_keys,
@@ -100,7 +100,7 @@ impl Remote {
     pub async fn claim_keys(&self, server: &ServerName, claims: Claim) -> Result<Claimed> {
         self.check_policy(server)?;
         let request = claim_keys::v1::Request::new(claims.clone());
-        let answer = self.client.send(server, request, LIMITS).await;
+        let answer = self.ask(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
         let mut claimed = answer.one_time_keys;
         claimed.retain(|user, devices| {

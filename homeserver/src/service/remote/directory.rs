@@ -36,13 +36,13 @@ impl Remote {
         let (rooms, next_batch, prev_batch, total) = if filter.is_empty() {
             let mut request = get_public_rooms::v1::Request::new();
             (request.limit, request.since, request.room_network) = (limit, since, network);
-            let page = self.client.send(server, request, LIMITS).await.map_err(failed)?;
+            let page = self.ask(server, request, LIMITS).await.map_err(failed)?;
             (page.chunk, page.next_batch, page.prev_batch, page.total_room_count_estimate)
         } else {
             let mut request = get_public_rooms_filtered::v1::Request::new();
             (request.limit, request.since, request.room_network) = (limit, since, network);
             request.filter = filter;
-            let page = self.client.send(server, request, LIMITS).await.map_err(failed)?;
+            let page = self.ask(server, request, LIMITS).await.map_err(failed)?;
             (page.chunk, page.next_batch, page.prev_batch, page.total_room_count_estimate)
         };
         let total = total.and_then(|total| usize::try_from(u64::from(total)).ok());

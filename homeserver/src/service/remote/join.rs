@@ -1,6 +1,6 @@
 //! Entering a room with another server's help.
 //!
-//! 1. `make_join`: a template of the join, from the first server that gives one.
+//! 1. `make_join`: a template of the join, from the first server that gives one (`helpers.rs`).
 //! 2. Fill in, hash, sign.
 //! 3. `send_join`: the room's state before the join, with all that authorises it.
 //! 4. Check every event; keep them as outliers, in chunks, seen by nobody yet.
@@ -33,7 +33,9 @@ use sealpost_federation::{canonical, client::Limits};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Remote, refused, spooled::Spooled, unsupported_version};
+use super::{
+    Remote, helpers::Answers, refused, signs_of_life, spooled::Spooled, unsupported_version,
+};
 use crate::{
     error::{Error, Result},
     room::{
@@ -51,8 +53,8 @@ use crate::{
     },
 };
 
-/// How many servers are asked, one after another.
-pub(super) const SERVERS_MAX: usize = 10;
+/// So long everything may take, but for the members of a large room.
+const WITHIN: Duration = Duration::from_secs(15 * 60);
 /// So long a join waits for the members of the room: those of a small one are here by then.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Of servers of which nothing but another's word says that they are in a room, so many are sent what is said there:
@@ -104,7 +106,7 @@ pub(super) struct Template<'a> {
 }
 
 impl Remote {
-    /// The room that another server's alias points to, and servers that may help to join it.
+    /// The room that another server's alias points to, and servers that may help to join it, for who wants to.
     pub async fn by_alias(
         &self,
         alias: &RoomAliasId,
@@ -117,6 +119,19 @@ impl Remote {
         Ok((answer.room_id, answer.servers))
     }
 
+    /// The same for who only asks.
+    pub async fn look_up_alias(
+        &self,
+        alias: &RoomAliasId,
+    ) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
+        let server = alias.server_name();
+        self.check_policy(server)?;
+        let request = get_room_information::v1::Request::new(alias.to_owned());
+        let answer = self.ask(server, request, Limits::SMALL).await;
+        let answer = answer.map_err(|error| refused(server, error))?;
+        Ok((answer.room_id, answer.servers))
+    }
+
     /// Joins a room through the first of `via` that can help.
     pub async fn join(
         &self,
@@ -125,7 +140,9 @@ impl Remote {
         joiner: &Joiner,
     ) -> Result<Arc<RoomInfo>> {
         let room_id = room_id.to_owned();
-        let info = self.join_through_any(&room_id, via, joiner).await?;
+        let joining = self.join_through_any(&room_id, via, joiner);
+        let info =
+            tokio::time::timeout(WITHIN, joining).await.unwrap_or_else(|_| Err(too_long()))?;
         // Clients that do not load members when they need them see nothing of the room before.
         self.context.partial_rooms.ended_within(info.nid, PATIENCE).await;
         Ok(info)
@@ -139,8 +156,15 @@ impl Remote {
     ) -> Result<Arc<RoomInfo>> {
         let _one_at_a_time = self.entering(room_id).await;
         let mut refusals = Refusals::default();
-        for server in self.helpers(via) {
-            match self.join_through(server, room_id, joiner).await {
+        let mut answers = Answers::new(self.helpers(via), |server| async move {
+            (server, self.made_join(server, room_id, joiner).await)
+        });
+        while let Some((server, made)) = answers.next().await {
+            let joined = match made {
+                Ok(made) => self.join_through(server, room_id, made, answers.share()).await,
+                Err(error) => Err(error),
+            };
+            match joined {
                 Ok(info) => return Ok(info),
                 Err(error) => refusals.add(server, error),
             }
@@ -148,23 +172,14 @@ impl Remote {
         Err(refusals.into_error())
     }
 
-    /// Those of `via` that are asked to help entering a room.
-    pub(super) fn helpers<'a>(
-        &self,
-        via: &'a [OwnedServerName],
-    ) -> impl Iterator<Item = &'a OwnedServerName> {
-        let own = self.context.server_name.clone();
-        via.iter().filter(move |server| **server != own).take(SERVERS_MAX)
-    }
-
+    /// Steps 3 to 6.
     async fn join_through(
         &self,
         server: &ServerName,
         room_id: &RoomId,
-        joiner: &Joiner,
+        made: Made,
+        limits: Limits,
     ) -> Result<Arc<RoomInfo>> {
-        self.check_policy(server)?;
-        let made = self.made_join(server, room_id, joiner).await?;
         let mut request = create_join_event::v2::Request::new(
             room_id.to_owned(),
             made.event_id.clone(),
@@ -172,7 +187,7 @@ impl Remote {
         );
         request.omit_members = true;
         let info = self.not_entered(server, room_id, made.version.clone()).await?;
-        let mut answer = self.spooled(server, &info, request, Limits::JOIN).await?;
+        let mut answer = self.spooled(server, &info, request, limits).await?;
         let resident = self.is_resident(&info).await?;
 
         // A server that signs restricted joins sends the join back with its signature added.
@@ -248,7 +263,11 @@ impl Remote {
         let mut request =
             prepare_join_event::v1::Request::new(room_id.to_owned(), joiner.user_id.clone());
         request.ver = version::SUPPORTED.to_vec();
+        self.check_policy(server)?;
+        let silent = &self.signs_of_life.silent;
+        let asking = silent.attempt(server, signs_of_life::Patience::Long, &self.context.clock);
         let answer = self.client.send(server, request, Limits::SMALL).await;
+        asking.ended(answer.as_ref().err());
         let answer = answer.map_err(|error| refused(server, error))?;
         let version = answer.room_version.unwrap_or(RoomVersionId::V1);
         let rules = version::rules(&version).ok_or_else(|| unsupported_version(&version))?;
@@ -397,6 +416,11 @@ fn check_create(server: &ServerName, info: &RoomInfo, state: &[Pdu]) -> Result<(
         }
     }
     Ok(())
+}
+
+fn too_long() -> Error {
+    let message = "Entering the room took too long; it may be tried again";
+    Error::matrix(StatusCode::GATEWAY_TIMEOUT, ErrorKind::Unknown, message)
 }
 
 pub(super) fn answered_wrong(server: &ServerName, reason: &str) -> Error {

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Remote,
+    helpers::Answers,
     invite::told,
     join::{Joiner, Made, Refusals, Template as Foreign},
     leave::servers_of,
@@ -39,11 +40,18 @@ impl Remote {
         user_nid: UserNid,
         knocker: &Joiner,
     ) -> Result<()> {
-        let room_id = room_id.to_owned();
-        let _one_at_a_time = self.entering(&room_id).await;
+        let room_id = &room_id.to_owned();
+        let _one_at_a_time = self.entering(room_id).await;
         let mut refusals = Refusals::default();
-        for server in self.helpers(via) {
-            match self.knock_through(server, &room_id, user_nid, knocker).await {
+        let mut answers = Answers::new(self.helpers(via), |server| async move {
+            (server, self.made_knock(server, room_id, knocker).await)
+        });
+        while let Some((server, made)) = answers.next().await {
+            let knocked = match made {
+                Ok(made) => self.knock_through(server, room_id, user_nid, made).await,
+                Err(error) => Err(error),
+            };
+            match knocked {
                 Ok(()) => return Ok(()),
                 Err(error) => refusals.add(server, error),
             }
@@ -56,11 +64,9 @@ impl Remote {
         server: &ServerName,
         room_id: &RoomId,
         user_nid: UserNid,
-        knocker: &Joiner,
+        made: Made,
     ) -> Result<()> {
-        self.check_policy(server)?;
         let failed = |error| refused(server, error);
-        let made = self.made_knock(server, room_id, knocker).await?;
         let info = self.not_entered(server, room_id, made.version.clone()).await?;
         let request = create_knock_event::v1::Request::new(
             room_id.to_owned(),
@@ -83,6 +89,7 @@ impl Remote {
         room_id: &RoomId,
         knocker: &Joiner,
     ) -> Result<Made> {
+        self.check_policy(server)?;
         let mut request =
             prepare_knock_event::v1::Request::new(room_id.to_owned(), knocker.user_id.clone());
         request.ver = version::SUPPORTED.to_vec();

@@ -6,7 +6,7 @@ use http::StatusCode;
 use ruma::{ServerName, api::error::ErrorKind};
 use sealpost_federation::{Error as FederationError, media::Content};
 
-use super::{Remote, refused};
+use super::{Remote, refused, signs_of_life::Patience};
 use crate::error::{Error, Result};
 
 impl Remote {
@@ -19,7 +19,12 @@ impl Remote {
         wait: Duration,
     ) -> Result<Content> {
         self.check_policy(server)?;
-        self.client.content(server, media_id, wait).await.map_err(|error| match error {
+        let silent = &self.signs_of_life.silent;
+        let asking = silent.ask(server, Patience::Long, &self.context.clock);
+        let asking = asking.map_err(|error| refused(server, error))?;
+        let answer = self.client.content(server, media_id, wait).await;
+        asking.ended(answer.as_ref().err());
+        answer.map_err(|error| match error {
             FederationError::Status { status: StatusCode::NOT_FOUND, .. } => {
                 Error::not_found(format!("{server} has no such content"))
             }

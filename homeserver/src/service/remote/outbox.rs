@@ -25,6 +25,7 @@ use super::{
     Remote,
     others::{Fleeting, OtherServers},
     serve_events::raw,
+    signs_of_life::Patience,
 };
 use crate::{
     error::{Error, Result},
@@ -212,7 +213,11 @@ impl Remote {
         let mut request = Request::new(transaction.id.clone(), origin, now);
         request.pdus = transaction.batch.pdus.clone();
         request.edus = transaction.batch.edus.iter().cloned().map(Raw::from_json).collect();
-        let answer = self.client.send(server, request, LIMITS).await?;
+        let silent = &self.signs_of_life.silent;
+        let asking = silent.attempt(server, Patience::Long, &self.context.clock);
+        let answer = self.client.send(server, request, LIMITS).await;
+        asking.ended(answer.as_ref().err());
+        let answer = answer?;
         for (event_id, outcome) in answer.pdus {
             if let Err(reason) = outcome {
                 tracing::info!(%server, %event_id, reason, "the server did not take an event");

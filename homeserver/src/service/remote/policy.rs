@@ -18,17 +18,51 @@ use crate::{
 
 /// So long an event of another server waits for the policy server.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// So long a policy server is not asked for events of others after it was not there, or slow.
-const PAUSE_MS: i64 = 60_000;
-/// One that takes longer holds up whoever sent the event.
-const SLOW: Duration = Duration::from_secs(3);
+/// So long a policy server is not asked for events of others after it was not there: the first time, and at most.
+const PAUSE_MS: i64 = 5_000;
+const PAUSE_MAX_MS: i64 = 60_000;
+/// So long in a while those who send events wait for one that is slow, in milliseconds.
+const WAITING_MS: i64 = 20_000;
+const WHILE_MS: i64 = 60_000;
 /// So long one that is asked too much is left alone before it is asked once more.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How much a policy server has held up others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    since: i64,
+    waited: i64,
+    failures: u32,
+    until: i64,
+}
+
+impl Patience {
+    fn is_at_end(self, now: i64) -> bool {
+        let is_slow = now.saturating_sub(self.since) < WHILE_MS && self.waited >= WAITING_MS;
+        now < self.until || is_slow
+    }
+
+    /// After it was asked for so long, in milliseconds.
+    fn after(self, now: i64, waited: i64, is_there: bool) -> Self {
+        let (since, before) = match now.saturating_sub(self.since) < WHILE_MS {
+            true => (self.since, self.waited),
+            false => (now, 0),
+        };
+        let failures = if is_there { 0 } else { self.failures.saturating_add(1) };
+        let pause = match failures {
+            0 => 0,
+            failures => (PAUSE_MS << failures.min(6) >> 1).min(PAUSE_MAX_MS),
+        };
+        Self { since, waited: before + waited, failures, until: now + pause }
+    }
+}
 
 impl Remote {
     /// An event of another server, signed by the room's policy server if that does.
     ///
-    /// One that is down is left alone for a while: what came meanwhile stays soft-failed.
+    /// One that is down is left alone for a while: what came meanwhile stays soft-failed ([decision 58]).
+    ///
+    /// [decision 58]: ../../../../docs/decisions/0058-while-a-policy-server-is-down.md
     pub(super) async fn asked(
         &self,
         info: &RoomInfo,
@@ -37,7 +71,8 @@ impl Remote {
     ) -> Result<RemoteEvent> {
         let now = self.context.clock.now_ms();
         let event = RemoteEvent { asked: true, ..event };
-        if self.silent_policy_servers.get(&policy.via).is_some_and(|until| now < until) {
+        let patience = self.policy_servers.get(&policy.via).unwrap_or_default();
+        if patience.is_at_end(now) {
             return Ok(event);
         }
         let event_id = &event.pdu.event_id;
@@ -60,9 +95,11 @@ impl Remote {
             Ok(_) => true,
             Err(error) => status_of(error).is_some_and(|status| !status.is_server_error()),
         };
-        if !is_there || began.elapsed() > SLOW {
-            self.silent_policy_servers.insert(policy.via.clone(), now + PAUSE_MS);
-        }
+        let waited = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        // Others may have asked meanwhile.
+        let patience = self.policy_servers.get(&policy.via).unwrap_or_default();
+        let now = self.context.clock.now_ms();
+        self.policy_servers.insert(policy.via.clone(), patience.after(now, waited, is_there));
         let refusal = match answer {
             Ok(None) => "no signature".to_owned(),
             Ok(Some(signature)) => {
@@ -119,5 +156,39 @@ fn status_of(error: &FederationError) -> Option<StatusCode> {
     match error {
         FederationError::Status { status, .. } => Some(*status),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_down_is_left_alone_for_longer_each_time_and_one_that_answers_is_not() {
+        let (mut patience, mut now) = (Patience::default(), 1_000_000);
+        for pause in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
+            patience = patience.after(now, 1, false);
+            assert!(patience.is_at_end(now + pause - 1), "{pause}");
+            now += pause;
+            assert!(!patience.is_at_end(now), "{pause}");
+        }
+        patience = patience.after(now, 1, true);
+        assert!(!patience.is_at_end(now));
+        assert!(patience.after(now, 1, false).is_at_end(now + PAUSE_MS - 1));
+        assert!(!patience.after(now, 1, false).is_at_end(now + PAUSE_MS));
+    }
+
+    #[test]
+    fn one_that_is_slow_is_asked_as_long_as_it_does_not_hold_up_others_all_the_time() {
+        let (mut patience, mut now) = (Patience::default(), 1_000_000);
+        for _ in 0..5 {
+            assert!(!patience.is_at_end(now));
+            now += 4_000;
+            patience = patience.after(now, 4_000, true);
+        }
+        assert!(patience.is_at_end(now));
+        now += WHILE_MS;
+        assert!(!patience.is_at_end(now));
+        assert!(!patience.after(now, 4_000, true).is_at_end(now));
     }
 }

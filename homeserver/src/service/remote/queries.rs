@@ -81,7 +81,7 @@ impl Remote {
         self.check_policy(server)?;
         let mut request = get_profile_information::v1::Request::new(user.to_owned());
         request.field = field.map(ProfileFieldName::from);
-        let answer = self.client.send(server, request, LIMITS).await;
+        let answer = self.ask(server, request, LIMITS).await;
         let answer = answer.map_err(|error| refused(server, error))?;
         Ok(answer.data.into_iter().collect())
     }

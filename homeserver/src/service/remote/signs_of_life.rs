@@ -1,4 +1,7 @@
-//! Who was heard from: sending to a server that was down goes on at once when it shows that it is up.
+//! Who was heard from: sending to a server that was down goes on at once when it shows that it is up, and so does asking
+//! it.
+
+mod silent;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,24 +9,32 @@ use parking_lot::Mutex;
 use ruma::{OwnedServerName, ServerName};
 use tokio::sync::Notify;
 
-/// Servers that somebody waits for.
+pub(super) use self::silent::Patience;
+use self::silent::SilentServers;
+
 #[derive(Debug, Default)]
-pub struct SignsOfLife(Mutex<HashMap<OwnedServerName, Arc<Notify>>>);
+pub struct SignsOfLife {
+    /// Servers that somebody waits for.
+    watched: Mutex<HashMap<OwnedServerName, Arc<Notify>>>,
+    /// Servers that did not answer.
+    pub(super) silent: SilentServers,
+}
 
 impl SignsOfLife {
     /// Watches `server` until [`SignsOfLife::forget`]. A sign of life that came before the wait for it
     /// counts, once.
     pub fn watch(&self, server: &ServerName) -> Arc<Notify> {
-        Arc::clone(self.0.lock().entry(server.to_owned()).or_default())
+        Arc::clone(self.watched.lock().entry(server.to_owned()).or_default())
     }
 
     pub fn forget(&self, server: &ServerName) {
-        self.0.lock().remove(server);
+        self.watched.lock().remove(server);
     }
 
     /// `server` sent or answered something.
     pub fn heard_from(&self, server: &ServerName) {
-        if let Some(notify) = self.0.lock().get(server) {
+        self.silent.heard_from(server);
+        if let Some(notify) = self.watched.lock().get(server) {
             notify.notify_one();
         }
     }

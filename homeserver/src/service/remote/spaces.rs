@@ -12,7 +12,7 @@ use ruma::{
     room::{JoinRuleSummary, RoomSummary},
     serde::Raw,
 };
-use sealpost_federation::client::Limits;
+use sealpost_federation::{Error as FederationError, client::Limits};
 
 use super::Remote;
 use crate::service::space::{Child, children};
@@ -124,7 +124,8 @@ impl Remote {
                 Told::Nothing => continue,
                 Told::Unknown => {}
             }
-            let room = self.ask_hierarchy(server, room_id).await.map(Arc::new);
+            let Ok(room) = self.ask_hierarchy(server, room_id).await else { continue };
+            let room = room.map(Arc::new);
             let keep = if room.is_some() { FOUND_FOR } else { FAILED_FOR };
             let until = self.context.clock.now_ms() + keep;
             let answer = Arc::new(Answer { until, room: room.clone() });
@@ -136,14 +137,23 @@ impl Remote {
         None
     }
 
-    async fn ask_hierarchy(&self, server: &ServerName, room_id: &RoomId) -> Option<RemoteRoom> {
-        self.check_policy(server).ok()?;
+    /// `None`: it says nothing of the room. An error where it is not asked.
+    async fn ask_hierarchy(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+    ) -> Result<Option<RemoteRoom>, FederationError> {
+        self.policy.check(server)?;
         let request = get_hierarchy::Request::new(room_id.to_owned());
-        let answer = self.client.send(server, request, LIMITS).await;
-        let answer =
-            answer.inspect_err(|error| tracing::debug!(%server, %room_id, %error, "no hierarchy"));
-        let answer = answer.ok().filter(|answer| answer.room.summary.room_id == room_id)?;
-        Some(RemoteRoom::new(answer))
+        let answer = self.ask(server, request, LIMITS).await;
+        let answer = match answer {
+            Err(FederationError::Silent) => return Err(FederationError::Silent),
+            answer => answer
+                .inspect_err(|error| tracing::debug!(%server, %room_id, %error, "no hierarchy"))
+                .ok(),
+        };
+        let answer = answer.filter(|answer| answer.room.summary.room_id == room_id);
+        Ok(answer.map(RemoteRoom::new))
     }
 
     fn tellers<'a>(

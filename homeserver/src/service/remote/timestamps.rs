@@ -70,7 +70,7 @@ impl Remote {
         };
         for server in self.servers_in(info, None).await? {
             let request = get_event_by_timestamp::v1::Request::new(info.id.clone(), time, dir);
-            match self.client.send(&server, request, LIMITS).await {
+            match self.ask(&server, request, LIMITS).await {
                 Ok(found) => {
                     let fits = match direction {
                         Direction::Forward => found.origin_server_ts >= time,

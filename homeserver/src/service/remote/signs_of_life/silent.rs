@@ -1,0 +1,206 @@
+//! Servers that did not answer: who waits for an answer of theirs is told so at once, until it is worth trying again.
+//!
+//! Each attempt that brings nothing makes the pause twice as long. A sign of life ends it, also one that comes while
+//! somebody asks: a server that is slow with one thing is there.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use ruma::{OwnedServerName, ServerName};
+use sealpost_federation::Error;
+
+use crate::clock::Clock;
+
+/// The first and the longest pause, in milliseconds.
+const SHORTEST_MS: i64 = 30_000;
+const LONGEST_MS: i64 = 5 * 60_000;
+/// Who has waited so long and goes has had no answer.
+const GAVE_UP: Duration = Duration::from_secs(5);
+/// How many servers are remembered.
+const REMEMBERED: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub struct SilentServers(Mutex<HashMap<OwnedServerName, Silence>>);
+
+#[derive(Debug, Default)]
+struct Silence {
+    /// How many ask the server just now.
+    asking: usize,
+    /// It was heard from while they did.
+    is_heard: bool,
+    failures: u32,
+    /// Until when it is left alone.
+    until: i64,
+}
+
+/// What tells that a server is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It answers at once, or not.
+    Short,
+    /// An answer may take its time: only one that is not reached is not there.
+    Long,
+}
+
+/// Somebody asks a server, until this is dropped.
+pub struct Asking<'a> {
+    servers: &'a SilentServers,
+    server: &'a ServerName,
+    clock: &'a Clock,
+    patience: Patience,
+    began: Instant,
+    is_silent: Option<bool>,
+}
+
+impl SilentServers {
+    /// An error where the server did not answer lately.
+    pub fn ask<'a>(
+        &'a self,
+        server: &'a ServerName,
+        patience: Patience,
+        clock: &'a Clock,
+    ) -> Result<Asking<'a>, Error> {
+        if self.is_silent(server, clock.now_ms()) {
+            return Err(Error::Silent);
+        }
+        Ok(self.attempt(server, patience, clock))
+    }
+
+    pub fn is_silent(&self, server: &ServerName, now: i64) -> bool {
+        self.0.lock().get(server).is_some_and(|silence| silence.until > now)
+    }
+
+    /// The same as [`SilentServers::ask`], whatever is known of the server.
+    pub fn attempt<'a>(
+        &'a self,
+        server: &'a ServerName,
+        patience: Patience,
+        clock: &'a Clock,
+    ) -> Asking<'a> {
+        let mut servers = self.0.lock();
+        if servers.len() >= REMEMBERED {
+            let now = clock.now_ms();
+            servers.retain(|_, silence| silence.asking > 0 || silence.until > now);
+        }
+        servers.entry(server.to_owned()).or_default().asking += 1;
+        Asking { servers: self, server, clock, patience, began: Instant::now(), is_silent: None }
+    }
+
+    pub fn heard_from(&self, server: &ServerName) {
+        let mut servers = self.0.lock();
+        let Some(silence) = servers.get_mut(server) else { return };
+        if silence.asking == 0 {
+            servers.remove(server);
+        } else {
+            *silence = Silence { asking: silence.asking, is_heard: true, ..Silence::default() };
+        }
+    }
+}
+
+impl Asking<'_> {
+    /// How it went.
+    pub fn ended(mut self, error: Option<&Error>) {
+        self.is_silent = Some(match error {
+            Some(Error::Discovery { .. } | Error::Connection(_)) => true,
+            Some(Error::Timeout) => self.patience == Patience::Short,
+            _ => false,
+        });
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let gave_up = || self.patience == Patience::Short && self.began.elapsed() >= GAVE_UP;
+        let is_silent = self.is_silent.unwrap_or_else(gave_up);
+        let mut servers = self.servers.0.lock();
+        let Some(silence) = servers.get_mut(self.server) else { return };
+        silence.asking = silence.asking.saturating_sub(1);
+        let now = self.clock.now_ms();
+        // Several that asked at once have learned one thing.
+        if is_silent && !silence.is_heard && silence.until <= now {
+            let pause = SHORTEST_MS.checked_shl(silence.failures.min(16)).unwrap_or(LONGEST_MS);
+            silence.until = now.saturating_add(pause.min(LONGEST_MS));
+            silence.failures = silence.failures.saturating_add(1);
+        }
+        if silence.asking == 0 {
+            silence.is_heard = false;
+            if silence.failures == 0 || servers.len() > REMEMBERED {
+                servers.remove(self.server);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::server_name;
+
+    use super::*;
+
+    fn fail(servers: &SilentServers, clock: &Clock) {
+        let lost = Error::Connection("lost".to_owned());
+        let asking = servers.ask(server_name!("b.test"), Patience::Short, clock).unwrap();
+        asking.ended(Some(&lost));
+    }
+
+    fn is_silent(servers: &SilentServers, clock: &Clock) -> bool {
+        let asked = servers.ask(server_name!("b.test"), Patience::Short, clock);
+        asked.map(|asking| asking.ended(Some(&Error::Response(String::new())))).is_err()
+    }
+
+    #[test]
+    fn each_failure_makes_the_pause_longer_up_to_a_bound_and_a_sign_of_life_ends_it() {
+        let (servers, clock) = (SilentServers::default(), Clock::fixed(1_000));
+        for pause in [30, 60, 120, 240, 300, 300] {
+            fail(&servers, &clock);
+            clock.advance(pause * 1_000 - 1);
+            assert!(is_silent(&servers, &clock), "{pause}");
+            clock.advance(1);
+        }
+        fail(&servers, &clock);
+        servers.heard_from(server_name!("b.test"));
+        assert!(!is_silent(&servers, &clock));
+        assert!(servers.0.lock().is_empty());
+        fail(&servers, &clock);
+        clock.advance(SHORTEST_MS);
+        assert!(!is_silent(&servers, &clock));
+    }
+
+    #[test]
+    fn several_that_ask_at_once_learn_one_thing() {
+        let (servers, clock) = (SilentServers::default(), Clock::fixed(1_000));
+        let b = server_name!("b.test");
+        let ask = || servers.ask(b, Patience::Short, &clock).unwrap();
+        let asking: Vec<_> = (0..5).map(|_| ask()).collect();
+        asking.into_iter().for_each(|asking| asking.ended(Some(&Error::Timeout)));
+        assert!(is_silent(&servers, &clock));
+        clock.advance(SHORTEST_MS);
+        assert!(!is_silent(&servers, &clock));
+    }
+
+    #[test]
+    fn a_server_that_is_slow_with_one_thing_is_there() {
+        let (servers, clock) = (SilentServers::default(), Clock::fixed(1_000));
+        let b = server_name!("b.test");
+        let asking = servers.ask(b, Patience::Short, &clock).unwrap();
+        servers.heard_from(b);
+        asking.ended(Some(&Error::Timeout));
+        assert!(!is_silent(&servers, &clock));
+        servers.attempt(b, Patience::Long, &clock).ended(Some(&Error::Timeout));
+        drop(servers.ask(b, Patience::Short, &clock));
+        assert!(!is_silent(&servers, &clock));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (servers, clock) = (SilentServers::default(), Clock::fixed(1_000));
+        for number in 0..REMEMBERED + 100 {
+            let name = OwnedServerName::try_from(format!("{number}.test")).unwrap();
+            servers.attempt(&name, Patience::Short, &clock).ended(Some(&Error::Timeout));
+        }
+        assert_eq!(servers.0.lock().len(), REMEMBERED);
+    }
+}
