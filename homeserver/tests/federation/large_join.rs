@@ -7,6 +7,7 @@ use std::{fs, time::Instant};
 
 use reqwest::Method;
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId};
+use sealpost_federation::canonical;
 use serde_json::{Value, json};
 
 use crate::{
@@ -185,5 +186,42 @@ async fn what_an_entry_that_failed_has_written_is_mended_by_the_next() {
     let sync = alice.call(Method::GET, "sync?timeout=0", json!({})).await;
     let room = &sync["rooms"]["join"][id.as_str()];
     assert_eq!(room["summary"]["m.joined_member_count"], 101);
+    server.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_whose_server_is_gone_are_counted_in_one_line_of_the_log() {
+    let network = Network::new();
+    let puppet = Puppet::start_at_address(&network).await;
+    let place = Place::new(network.authority(), "joining");
+    let mut server = place.start().await;
+    let alice = User::register(&server.base, "alice").await;
+    let id = OwnedRoomId::try_from(format!("!large:{}", puppet.name)).unwrap();
+    let mut room = room(&puppet, &id, 2, 2);
+    let (rules, gone) = (rules_of(RoomVersionId::V11), "127.0.0.1:1");
+    for number in 0..3 {
+        let user = format!("@user{number}:{gone}");
+        let event = json!({
+            "type": "m.room.member", "state_key": user, "sender": user, "room_id": id,
+            "content": { "membership": "join" }, "origin_server_ts": now(), "depth": 50,
+            "auth_events": [room.create, room.power_levels, room.join_rules], "prev_events": [],
+        });
+        let mut event = serde_json::from_value(event).unwrap();
+        canonical::hash_and_sign(&mut event, gone, &puppet.key, rules).unwrap();
+        room.state.push(serde_json::to_value(&event).unwrap());
+    }
+    let user = OwnedUserId::try_from(alice.id.as_str()).unwrap();
+    let template = room.template(&id, &user);
+    answer(&puppet, template, room.state, Vec::new());
+    alice.join(id.as_str(), puppet.name.as_str()).await;
+    let path = format!("rooms/{id}/joined_members");
+    let joined = alice.call(Method::GET, &path, json!({})).await;
+    assert_eq!(joined["joined"].as_object().unwrap().len(), 4);
+    let log = place.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("cannot be checked")).collect();
+    let [line] = told[..] else { panic!("{log}") };
+    for part in ["without_keys=3", "servers=1", gone, id.as_str()] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
     server.kill();
 }

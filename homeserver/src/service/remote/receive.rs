@@ -11,7 +11,10 @@
 
 use std::sync::Arc;
 
-use ruma::{CanonicalJsonObject, OwnedEventId, ServerName, room_version_rules::RoomVersionRules};
+use ruma::{
+    CanonicalJsonObject, OwnedEventId, OwnedServerName, ServerName,
+    room_version_rules::RoomVersionRules,
+};
 use sealpost_federation::{canonical, event::needed_keys};
 use serde_json::value::RawValue;
 
@@ -38,6 +41,8 @@ const GAP_STATES_MIN: usize = 5;
 pub struct Unfit {
     pub event_id: Option<OwnedEventId>,
     pub reason: String,
+    /// A server that should have signed it, whose keys cannot be had.
+    pub without_keys_of: Option<OwnedServerName>,
 }
 
 impl Unfit {
@@ -68,10 +73,14 @@ impl Remote {
         blocking(move || {
             let mut keys = keys.into_iter();
             let check = |parsed: Result<Parsed, Unfit>| {
-                let Parsed { object, event_id, .. } = parsed?;
+                let Parsed { object, event_id, needed } = parsed?;
                 let keys = keys.next().unwrap_or_default();
-                check::receive(object, Some(&room_id), rules, &keys)
-                    .map_err(|error| Unfit { event_id: Some(event_id), reason: error.to_string() })
+                check::receive(object, Some(&room_id), rules, &keys).map_err(|error| {
+                    let mut servers = needed.servers.into_keys();
+                    let without_keys_of = servers.find(|name| !keys.contains_key(name.as_str()));
+                    let reason = error.to_string();
+                    Unfit { event_id: Some(event_id), reason, without_keys_of }
+                })
             };
             parsed.into_iter().map(check).collect()
         })
@@ -84,13 +93,27 @@ impl Remote {
         info: &RoomInfo,
         events: Vec<Box<RawValue>>,
     ) -> Result<Vec<Pdu>> {
-        let checked = self.check(info, events).await?;
-        let fit = checked.into_iter().filter_map(|checked| {
-            checked
-                .inspect_err(|unfit| tracing::debug!(room = %info.id, ?unfit, "event left out"))
-                .ok()
-        });
-        Ok(fit.collect())
+        self.check_each(info, events, |_| {}).await
+    }
+
+    /// The same, where `left_out` is told of those that fail.
+    pub(super) async fn check_each(
+        &self,
+        info: &RoomInfo,
+        events: Vec<Box<RawValue>>,
+        mut left_out: impl FnMut(Unfit),
+    ) -> Result<Vec<Pdu>> {
+        let mut fit = Vec::with_capacity(events.len());
+        for checked in self.check(info, events).await? {
+            match checked {
+                Ok(pdu) => fit.push(pdu),
+                Err(unfit) => {
+                    tracing::debug!(room = %info.id, ?unfit, "event left out");
+                    left_out(unfit);
+                }
+            }
+        }
+        Ok(fit)
     }
 
     /// Gives a checked event its place, with what it needs fetched from `origin`.
@@ -217,12 +240,12 @@ struct Parsed {
 }
 
 fn parse(json: &str, rules: &RoomVersionRules) -> Result<Parsed, Unfit> {
-    let unfit = |reason: String| Unfit { event_id: None, reason };
+    let unfit = |reason: String| Unfit { event_id: None, reason, without_keys_of: None };
     let object = canonical::parse(json, rules).map_err(|error| unfit(error.to_string()))?;
     let event_id = check::event_id(&object, rules).map_err(|error| unfit(error.to_string()))?;
     match needed_keys(&object, rules) {
         Ok(needed) => Ok(Parsed { object, event_id, needed }),
-        Err(error) => Err(Unfit { event_id: Some(event_id), reason: error.to_string() }),
+        Err(error) => Err(Unfit { event_id: Some(event_id), ..unfit(error.to_string()) }),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Answers with the state of a room: spooled to a file, read and checked piece by piece, so that a large room
 //! takes little memory.
 
+use std::collections::{BTreeMap, HashSet};
+
 use ruma::{
-    ServerName,
+    OwnedEventId, OwnedServerName, ServerName,
     api::{OutgoingRequest, federation::authentication::ServerSignatures},
 };
 use sealpost_federation::{
@@ -13,13 +15,20 @@ use sealpost_federation::{
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::{Remote, join::answered_wrong, receive::blocking, refused};
+use super::{
+    Remote,
+    join::answered_wrong,
+    receive::{Unfit, blocking},
+    refused,
+};
 use crate::{error::Result, room::event::Pdu, service::room_info::RoomInfo};
 
 /// How many events are checked at once.
 const PIECES: usize = 500;
 /// More events than this, of state and auth chain together, are not taken.
 const EVENTS_MAX: usize = 400_000;
+/// How many servers whose keys cannot be had are named in the log.
+const NAMED_MAX: usize = 10;
 /// Of more servers in a room is not taken note. Which of them count is decided by who asked.
 const SERVERS_MAX: usize = 20_000;
 
@@ -57,25 +66,65 @@ impl Remote {
         let (sender, mut pieces) = mpsc::channel(1);
         let reading = blocking(move || read(file, &sender));
         let checking = async move {
-            let mut spooled = Spooled::default();
+            let (mut spooled, mut left_out) = (Spooled::default(), LeftOut::default());
             while let Some(piece) = pieces.recv().await {
                 let Piece { event, state, auth_chain, members_omitted, servers } = piece;
                 spooled.event = event.or(spooled.event);
                 spooled.members_omitted |= members_omitted;
                 spooled.servers.extend(servers);
                 spooled.servers.truncate(SERVERS_MAX);
-                spooled.state.extend(self.check_fit(info, state).await?);
-                spooled.auth_chain.extend(self.check_fit(info, auth_chain).await?);
+                for (events, fit) in
+                    [(state, &mut spooled.state), (auth_chain, &mut spooled.auth_chain)]
+                {
+                    fit.extend(self.check_each(info, events, |unfit| left_out.add(unfit)).await?);
+                }
                 if spooled.state.len() + spooled.auth_chain.len() > EVENTS_MAX {
                     return Err(answered_wrong(server, "a room that is too large"));
                 }
             }
+            left_out.log(server, info);
             Ok(spooled)
         };
         let (read, spooled) = tokio::join!(reading, checking);
         let spooled = spooled?;
         read?.map_err(|error| refused(server, error))?;
         Ok(spooled)
+    }
+}
+
+/// What of a room failed a check ([decision 59]).
+///
+/// [decision 59]: ../../../../docs/decisions/0059-members-whose-server-is-gone.md
+#[derive(Default)]
+struct LeftOut {
+    events: HashSet<OwnedEventId>,
+    /// Events that no server has a key for any more: how many of each, by its name.
+    without_keys: BTreeMap<OwnedServerName, usize>,
+}
+
+impl LeftOut {
+    fn add(&mut self, unfit: Unfit) {
+        let Some(event_id) = unfit.event_id else { return };
+        // What is in the state may be in the auth chain too.
+        if self.events.insert(event_id)
+            && let Some(server) = unfit.without_keys_of
+        {
+            *self.without_keys.entry(server).or_default() += 1;
+        }
+    }
+
+    fn log(&self, server: &ServerName, info: &RoomInfo) {
+        if self.events.is_empty() {
+            return;
+        }
+        let keyless: usize = self.without_keys.values().sum();
+        let servers = self.without_keys.len();
+        let named: Vec<_> = self.without_keys.keys().take(NAMED_MAX).collect();
+        tracing::warn!(
+            %server, room_id = %info.id, events = self.events.len(), without_keys = keyless, servers, ?named,
+            "events of a room cannot be checked and are left out; keys of servers that are gone are \
+             with notaries, if any are configured"
+        );
     }
 }
 
