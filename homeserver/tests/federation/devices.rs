@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     network::{Network, Server},
-    user::User,
+    user::{User, encode},
 };
 
 const MASTER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -163,6 +163,9 @@ async fn malice(
     let answer = alice.query(&bob.id).await;
     assert!(answer["failures"]["b.test"].is_object(), "what was missed is not made up: {answer}");
     network.heal(b);
+    // It is asked again when it shows that it is there.
+    let profile = format!("profile/{}", encode(&alice.user.id));
+    bob.call(Method::GET, &profile, json!({})).await;
     let answer = alice.query(&bob.id).await;
     assert_eq!(answer["device_keys"], json!({ &bob.id: { device: keys } }), "{answer}");
     c.stop().await;

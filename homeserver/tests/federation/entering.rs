@@ -208,7 +208,9 @@ async fn a_server_that_does_not_answer_holds_up_nobody_whom_another_helps() {
     let open = room_with(&bob, "Open", json!({ "join_rule": "public" })).await;
     let closed = room_with(&bob, "Closed", json!({ "join_rule": "knock" })).await;
     let (_never, held) = watch::channel(false);
-    puppet.script.set(move |_| Some(Reply::Held(held.clone(), json!({}))));
+    puppet.script.set(move |asked| {
+        asked.path.contains("/make_").then(|| Reply::Held(held.clone(), json!({})))
+    });
 
     let begun = Instant::now();
     let join = format!("join/{}?via=puppet.test&via=b.test", encode(&open));

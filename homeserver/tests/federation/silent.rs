@@ -50,7 +50,7 @@ async fn who_asks_a_server_that_was_down_is_told_at_once_until_it_is_heard_from(
         assert_eq!(status(&alice, path).await, StatusCode::OK, "{path}");
     }
     let answer = alice.call(Method::POST, "keys/query", keys).await;
-    assert_eq!(answer["failures"], json!({}), "{answer}");
+    assert!(answer["device_keys"][&bob.id].is_object(), "{answer}");
 
     // A question of its own is a sign of life.
     fails().await;
