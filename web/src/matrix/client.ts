@@ -6,6 +6,7 @@
 import { Api, type CreateRoom } from "./api/api";
 import { isOutside } from "./api/error";
 import { wait, type Http } from "./api/http";
+import { forget } from "./api/rooms";
 import { Crypto } from "./crypto/crypto";
 import { Extra } from "./crypto/extra";
 import { PinnedRooms } from "./crypto/pinned_rooms";
@@ -362,6 +363,14 @@ export class Client {
     room.membership = "leave";
     if (!this.#isGuest) await this.#store.write([room], []);
     this.#tell(room);
+  }
+
+  /** A room in which one is not any more is kept no longer. */
+  async forget(room: Room): Promise<void> {
+    await forget(this.api.http, room.id);
+    this.rooms.delete(room.id);
+    await this.#store.forget(room.id);
+    this.changed.emit(new Set());
   }
 
   async setTag(room: Room, tag: string, isOn: boolean): Promise<void> {

@@ -1,6 +1,7 @@
 // Which rooms stand where in the list.
 
 import type { Room } from "../../matrix/room/room";
+import { takenOut } from "../../matrix/room/taken_out";
 
 export type Section = "invitations" | "asking" | "favourites" | "rooms" | "lowPriority";
 
@@ -10,12 +11,14 @@ const ORDER: Section[] = ["invitations", "asking", "favourites", "rooms", "lowPr
 export function sections<S extends { room: Room; ts: number }>(
   rooms: Room[],
   summary: (room: Room) => S,
+  me: string,
   only?: ReadonlySet<string>,
 ): [Section, S[]][] {
   const found = new Map<Section, S[]>(ORDER.map((section) => [section, []]));
   for (const room of rooms) {
     // Invitations and what was asked for are shown wherever one is, also of spaces: else they are found by chance.
-    const isIn = room.membership === "join";
+    // Out of which somebody was taken: until that was seen and it is taken from the list.
+    const isIn = room.membership === "join" || takenOut(room, me) !== undefined;
     if (!isIn && !["invite", "knock"].includes(room.membership)) continue;
     if (isIn && (room.isSpace || (only && !only.has(room.id)))) continue;
     found.get(sectionOf(room))?.push(summary(room));

@@ -100,6 +100,11 @@ export class DataStore {
     await transaction.done;
   }
 
+  /** Keeps nothing of a room. */
+  async forget(roomId: string): Promise<void> {
+    await this.#database.delete("rooms", roomId);
+  }
+
   async #snapshot(room: Room): Promise<Snapshot & { opened?: Uint8Array }> {
     const snapshot = room.snapshot();
     const opened = snapshot.entries.flatMap((entry): [string, Opened][] => {
