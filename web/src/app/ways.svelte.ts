@@ -1,6 +1,7 @@
 // Where links and dates lead from a room, and what is asked on the way.
 
 import type { Live } from "../features/live.svelte";
+import { isNamed } from "../matrix/room/aliases";
 import type { Room } from "../matrix/room/room";
 import type { MatrixLink } from "../matrix/uri";
 
@@ -39,7 +40,7 @@ export class Ways {
       else people();
       return;
     }
-    const found = this.#live.rooms.find((one) => one.membership === "join" && isNamed(one, link.id));
+    const found = this.#live.rooms.find((one) => one.membership === "join" && isAt(one, link.id));
     if (found?.id === this.#room.id && link.eventId) void jump(link.eventId);
     else if (found) open(found.id, link.eventId);
     else this.elsewhere = link;
@@ -63,6 +64,6 @@ export class Ways {
   }
 }
 
-function isNamed(room: Room, id: string): boolean {
-  return room.id === id || room.known("m.room.canonical_alias")?.content["alias"] === id;
+function isAt(room: Room, id: string): boolean {
+  return room.id === id || isNamed(room.known("m.room.canonical_alias")?.content ?? {}, id);
 }

@@ -111,7 +111,7 @@ export class Client {
     this.#catchingUp = new CatchingUp(session.userId, (room, gap) => this.fill(room, gap));
     const circumstances = (roomId: string) => {
       const room = this.rooms.get(roomId);
-      return { isSealed: room?.sealing === "ours", shown: room && KnownReaders.in(room) };
+      return { isSealed: room?.sealing === "ours", shown: room && this.known.shown(room) };
     };
     this.queue = new SendQueue(store, async (pending) => {
       const eventId = await delivery.send(pending);
@@ -337,7 +337,7 @@ export class Client {
       made.pinSealed();
       // If it can't be now, it is before the first message.
       await this.#delivery.stateOurs(roomId).catch(console.error);
-      await this.known.add(roomId, [this.me, ...(wanted.invite ?? [])]);
+      await this.known.begin(roomId, [this.me, ...(wanted.invite ?? [])]);
     }
     await this.#store.write([made], []);
     this.#tell(made);

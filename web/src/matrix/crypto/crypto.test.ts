@@ -3,6 +3,7 @@ import "fake-indexeddb/auto";
 
 import { readFileSync } from "node:fs";
 
+import { SECRETS, type JsonObject } from "@e2e/machine";
 import * as module from "sealpost-e2e";
 import { beforeAll, expect, test } from "vitest";
 
@@ -116,20 +117,61 @@ test("what was opened is there after a start, without the key, and an own messag
 
 test("when a device is removed, the backup's new keys wait for the recovery key", async () => {
   const [lena] = await two("removal");
-  const { SECRETS } = await import("@e2e/machine");
   const recovery = (await lena.keys.recoveryKey()) ?? "";
   const stored = Object.fromEntries(await lena.keys.accountData());
-  await lena.keys.accountDataStored();
+  await lena.keys.accountDataStored(await lena.keys.accountData());
+  expect(await lena.keys.accountData()).toEqual([]);
   expect(await lena.keys.hasNewBackup()).toBe(false);
   await lena.keys.removeDevice("DEVICE");
   await lena.open();
   expect(await lena.keys.hasNewBackup()).toBe(true);
   await expect(lena.keys.sealNewBackup("nonsense", stored)).rejects.toMatchObject({ name: "Encoding" });
-  await lena.keys.sealNewBackup(recovery, stored);
-  expect(await lena.keys.hasNewBackup()).toBe(false);
-  const renewed = Object.fromEntries(await lena.keys.accountData());
+  const renewed = Object.fromEntries(await lena.keys.sealNewBackup(recovery, stored));
   expect(new Set(Object.keys(renewed))).toEqual(new Set([SECRETS.backupPrivate, SECRETS.backupMac]));
   expect(renewed[SECRETS.backupMac]).not.toEqual(stored[SECRETS.backupMac]);
+  expect(await lena.keys.hasNewBackup()).toBe(true);
+  await lena.keys.newBackupStored();
+  expect(await lena.keys.hasNewBackup()).toBe(false);
+});
+
+test("new keys of the backup that come while older ones are stored still wait", async () => {
+  const [lena] = await two("while");
+  const recovery = (await lena.keys.recoveryKey()) ?? "";
+  const stored = Object.fromEntries(await lena.keys.accountData());
+  await lena.keys.removeDevice("DEVICE");
+  await lena.keys.sealNewBackup(recovery, stored);
+  await lena.keys.removeDevice("DEVICE");
+  await lena.keys.newBackupStored();
+  expect(await lena.keys.hasNewBackup()).toBe(true);
+  // Of what is stored at the server, too, only that is done which was.
+  const all = await lena.keys.accountData();
+  await lena.keys.accountDataStored(all.slice(1));
+  expect(await lena.keys.accountData()).toEqual(all.slice(0, 1));
+});
+
+test("of two own devices that each remove one, the one whose backup is not the present one stores no keys of it", async () => {
+  const [lena] = await two("removals");
+  const versions: JsonObject[] = [];
+  const remove = async () => {
+    await lena.keys.removeDevice("DEVICE");
+    const request = (await lena.keys.requests()).findLast(({ kind }) => kind === "backup_version");
+    versions.push({ ...(request?.body as JsonObject), version: `${versions.length}` });
+    return lena.device.run((machine) => machine.secret(SECRETS.backupMac));
+  };
+  const theirs = await remove();
+  const mine = await remove();
+  const comes = (mac: Uint8Array) => lena.device.run((machine) => machine.keepSecret(SECRETS.backupMac, mac));
+  // Their key came, and the server has mine: it was made later.
+  await comes(theirs);
+  await lena.keys.useBackup(versions[1] ?? {});
+  expect(await lena.device.run((machine) => machine.secret(SECRETS.backupMac))).toEqual(mine);
+  expect(await lena.keys.hasNewBackup()).toBe(true);
+  await expect(lena.keys.useBackup({ ...versions[0], version: "9" })).rejects.toMatchObject({ name: "Authentication" });
+  expect(await lena.keys.hasNewBackup()).toBe(true);
+  await comes(theirs);
+  await lena.keys.useBackup(versions[0] ?? {});
+  expect(await lena.device.run((machine) => machine.secret(SECRETS.backupMac))).toEqual(theirs);
+  expect(await lena.keys.hasNewBackup()).toBe(false);
 });
 
 test("readers that are not known are said to be, until their list is", async () => {

@@ -165,8 +165,11 @@ export class Crypto {
   /** Stores the backup's new keys under the recovery key that a person typed. Errors as of `recover`. */
   async storeNewBackup(typed: string): Promise<void> {
     await this.flush();
-    await this.keys.sealNewBackup(typed, await this.#storedSecrets());
-    await this.#storeAccountData();
+    const version = await this.#backupVersion();
+    if (version && !(await this.#follow(version))) throw new Error("the backup is of another device");
+    const sealed = await this.keys.sealNewBackup(typed, await this.#storedSecrets());
+    for (const [type, content] of sealed) await this.#api.setAccountData(type, content);
+    await this.keys.newBackupStored();
   }
 
   /** What is stored at the server of the secrets, by type. */
@@ -193,22 +196,30 @@ export class Crypto {
 
   /** Writes to the backup that the server has from now on. Answers its name; none, if no own device made one. */
   async #useBackup(): Promise<string | undefined> {
-    const version = await ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/version"));
-    if (!version) return undefined;
+    const version = await this.#backupVersion();
+    return version && (await this.#follow(version)) ? text(version["version"]) : undefined;
+  }
+
+  #backupVersion(): Promise<JsonObject | undefined> {
+    return ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/version"));
+  }
+
+  /** Whether an own device made it. */
+  async #follow(version: JsonObject): Promise<boolean> {
     try {
       await this.keys.useBackup(version);
+      return true;
     } catch (error) {
       // Somebody else's, or one whose keys another own device has not stored yet.
-      if (error instanceof Error && ["Authentication", "Identity"].includes(error.name)) return undefined;
+      if (error instanceof Error && ["Authentication", "Identity"].includes(error.name)) return false;
       throw error;
     }
-    return text(version["version"]);
   }
 
   async #storeAccountData(): Promise<void> {
     const wanted = await this.keys.accountData();
     for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
-    if (wanted.length > 0) await this.keys.accountDataStored();
+    if (wanted.length > 0) await this.keys.accountDataStored(wanted);
   }
 
   async #flush(): Promise<void> {

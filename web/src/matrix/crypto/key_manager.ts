@@ -22,11 +22,14 @@ import { DEFAULT_KEY, keyType } from "./secrets";
 /** Account data that is to be stored at the server. */
 export type AccountData = [type: string, content: JsonObject];
 
+type Secret = [name: string, base64: string];
 type SafetyNumber = (...people: [string, Uint8Array, string, Uint8Array]) => string;
 
 export class KeyManager {
   readonly #device: Device;
   readonly #safetyNumber: SafetyNumber;
+  /** What of the backup's new keys was sealed last. */
+  #sealed: Secret[] = [];
 
   constructor(device: Device, safetyNumber: SafetyNumber) {
     this.#device = device;
@@ -104,8 +107,13 @@ export class KeyManager {
     return (await this.#device.storage.get<AccountData[]>("kept", "accountData")) ?? [];
   }
 
-  async accountDataStored(): Promise<void> {
-    await this.#device.storage.write({ values: [["kept", "accountData", undefined]] });
+  /** This is stored; what came meanwhile is not yet. */
+  async accountDataStored(stored: AccountData[]): Promise<void> {
+    const done = new Set(stored.map((one) => JSON.stringify(one)));
+    await this.#device.batch(async () => {
+      const left = (await this.accountData()).filter((one) => !done.has(JSON.stringify(one)));
+      return { result: undefined, values: [["kept", "accountData", left.length > 0 ? left : undefined]] };
+    });
   }
 
   /** The recovery key, until the person has it. */
@@ -154,23 +162,46 @@ export class KeyManager {
     return (await this.#device.storage.get("kept", "newBackup")) !== undefined;
   }
 
-  /** Seals the backup's new keys, for `accountData`. Errors as of `recover`. */
-  async sealNewBackup(typed: string, accountData: Record<string, JsonObject>): Promise<void> {
+  /** Seals the backup's new keys, for the account data; nothing, if none wait. Errors as of `recover`. */
+  async sealNewBackup(typed: string, accountData: Record<string, JsonObject>): Promise<AccountData[]> {
     const { recovery, id } = this.#recoveryKeyOf(typed, accountData);
-    const waiting = (await this.#device.storage.get<[string, string][]>("kept", "newBackup")) ?? [];
-    const sealed = waiting.map(([name, secret]): AccountData => {
+    this.#sealed = await this.#newBackup();
+    return this.#sealed.map(([name, secret]): AccountData => {
       return [name, JSON.parse(recovery.encrypt(id, name, fromBase64(secret))) as JsonObject];
-    });
-    await this.#device.storage.write({
-      values: [
-        ["kept", "accountData", [...(await this.accountData()), ...sealed]],
-        ["kept", "newBackup", undefined],
-      ],
     });
   }
 
+  /** What was sealed is stored; keys that are newer than that still wait. */
+  newBackupStored(): Promise<void> {
+    return this.#device.batch(async () => {
+      const isSame = JSON.stringify(await this.#newBackup()) === JSON.stringify(this.#sealed);
+      return { result: undefined, values: isSame ? [["kept", "newBackup", undefined]] : [] };
+    });
+  }
+
+  async #newBackup(): Promise<Secret[]> {
+    return (await this.#device.storage.get<Secret[]>("kept", "newBackup")) ?? [];
+  }
+
+  /**
+   * Writes to this version of the backup, which the server has. If that is of another own device, which removed one as
+   * well, new keys from here wait no longer: stored, they would take the place of those that are in use. Errors:
+   * `Authentication`, `Identity`, if no own device made it whose keys are here.
+   */
   useBackup(version: JsonObject): Promise<null> {
-    return this.#device.run((machine) => machine.useBackup(version));
+    return this.#device.batch(async (machine, write) => {
+      const own = (await this.#newBackup()).find(([name]) => name === SECRETS.backupMac)?.[1];
+      if (own === undefined) return { result: write(machine.useBackup(version)) };
+      // Another device's key may have come in the place of the one from here.
+      const present = write(machine.secret(SECRETS.backupMac));
+      write(machine.keepSecret(SECRETS.backupMac, fromBase64(own)));
+      try {
+        return { result: write(machine.useBackup(version)) };
+      } catch {
+        write(machine.keepSecret(SECRETS.backupMac, present));
+      }
+      return { result: write(machine.useBackup(version)), values: [["kept", "newBackup", undefined]] };
+    });
   }
 
   async restore(privateKeys: Uint8Array, keys: JsonObject): Promise<number> {

@@ -29,6 +29,16 @@ export class KnownReaders {
     return members.length > MOST ? undefined : members.map((event) => event.state_key);
   }
 
+  /**
+   * Who is shown as readers now. While the members of a room are fetched anew it is those of whom somebody knows: whoever
+   * came meanwhile was shown to nobody yet.
+   */
+  shown(room: Room): string[] | undefined {
+    if (room.sealing !== "ours" || room.joined + room.invited > MOST) return undefined;
+    const known = this.#byRoom.get(room.id);
+    return KnownReaders.in(room) ?? (known && [...known]);
+  }
+
   /** What is kept of a room. At first sight of it nobody in it is new. */
   async load(room: Room): Promise<void> {
     if (this.#byRoom.has(room.id)) return;
@@ -45,10 +55,18 @@ export class KnownReaders {
     return known ? userIds.filter((id) => !known.has(id)) : [];
   }
 
-  /** This user asked them in, or was told of them. */
+  /** This user made the room, with these people. */
+  async begin(roomId: string, userIds: readonly string[]): Promise<void> {
+    this.#byRoom.set(roomId, new Set(userIds));
+    await this.#store.setSealedMeta(nameOf(roomId), userIds);
+  }
+
+  /** This user asked them in, or was told of them. Where nobody is known yet, first sight will know them too. */
   async add(roomId: string, userIds: readonly string[]): Promise<void> {
-    const known = this.#byRoom.get(roomId) ?? new Set(await this.#store.sealedMeta<string[]>(nameOf(roomId)));
-    if (this.#byRoom.has(roomId) && userIds.every((id) => known.has(id))) return;
+    const kept = this.#byRoom.get(roomId) ?? (await this.#store.sealedMeta<string[]>(nameOf(roomId)));
+    // Meanwhile it may have been loaded.
+    const known = this.#byRoom.get(roomId) ?? (kept && new Set(kept));
+    if (!known || (this.#byRoom.has(roomId) && userIds.every((id) => known.has(id)))) return;
     for (const id of userIds) known.add(id);
     this.#byRoom.set(roomId, known);
     await this.#store.setSealedMeta(nameOf(roomId), [...known]);

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+
+import type { Live } from "../features/live.svelte";
+import { Room } from "../matrix/room/room";
+import { Ways } from "./ways.svelte";
+
+test("a link by any address of a room in which one is leads into it; by an address of another, to its door", () => {
+  const room = new Room("!garden:a.test");
+  const content = { alias: "#garden:a.test", alt_aliases: ["#allotment:b.test"] };
+  const event = { event_id: "$1", type: "m.room.canonical_alias", state_key: "", sender: "@x:a.test", origin_server_ts: 1, content };
+  room.update({ state: [event] });
+  const opened: string[] = [];
+  const steps = { jump: async () => {}, people: () => {}, open: (id: string) => void opened.push(id) };
+  const ways = new Ways({ rooms: [room] } as unknown as Live, new Room("!other:a.test"), steps);
+  for (const id of ["#garden:a.test", "#allotment:b.test", "!garden:a.test"]) ways.follow({ id, eventId: undefined, via: [] });
+  expect(opened).toEqual([room.id, room.id, room.id]);
+  expect(ways.elsewhere).toBeUndefined();
+  ways.follow({ id: "#field:b.test", eventId: undefined, via: [] });
+  expect(ways.elsewhere?.id).toBe("#field:b.test");
+});
