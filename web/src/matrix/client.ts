@@ -543,7 +543,7 @@ export class Client {
     await this.#forgetRemoved(room, events);
     if (sealed.length === 0 || !(await this.#hasModule())) return false;
     const before = this.#keyNews;
-    const opened = await this.crypto.sessions.open(room.id, sealed);
+    const opened = await this.crypto.sessions.open(room.id, sealed, room.live());
     sealed.forEach((event, at) => {
       const found = opened[at];
       if (!found) return;

@@ -58,12 +58,13 @@ class Person {
   }
 
   /** Opens what another sent. */
-  async read(contents: RoomEvent["content"][], sender: string, from = 0) {
+  async read(contents: RoomEvent["content"][], sender: string, from = 0, ts = Date.now(), isLive = false) {
     const events = contents.map((content, at): RoomEvent => {
       const event_id = `$${sender}${from + at}`;
-      return { event_id, type: "m.room.encrypted", sender, origin_server_ts: Date.now(), content };
+      return { event_id, type: "m.room.encrypted", sender, origin_server_ts: ts, content };
     });
-    return (await this.sessions.open(ROOM, events)).at(-1);
+    const live = new Set(isLive ? events.map((event) => event.event_id) : []);
+    return (await this.sessions.open(ROOM, events, live)).at(-1);
   }
 
   async say(txnId: string, body: string) {
@@ -182,8 +183,21 @@ test("readers that are not known are said to be, until their list is", async () 
   expect(alone).toMatchObject({ status: "read", warnings: [], areReadersUnknown: true });
   await jonas.read(contents.slice(0, 1), lena.user);
   const audience = alone?.status === "read" ? (alone.audience ?? "") : "";
-  const now = await jonas.sessions.warnings(ROOM, [{ audience, at: Date.now() }]);
+  const now = await jonas.sessions.warnings(ROOM, [{ audience, at: Date.now(), isLive: true }]);
   expect(now).toEqual([{ warnings: [], areReadersUnknown: false }]);
+});
+
+test("a server that says that a message is older than this device hides no readers of what came while it was there", async () => {
+  const [lena, jonas] = await two("times");
+  const sent = [await lena.say("t1", "one"), await lena.say("t2", "two")];
+  const old = await jonas.read(sent[0]?.slice(-1) ?? [], lena.user, 1, 5);
+  expect(old).toMatchObject({ status: "read", areReadersUnknown: false });
+  const live = await jonas.read(sent[1]?.slice(-1) ?? [], lena.user, 3, 5, true);
+  expect(live).toMatchObject({ status: "read", areReadersUnknown: true });
+  const audience = live?.status === "read" ? (live.audience ?? "") : "";
+  const asked = [true, false].map((isLive) => ({ audience, at: 5, isLive }));
+  const now = await jonas.sessions.warnings(ROOM, asked);
+  expect(now.map((one) => one.areReadersUnknown)).toEqual([true, false]);
 });
 
 test("two tabs that open the same message at once both read it", async () => {

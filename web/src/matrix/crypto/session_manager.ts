@@ -90,8 +90,11 @@ export class SessionManager {
     await this.#device.storage.write({ values: [["sealed", txnId, undefined]] });
   }
 
-  /** Opens events in their order. The plaintext is stored in the transaction in which the ratchet goes on. */
-  async open(roomId: string, events: RoomEvent[]): Promise<Opened[]> {
+  /**
+   * Opens events in their order. The plaintext is stored in the transaction in which the ratchet goes on. `live`: those
+   * that came while this device was there.
+   */
+  async open(roomId: string, events: RoomEvent[], live: ReadonlySet<string> = new Set()): Promise<Opened[]> {
     const keys = events.map((event) => `${roomId} ${event.event_id}`);
     return this.#device.batch(async (machine, write) => {
       // Here, as another tab may want the same events opened at the same time.
@@ -101,7 +104,9 @@ export class SessionManager {
         const before = stored[at];
         if (before) return openedIn(before);
         const json = event as unknown as JsonObject;
-        const opened = openedOf(write(machine.decrypt(roomId, json)), () => this.#isOld(machine, event.origin_server_ts));
+        const isLive = live.has(event.event_id);
+        const isOld = () => !isLive && this.#isBefore(machine, event.origin_server_ts);
+        const opened = openedOf(write(machine.decrypt(roomId, json)), isOld);
         const key = keys[at];
         if (!isPending(opened) && key) values.push(["opened", key, keep(roomId, event, opened)]);
         return opened;
@@ -151,18 +156,18 @@ export class SessionManager {
   }
 
   /** Who should not be among the readers of messages that were opened, by what is known now. */
-  warnings(roomId: string, messages: { audience: string; at: number }[]): Promise<Warned[]> {
+  warnings(roomId: string, messages: { audience: string; at: number; isLive: boolean }[]): Promise<Warned[]> {
     return this.#device.batch((machine, write) => {
-      const result = messages.map(({ audience, at }) => {
+      const result = messages.map(({ audience, at, isLive }) => {
         const found = write(machine.warnings(roomId, fromBase64(audience), at));
-        return warnedOf(found, () => this.#isOld(machine, at));
+        return warnedOf(found, () => !isLive && this.#isBefore(machine, at));
       });
       return { result };
     });
   }
 
-  /** From before this device: of history, lists of readers may be missing. */
-  #isOld(machine: Machine, at: number): boolean {
+  /** From before this device, as its server says: of history, lists of readers may be missing. */
+  #isBefore(machine: Machine, at: number): boolean {
     const { userId, deviceId } = this.#device;
     const device = machine.user(userId).devices.find((one) => one.device_id === deviceId);
     return !device || at < device.seen_at;

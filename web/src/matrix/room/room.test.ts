@@ -353,3 +353,23 @@ test("who was removed is called as before", () => {
   room.update({ timeline: [{ ...member({ membership: "ban" }, { unsigned }), event_id: "$n" }] });
   expect(profile(room, lena).name).toBe("Lena Vogt");
 });
+
+test("what came after something that was here is live, between visits too, and what is fetched from before is not", () => {
+  let room = new Room("!a");
+  room.update({ isInitial: true, timeline: [say("$2")], before: "t2" });
+  expect([...room.live()]).toEqual([]);
+  room.update({ isInitial: true, isLimited: true, timeline: [say("$1"), say("$2"), say("$3")], before: "t1" });
+  room.update({ isInitial: true, isLimited: true, timeline: [say("$5")], before: "t5" });
+  const gaps = room.timeline.entries.filter((entry) => entry.kind === "gap");
+  for (const [at, id] of [[0, "$0"], [1, "$4"]] as const) {
+    const gap = gaps[at];
+    if (gap) room.fill(gap, [say(id)], undefined);
+  }
+  expect(ids(room).filter((id) => id.startsWith("$"))).toEqual(["$0", "$1", "$2", "$3", "$4", "$5"]);
+  expect([...room.live()]).toEqual(["$3", "$4", "$5"]);
+  room = Room.restore(room.snapshot());
+  room.update({ timeline: Array.from({ length: 80 }, (_, at) => say(`$more${at}`)) });
+  expect(room.live().size).toBe(83);
+  room = Room.restore(room.snapshot());
+  expect(room.live().size).toBe(60);
+});

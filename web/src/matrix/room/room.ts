@@ -41,6 +41,7 @@ export interface Snapshot {
   receipts: [string, Receipt][];
   tags: Record<string, number>;
   hasAllMembers?: boolean;
+  liveFrom?: string | undefined;
   unreadThreads?: [string, string][];
 }
 
@@ -77,6 +78,8 @@ export class Room {
   readonly #state = new Map<string, Map<string, StateEvent>>();
   readonly #namesakes = new Namesakes();
   #wasSealed = false;
+  /** The first event that came after others that were here. */
+  #liveFrom: string | undefined;
 
   constructor(id: string) {
     this.id = id;
@@ -99,17 +102,20 @@ export class Room {
     room.#wasSealed ||= snapshot.isSealed;
     room.hasAllMembers = snapshot.hasAllMembers === true;
     room.unreadThreads = new Map(snapshot.unreadThreads);
+    room.#liveFrom = snapshot.liveFrom;
     return room;
   }
 
   snapshot(): Snapshot {
     const { id, membership, inviteState, heroes, joined, invited } = this;
     const { notifications, highlights, order, tags } = this;
+    const entries = this.timeline.tail(KEPT_ENTRIES);
     return {
       ...{ id, membership, inviteState, heroes, joined, invited },
       ...{ notifications, highlights, order, tags },
       state: [...this.#state.values()].flatMap((ofType) => [...ofType.values()]),
-      entries: this.timeline.tail(KEPT_ENTRIES),
+      entries,
+      liveFrom: this.#liveWithin(entries),
       isSealed: this.#wasSealed,
       hasAllMembers: this.hasAllMembers,
       receipts: [...this.receipts],
@@ -140,9 +146,24 @@ export class Room {
     const timeline = update.timeline ?? [];
     // What stands before something known is older than the state that is known.
     const newest = timeline.slice(timeline.findLastIndex((event) => this.timeline.find(event.event_id)) + 1);
+    if (this.timeline.last) this.#liveFrom ??= newest[0]?.event_id;
     const fresh = this.timeline.receive(timeline, isApart, update.before);
     for (const event of newest) if (isState(event)) this.#setState(event);
     return this.#redacted(fresh);
+  }
+
+  /** Events that came while this device was there, wherever their server says they are in time. */
+  live(): ReadonlySet<string> {
+    if (this.#liveFrom === undefined) return new Set();
+    const { events } = this.timeline;
+    const from = events.findLastIndex((event) => event.event_id === this.#liveFrom);
+    return new Set(from === -1 ? [] : events.slice(from).map((event) => event.event_id));
+  }
+
+  /** The first such event of those that are kept. */
+  #liveWithin(entries: Entry[]): string | undefined {
+    const ids = entries.flatMap((entry) => (entry.kind === "event" ? entry.event.event_id : []));
+    return this.#liveFrom === undefined || ids.includes(this.#liveFrom) ? this.#liveFrom : ids[0];
   }
 
   /** Whether an update holds anything that is kept between visits. */

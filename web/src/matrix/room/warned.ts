@@ -5,13 +5,15 @@ import type { SessionManager } from "../crypto/session_manager";
 import type { Room } from "./room";
 
 export async function warn(room: Room, sessions: () => Promise<Remote<SessionManager> | undefined>): Promise<void> {
+  const live = room.live();
   const events = room.timeline.events.flatMap(({ event_id, origin_server_ts: at }) => {
     const opened = room.opened.get(event_id);
     return opened?.status === "read" && opened.audience ? [{ event_id, opened, audience: opened.audience, at }] : [];
   });
   const found = events.length > 0 && (await sessions());
   if (!found) return;
-  const now = await found.warnings(room.id, events.map(({ audience, at }) => ({ audience, at })));
+  const asked = events.map(({ event_id, audience, at }) => ({ audience, at, isLive: live.has(event_id) }));
+  const now = await found.warnings(room.id, asked);
   events.forEach(({ event_id, opened }, at) => {
     const told = now[at];
     // Of lists that were known, the oldest are forgotten.
