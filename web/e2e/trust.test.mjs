@@ -48,6 +48,7 @@ test("both see the same safety number", async () => {
 test("two who compare emoji see the same seven, and are verified to each other", async () => {
   const dialog = await openComparison(lena);
   await dialog.getByRole("button", { name: "Compare emoji instead" }).click();
+  await lena.page.getByText("Waiting until jonas agrees…").waitFor();
   await jonas.page.getByRole("button", { name: "Start" }).click();
   const seen = [];
   for (const { page } of [lena, jonas]) {

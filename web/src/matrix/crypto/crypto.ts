@@ -152,6 +152,13 @@ export class Crypto {
     this.#become(isReady ? "ready" : "unapproved");
   }
 
+  /** Asks somebody to compare emoji. That it is waited for is shown here, where it was asked. */
+  async requestVerification(userId: string): Promise<void> {
+    const id = await this.keys.requestVerification(userId);
+    await this.flush();
+    this.verifications.emit([id]);
+  }
+
   /** As the recovery key that a person typed allows. Answers how many keys of the backup came. */
   async recover(typed: string): Promise<number> {
     if (this.#isGuest) return this.desk.recover(typed);
