@@ -18,12 +18,14 @@ after(async () => {
   await server?.stop();
 });
 
-async function assertFits(page) {
+/** As wide as the narrowest phone. */
+async function assertFits(page, what) {
   await page.setViewportSize({ width: 360, height: 720 });
   const overflow = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
   );
   assert.equal(overflow, 0);
+  await assertAccessible(page, `${what}, narrow`, ["light"]);
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
@@ -31,7 +33,7 @@ test("login and registration", async () => {
   const visitor = await Person.open(server);
   await visitor.page.getByRole("heading", { name: "Welcome back" }).waitFor();
   await assertAccessible(visitor.page, "login");
-  await assertFits(visitor.page);
+  await assertFits(visitor.page, "login");
   await visitor.page.getByRole("button", { name: "Create an account" }).click();
   await assertAccessible(visitor.page, "registration");
   await visitor.close();
@@ -75,11 +77,11 @@ test("no rooms yet, and a room", async () => {
   await page.getByRole("article").getByText("Roof").first().waitFor();
   await page.getByText("Sending…").waitFor({ state: "detached" });
   await assertAccessible(page, "room");
-  await assertFits(page);
+  await assertFits(page, "room");
   await page.getByRole("button", { name: "Who can read this" }).click();
   await page.getByRole("complementary").getByText("This browser").waitFor();
   await assertAccessible(page, "people");
-  await assertFits(page);
+  await assertFits(page, "people");
 });
 
 test("what opens above a room", async () => {
@@ -152,7 +154,7 @@ test("settings, in two languages", async () => {
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("main").getByText("This browser", { exact: true }).waitFor();
   await assertAccessible(page, "settings");
-  await assertFits(page);
+  await assertFits(page, "settings");
   await page.getByLabel("Deutsch").check();
   await page.getByRole("heading", { name: "Einstellungen" }).waitFor();
   await assertAccessible(page, "Einstellungen");

@@ -33,9 +33,10 @@ export async function findings(page, rules) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(said).join(" | ")}`);
 }
 
-/** Looks at the page as it stands, in light and in dark. */
-export async function assertAccessible(page, what, themes = ["light", "dark"]) {
-  for (const theme of themes) {
-    await inTheme(page, theme, async () => assert.deepEqual(await findings(page), [], `${what}, ${theme}`));
+/** Looks at the page as it stands, in every theme: after the first, at the colours alone. */
+export async function assertAccessible(page, what, themes = ["light", "dark", "contrast"]) {
+  for (const [at, theme] of themes.entries()) {
+    const rules = at === 0 ? undefined : ["color-contrast"];
+    await inTheme(page, theme, async () => assert.deepEqual(await findings(page, rules), [], `${what}, ${theme}`));
   }
 }

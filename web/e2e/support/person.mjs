@@ -173,7 +173,7 @@ export class Person {
     const { page } = this;
     await page.getByRole("button", { name: "Settings" }).click();
     await page.getByLabel("Name that others see").fill(name);
-    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByRole("button", { name: "Save", exact: true }).first().click();
     await page.getByRole("button", { name: "Saved" }).waitFor();
     await page.getByRole("button", { name: "Back" }).click();
   }

@@ -12,6 +12,8 @@ export async function trust({ lena, tomasz, page }, look) {
   await dialog.locator(".number span").first().waitFor();
   await look(page, "safety-number");
   await dialog.getByRole("button", { name: "Compare emoji instead" }).click();
+  await page.getByText("Waiting until Tomasz Wilk agrees…").waitFor();
+  await look(page, "emoji-waiting");
   await tomasz.page.getByRole("button", { name: "Start" }).click();
   await page.getByText("Do you both see these, in this order?").waitFor();
   await look(page, "emoji-compare");
