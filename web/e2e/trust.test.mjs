@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
+import { assertAccessible } from "./support/axe.mjs";
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { twoServers } from "./support/servers.mjs";
@@ -95,6 +96,30 @@ test("a second device reads and writes when the recovery key was entered, and no
   await jonas.say("to both of you");
   await second.reads("to both of you");
   await lena.reads("to both of you");
+});
+
+test("a device is approved from another one, by emoji, and reads what was said before", async () => {
+  const third = await lena.secondDevice();
+  await third.page.getByRole("button", { name: "Approve" }).click();
+  await third.page.getByRole("dialog").getByRole("button", { name: "Approve from another device" }).click();
+  await third.page.getByText("Open Sealpost on a device that you have already approved", { exact: false }).waitFor();
+  await lena.page.getByRole("dialog", { name: "Is this new device yours?" }).waitFor();
+  await assertAccessible(lena.page, "a device that asks");
+  await lena.page.getByRole("button", { name: "Start" }).click();
+  for (const { page } of [third, lena]) {
+    await page.getByText("Do you both see these, in this order?").waitFor();
+    await page.getByRole("button", { name: "They are the same" }).click();
+  }
+  for (const { page } of [third, lena]) {
+    await page.getByText("Compared. This device is yours.").waitFor();
+    await page.getByRole("button", { name: "Done" }).click();
+  }
+  await third.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await third.choose("jonas");
+  await third.reads("to both of you");
+  await third.sends("from a device that lena approved");
+  await jonas.reads("from a device that lena approved");
+  await third.close();
 });
 
 test("a file arrives as it was, and neither its name nor what is in it is anywhere between", async () => {

@@ -136,6 +136,7 @@ export class Client {
       if (looked) void this.#warn(looked).then(() => this.#tell(looked));
       // What waited for a person's keys may go.
       if (!this.#isGuest) this.queue.resume();
+      if (this.crypto.standing === "unapproved") void this.#maybeApproved();
     });
     this.queue.changed.subscribe((roomId) => {
       if (!this.#isGuest) this.#tabs?.tell({ news: "queue", roomId, echoes: this.queue.of(roomId) });
@@ -392,6 +393,16 @@ export class Client {
     this.queue.resume();
     await this.#openAgain([...this.rooms.keys()]);
     return count;
+  }
+
+  /** Another own device may have vouched for this one. */
+  async #maybeApproved(): Promise<void> {
+    await this.crypto.settle().catch((error: unknown) => {
+      if (!isOutside(error)) console.error(error);
+    });
+    if (this.crypto.standing !== "ready") return;
+    this.queue.resume();
+    await this.#openAgain([...this.rooms.keys()]);
   }
 
   /** Takes in keys that were saved to a file. Answers how many were new. */

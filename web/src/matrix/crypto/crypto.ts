@@ -152,7 +152,7 @@ export class Crypto {
     this.#become(isReady ? "ready" : "unapproved");
   }
 
-  /** Asks somebody to compare emoji. That it is waited for is shown here, where it was asked. */
+  /** Asks somebody, or the other devices of this person, to compare emoji. That it is waited for is shown here, where it was asked. */
   async requestVerification(userId: string): Promise<void> {
     const id = await this.keys.requestVerification(userId);
     await this.flush();
