@@ -89,7 +89,7 @@ test("a second device reads and writes when the recovery key was entered, and no
   await page.getByText("Waiting, not sent: approve this device first").waitFor();
   await page.getByRole("button", { name: "Approve" }).click();
   await page.getByRole("dialog").getByLabel("Recovery key").fill(key.replace(/.$/, ""));
-  await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();
   await page.getByText("That is not a recovery key", { exact: false }).waitFor();
   await second.approve(key);
   await jonas.reads("from a device that nobody knows");

@@ -151,7 +151,7 @@ export class Person {
   async approve(key) {
     const { page } = this;
     await page.getByRole("dialog").getByLabel("Recovery key").fill(key);
-    await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();
     await page.getByText("This device is approved.", { exact: false }).waitFor();
     await page.getByRole("button", { name: "Done" }).click();
   }
