@@ -113,11 +113,8 @@ export class Client {
       const room = this.rooms.get(roomId);
       return { isSealed: room?.sealing === "ours", shown: room && this.known.shown(room) };
     };
-    this.queue = new SendQueue(store, async (pending) => {
-      const eventId = await delivery.send(pending);
-      void this.here.spoke();
-      return eventId;
-    }, wait, circumstances, isSpoken);
+    this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
+    this.queue.done.subscribe((pending) => void Promise.all([delivery.done(pending), this.here.spoke()]));
     // What waited behind it goes once nothing of it is left.
     this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending).then(() => this.queue.resume()));
     this.crypto.lettersCame.subscribe(() => {
@@ -184,7 +181,8 @@ export class Client {
 
   /** Loads the encryption module, again if it failed. */
   loadCrypto(): void {
-    const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.crypto.load();
+    const sweep = () => this.#delivery.sweep((txnId) => this.#store.isQueued(txnId));
+    const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.crypto.load().then(sweep);
     this.#loaded = loaded.then(() => this.#pin());
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }

@@ -49,6 +49,11 @@ export function isOutside(error: unknown): error is MatrixError | Unreachable {
   return error instanceof MatrixError || error instanceof Unreachable;
 }
 
+/** The server refused for good, and the session goes on. */
+export function isRefusal(error: unknown): error is MatrixError {
+  return error instanceof MatrixError && !error.isTemporary && !error.isUnknownToken;
+}
+
 /** What was asked for; `undefined` when the server does not have it. */
 export async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
   try {

@@ -216,6 +216,15 @@ test("a message that was sealed before a crash goes out as the same bytes after 
   expect(await lena.say("t1", "once")).not.toEqual(contents);
 });
 
+test("what was sealed and did not arrive is known by its name, also after a crash", async () => {
+  const [lena] = await two("left");
+  await lena.say("t1", "arrives");
+  await lena.say("t2", "does not");
+  await lena.sessions.forget("t1");
+  await lena.open();
+  expect(await lena.sessions.sealed()).toEqual([{ roomId: ROOM, txnId: "t2" }]);
+});
+
 test("kept messages are searched by page and room, and what was removed is kept no longer", async () => {
   const [lena, jonas] = await two("kept");
   for (const [at, body] of ["first of the pears", "apples", "last of the Péars"].entries()) {

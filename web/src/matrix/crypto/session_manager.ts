@@ -19,6 +19,8 @@ export interface ToSend {
   contents: JsonObject[];
   audience: string;
   leftOut: string[];
+  /** Which message that is; what an earlier version kept does not say it. */
+  message?: { roomId: string; txnId: string };
 }
 
 export class SessionManager {
@@ -63,6 +65,7 @@ export class SessionManager {
       contents: sealed.events.map((event) => event.content),
       audience: sealed.audience,
       leftOut: sealed.left_out,
+      message: { roomId, txnId },
     });
     return this.#device.batch((machine, write) => {
       const sealed = write(machine.encrypt(roomId, type, content, shown));
@@ -71,6 +74,18 @@ export class SessionManager {
       const result = toSend(sealed);
       return { result, values: [["sealed", txnId, result]] };
     });
+  }
+
+  /** What is kept of messages that were sealed and did not arrive yet, as far as that is known. */
+  async sealed(): Promise<{ roomId: string; txnId: string }[]> {
+    const found: { roomId: string; txnId: string }[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.#device.storage.page<ToSend>("sealed", after, PAGE);
+      found.push(...page.values.flatMap(({ message }) => message ?? []));
+      after = page.next;
+    } while (after !== undefined);
+    return found;
   }
 
   /**

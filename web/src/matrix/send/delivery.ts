@@ -1,11 +1,12 @@
 // How a message leaves: sealed, in a room that is. There is no other way out.
 
 import type { Api } from "../api/api";
-import { isOutside } from "../api/error";
+import { isOutside, isRefusal } from "../api/error";
 import { setState, stateContent } from "../api/rooms";
 import type { Crypto } from "../crypto/crypto";
 import type { ToSend } from "../crypto/session_manager";
 import type { StateEvent } from "../event";
+import { isSpoken } from "../room/messages";
 import { ALGORITHM, isOurs, type Room } from "../room/room";
 import { Held, type Pending } from "./queue";
 
@@ -32,6 +33,8 @@ export class Delivery {
   readonly #around: Around;
   /** Rooms for which our algorithm was stated again: not without end against a server that does not want it. */
   readonly #stated = new Set<string>();
+  /** What was sealed in this visit and not let go. */
+  readonly #sealed = new Set<string>();
 
   constructor(api: Api, crypto: Crypto, me: string, around: Around) {
     this.#api = api;
@@ -46,15 +49,40 @@ export class Delivery {
     if (isSealed) this.#around.room(roomId).pinSealed();
     if (!(await this.isSealed(roomId))) return this.#api.send(roomId, type, txnId, content);
     const sealed = await this.#seal(pending);
+    this.#sealed.add(txnId);
     let eventId = "";
-    for (const [at, content] of sealed.contents.entries()) {
-      const isLast = at === sealed.contents.length - 1;
-      const id = isLast ? txnId : `${txnId}.${at}`;
-      eventId = await this.#api.send(roomId, "m.room.encrypted", id, content);
+    try {
+      for (const [at, content] of sealed.contents.entries()) {
+        const isLast = at === sealed.contents.length - 1;
+        const id = isLast ? txnId : `${txnId}.${at}`;
+        eventId = await this.#api.send(roomId, "m.room.encrypted", id, content);
+      }
+    } catch (error) {
+      // What holds nothing back is passed by what comes after it: that begins another chain, or the others would miss one.
+      if (isRefusal(error) && !isSpoken(pending)) await this.giveUp(pending);
+      throw error;
     }
-    await this.#crypto.sessions.forget(txnId);
     void this.#crypto.flush();
     return eventId;
+  }
+
+  /** The queue has let a message go that is at the server: not before it is forgotten how it was sealed. */
+  async done({ txnId }: Pending): Promise<void> {
+    if (this.#sealed.delete(txnId)) await this.#crypto.sessions.forget(txnId).catch((error: unknown) => console.error(error));
+  }
+
+  /**
+   * Gives up what an earlier visit sealed and let go of in the same moment: it may have gone out or not. To be done before
+   * anything is sealed.
+   */
+  async sweep(isQueued: (txnId: string) => Promise<boolean>): Promise<void> {
+    try {
+      for (const { roomId, txnId } of await this.#crypto.sessions.sealed()) {
+        if (!(await isQueued(txnId))) await this.#crypto.sessions.giveUp(roomId, txnId);
+      }
+    } catch (error) {
+      console.error(error);
+    }
   }
 
   /** Of a message that is given up nothing stays here, and the others miss none. */

@@ -64,6 +64,14 @@ test("a message that must wait holds back those after it, until it may go", asyn
   expect(sent).toEqual(["one", "two"]);
 });
 
+test("what can't be kept is not shown as on its way, and whoever wrote it hears of it", async () => {
+  const store = new MemoryStore();
+  const queue = new SendQueue(store, async () => "$e");
+  store.enqueue = () => Promise.reject(new Error("the disk is full"));
+  await expect(queue.add("!a", "m.room.message", text("one"))).rejects.toThrow("the disk is full");
+  expect(queue.all).toEqual([]);
+});
+
 test("what the server refuses can be sent again or given up", async () => {
   const store = new MemoryStore();
   let refuses = true;

@@ -8,7 +8,7 @@
 // What comes after a message that waits or was refused waits too: it would arrive before it. What nobody sees as a message
 // (an edit, a reaction, a vote) and was refused is told apart, and holds nothing back.
 
-import { isOutside, MatrixError } from "../api/error";
+import { isOutside, isRefusal } from "../api/error";
 import { wait } from "../api/http";
 import type { JsonObject } from "../json";
 import { Topic } from "../topic";
@@ -75,6 +75,8 @@ const KEYS_AGAIN_MS = 5 * 60_000;
 export class SendQueue {
   /** The room in which something changed. */
   readonly changed = new Topic<string>();
+  /** Messages that the server has, and that are kept here no longer. */
+  readonly done = new Topic<Pending>();
   /** Messages that do not go out after all. */
   readonly givenUp = new Topic<Pending>();
   readonly #store: QueueStore;
@@ -180,13 +182,21 @@ export class SendQueue {
     return [...this.#echoes.values()].some(({ progress }) => progress.state === "held" && progress.why === why);
   }
 
-  /** Shows it at once, and sends it when it is kept. */
+  /** Shows it at once, and sends it when it is kept. Fails, if it can't be kept. */
   async add(roomId: string, type: string, content: JsonObject): Promise<string> {
     const createdAt = Math.max(Date.now(), ...this.of(roomId).map((echo) => echo.createdAt + 1));
     const pending = { txnId: `s${crypto.randomUUID()}`, roomId, type, content, createdAt, ...this.#circumstances(roomId) };
     this.#untaken.add(pending.txnId);
     this.#set(pending, { state: "queued" });
-    await this.#store.enqueue(pending.txnId, pending);
+    try {
+      await this.#store.enqueue(pending.txnId, pending);
+    } catch (error) {
+      // What is not kept is not on its way: whoever wrote it still has it.
+      this.#untaken.delete(pending.txnId);
+      this.#echoes.delete(pending.txnId);
+      this.changed.emit(roomId);
+      throw error;
+    }
     if (this.#sender) void this.#hand(pending);
     else void this.#run(roomId);
     return pending.txnId;
@@ -291,6 +301,7 @@ export class SendQueue {
       const eventId = await this.#deliver(echo);
       if (this.#echoes.has(echo.txnId)) this.#set(echo, { state: "sent", eventId });
       await this.#store.dequeue(echo.txnId);
+      this.done.emit(echo);
       return true;
     } catch (error) {
       if (error instanceof Held) {
@@ -298,8 +309,7 @@ export class SendQueue {
         this.#set(echo, { state: "held", why: error.why, ...(error.who && { who: error.who }) });
         return true;
       }
-      const isRefused = error instanceof MatrixError && !error.isTemporary;
-      if (isRefused && !error.isUnknownToken) {
+      if (isRefusal(error)) {
         // It stands there already, from another device.
         if (error.errcode === "M_DUPLICATE_ANNOTATION") await this.#giveUp(echo);
         else this.#set(echo, { state: "failed", why: error.message });
