@@ -144,6 +144,16 @@ test("taken away it is asked for no more; forgotten, there is a way out that lea
   await section.getByRole("button", { name: "Lock now" }).click();
   await lena.page.getByRole("button", { name: "I don’t know it any more" }).click();
   await assertAccessible(lena.page, "forgotten");
+  // Where the browser does not do it, that is said, and it can be tried again.
+  const wipes = (doesFail) => lena.page.evaluate((doesFail) => {
+    const { prototype } = IDBObjectStore;
+    prototype.remove ??= prototype.delete;
+    prototype.delete = doesFail ? () => { throw new DOMException("not now", "UnknownError"); } : prototype.remove;
+  }, doesFail);
+  await wipes(true);
+  await lena.page.getByRole("dialog").getByRole("button", { name: "Log out and wipe" }).click();
+  await lena.page.getByText("Not everything could be wiped from this browser.", { exact: false }).waitFor();
+  await wipes(false);
   await lena.page.getByRole("dialog").getByRole("button", { name: "Log out and wipe" }).click();
   await lena.page.getByRole("heading", { name: "Welcome back" }).waitFor();
   const { keys, text } = await kept(lena);

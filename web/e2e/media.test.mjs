@@ -138,6 +138,31 @@ test("a voice message is recorded, and heard on the other side", async () => {
   await message.getByRole("button", { name: "Play" }).waitFor();
 });
 
+test("while the browser asks for the microphone there is nothing to send, and the way out leaves it off", async () => {
+  const { page } = lena;
+  await page.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const ask = mediaDevices.getUserMedia.bind(mediaDevices);
+    window.allowed = new Promise((resolve) => (window.allow = resolve));
+    mediaDevices.getUserMedia = async (what) => {
+      await window.allowed;
+      return (window.stream = await ask(what));
+    };
+  });
+  const messages = await page.getByRole("article").filter({ hasText: "Voice message" }).count();
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Voice message" }).click();
+  const recorder = page.getByRole("group", { name: "Voice message" });
+  await recorder.getByText("Waiting for the microphone").waitFor();
+  assert.ok(await recorder.getByRole("button", { name: "Send" }).isDisabled());
+  await assertAccessible(page, "asking for the microphone");
+  await recorder.getByRole("button", { name: "Cancel" }).click();
+  await page.evaluate(() => window.allow());
+  await page.waitForFunction(() => window.stream?.getTracks().every(({ readyState }) => readyState === "ended"));
+  await lena.sends("no voice then");
+  assert.equal(await page.getByRole("article").filter({ hasText: "Voice message" }).count(), messages);
+});
+
 test("a file that is fetched can be stopped, and fetched again", async () => {
   await lena.attach("plan.pdf", Buffer.alloc(200_000, 7));
   const message = jonas.page.getByRole("article").filter({ hasText: "plan.pdf" });

@@ -273,12 +273,13 @@ export class Shell {
   }
 
   async #wipe(session: Session): Promise<void> {
+    // First, with the keys: what is left after that opens to nobody.
+    await this.#sessions.clear(session.userId);
     this.#leave();
     this.#tabs?.close();
     this.guarded = undefined;
-    await this.#sessions.clear(session.userId);
-    await DataStore.delete(session.userId);
-    await CryptoStorage.delete(session.userId, session.deviceId);
+    const deleted = [DataStore.delete(session.userId), CryptoStorage.delete(session.userId, session.deviceId)];
+    for (const { reason } of (await Promise.allSettled(deleted)).filter((one) => one.status === "rejected")) console.error(reason);
     this.phase = "login";
   }
 

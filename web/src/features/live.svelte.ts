@@ -46,6 +46,8 @@ export class Live {
   readonly #presences: Record<string, () => void> = {};
   readonly #presenceOff: () => void;
   #summaries = new WeakMap<Room, Cached<RoomSummary>>();
+  /** Without what is hidden. */
+  readonly #lessened = new WeakMap<RoomSummary, { hidden: readonly string[]; value: RoomSummary }>();
   #items = new WeakMap<Room, Cached<Item[]>>();
   #ignored: { by: unknown; who: ReadonlySet<string> } | undefined;
 
@@ -126,6 +128,19 @@ export class Live {
   }
 
   summary(room: Room): RoomSummary {
+    const summary = this.#summary(room);
+    const { hidden } = this.undoing;
+    if (!summary.preview || !hidden.includes(summary.preview.event.event_id)) return summary;
+    // The same as long as nothing changes: a row is not looked at again then.
+    const before = this.#lessened.get(summary);
+    if (before?.hidden === hidden) return before.value;
+    const last = preview(room, this.#unheard, hidden);
+    const value = { ...summary, preview: last, ts: last?.event.origin_server_ts ?? 0 };
+    this.#lessened.set(summary, { hidden, value });
+    return value;
+  }
+
+  #summary(room: Room): RoomSummary {
     const unheard = this.#unheard;
     return cached(this.#summaries, room, () => {
       const { me } = this.client;

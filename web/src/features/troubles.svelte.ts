@@ -13,15 +13,15 @@ export class Troubles {
   /** The newest last. */
   all = $state.raw<Trouble[]>([]);
 
-  /** Does something that shows at once where it worked; `words` tell that it did not, and why. */
-  try(operation: () => Promise<void>, words: (why: string) => string): void {
-    operation().catch((failure: unknown) => {
+  /** Does something that shows at once where it worked; `words` tell that it did not, and why. Resolves when it is over. */
+  try(operation: () => Promise<void>, words: (why: string) => string): Promise<void> {
+    return operation().catch((failure: unknown) => {
       console.error(failure);
       const trouble: Trouble = {
         words: words(saidBy(failure)),
         again: () => {
           this.drop(trouble);
-          this.try(operation, words);
+          void this.try(operation, words);
         },
       };
       this.all = [...this.all, trouble].slice(-MOST);

@@ -1,7 +1,7 @@
 // What looks done and is not yet: for a few seconds it can be taken back. It is done when they are over, or when the page
 // is hidden or closed.
 
-import type { Item } from "../matrix/room/messages";
+import type { Item, Message } from "../matrix/room/messages";
 import type { Troubles } from "./troubles.svelte";
 
 export interface Deed {
@@ -27,6 +27,10 @@ const PAUSE_MS = 7000;
 /** How long the server's own news of it may take. */
 const NEWS_MS = 5000;
 
+function gone(message: Message): Message {
+  return { ...message, isRedacted: true, content: {}, replyTo: undefined, reactions: [], poll: undefined };
+}
+
 export class Undoing {
   all = $state.raw<readonly Deed[]>([]);
   #hidden = $state.raw<readonly string[]>([]);
@@ -51,15 +55,22 @@ export class Undoing {
     return this.#hidden.includes(id);
   }
 
+  /** All of them; another list whenever one is added or gone. */
+  get hidden(): readonly string[] {
+    return this.#hidden;
+  }
+
   /** Items, those that are hidden as if they were removed. */
+  shown<T extends Item>(items: T[]): T[];
   shown(items: Item[]): Item[] {
     const hidden = this.#hidden;
     if (hidden.length === 0) return items;
-    return items.map((item) =>
-      item.kind === "message" && hidden.includes(item.id)
-        ? { ...item, isRedacted: true, content: {}, replyTo: undefined, reactions: [], poll: undefined }
-        : item,
-    );
+    return items.map((item) => {
+      if (item.kind !== "message") return item;
+      const thread = item.thread && hidden.includes(item.thread.last.id) ? { ...item.thread, last: gone(item.thread.last) } : item.thread;
+      const isGone = hidden.includes(item.id);
+      return isGone || thread !== item.thread ? { ...(isGone ? gone(item) : item), thread } : item;
+    });
   }
 
   /** Takes back; without an id, the last. */
@@ -78,11 +89,11 @@ export class Undoing {
     const deed = this.#open.get(id);
     if (!deed) return;
     clearTimeout(deed.timer);
-    deed.timer = setTimeout(() => this.now(id), PAUSE_MS);
+    deed.timer = setTimeout(() => void this.now(id), PAUSE_MS);
   }
 
-  /** Does it without waiting longer. */
-  now(id: string, isClosing = false): void {
+  /** Does it without waiting longer; resolves when it is done, or could not be. */
+  async now(id: string, isClosing = false): Promise<void> {
     const deed = this.#take(id);
     if (!deed) return;
     const act = async () => {
@@ -94,12 +105,12 @@ export class Undoing {
         throw error;
       }
     };
-    this.#troubles.try(act, deed.failed);
+    await this.#troubles.try(act, deed.failed);
   }
 
-  /** The page is hidden, or closed. */
-  flush(): void {
-    for (const id of [...this.#open.keys()]) this.now(id, true);
+  /** The page is hidden, or closed; or somebody logs out, who waits for it. */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((id) => this.now(id, true)));
   }
 
   #take(id: string) {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import type { Item } from "../matrix/room/messages";
+import type { Item, Message } from "../matrix/room/messages";
 import { Troubles } from "./troubles.svelte";
 import { Undoing } from "./undoing.svelte";
 
@@ -42,6 +42,31 @@ test("time stands still while somebody looks, and is over when the page goes", a
   expect(done).toEqual([]);
   undoing.flush();
   expect(done).toEqual(["$1 closing"]);
+});
+
+test("who logs out waits until it is done, whether that worked or not", async () => {
+  const { troubles, undoing, done, remove } = made();
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  let answer = () => {};
+  remove("$1", async () => {
+    await new Promise<void>((resolve) => (answer = resolve));
+    done.push("$1");
+  });
+  remove("$2", () => Promise.reject(new Error("refused")));
+  const flushed = undoing.flush().then(() => done.push("flushed"));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(done).toEqual([]);
+  answer();
+  await flushed;
+  expect([done, troubles.all.length]).toEqual([["$1", "flushed"], 1]);
+});
+
+test("the last words of a thread are hidden where they are told beside its beginning", () => {
+  const { undoing, remove } = made();
+  remove("$2");
+  const last = { kind: "message", id: "$2", isRedacted: false, content: { body: "x" } } as unknown as Message;
+  const root = { ...last, id: "$1", thread: { count: 1, last } };
+  expect(undoing.shown([root])).toMatchObject([{ content: { body: "x" }, thread: { last: { content: {}, isRedacted: true } } }]);
 });
 
 test("what could not be done is as it was, and that is said", async () => {

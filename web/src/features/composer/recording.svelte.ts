@@ -16,6 +16,8 @@ export interface Said {
 }
 
 export class Recording {
+  /** The microphone is on. */
+  isOn = $state(false);
   /** How long it is so far. */
   seconds = $state(0);
   /** How loud it was in the last moments, step by step. */
@@ -24,9 +26,13 @@ export class Recording {
   #recorder: MediaRecorder | undefined;
   #isWanted = false;
 
-  /** Begins; answers what ends it. `onlongest`: it is as long as it may be. */
-  async start(onsaid: (said: Said) => void, onlongest: () => void): Promise<() => void> {
+  /** Begins, unless it is `over` before there is a microphone, which a person may be asked for. `onlongest`: it is as long as it may be. */
+  async start(over: AbortSignal, onsaid: (said: Said) => void, onlongest: () => void): Promise<void> {
     const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    if (over.aborted) {
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
     const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
     const recorder = (this.#recorder = new MediaRecorder(stream, mimeType ? { mimeType } : {}));
     const parts: Blob[] = [];
@@ -49,14 +55,18 @@ export class Recording {
       onsaid({ file, duration: Math.round(performance.now() - begin), levels: this.#levels });
     };
     recorder.start(1000);
-    return () => {
-      if (recorder.state !== "inactive") recorder.stop();
-    };
+    this.isOn = true;
+    over.addEventListener("abort", () => this.#stop(), { once: true });
   }
 
   /** What was said is wanted. */
   finish(): void {
-    this.#isWanted = true;
+    this.#isWanted = this.isOn;
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.isOn = false;
     if (this.#recorder && this.#recorder.state !== "inactive") this.#recorder.stop();
   }
 }

@@ -37,6 +37,8 @@ export class Writing {
   readonly #typing: Typing;
   /** What was being written when an edit began: it comes back after it. */
   #aside = "";
+  /** What an edit said that did not go. */
+  #edited: string | undefined;
   /** What was sent first goes first, however long it takes to put together. */
   #sending: Promise<unknown> = Promise.resolve();
 
@@ -51,7 +53,8 @@ export class Writing {
   /** Changes what a message says; answers what ends that. */
   edit(message: Message): () => void {
     this.#aside = this.words;
-    this.words = asWritten(message.content);
+    this.words = this.#edited ?? asWritten(message.content);
+    this.#edited = undefined;
     return () => void (this.words = this.#aside);
   }
 
@@ -79,9 +82,25 @@ export class Writing {
     this.#typing.tell(false);
     if (said.kind === "leave") {
       leave(this.#live, this.#room);
-      this.#place.onleave();
-    } else if (said.kind === "say") this.#sending = this.#sending.then(() => this.#say(said, about, thread)).catch(console.error);
-    else await this.#do(said.run, words);
+      return this.#place.onleave();
+    }
+    if (said.kind === "do") return this.#do(said.run, words);
+    const say = this.#sending.then(() => this.#say(said, about, thread)).catch((failure: unknown) => {
+      console.error(failure);
+      this.complaint = t.notComposed;
+      this.#bringBack(words, about);
+    });
+    this.#sending = say;
+    await say;
+  }
+
+  /** Words that did not go are in the field again: before what was written since, or as the edit that they were. */
+  #bringBack(words: string, about: About | undefined): void {
+    const isFree = this.#place.about() === undefined;
+    if (isFree && about?.kind === "edit") this.#edited = words;
+    else this.words = this.words.trim() === "" ? words : `${words}\n${this.words}`;
+    if (isFree && about) this.#place.onabout(about);
+    this.keep();
   }
 
   async #do(run: Extract<ReturnType<typeof parsed>, { kind: "do" }>["run"], words: string): Promise<void> {

@@ -72,6 +72,12 @@ export class OpenedFile {
     return found === undefined && isPicture && !this.hasFailed ? this.load() : found;
   }
 
+  /** As `loadSmall`, where it is another file than the whole, which is fetched beside it. */
+  async loadStandIn(): Promise<void> {
+    if (this.#content["msgtype"] !== "m.video" && isSmall(this.#content)) return;
+    await this.#load((signal) => openSmall(this.#client, this.#roomId, this.#content, signal));
+  }
+
   async #load(open: (signal: AbortSignal) => Promise<Blob | undefined>): Promise<string | undefined> {
     if (this.url || this.part !== undefined) return this.url;
     const stop = (this.#stop = new AbortController());

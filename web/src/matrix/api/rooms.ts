@@ -7,16 +7,21 @@ import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
 
-/** `keepalive`: also if the page is closed meanwhile. */
-export async function setState(
+export async function setState(http: Http, roomId: string, type: string, content: JsonObject, key = ""): Promise<void> {
+  await sendState(http, roomId, type, content, key);
+}
+
+/** As `setState`; answers the event's id. `keepalive`: also if the page is closed meanwhile. */
+export async function sendState(
   http: Http,
   roomId: string,
   type: string,
   content: JsonObject,
   key = "",
   keepalive = false,
-): Promise<void> {
-  await http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content, keepalive });
+): Promise<string> {
+  const answer = await http.call("PUT", V3 + path`/rooms/${roomId}/state/${type}/${key}`, { body: content, keepalive });
+  return text(answer["event_id"]) ?? "";
 }
 
 /** A state's content; `undefined`, if there is none. */

@@ -280,13 +280,17 @@ function finished(room: Room, plain: Message, parts: Parts, me: string): Message
   return message;
 }
 
-/** The last words of a room, as they are now, for the list of rooms. */
-export function preview(room: Room, unheard = NOBODY): { event: RoomEvent; type: string; content: JsonObject; seal: Seal } | undefined {
+/** The last words of a room, as they are now, for the list of rooms; of `unheard` people none, and none that are `hidden`. */
+export function preview(
+  room: Room,
+  unheard = NOBODY,
+  hidden: readonly string[] = [],
+): { event: RoomEvent; type: string; content: JsonObject; seal: Seal } | undefined {
   const { events } = room.timeline;
   for (let at = events.length - 1; at >= 0; at -= 1) {
     const event = events[at];
     if (!event || event.state_key !== undefined || event.unsigned?.["redacted_because"]) continue;
-    if (unheard.has(event.sender)) continue;
+    if (unheard.has(event.sender) || hidden.includes(event.event_id)) continue;
     const found = inside(room, event);
     if (isSpoken(found)) return { event, ...found, content: lastEdit(room, event, at) ?? found.content };
     if (found.seal === "missing_key" || found.seal === "not_vouched_for") return { event, ...found };

@@ -48,7 +48,8 @@ export class Found {
   of(kind: MediaKind): Message[] {
     const here = this.#live.items(this.#room).filter((item) => item.kind === "message");
     const { timeline } = this.#room;
-    const all = [...this.#told.filter(({ id }) => !timeline.find(id)), ...here];
+    const told = this.#live.undoing.shown(this.#told.filter(({ id }) => !timeline.find(id)));
+    const all = [...told, ...here];
     return all.filter((message) => mediaKind(message) === kind).toSorted((a, b) => b.ts - a.ts);
   }
 

@@ -11,6 +11,9 @@ export const de: HereWords = {
   statusHint: "Ein paar Worte, die andere neben deinem Namen sehen. Dein Server und ihre können sie lesen.",
   tellPresence: "Andere sehen lassen, wann ich da bin",
   tellPresenceMore: "Leute, die mit dir in einem Raum sind, sehen es, und die Server dieser Räume.",
+  wipeFailed: "Nicht alles konnte aus diesem Browser gelöscht werden. Schließ andere Tabs von Sealpost und versuch es noch einmal.",
+  askingMicrophone: "Wartet auf das Mikrofon",
+  notComposed: "Das konnte nicht auf den Weg gebracht werden: Es steht noch hier. Versuch es gleich noch einmal.",
   // Wo jemand ist
   sendPlace: "Wo ich bin",
   placeAsking: "Der Browser wird gefragt, wo du bist…",

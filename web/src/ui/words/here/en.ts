@@ -9,6 +9,9 @@ export const en = {
   statusHint: "A few words that others see beside your name. Your server and theirs can read them.",
   tellPresence: "Let others see when I am here",
   tellPresenceMore: "People in a room with you see it, and the servers of these rooms do.",
+  wipeFailed: "Not everything could be wiped from this browser. Close other tabs of Sealpost and try again.",
+  askingMicrophone: "Waiting for the microphone",
+  notComposed: "This could not be put on its way: it is still here. Try again in a moment.",
   // Where somebody is
   sendPlace: "Where I am",
   placeAsking: "Asking the browser where you are…",
