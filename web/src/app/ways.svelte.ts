@@ -1,6 +1,7 @@
 // Where links and dates lead from a room, and what is asked on the way.
 
 import type { Live } from "../features/live.svelte";
+import { text } from "../matrix/json";
 import { isNamed } from "../matrix/room/aliases";
 import type { Room } from "../matrix/room/room";
 import type { MatrixLink } from "../matrix/uri";
@@ -17,6 +18,8 @@ interface Steps {
 export class Ways {
   /** A link led to a room where this person is not. */
   elsewhere = $state.raw<MatrixLink>();
+  /** A link led to a person with whom there is no chat. */
+  somebody = $state<string>();
   /** A day is asked for. */
   isDating = $state(false);
   /** What was looked for is not there. */
@@ -36,8 +39,10 @@ export class Ways {
     const { open, jump, people } = this.#steps;
     if (link.id.startsWith("@")) {
       const direct = this.#live.client.directWith(link.id);
+      const isHere = ["join", "invite"].includes(text(this.#room.known("m.room.member", link.id)?.content["membership"]) ?? "");
       if (direct && direct.id !== this.#room.id) open(direct.id);
-      else people();
+      else if (isHere) people();
+      else this.somebody = link.id;
       return;
     }
     const found = this.#live.rooms.find((one) => one.membership === "join" && isAt(one, link.id));
@@ -54,6 +59,12 @@ export class Ways {
     } catch {
       this.isLost = true;
     }
+  }
+
+  /** A chat with somebody was opened. */
+  talk(roomId: string): void {
+    this.somebody = undefined;
+    this.#steps.open(roomId);
   }
 
   async goTo(ts: number): Promise<void> {

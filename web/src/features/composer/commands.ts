@@ -2,8 +2,9 @@
 
 import { actOn, setState } from "../../matrix/api/rooms";
 import type { Client } from "../../matrix/client";
-import type { Room } from "../../matrix/room/room";
+import { ALGORITHM, type Room } from "../../matrix/room/room";
 import { addressOf } from "../../matrix/uri";
+import { t } from "../../ui/words.svelte";
 
 interface Command {
   name: string;
@@ -58,6 +59,11 @@ export function parsed(written: string): Parsed {
       const [, userId = "", reason = ""] = /^(\S+)\s*([\s\S]*)$/.exec(words) ?? [];
       if (!PERSON.test(userId)) return wrong("person", name);
       return run(async (client, room) => {
+        if (name === "invite" && room.sealing === "ours") {
+          const has = await client.api.hasOurDevice(userId, ALGORITHM);
+          // The form asks whether to go on; a command has nowhere to.
+          if (has !== "yes") throw new Error(t.inviteByForm(has === "no" ? t.noDevice(userId) : t.deviceUnknown(userId)));
+        }
         await actOn(client.api.http, room.id, name, userId, reason);
         if (name === "invite") await client.known.add(room.id, [userId]);
       });

@@ -27,6 +27,8 @@ export class Notifier {
   readonly #show: (told: Told) => void;
   /** By room: those of its last events that were seen. */
   readonly #known = new Map<string, ReadonlySet<string>>();
+  /** Rooms to which one is invited, as it was told. */
+  readonly #invited = new Set<string>();
   /** Shown with what was written. */
   withWords = true;
 
@@ -37,13 +39,30 @@ export class Notifier {
 
   /** Listens until the answer is called. What is there already is not new. */
   listen(): () => void {
-    for (const room of this.#client.rooms.values()) this.#fresh(room);
+    for (const room of this.#client.rooms.values()) {
+      this.#fresh(room);
+      if (room.membership === "invite") this.#invited.add(room.id);
+    }
     return this.#client.changed.subscribe((rooms) => {
       for (const id of rooms) {
         const room = this.#client.rooms.get(id);
         if (room?.membership === "join") this.#look(room);
+        if (room?.membership === "invite" && !this.#invited.has(id)) this.#tellInvited(room);
+        else if (room && room.membership !== "invite") this.#invited.delete(id);
       }
     });
+  }
+
+  #tellInvited(room: Room): void {
+    const { me, accountData } = this.#client;
+    const invite = room.known("m.room.member", me);
+    if (!invite) return;
+    this.#invited.add(room.id);
+    const heard = { type: "m.room.member", sender: invite.sender, content: invite.content, stateKey: me };
+    const said = verdict(accountData.get("m.push_rules"), room, heard, me, displayName(room, me));
+    const who = profile(room, invite.sender).name;
+    const title = this.withWords ? roomName(room, me).name || who : who;
+    if (said.notify) this.#show({ title, body: t.invitesYou(who), tag: room.id, roomId: room.id, isSilent: !said.sound });
   }
 
   /** Events that were not seen before; one that can't be read yet is seen when it can. */

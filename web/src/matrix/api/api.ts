@@ -194,14 +194,13 @@ export class Api {
     });
   }
 
-  /** Whether somebody has a device that opens our sealed messages. */
-  async hasOurDevice(userId: string, algorithm: string): Promise<boolean> {
+  /** Whether somebody has a device that opens our sealed messages; unknown, where their server does not answer. */
+  async hasOurDevice(userId: string, algorithm: string): Promise<"yes" | "no" | "unknown"> {
     const body = { device_keys: { [userId]: [] } };
     const answer = await this.http.call("POST", `${V3}/keys/query`, { body });
-    const devices = object(object(answer["device_keys"])?.[userId]) ?? {};
-    return Object.values(devices).some((device) =>
-      list(object(device)?.["algorithms"]).includes(algorithm),
-    );
+    const devices = Object.values(object(object(answer["device_keys"])?.[userId]) ?? {});
+    if (devices.some((device) => list(object(device)?.["algorithms"]).includes(algorithm))) return "yes";
+    return devices.length === 0 && Object.keys(object(answer["failures"]) ?? {}).length > 0 ? "unknown" : "no";
   }
 
   async devices(): Promise<DeviceInfo[]> {
