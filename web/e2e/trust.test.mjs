@@ -98,7 +98,7 @@ test("a second device reads and writes when the recovery key was entered, and no
   await lena.reads("to both of you");
 });
 
-test("a device is approved from another one, by emoji, and reads what was said before", async () => {
+test("a device is approved from another one, by emoji, and talks", async () => {
   const third = await lena.secondDevice();
   await third.page.getByRole("button", { name: "Approve" }).click();
   await third.page.getByRole("dialog").getByRole("button", { name: "Approve from another device" }).click();
@@ -111,14 +111,15 @@ test("a device is approved from another one, by emoji, and reads what was said b
     await page.getByRole("button", { name: "They are the same" }).click();
   }
   for (const { page } of [third, lena]) {
-    await page.getByText("Compared. This device is yours.").waitFor();
+    await page.getByText("Compared: the new device is yours.", { exact: false }).waitFor();
     await page.getByRole("button", { name: "Done" }).click();
   }
   await third.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
   await third.choose("jonas");
-  await third.reads("to both of you");
   await third.sends("from a device that lena approved");
   await jonas.reads("from a device that lena approved");
+  await jonas.say("to three of you");
+  await third.reads("to three of you");
   await third.close();
 });
 

@@ -34,7 +34,14 @@ export async function devices({ lena }, look) {
   await look(second.page, "unapproved");
   await second.page.getByRole("button", { name: "Approve" }).click();
   await second.page.getByRole("dialog").getByLabel("Recovery key").waitFor();
+  await second.page.getByRole("button", { name: "Approve from another device" }).waitFor();
   await look(second.page, "approve");
+  await second.page.getByRole("button", { name: "Approve from another device" }).click();
+  await second.page.getByText("Open Sealpost on a device", { exact: false }).waitFor();
+  await look(second.page, "approve-waiting");
+  await lena.page.getByRole("dialog", { name: "Is this new device yours?" }).waitFor();
+  await look(lena.page, "approve-asked");
+  await lena.page.getByRole("dialog").getByRole("button", { name: "Not now" }).click();
   await second.close();
 }
 

@@ -159,6 +159,12 @@ export class Crypto {
     this.verifications.emit([id]);
   }
 
+  /** Gives an own device that was compared what this one has of the identity. */
+  async welcome(deviceId: string): Promise<void> {
+    await this.keys.welcome(deviceId);
+    await this.flush();
+  }
+
   /** As the recovery key that a person typed allows. Answers how many keys of the backup came. */
   async recover(typed: string): Promise<number> {
     if (this.#isGuest) return this.desk.recover(typed);

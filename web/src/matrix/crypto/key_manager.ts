@@ -276,6 +276,17 @@ export class KeyManager {
     return this.#device.run((machine) => machine.requestVerification(userId, deviceId));
   }
 
+  /** Gives an own device that is vouched for since now what it wants to vouch, verify and back up in its turn. */
+  welcome(deviceId: string): Promise<void> {
+    return this.#device.batch((machine, write) => {
+      const names = [SECRETS.selfSigning, SECRETS.userSigning, SECRETS.backupMac];
+      const here = names.filter((name) => write(machine.secret(name)).length > 0);
+      for (const name of here) write(machine.shareSecret(deviceId, name));
+      if (here.length > 0) write(machine.sharePins(deviceId));
+      return { result: undefined };
+    });
+  }
+
   acceptVerification(id: string): Promise<null> {
     return this.#device.run((machine) => machine.acceptVerification(id));
   }

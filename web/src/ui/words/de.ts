@@ -258,7 +258,7 @@ export const de: Words = {
   emojiAskedOwnMore: "Jemand hat sich als du angemeldet. Warst du es, vergleich Emoji auf beiden Bildschirmen, und das neue Gerät darf deine Nachrichten lesen. Wenn nicht, ändere dein Passwort.",
   emojiWaitingOwn: "Öffne Sealpost auf einem Gerät, das du schon bestätigt hast, und stimm dort zu.",
   emojiConfirmedOwn: "Sag auch auf dem anderen Gerät, dass sie gleich sind.",
-  emojiDoneOwn: "Verglichen. Dieses Gerät ist deines.",
+  emojiDoneOwn: "Verglichen: Das neue Gerät ist deines. Was vorher gesagt wurde, kommt mit deinem Wiederherstellungsschlüssel.",
   emojiAskedMore: "Damit ihr beide wisst, dass niemand dazwischen ist. Es dauert eine Minute.",
   start: "Anfangen",
   notNow: "Jetzt nicht",

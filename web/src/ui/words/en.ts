@@ -266,7 +266,7 @@ export const en = {
   emojiAskedOwnMore: "Somebody logged in as you. If it was you, compare emoji on both screens, and the new device may read your messages. If not, change your password.",
   emojiWaitingOwn: "Open Sealpost on a device that you have already approved, and agree there.",
   emojiConfirmedOwn: "Say on the other device too that they are the same.",
-  emojiDoneOwn: "Compared. This device is yours.",
+  emojiDoneOwn: "Compared: the new device is yours. What was said before comes with your recovery key.",
   emojiAskedMore: "So that you both know that nobody is in between. It takes a minute.",
   start: "Start",
   notNow: "Not now",
