@@ -106,6 +106,24 @@ test("a wrong passphrase opens nothing, the right one opens all tabs, and what i
   await beside.reads("after it was opened");
 });
 
+test("opened in two tabs at the same time, one owns the keys and the other asks it", async () => {
+  const section = await settings(lena);
+  await section.getByRole("button", { name: "Lock now" }).click();
+  for (const tab of [lena, beside]) await locked(tab).waitFor();
+  await Promise.all([lena, beside].map((tab) => unlock(tab, FIRST)));
+  for (const tab of [lena, beside]) {
+    await tab.page.getByRole("button", { name: "Search or jump to" }).waitFor();
+    await tab.choose("Diary");
+    await tab.reads(NEEDLE);
+  }
+  await lena.sends("after both were opened");
+  await beside.reads("after both were opened");
+  // Each tab is there once.
+  const { held, pending } = await lena.page.evaluate(() => navigator.locks.query());
+  const count = (locks) => locks.filter(({ name }) => name === `sealpost ${lena.id}`).length;
+  assert.deepEqual([count(held), count(pending)], [1, 1]);
+});
+
 test("the passphrase is changed by who knows it; it locks by itself when nobody is there", async () => {
   await beside.kill();
   const section = await settings(lena);

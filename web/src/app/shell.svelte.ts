@@ -70,6 +70,8 @@ export class Shell {
   #waiting = new AbortController();
   /** Whether what is opened by a passphrase is taken over from another tab. */
   #takesOver = false;
+  /** Counts what was begun: of openings that meet, the last goes on. */
+  #turn = 0;
 
   /** Goes on with the last session, if there is one. */
   async start(): Promise<void> {
@@ -110,7 +112,8 @@ export class Shell {
       throw error;
     });
     if (!vaults) return false;
-    this.#tabs?.close();
+    // It may have been opened in another tab meanwhile, and followed here.
+    if (this.phase !== "locked") return true;
     await this.#open(session, { vaults, takeOver: this.#takesOver });
     return true;
   }
@@ -181,17 +184,31 @@ export class Shell {
     });
   }
 
-  async #open(session: Session, { takeOver = false, password, vaults }: Opening = {}): Promise<void> {
+  /** Opens what is kept of a session, unless something else is begun meanwhile. */
+  async #open(session: Session, opening: Opening = {}): Promise<void> {
+    const turn = (this.#turn += 1);
+    const isLast = () => this.#turn === turn;
+    try {
+      await this.#openWhile(isLast, session, opening);
+    } catch (error) {
+      if (isLast()) throw error;
+    }
+  }
+
+  async #openWhile(isLast: () => boolean, session: Session, { takeOver = false, password, vaults }: Opening): Promise<void> {
     const { userId } = session;
     // Before anything is taken that others wait for.
     const { Client } = await fetchClient();
+    if (!isLast()) return;
     const tabs = new Tabs(userId);
+    this.#tabs?.close();
     this.#tabs = tabs;
     tabs.news.subscribe(({ news }) => {
       if (news === "gone") void this.#wipe(session);
       else if (news === "locked" && this.phase !== "locked") this.#beginAnew();
     });
     vaults ??= await this.#vaultsOf(userId, tabs);
+    if (!isLast()) return tabs.close();
     if (!vaults) return this.#guard(session, tabs, takeOver);
     // Another tab has the keys: this one asks it, unless it hangs. It may be on its way out, or be starting itself.
     let ownership = await own(userId, takeOver);
@@ -201,10 +218,12 @@ export class Shell {
         this.phase = "elsewhere";
         return;
       }
+      if (!isLast()) return;
       ownership = await own(userId);
     }
+    if (!isLast()) return ownership?.release();
     try {
-      await this.#begin(session, vaults, { Client, tabs, ownership, password });
+      await this.#begin(isLast, session, vaults, { Client, tabs, ownership, password });
     } catch (error) {
       // Who tries again is not to wait for this one.
       ownership?.release();
@@ -213,7 +232,8 @@ export class Shell {
     }
   }
 
-  async #begin(session: Session, vaults: Vaults, { Client, tabs, ownership, password }: Begun): Promise<void> {
+  async #begin(isLast: () => boolean, session: Session, vaults: Vaults, begun: Begun): Promise<void> {
+    const { Client, tabs, ownership, password } = begun;
     const { userId } = session;
     const store = await DataStore.open(userId, vaults.data);
     const http = this.#httpOf(session);
@@ -223,6 +243,10 @@ export class Shell {
     await client.start(!ownership);
     const security = new Security(this.#sessions, client.extra, userId, store.isOld, () => void this.lock());
     await security.load();
+    if (!isLast()) {
+      client.stop();
+      return ownership?.release();
+    }
     this.security = security;
     this.guarded = undefined;
     this.client = client;
@@ -284,6 +308,7 @@ export class Shell {
   }
 
   #leave(): void {
+    this.#turn += 1;
     this.client?.stop();
     this.client = undefined;
     this.security = undefined;
