@@ -44,7 +44,7 @@ export class Person {
     this.page.setDefaultTimeout(PATIENCE_MS);
     this.page.on("console", (message) => {
       const isOurs = !message.text().startsWith("Service Worker registration blocked");
-      if (isOurs && ["error", "warning"].includes(message.type())) this.complaints.push(message.text());
+      if (isOurs && ["error", "warning"].includes(message.type())) this.complaints.push(`${message.text()} ${message.location().url}`);
     });
     this.page.on("pageerror", (error) => {
       this.complaints.push(String(error.stack ?? error));

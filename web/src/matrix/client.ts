@@ -19,6 +19,7 @@ import { list, object, text, type JsonObject } from "./json";
 import { isSpoken } from "./room/messages";
 import { directWith } from "./room/direct";
 import { KnownReaders } from "./room/known_readers";
+import { isMet } from "./room/met";
 import { displayName } from "./room/names";
 import { CatchingUp } from "./room/catching_up";
 import { leftElsewhere } from "./room/elsewhere";
@@ -97,7 +98,7 @@ export class Client {
     this.extra = new Extra(workers.extra);
     this.#tabs = tabs;
     this.known = new KnownReaders(store);
-    this.presence = new OthersPresence(http);
+    this.presence = new OthersPresence(http, (userId) => isMet(this.rooms.values(), userId));
     this.here = new OwnPresence(http, session.userId, () => hereOf(this.accountData.get(HERE)));
     this.here.isOffChanged.subscribe(() => this.presence.switchOff());
     this.#pinned = new PinnedRooms(store);

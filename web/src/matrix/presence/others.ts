@@ -33,6 +33,7 @@ export class OthersPresence {
   readonly changed = new Topic<string>();
   readonly #http: Http;
   readonly #now: () => number;
+  readonly #isMet: (userId: string) => boolean;
   readonly #known = new Map<string, Known>();
   readonly #watched = new Map<string, Watched>();
   /** The sync tells of changes. */
@@ -44,8 +45,10 @@ export class OthersPresence {
   #isAsking = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(http: Http, now = Date.now) {
+  /** `isMet`: whether somebody is in a room with this person. A server tells of nobody else. */
+  constructor(http: Http, isMet: (userId: string) => boolean = () => true, now = Date.now) {
     this.#http = http;
+    this.#isMet = isMet;
     this.#now = now;
   }
 
@@ -98,8 +101,8 @@ export class OthersPresence {
     if (!watched || this.#isTold) return;
     const now = this.#now();
     const soon = Math.max(now, (this.#known.get(userId)?.at ?? 0) + HEARD_MS);
-    if (watched.due <= soon) return;
-    Object.assign(watched, { due: soon, pause: SHORTEST_MS });
+    if (watched.due > soon) Object.assign(watched, { due: soon, pause: SHORTEST_MS });
+    // They may have come in just now.
     this.#plan();
   }
 
@@ -126,7 +129,7 @@ export class OthersPresence {
 
   /** Whom the sync told of is not asked about. */
   #isAsked(userId: string): boolean {
-    return !(this.#isTold && this.#known.has(userId));
+    return !(this.#isTold && this.#known.has(userId)) && this.#isMet(userId);
   }
 
   /** One after the other: there is no hurry. */

@@ -59,6 +59,19 @@ test("who is passed by is not asked about, and nobody while nobody looks", async
   expect(asked).toHaveLength(1);
 });
 
+test("who has not come into a room yet is asked about when they have", async () => {
+  const { http, asked } = server({ body: { presence: "online" } });
+  let isMet = false;
+  const others = new OthersPresence(http, () => isMet);
+  others.watch(LENA);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(asked).toEqual([]);
+  isMet = true;
+  others.heard(LENA);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked).toHaveLength(1);
+});
+
 test("whom the sync tells of is not asked about; who is gone, and since when is not known, is not shown", async () => {
   const { http, asked } = server({ body: { presence: "offline" } });
   const others = new OthersPresence(http);
