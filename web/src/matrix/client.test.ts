@@ -207,3 +207,21 @@ test("mentions in a gap of a sealed room are counted although nobody looks at it
   // As far as what was read, and no further.
   expect(lena.server.of("GET", "/messages").length).toBe(1);
 });
+
+test("a server that wants a password for the first identity holds up nothing else, and gets it when somebody is there", async () => {
+  const lena = somebody("@lena:guarded.test");
+  lena.server.instead = ({ path, body }) => {
+    if (path !== "/keys/device_signing/upload" || (body["auth"] as JsonObject | undefined)?.["password"] === "right") return undefined;
+    return { status: 401, errcode: "M_FORBIDDEN", session: "s", flows: [{ stages: ["m.login.password"] }] } as never;
+  };
+  const client = await lena.open();
+  await until(() => client.crypto.standing === "unpublished");
+  await until(() => lena.server.of("POST", "/keys/upload").length > 0);
+  expect(lena.server.of("POST", "/keys/signatures/upload")).toEqual([]);
+  const answer = (password: string) => client.crypto.publish(async (_, error) => (error === undefined ? { password } : undefined));
+  expect(await answer("wrong")).toBe(false);
+  expect(client.crypto.standing).toBe("unpublished");
+  expect(await answer("right")).toBe(true);
+  await until(() => client.crypto.standing === "ready");
+  expect(lena.server.of("POST", "/keys/signatures/upload").length).toBe(1);
+});

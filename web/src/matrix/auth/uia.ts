@@ -16,6 +16,9 @@ export type Answer = JsonObject | undefined;
 /** Stages that somebody with a password can finish. */
 export const BY_PASSWORD = ["m.login.password", "m.login.dummy"] as const;
 
+/** A server that is never content is not asked for ever. */
+const MOST_ROUNDS = 50;
+
 /** Asks somebody for a stage: again, with what was wrong, when the server did not take the answer. */
 export type AskStage = (stage: Stage, error: string | undefined) => Promise<Answer>;
 
@@ -33,14 +36,15 @@ export async function authenticate<T>(
 ): Promise<T> {
   let auth: JsonObject | undefined;
   let error: string | undefined;
-  for (;;) {
+  for (let round = 0; ; round += 1) {
     try {
       return await send(auth);
     } catch (refusal) {
       const next = refusal instanceof MatrixError ? nextStage(refusal, supported) : undefined;
-      if (!next) throw refusal;
-      // An answer to a stage with an error is the same stage again.
-      error = auth ? text((refusal as MatrixError).body["error"]) : undefined;
+      if (!next || round === MOST_ROUNDS) throw refusal;
+      // An answer to a stage with an error is the same stage again; some say no more than its code.
+      const { body } = refusal as MatrixError;
+      error = auth ? (text(body["error"]) ?? text(body["errcode"])) : undefined;
       const answer = await ask(next, error);
       if (!answer) throw new Cancelled();
       auth = { type: next.type, ...answer, session: next.session };

@@ -4,7 +4,7 @@ import { SECRETS, type OutgoingRequest, type SyncInput, type Synced } from "@e2e
 
 import type { Api } from "../api/api";
 import { ifThere, isOutside, MatrixError } from "../api/error";
-import { authenticate, BY_PASSWORD, type AskStage } from "../auth/uia";
+import { authenticate, BY_PASSWORD, Cancelled, type AskStage } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
 import type { VaultKeys } from "../store/vault";
@@ -17,8 +17,8 @@ import { DEFAULT_KEY, keyType, STORED_TYPES } from "./secrets";
 import type { SessionManager } from "./session_manager";
 import type { Host } from "./worker";
 
-/** What is missing until messages can be sealed. */
-export type Standing = "loading" | "unavailable" | "starting" | "unapproved" | "ready";
+/** What is missing until messages can be sealed. `unpublished`: the server wants somebody to say who they are first. */
+export type Standing = "loading" | "unavailable" | "starting" | "unpublished" | "unapproved" | "ready";
 
 export class Crypto {
   readonly changed = new Topic();
@@ -45,6 +45,8 @@ export class Crypto {
   #standing: Standing = "loading";
   #flushing: Promise<void> | undefined;
   #again = false;
+  /** Nobody was there to say who they are: it is not asked again unless somebody wants that. */
+  #isGivenUp = false;
 
   /** `vault`: keys of the store; `tabs`: who else of this account is open in this browser. */
   constructor(api: Api, { userId, deviceId }: Session, vault: VaultKeys, makeWorker: () => Worker, tabs?: Tabs) {
@@ -145,6 +147,7 @@ export class Crypto {
       await this.flush();
       own = await this.keys.user(this.#userId);
     }
+    if (this.#isGivenUp) return this.#become("unpublished");
     await this.#storeAccountData();
     const device = own.devices.find((one) => one.device_id === this.#deviceId);
     const isReady = device?.is_vouched_for === true && !own.has_changed && own.pinned_key !== null;
@@ -163,6 +166,20 @@ export class Crypto {
   async welcome(deviceId: string): Promise<void> {
     await this.keys.welcome(deviceId);
     await this.flush();
+  }
+
+  /** Publishes the identity: `ask` answers the stages that the server wants. Answers whether it did. */
+  async publish(ask: AskStage): Promise<boolean> {
+    const before = this.askStage;
+    this.askStage = ask;
+    this.#isGivenUp = false;
+    try {
+      await this.flush();
+      await this.settle();
+    } finally {
+      this.askStage = before;
+    }
+    return !this.#isGivenUp;
   }
 
   /** As the recovery key that a person typed allows. Answers how many keys of the backup came. */
@@ -254,8 +271,10 @@ export class Crypto {
       this.#api.http.call(method, path, {
         ...(method !== "GET" && { body: { ...body, ...(auth && { auth }) } }),
       });
+    const isGuarded = kind === "signing_keys_upload";
+    // Signatures mean nothing before the keys that made them are known.
+    if (this.#isGivenUp && (isGuarded || kind === "signatures_upload")) return false;
     try {
-      const isGuarded = kind === "signing_keys_upload";
       const answer = isGuarded
         ? await authenticate(send, (stage, error) => this.askStage(stage, error), BY_PASSWORD)
         : await send();
@@ -267,7 +286,9 @@ export class Crypto {
         await this.keys.markRefused(id, error.status);
         return true;
       }
-      if (isOutside(error)) return false;
+      // What is behind it goes on.
+      if (error instanceof Cancelled) this.#isGivenUp = true;
+      if (isOutside(error) || error instanceof Cancelled) return false;
       throw error;
     }
   }

@@ -116,7 +116,7 @@ export class Delivery {
     } catch (error) {
       throw new Held("module", error);
     }
-    if (this.#crypto.standing === "unapproved") throw new Held("own_identity");
+    if (["unapproved", "unpublished"].includes(this.#crypto.standing)) throw new Held("own_identity");
     try {
       await this.#prepare(roomId);
       const sealed = await this.#crypto.sessions.seal(roomId, txnId, type, content, shown);
