@@ -10,6 +10,7 @@ import { DataStore } from "./store/data";
 const ROOM = "!room:a.test";
 const people: Somebody[] = [];
 
+vi.setConfig({ testTimeout: 60_000 });
 // A module that can't be loaded is told of, and so is what a client left open when it was stopped.
 beforeEach(() => void vi.spyOn(console, "error").mockImplementation(() => {}));
 afterEach(() => {
