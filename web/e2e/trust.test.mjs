@@ -98,29 +98,37 @@ test("a second device reads and writes when the recovery key was entered, and no
   await lena.reads("to both of you");
 });
 
-test("a device is approved from another one, by emoji, and talks", async () => {
-  const third = await lena.secondDevice();
-  await third.page.getByRole("button", { name: "Approve" }).click();
-  await third.page.getByRole("dialog").getByRole("button", { name: "Approve from another device" }).click();
-  await third.page.getByText("Open Sealpost on a device that you have already approved", { exact: false }).waitFor();
-  await lena.page.getByRole("dialog", { name: "Is this new device yours?" }).waitFor();
-  await assertAccessible(lena.page, "a device that asks");
-  await lena.page.getByRole("button", { name: "Start" }).click();
-  for (const { page } of [third, lena]) {
+/** A new device of lena's, which one that she has compares emoji with. */
+async function approvedBy(old) {
+  const fresh = await lena.secondDevice();
+  await fresh.page.getByRole("button", { name: "Approve" }).click();
+  await fresh.page.getByRole("dialog").getByRole("button", { name: "Approve from another device" }).click();
+  await fresh.page.getByText("Open Sealpost on a device that you have already approved", { exact: false }).waitFor();
+  await old.page.getByRole("dialog", { name: "Is this new device yours?" }).waitFor();
+  await assertAccessible(old.page, "a device that asks");
+  await old.page.getByRole("button", { name: "Start" }).click();
+  for (const { page } of [fresh, old]) {
     await page.getByText("Do you both see these, in this order?").waitFor();
     await page.getByRole("button", { name: "They are the same" }).click();
   }
-  for (const { page } of [third, lena]) {
+  for (const { page } of [fresh, old]) {
     await page.getByText("Compared: the new device is yours.", { exact: false }).waitFor();
     await page.getByRole("button", { name: "Done" }).click();
   }
-  await third.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await fresh.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  return fresh;
+}
+
+test("a device is approved from another one, by emoji, and approves the next in its turn", async () => {
+  const third = await approvedBy(lena);
   await third.choose("jonas");
   await third.sends("from a device that lena approved");
   await jonas.reads("from a device that lena approved");
-  await jonas.say("to three of you");
-  await third.reads("to three of you");
-  await third.close();
+  const fourth = await approvedBy(third);
+  await fourth.choose("jonas");
+  await jonas.say("to four of you");
+  for (const own of [lena, third, fourth]) await own.reads("to four of you");
+  await Promise.all([third.close(), fourth.close()]);
 });
 
 test("a file arrives as it was, and neither its name nor what is in it is anywhere between", async () => {
