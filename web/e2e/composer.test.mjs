@@ -143,6 +143,19 @@ test("a link in clear shows what the homeserver tells of it; one that does not t
     route.fulfill({ json: { "og:title": "How to mend a roof", "og:site_name": "Garden", "og:description": "In ten steps" } }));
   await lena.page.reload();
   await lena.page.getByRole("link", { name: "How to mend a roof" }).first().waitFor();
+  // A picture comes from the homeserver, or not at all.
+  const image = { of: "mxc://garden.example/roof" };
+  await lena.page.route("**/media/preview_url?**", (route) =>
+    route.fulfill({ json: { "og:title": "How to mend a roof", "og:image": image.of } }));
+  const pixel = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  await lena.page.route("**/media/thumbnail/garden.example/roof?**", (route) => route.fulfill({ contentType: "image/png", body: pixel }));
+  await lena.page.reload();
+  await lena.page.waitForFunction(() => document.querySelector("a.preview img")?.naturalWidth === 1);
+  image.of = "https://garden.example/roof.png";
+  await lena.page.reload();
+  await lena.page.getByRole("link", { name: "How to mend a roof" }).first().waitFor();
+  assert.equal(await lena.page.locator("a.preview img").count(), 0);
+  lena.assertOwnOrigin();
   await assertAccessible(lena.page, "what is behind a link");
   let told = 0;
   await lena.page.route("**/media/preview_url?**", (route) => {

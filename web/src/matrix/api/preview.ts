@@ -8,6 +8,8 @@ export interface Preview {
   title: string;
   site: string | undefined;
   description: string | undefined;
+  /** `mxc:` of a picture that the server keeps. */
+  image: string | undefined;
 }
 
 /** Servers that were asked once and do not do it. */
@@ -46,6 +48,7 @@ async function ask(http: Http, url: string, ts: number): Promise<Preview | undef
     if (!title) return undefined;
     return {
       title,
+      image: text(answer["og:image"]),
       site: text(answer["og:site_name"])?.slice(0, 80),
       description: text(answer["og:description"])?.slice(0, 400),
     };
