@@ -18,19 +18,16 @@ export class Security {
   hasPassphrase = $state(false);
   /** After how many minutes without a touch it locks by itself; 0: never. */
   minutes = $state(Number(localStorage.getItem(AFTER)) || 0);
-  /** What is kept here is of an earlier version, which no passphrase can guard. */
-  readonly isOld: boolean;
 
   readonly #locks: Locks;
   readonly #extra: Extra;
   readonly #userId: string;
   readonly #lockNow: () => void;
 
-  constructor(locks: Locks, extra: Extra, userId: string, isOld: boolean, lockNow: () => void) {
+  constructor(locks: Locks, extra: Extra, userId: string, lockNow: () => void) {
     this.#locks = locks;
     this.#extra = extra;
     this.#userId = userId;
-    this.isOld = isOld;
     this.#lockNow = lockNow;
   }
 

@@ -241,7 +241,7 @@ export class Shell {
     http.onLoggedOut = (isSoft) => void this.#end(session, isSoft);
     if (password !== undefined) this.#hand(client, password);
     await client.start(!ownership);
-    const security = new Security(this.#sessions, client.extra, userId, store.isOld, () => void this.lock());
+    const security = new Security(this.#sessions, client.extra, userId, () => void this.lock());
     await security.load();
     if (!isLast()) {
       client.stop();

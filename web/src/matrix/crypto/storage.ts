@@ -7,6 +7,7 @@
 import type { Row } from "@e2e/machine";
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from "idb";
 
+import { moved, type Part } from "../store/move";
 import { Vault, type VaultKeys } from "../store/vault";
 
 interface Schema extends DBSchema {
@@ -21,7 +22,8 @@ interface Schema extends DBSchema {
 }
 
 const VERSION = 1;
-const STORES = ["rows", "opened", "sealed", "kept", "meta"] as const;
+const SEALED = ["rows", "opened", "sealed", "kept"] as const;
+const STORES = [...SEALED, "meta"] as const;
 type Values = "opened" | "sealed" | "kept";
 
 /** What goes into one transaction. A value of `undefined` deletes. */
@@ -58,10 +60,10 @@ export class CryptoStorage {
       upgrade: (database) => STORES.forEach((name) => database.createObjectStore(name)),
       blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
     });
-    // Of an earlier version, under keys of its own.
-    const old = (await database.get("meta", "vault")) as VaultKeys | undefined;
+    const parts = SEALED.map((store): Part => ({ store, place: (name) => `${store} ${name}` }));
+    const vault = new Vault(await moved(database as unknown as IDBPDatabase, keys, parts));
     const generation = ((await database.get("meta", "generation")) as number | undefined) ?? 0;
-    return new CryptoStorage(database, new Vault(old ?? keys), generation);
+    return new CryptoStorage(database, vault, generation);
   }
 
   static async delete(userId: string, deviceId: string): Promise<void> {

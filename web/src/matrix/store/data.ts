@@ -5,6 +5,7 @@ import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { JsonObject } from "../json";
 import type { Opened } from "../room/opened";
 import { Room, type Snapshot } from "../room/room";
+import { moved, type Part } from "./move";
 import { Vault, type VaultKeys } from "./vault";
 
 interface Schema extends DBSchema {
@@ -16,6 +17,11 @@ interface Schema extends DBSchema {
 }
 
 const VERSION = 1;
+const PARTS: Part[] = [
+  { store: "rooms", place: (id) => `room ${id}`, field: "opened" },
+  { store: "queue", place: (id) => `queue ${id}` },
+  { store: "meta", place: (key) => `meta ${key}` },
+];
 
 function dataName(userId: string): string {
   return `sealpost data ${userId}`;
@@ -24,13 +30,10 @@ function dataName(userId: string): string {
 export class DataStore {
   readonly #database: IDBPDatabase<Schema>;
   readonly #vault: Vault;
-  /** It was made by an earlier version, under keys that no passphrase can guard. */
-  readonly isOld: boolean;
 
-  private constructor(database: IDBPDatabase<Schema>, keys: VaultKeys, isOld: boolean) {
+  private constructor(database: IDBPDatabase<Schema>, keys: VaultKeys) {
     this.#database = database;
     this.#vault = new Vault(keys);
-    this.isOld = isOld;
   }
 
   static async open(userId: string, keys: VaultKeys): Promise<DataStore> {
@@ -43,8 +46,7 @@ export class DataStore {
       // Another tab logs out, or is of a newer version.
       blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
     });
-    const old = (await database.get("meta", "vault")) as VaultKeys | undefined;
-    return new DataStore(database, old ?? keys, old !== undefined);
+    return new DataStore(database, await moved(database as unknown as IDBPDatabase, keys, PARTS));
   }
 
   /** With what was opened of their last words: so they are there before the keys are. */

@@ -34,7 +34,6 @@ export const de: GuardWords = {
   lockWipeMore: "Ohne die Passphrase kann niemand öffnen, was hier aufbewahrt ist. Es wird gelöscht, auch was noch zu senden ist. Deine versiegelten Nachrichten kommen mit deinem Wiederherstellungsschlüssel zurück oder von einem anderen deiner Geräte; ohne beides sind sie für immer verloren.",
   lockWipe: "Abmelden und löschen",
   lockMore: "Deine Nachrichten und Schlüssel liegen versiegelt in diesem Browser. Mit einer Passphrase öffnet sie nur, wer diese kennt, auch wenn jemand die Festplatte kopiert. Namen von Räumen und Leuten, und was nicht versiegelt ist, bleiben lesbar.",
-  lockOld: "Was in diesem Browser aufbewahrt ist, stammt von einer früheren Version. Melde dich ab und wieder an, dann kann es eine Passphrase haben.",
   lockSet: "Passphrase setzen",
   lockChange: "Passphrase ändern",
   lockRemove: "Passphrase wegnehmen",

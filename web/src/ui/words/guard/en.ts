@@ -32,7 +32,6 @@ export const en = {
   lockWipeMore: "Without the passphrase nobody can open what is kept here. It is wiped, with what waits to be sent. Your sealed messages come back with your recovery key or from another of your devices; without both they are lost for ever.",
   lockWipe: "Log out and wipe",
   lockMore: "Your messages and keys are kept sealed in this browser. With a passphrase they open only to who knows it, also for somebody who copies the disk. Names of rooms and people, and what is not sealed, stay readable.",
-  lockOld: "What is kept in this browser is of an earlier version. Log out and in again, then it can have a passphrase.",
   lockSet: "Set a passphrase",
   lockChange: "Change the passphrase",
   lockRemove: "Take the passphrase away",
