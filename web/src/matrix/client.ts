@@ -293,6 +293,8 @@ export class Client {
   async #takeOld(room: Room, state: StateEvent[], take: () => RoomEvent[]): Promise<void> {
     room.learnMembers(state.filter((event) => !room.state(event.type, event.state_key)));
     await this.#open(room, take());
+    const isTold = room.sealing === "ours" && !this.#isGuest && (await this.#hasModule());
+    if (isTold) await this.crypto.sessions.setGap(room.id, room.timeline.isTorn);
     // A list of readers may have been in the gap.
     await this.#warn(room);
     await this.#store.write([room], []);
@@ -533,7 +535,10 @@ export class Client {
 
   async #pushState(room: Room, update: RoomUpdate, fresh: RoomEvent[], isApart: boolean): Promise<void> {
     if (room.sealing !== "ours") return;
-    if (isApart) await this.crypto.sessions.forgetMembers(room.id);
+    if (isApart) {
+      await this.crypto.sessions.forgetMembers(room.id);
+      await this.crypto.sessions.setGap(room.id, room.timeline.isTorn);
+    }
     const members = isApart ? room.states("m.room.member") : [];
     const isCurrent = (event: RoomEvent) =>
       event.state_key !== undefined && room.state(event.type, event.state_key)?.event_id === event.event_id;

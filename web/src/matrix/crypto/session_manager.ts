@@ -39,6 +39,11 @@ export class SessionManager {
     return this.#device.run((machine) => machine.forgetMembers(roomId));
   }
 
+  /** Whether something was said in a room that is still to be fetched: keys that could read it are kept longer. */
+  setGap(roomId: string, isOpen: boolean): Promise<null> {
+    return this.#device.run((machine) => machine.setGap(roomId, isOpen));
+  }
+
   room(roomId: string): Promise<RoomView> {
     return this.#device.read((machine) => machine.room(roomId));
   }

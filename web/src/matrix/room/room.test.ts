@@ -24,12 +24,14 @@ test("a gap stands between what is known and what came after a long time, until 
   room.update({ isInitial: true, timeline: [say("$1")], before: "t0" });
   room.update({ isInitial: true, isLimited: true, timeline: [say("$4")], before: "t3" });
   expect(ids(room)).toEqual(["gap t0", "$1", "gap t3", "$4"]);
+  expect(room.timeline.isTorn).toBe(true);
   const gap = (index: number) => {
     const before = room.timeline.entries.slice(0, index + 1);
     return before.findLast((entry) => entry.kind === "gap") ?? { kind: "gap", token: "none" };
   };
   room.fill({ ...gap(3) }, [say("$3"), say("$2"), say("$1")], "t1");
   expect(ids(room)).toEqual(["gap t0", "$1", "$2", "$3", "$4"]);
+  expect(room.timeline.isTorn).toBe(false);
   room.fill(gap(1), [say("$0")], undefined);
   expect(ids(room)).toEqual(["$0", "$1", "$2", "$3", "$4"]);
 });

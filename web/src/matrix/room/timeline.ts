@@ -33,6 +33,11 @@ export class Timeline {
     return this.#entries.findLast((entry) => entry.kind === "event")?.event;
   }
 
+  /** Whether something is missing between what is known, not before it. */
+  get isTorn(): boolean {
+    return this.#entries.some((entry, at) => entry.kind === "gap" && at > 0);
+  }
+
   find(eventId: string): RoomEvent | undefined {
     return this.#byId.get(eventId);
   }
