@@ -109,7 +109,11 @@ pub(crate) use coded;
 
 /// The only encoding of a value.
 pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
-    let mut out = Writer::default();
+    encode_to(Writer::default(), value)
+}
+
+/// The only encoding of a value, behind what is written already.
+pub fn encode_to<T: Encode>(mut out: Writer, value: &T) -> Vec<u8> {
     value.encode(&mut out);
     std::mem::take(&mut *out.into_bytes())
 }

@@ -9,7 +9,7 @@
 
 use crate::{
     Error,
-    encoding::{self, coded},
+    encoding::{self, Writer, coded},
     handshake::{Header, SessionId},
     ratchet,
 };
@@ -35,7 +35,13 @@ coded!(enum Envelope {
 impl Envelope {
     /// The bytes that travel.
     pub fn to_bytes(&self) -> Vec<u8> {
-        std::mem::take(&mut *encoding::encode_versioned(VERSION, self))
+        let room = match self {
+            Self::Prekey(_, message) => message.len() + 1_200,
+            Self::Message(_, message) => message.len() + 32,
+        };
+        let mut out = Writer::with_room(room);
+        out.push(VERSION);
+        encoding::encode_to(out, self)
     }
 
     /// Reads what arrived.

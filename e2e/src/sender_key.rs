@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    encoding::{self, Bytes32, Decode, Encode, coded},
+    encoding::{self, Bytes32, Decode, Encode, Writer, coded},
     identity::{DeviceIdentity, OwnDevice},
     primitives::{
         Secret, aead, ed25519,
@@ -235,10 +235,14 @@ impl OwnChain {
         let sealed = aead::seal(MESSAGE, &[&*key, &header.random], &aad, padded)?;
         let id = MessageId::of(&aad, &header_bytes, &sealed);
         let signature = self.signing.sign(&kdf::labelled(SIGNATURE, &[&id.0]));
-        let mut message = write(&Message { header: header_bytes, sealed, signature }, MESSAGE_MAX)?;
-        let next = Self { chain, ..self.clone() };
-        // Not secret: taken out before it is erased.
-        Ok((std::mem::take(&mut *message), id, next))
+        let mut out = Writer::with_room(sealed.len() + 128);
+        out.push(VERSION);
+        let message =
+            encoding::encode_to(out, &Message { header: header_bytes, sealed, signature });
+        if message.len() > MESSAGE_MAX {
+            return Err(Error::TooLong);
+        }
+        Ok((message, id, Self { chain, ..self.clone() }))
     }
 
     /// The bytes to store.

@@ -2,7 +2,7 @@
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// How many bytes there is room for at first: of what is erased, each costs a write.
+/// How many bytes there is room for at first, where nothing is known: of what is erased, each costs a write.
 const ROOM: usize = 256;
 
 /// Bytes that may be secret: where they have to be moved because they became more, no copy stays behind.
@@ -10,11 +10,16 @@ pub struct Writer(Zeroizing<Vec<u8>>);
 
 impl Default for Writer {
     fn default() -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(ROOM)))
+        Self::with_room(ROOM)
     }
 }
 
 impl Writer {
+    /// Has room for so many bytes: where it is enough, nothing is moved.
+    pub fn with_room(bytes: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(bytes)))
+    }
+
     /// Writes one byte.
     pub fn push(&mut self, byte: u8) {
         self.write(&[byte]);

@@ -1,5 +1,7 @@
 //! X25519 (RFC 7748).
 
+use std::sync::OnceLock;
+
 use rand_core::CryptoRng;
 use x25519_dalek::StaticSecret;
 
@@ -59,9 +61,10 @@ impl PublicKey {
     }
 }
 
-/// A private key, erased when dropped; moved without a copy, like [`Secret`].
+/// A private key, erased when dropped; moved without a copy, like [`Secret`]. What it tells others is computed once, when
+/// it is wanted.
 #[derive(Clone)]
-pub struct PrivateKey(Box<StaticSecret>);
+pub struct PrivateKey(Box<StaticSecret>, OnceLock<PublicKey>);
 
 impl PrivateKey {
     /// A fresh key.
@@ -71,7 +74,7 @@ impl PrivateKey {
 
     /// A stored key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Box::new(StaticSecret::from(*bytes)))
+        Self(Box::new(StaticSecret::from(*bytes)), OnceLock::new())
     }
 
     /// The 32 bytes to store.
@@ -85,7 +88,8 @@ impl PrivateKey {
 
     /// The key that others are told.
     pub fn public(&self) -> PublicKey {
-        PublicKey(x25519_dalek::PublicKey::from(&*self.0).to_bytes())
+        let public = || PublicKey(x25519_dalek::PublicKey::from(&*self.0).to_bytes());
+        *self.1.get_or_init(public)
     }
 
     /// The secret shared with the owner of `their` key.

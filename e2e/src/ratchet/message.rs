@@ -8,7 +8,7 @@
 
 use crate::{
     Error,
-    encoding::{self, coded},
+    encoding::{self, Writer, coded},
     primitives::{kdf, kem, part, x25519},
 };
 
@@ -89,7 +89,8 @@ coded!(Message { header, sealed });
 /// # Errors
 /// [`Error::TooLong`].
 pub fn write(header: Vec<u8>, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
-    let message = encoding::encode(&Message { header, sealed });
+    let out = Writer::with_room(header.len() + sealed.len() + 16);
+    let message = encoding::encode_to(out, &Message { header, sealed });
     if message.len() > LENGTH_MAX { Err(Error::TooLong) } else { Ok(message) }
 }
 

@@ -248,6 +248,22 @@ fn a_chain_that_is_held_learns_only_what_is_earlier_and_its_own() {
     assert!(!setting.held.leads_to(&other));
 }
 
+/// With a wrong key a message is told from one that the owner did not sign.
+#[test]
+fn a_signature_is_checked_without_the_right_key() {
+    let mut setting = setting();
+    let mut bogus = setting.chain.distribution();
+    bogus.chain.key = Secret::new([1; 32]);
+    let (message, _) = setting.send("hello");
+    let received = Received::from_bytes(&message).unwrap();
+    let right = context(&setting.owner);
+    let held = HeldChain::new(&bogus, Provenance::Import);
+    let refused = Err(Error::Authentication);
+    assert_eq!(held.open(&right, &received).map(|_| ()), refused);
+    assert_eq!(held.check(&right, &received), Ok(()));
+    assert_eq!(held.check(&Context { audience: &[6; 32], ..right }, &received), refused);
+}
+
 #[test]
 fn a_message_of_another_chain_is_refused() {
     let mut setting = setting();

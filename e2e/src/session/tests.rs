@@ -72,13 +72,17 @@ fn the_handshake_is_repeated_until_it_is_answered() {
     alice.begin(&mut bob, 0);
     let (lost, second) = (alice.write("lost", 1), alice.write("second", 2));
     assert_eq!(bob.read(&alice, &second, 3), read("second"));
+    assert_eq!((bob.sessions.missing(), alice.sessions.missing()), (1, 0));
     assert!(bob.sessions.owes_message(3));
     let answer = bob.write("", 4);
     assert!(!bob.sessions.owes_message(4));
     assert!(answer.len() < 200 && second.len() > 1_088);
     assert_eq!(alice.read(&bob, &answer, 5), read(""));
     assert!(alice.write("third", 6).len() < 200);
+    let passed_over = |time| bob.sessions.forget_before(time, 6).missing();
+    assert_eq!((passed_over(3), passed_over(4)), (1, 0));
     assert_eq!(bob.read(&alice, &lost, 7), read("lost"));
+    assert_eq!(bob.sessions.missing(), 0);
 }
 
 #[test]
