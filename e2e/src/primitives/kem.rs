@@ -131,6 +131,14 @@ mod tests {
     }
 
     #[test]
+    fn what_libcrux_makes_of_a_seed_is_erased() {
+        let mut pair = PrivateKey::from_bytes(&[3; 64]).pair();
+        assert_ne!(pair.sk(), &[0; 2400]);
+        erase(&mut pair);
+        assert_eq!(pair.sk(), &[0; 2400]);
+    }
+
+    #[test]
     fn a_key_with_a_coefficient_too_large_is_refused() {
         let mut bytes = *PrivateKey::from_bytes(&[3; 64]).public().as_bytes();
         (bytes[0], bytes[1]) = (0xff, 0xff);
