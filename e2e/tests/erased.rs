@@ -16,15 +16,22 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng as _, SeedableRng as _},
+};
 use sealpost_e2e::{
+    backup::{MAC_SECRET, PRIVATE_SECRET},
     changes::Table,
     encoding::encode,
     identity::OwnDevice,
+    sas::{self, Party, Sas},
+    secret_storage::RecoveryKey,
     sender_key::{HeldChain, OwnChain, Provenance},
     store::{MemoryStore, Store as _},
 };
 use world::{Device, GROUP, THREE, World, pair};
+use zeroize::Zeroizing;
 
 /// The first half of each secret, so that a block is looked through in one pass for each.
 type Secret = [u8; 16];
@@ -154,8 +161,9 @@ fn many_keys() -> Vec<u8> {
     keys
 }
 
-/// Two people write to each other, alone and in a group, restart, and are back up; one has many keys.
-fn talk(keys: &[u8]) -> [Device; 2] {
+/// Two people write to each other, alone and in a group, restart, and are backed up; one has many keys. They compare emoji
+/// and scan codes, share secrets, and open what a recovery key opens. Answers what of that is secret and in no store.
+fn talk(keys: &[u8]) -> ([Device; 2], [Secret; 7]) {
     let mut world = World::new();
     let (mut alice, mut bob) = pair(&mut world);
     for round in 0..2 {
@@ -178,13 +186,75 @@ fn talk(keys: &[u8]) -> [Device; 2] {
     }
     alice.run(world.now, |machine, now| machine.import_keys(keys, now)).unwrap();
     alice.run(world.now, |machine, now| machine.export_keys(now)).unwrap();
-    [alice, bob]
+    // In an array: a list of secrets would be given back, too.
+    let [one, two] = compare();
+    let scanned = verify(&mut world, &mut alice, &mut bob);
+    let [key, x25519, kem, mac] = recover(&mut world, &mut alice);
+    ([alice, bob], [one, two, scanned, key, x25519, kem, mac])
+}
+
+fn half(bytes: &[u8]) -> Secret {
+    bytes[..16].try_into().unwrap()
+}
+
+/// The private keys of two sides that compare emoji: each is the next that its generator gives.
+fn compare() -> [Secret; 2] {
+    let party = |user: &str| Party { user_id: user.to_owned(), device_id: "ONE".to_owned() };
+    let (alice, bob) = (party("@alice:a.test"), party("@bob:b.test"));
+    let start = sas::start("ONE", "txn");
+    let keys = [91, 92].map(|seed| {
+        let mut key = Zeroizing::new([0; 32]);
+        ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut *key);
+        half(&*key)
+    });
+    let side = |own: &Party, other: &Party, started: bool, seed: u64| {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        Sas::new(own.clone(), other.clone(), started, &start, &mut rng).unwrap()
+    };
+    let (mut one, mut two) = (side(&alice, &bob, true, 91), side(&bob, &alice, false, 92));
+    one.accepted(&two.accept().unwrap()).unwrap();
+    two.received(&one.key()).unwrap();
+    one.received(&two.key()).unwrap();
+    assert_eq!(one.short_string(), two.short_string());
+    let own = [("ed25519:ONE".to_owned(), "key".to_owned())];
+    two.verify_mac(&one.mac(&own).unwrap(), &own).unwrap();
+    keys
+}
+
+/// One device shows a code, and the other scans it: the secret in it.
+fn verify(world: &mut World, alice: &mut Device, bob: &mut Device) -> Secret {
+    bob.machine.set_can_scan(true);
+    let id = world::agreed(world, alice, bob);
+    let code = alice.run(world.now, |machine, now| machine.show_qr(&id, now)).unwrap();
+    let code = Zeroizing::new(code);
+    let _ = bob.run(world.now, |machine, now| machine.scan_qr(&code, now)).unwrap();
+    half(&code[code.len() - 16..])
+}
+
+/// A recovery key that opens the private keys of a backup, which opens rows; a secret for another own device.
+fn recover(world: &mut World, alice: &mut Device) -> [Secret; 4] {
+    let key = RecoveryKey::generate(&mut alice.rng);
+    let (id, _) = key.describe(&mut alice.rng);
+    let private = alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    let stored = key.encrypt(&id, PRIVATE_SECRET, &*private, &mut alice.rng);
+    let written = RecoveryKey::parse(&key.encode()).unwrap();
+    let opened = written.decrypt(&id, PRIVATE_SECRET, &stored).unwrap();
+    assert_eq!(opened.as_slice(), private.as_slice());
+    let none = serde_json::json!({ "rooms": {} });
+    alice.run(world.now, |machine, now| machine.restore(&opened, None, &none, now)).unwrap();
+    let mut phone = world.second(alice, "PHONE");
+    world.settle(&mut [alice, &mut phone]);
+    alice.run(world.now, |machine, now| machine.share_secret("PHONE", MAC_SECRET, now)).unwrap();
+    world.settle(&mut [alice, &mut phone]);
+    let mac = phone.run(world.now, |machine, now| machine.secret(MAC_SECRET, now)).unwrap();
+    [half(key.as_bytes()), half(&*private), half(&private[32..]), half(&*mac)]
 }
 
 #[test]
 fn no_key_is_left_in_freed_memory() {
     let keys = many_keys();
-    let people = talk(&keys);
+    let (people, secrets) = talk(&keys);
+    secrets.iter().for_each(|secret| keep(secret));
     people.iter().for_each(|device| secrets_of(&device.written));
     let count = WANTED.with_borrow(|wanted| wanted.count);
     assert!(count > 40, "{count}");

@@ -2,7 +2,8 @@
 //!
 //! Two to five people with two devices each, at first, write, often before anybody has heard of anybody's first
 //! message. Letters are lost, duplicated, delayed and reordered; devices restart, are set back to stores that they wrote
-//! earlier, are added and removed; people leave and come back. In the end everything settles, and then:
+//! earlier, are added and removed; people leave, are invited and come back, and history is visible to those who are invited
+//! or not. In the end everything settles, and then:
 //!
 //! - each device that was entitled when a message was sealed reads it, and the text is right;
 //! - no other device reads it, and none reads it twice under another event;
@@ -29,10 +30,11 @@ use sealpost_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Device, World, body};
+use crate::world::{DIRECT, Device, GROUP, World, body};
 
 const PEOPLE: [&str; 5] =
     ["@alice:a.test", "@bob:b.test", "@carol:c.test", "@dora:d.test", "@erin:e.test"];
+const VISIBILITIES: [&str; 4] = ["shared", "joined", "invited", "world_readable"];
 const DEVICES_MAX: usize = 14;
 /// How many earlier stores of a device are remembered.
 const COPIES: usize = 6;
@@ -64,6 +66,8 @@ struct Model {
     rng: ChaCha20Rng,
     peers: Vec<Peer>,
     joined: BTreeSet<&'static str>,
+    invited: BTreeSet<&'static str>,
+    visibility: &'static str,
     sent: Vec<Sent>,
     /// Letters that a network holds back: recipient and event.
     late: Vec<((String, String), Value)>,
@@ -82,7 +86,8 @@ impl Model {
         }
         let joined = PEOPLE.iter().take(people).copied().collect();
         let (sent, late) = (Vec::new(), Vec::new());
-        let mut model = Self { world, rng, peers, joined, sent, late, people };
+        let (invited, visibility) = (BTreeSet::new(), VISIBILITIES[0]);
+        let mut model = Self { world, rng, peers, joined, invited, visibility, sent, late, people };
         model.tell_members();
         for _ in 0..2 {
             model.sync_all();
@@ -101,17 +106,48 @@ impl Model {
     }
 
     fn tell_members(&mut self) {
-        let group = self.joined.len() > 2;
-        let algorithm =
-            if group { "org.sealpost.sender_key.v1" } else { "org.sealpost.ratchet.v1" };
-        let members: Vec<(&str, &str)> = PEOPLE
-            .iter()
-            .take(self.people)
-            .map(|user| (*user, if self.joined.contains(user) { "join" } else { "leave" }))
-            .collect();
-        let mut devices: Vec<&mut Device> =
-            self.peers.iter_mut().map(|peer| &mut peer.device).collect();
-        self.world.room(algorithm, &members, &mut devices);
+        let group = self.joined.len() + self.invited.len() > 2;
+        let mut state = vec![
+            json!({ "type": "m.room.encryption", "state_key": "",
+                "content": { "algorithm": if group { GROUP } else { DIRECT } } }),
+            json!({ "type": "m.room.history_visibility", "state_key": "",
+                "content": { "history_visibility": self.visibility } }),
+        ];
+        for user in PEOPLE.iter().take(self.people) {
+            let membership = match (self.joined.contains(user), self.invited.contains(user)) {
+                (true, _) => "join",
+                (_, true) => "invite",
+                _ => "leave",
+            };
+            state.push(json!({ "type": "m.room.member", "state_key": user,
+                "origin_server_ts": self.world.now, "content": { "membership": membership } }));
+        }
+        self.world.server.state = state;
+        for peer in &mut self.peers {
+            self.world.state(&mut peer.device);
+        }
+    }
+
+    /// Whether what is written now is for a user: who is invited reads where history is visible to them.
+    fn reads(&self, user: &str) -> bool {
+        self.joined.contains(user) || (self.invited.contains(user) && self.visibility != "joined")
+    }
+
+    /// Who leaves, is invited, or comes; two always stay.
+    fn change_member(&mut self) {
+        let user = PEOPLE[self.below(self.people)];
+        let comes = self.below(2) == 0;
+        if self.joined.remove(user) {
+            if self.joined.len() < 2 {
+                self.joined.insert(user);
+            }
+        } else if comes {
+            self.invited.remove(user);
+            self.joined.insert(user);
+        } else if !self.invited.remove(user) {
+            self.invited.insert(user);
+        }
+        self.tell_members();
     }
 
     fn sync(&mut self, at: usize) {
@@ -130,7 +166,7 @@ impl Model {
 
     fn is_here(&self, at: usize) -> bool {
         let peer = &self.peers[at];
-        !peer.is_removed && self.joined.contains(peer.device.user.as_str())
+        !peer.is_removed && self.reads(&peer.device.user)
     }
 
     /// Whether one device knows that another was removed.
@@ -150,7 +186,7 @@ impl Model {
             copies.push(copy);
             copies.drain(..copies.len().saturating_sub(COPIES));
         }
-        match self.below(40) {
+        match self.below(42) {
             0..=14 => self.write(at),
             15..=25 => {
                 self.disturb(at);
@@ -161,12 +197,9 @@ impl Model {
             33 | 34 => self.set_back(at),
             35 => self.add(at),
             36 => self.remove(at),
-            37 | 38 => {
-                // Who leaves or comes back; two always stay.
-                let user = PEOPLE[self.below(self.people)];
-                if !self.joined.remove(user) || self.joined.len() < 2 {
-                    self.joined.insert(user);
-                }
+            37 | 38 => self.change_member(),
+            39 | 40 => {
+                self.visibility = VISIBILITIES[self.below(VISIBILITIES.len())];
                 self.tell_members();
             }
             _ => self.world.now += 26 * 60 * 60 * 1_000,
@@ -248,7 +281,7 @@ impl Model {
             return;
         };
         let user = device.user.clone();
-        let here = |of: &usize| self.joined.contains(self.peers[*of].device.user.as_str());
+        let here = |of: &usize| self.reads(&self.peers[*of].device.user);
         let may: BTreeSet<usize> = (0..self.peers.len())
             .filter(here)
             .filter(|of| !self.peers[*of].gone_to.contains(&at) && !self.knows_removal(at, *of))
