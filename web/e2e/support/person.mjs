@@ -83,17 +83,21 @@ export class Person {
   /** Makes an account, up to the recovery key. */
   static async fillRegistration(server, name, options) {
     const person = await Person.open(server, options);
-    const { page } = person;
-    person.name = name;
-    person.id = `@${name}:${server.name}`;
-    person.password = "correct horse battery";
+    await person.makesAccount(name);
+    return person;
+  }
+
+  /** On the page that is open. */
+  async makesAccount(name) {
+    const { page, server } = this;
+    const password = "correct horse battery";
+    Object.assign(this, { name, id: `@${name}:${server.name}`, password });
     await page.getByRole("button", { name: "Create an account" }).click();
     await page.getByLabel("Name").fill(name);
-    await page.getByLabel("Password", { exact: true }).fill(person.password);
-    await page.getByLabel("Password again").fill(person.password);
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.getByLabel("Password again").fill(password);
     await page.getByRole("button", { name: "Create an account" }).click();
     await page.getByRole("button", { name: "Search or jump to" }).waitFor();
-    return person;
   }
 
   static async register(server, name, options) {
