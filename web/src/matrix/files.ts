@@ -3,13 +3,17 @@
 
 import { ifThere } from "./api/error";
 import type { Client } from "./client";
+import type { FileToOpen } from "./crypto/files";
 import { mostWithin, padded, PIECE } from "./crypto/pieces";
 import { number, object, text, type JsonObject } from "./json";
 import { KeptFiles } from "./kept_files";
 import { mediaPath } from "./media";
 
-/** How a file is sealed, as events name it. */
-const FORM = "org.sealpost.file.v1";
+/** How a file is sealed, as events name it: so that it opens while it comes, and before that. */
+const FORM = "org.sealpost.file.v2";
+const FORM_BEFORE = "org.sealpost.file.v1";
+/** How much of what comes goes to the worker at once, at least. */
+const FED_BYTES = 256 * 1024;
 /** Pictures that are not larger stand for themselves. */
 export const SMALL_BYTES = 120_000;
 /** A side of the small pictures that a server makes. */
@@ -72,8 +76,8 @@ export async function uploadFile(
     const onsent = (bytes: number) => onprogress(bytes / file.size);
     content["url"] = await client.api.upload(file, { name, signal, onsent });
   } else {
-    if (small) info["thumbnail_file"] = await uploadSealed(client, roomId, small.blob, () => {}, signal);
-    content["file"] = await uploadSealed(client, roomId, file, onprogress, signal);
+    if (small) info["thumbnail_file"] = await uploadSealed(client, roomId, "thumbnail", small.blob, () => {}, signal);
+    content["file"] = await uploadSealed(client, roomId, "file", file, onprogress, signal);
   }
   // Who sent it need not fetch it.
   const keep = (named: Named, blob: Blob) => keptBy(client).keep(keyOf(named), blob.slice(0, blob.size, typeOf(named.info)));
@@ -92,6 +96,7 @@ function infoOf(file: Blob, { width, height }: { width?: number | undefined; hei
 async function uploadSealed(
   client: Client,
   roomId: string,
+  role: Named["role"],
   plain: Blob,
   onprogress: (part: number) => void,
   signal: AbortSignal,
@@ -100,7 +105,7 @@ async function uploadSealed(
   const file = new Blob([plain, new Uint8Array(size - plain.size)]);
   const told = (sealed: number, sent: number) => onprogress((sealed + Math.min(sent, file.size)) / (2 * file.size || 1));
   const { files } = client.crypto;
-  const id = await files.begin(roomId);
+  const id = await files.begin(roomId, role);
   let at = 0;
   try {
     for (; file.size - at >= PIECE; at += PIECE) {
@@ -122,6 +127,7 @@ async function uploadSealed(
 
 /** What of a content names a file: its own, or the picture that stands for it. */
 interface Named {
+  role: "file" | "thumbnail";
   /** As events say it. */
   info: JsonObject | undefined;
   /** Where it is sealed. */
@@ -131,7 +137,7 @@ interface Named {
 
 function wholeOf(content: JsonObject): Named {
   const file = object(content["file"]);
-  return { info: object(content["info"]), file, url: text(file ? file["url"] : content["url"]) };
+  return { role: "file", info: object(content["info"]), file, url: text(file ? file["url"] : content["url"]) };
 }
 
 /** A small picture; `undefined`, if there is none of its own. */
@@ -139,7 +145,7 @@ function smallOf(content: JsonObject): Named | undefined {
   const info = object(content["info"]);
   const file = object(info?.["thumbnail_file"]);
   const url = text(file ? file["url"] : info?.["thumbnail_url"]);
-  return url === undefined ? undefined : { info: object(info?.["thumbnail_info"]), file, url };
+  return url === undefined ? undefined : { role: "thumbnail", info: object(info?.["thumbnail_info"]), file, url };
 }
 
 /** The file of a message; opened, if it is sealed, and whole, or an error. */
@@ -203,34 +209,84 @@ function typeOf(info: JsonObject | undefined): string {
 async function fetched(
   client: Client,
   roomId: string,
-  { info, file, url }: Named,
+  { role, info, file, url }: Named,
   onprogress: (part: number) => void,
   signal?: AbortSignal,
 ): Promise<Blob> {
   const mime = typeOf(info);
   if (!url) throw new Error("no file");
-  const response = await client.api.download(url, signal);
   const size = number(file?.["size"]) ?? number(info?.["size"]) ?? 0;
-  const blob = await whole(response, size, onprogress);
+  const [key, hash, form] = [text(file?.["key"]), text(file?.["hash"]), text(file?.["v"])];
+  if (file && !(key && hash && (form === FORM || form === FORM_BEFORE))) {
+    throw new Error("sealed in a way that is not known");
+  }
+  const response = await client.api.download(url, signal);
+  if (!file || !key || !hash) return new Blob([await whole(response, size, onprogress)], { type: mime });
+  const { files } = client.crypto;
+  const plain =
+    form === FORM
+      ? await streamed(files, response, { roomId, role, key, hash, size }, onprogress, signal)
+      : await files.openWhole(await whole(response, size, onprogress), roomId, key, hash);
   signal?.throwIfAborted();
-  if (!file) return new Blob([blob], { type: mime });
-  const [key, hash] = [text(file["key"]), text(file["hash"])];
-  if (file["v"] !== FORM || !key || !hash) throw new Error("sealed in a way that is not known");
-  const plain = await client.crypto.files.open(blob, roomId, key, hash);
   return plain.slice(0, number(file["length"]) ?? plain.size, mime);
+}
+
+/** Opened while it comes, so that it is there when the last of it is. */
+async function streamed(
+  files: Client["crypto"]["files"],
+  response: Response,
+  file: FileToOpen,
+  onprogress: (part: number) => void,
+  signal?: AbortSignal,
+): Promise<Blob> {
+  const id = await files.beginOpening(file);
+  try {
+    const opened: Blob[] = [];
+    let had = 0;
+    for await (const piece of piecesOf(response, FED_BYTES)) {
+      opened.push(await files.feed(id, piece));
+      signal?.throwIfAborted();
+      had += piece.size;
+      onprogress(Math.min(had / file.size, 1));
+    }
+    return new Blob([...opened, await files.finishOpening(id)]);
+  } catch (error) {
+    void files.drop(id).catch(() => {});
+    throw error;
+  }
 }
 
 /** What comes, told as it comes. `size` is what it may be, where the server says nothing. */
 async function whole(response: Response, size: number, onprogress: (part: number) => void): Promise<Blob> {
   const total = Number(response.headers.get("content-length")) || size;
-  if (!response.body || total === 0) return response.blob();
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const pieces: Blob[] = [];
+  let had = 0;
+  for await (const piece of piecesOf(response, 1)) {
+    pieces.push(piece);
+    had += piece.size;
+    if (total > 0) onprogress(Math.min(had / total, 1));
+  }
+  return new Blob(pieces);
+}
+
+/** What comes, in pieces of some length; the last is what is left. */
+async function* piecesOf(response: Response, length: number): AsyncGenerator<Blob> {
+  if (!response.body) return yield response.blob();
   const reader = response.body.getReader();
-  for (let had = 0; ; ) {
-    const { done, value } = await reader.read();
-    if (done) return new Blob(parts);
-    parts.push(value);
-    had += value.length;
-    onprogress(Math.min(had / total, 1));
+  let parts: Uint8Array<ArrayBuffer>[] = [];
+  let had = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (value) parts.push(value);
+      had += value?.length ?? 0;
+      if (had >= length || (done && had > 0)) {
+        yield new Blob(parts);
+        [parts, had] = [[], 0];
+      }
+      if (done) return;
+    }
+  } finally {
+    void reader.cancel().catch(() => {});
   }
 }

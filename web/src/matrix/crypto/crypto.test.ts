@@ -5,8 +5,10 @@ import { readFileSync } from "node:fs";
 
 import { SECRETS, type JsonObject } from "@e2e/machine";
 import * as module from "sealpost-e2e";
+import { FileSealer, FileSegments } from "sealpost-e2e";
 import { beforeAll, expect, test } from "vitest";
 
+import { toBase64 } from "../base64";
 import type { RoomEvent, StateEvent } from "../event";
 import { placeInChain } from "../room/chains";
 import { unlock } from "../store/lock";
@@ -325,22 +327,44 @@ test("a message that is given up after it was sealed leaves no gap in what the o
   expect(place(await lena.say("t6", "six"))?.chain).toBe(chain);
 });
 
-test("a file that is sealed piece by piece opens whole, and not in another room or with a byte changed", async () => {
+test("a file that is sealed piece by piece opens while it comes, and not in another place or with a byte changed", async () => {
   const files = new Files();
-  for (const size of [0, CHUNK, PIECE + CHUNK + 3]) {
+  for (const size of [0, CHUNK, 2 * PIECE + CHUNK + 3]) {
     const bytes = new Uint8Array(size).map((_, at) => at % 251);
-    const id = files.begin(ROOM);
+    const id = files.begin(ROOM, "file");
     let at = 0;
     for (; size - at >= PIECE; at += PIECE) await files.add(id, new Blob([bytes.slice(at, at + PIECE)]));
     const { bytes: sealed, key, hash } = await files.finish(id, new Blob([bytes.slice(at)]));
-    const opened = await files.open(sealed, ROOM, key, hash);
+    const open = async (blob: Blob, place: { roomId: string; role: "file" | "thumbnail" }) => {
+      const opening = files.beginOpening({ ...place, key, hash, size: sealed.size });
+      const parts: Blob[] = [];
+      for (let at = 0; at < blob.size; at += 300_000) parts.push(await files.feed(opening, blob.slice(at, at + 300_000)));
+      if (size > PIECE) expect(parts.some((part) => part.size > 0)).toBe(true);
+      return new Blob([...parts, files.finishOpening(opening)]);
+    };
+    const place = { roomId: ROOM, role: "file" } as const;
+    const opened = await open(sealed, place);
     expect(Buffer.compare(bytes, new Uint8Array(await opened.arrayBuffer()))).toBe(0);
-    await expect(files.open(sealed, "!other:a.test", key, hash)).rejects.toThrow();
+    await expect(open(sealed, { ...place, roomId: "!other:a.test" })).rejects.toThrow();
+    await expect(open(sealed, { ...place, role: "thumbnail" })).rejects.toThrow();
     const changed = new Uint8Array(await sealed.arrayBuffer());
     changed.set([(changed.at(-1) ?? 0) ^ 1], changed.length - 1);
-    await expect(files.open(new Blob([changed]), ROOM, key, hash)).rejects.toThrow();
+    await expect(open(new Blob([changed]), place)).rejects.toMatchObject({ name: "Authentication" });
   }
-  const dropped = files.begin(ROOM);
+  const dropped = files.begin(ROOM, "file");
   files.drop(dropped);
   await expect(files.add(dropped, new Blob(["x"]))).rejects.toThrow();
+});
+
+test("a file of the first version still opens", async () => {
+  const context = new TextEncoder().encode(`org.sealpost.file.v1 ${ROOM}`);
+  const [sealer, segments] = [new FileSealer(context), new FileSegments()];
+  const parts = [sealer.header(), sealer.chunk(new Uint8Array(CHUNK).fill(7)), sealer.last(new Uint8Array([1, 2]))];
+  for (const part of parts) segments.update(part);
+  const blob = new Blob(parts.map((part) => part.slice()));
+  const hash = toBase64(segments.finish().subarray(0, 32));
+  const opened = await new Files().openWhole(blob, ROOM, toBase64(sealer.key()), hash);
+  expect(opened.size).toBe(CHUNK + 2);
+  const other = toBase64(new Uint8Array(32));
+  await expect(new Files().openWhole(blob, ROOM, toBase64(sealer.key()), other)).rejects.toThrow("another file");
 });

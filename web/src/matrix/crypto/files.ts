@@ -1,21 +1,33 @@
-// Files, sealed in chunks in the worker.
+// Files, sealed in chunks and opened while they come, in the worker.
 
-import { FileOpener, FileSealer, FileSegments } from "sealpost-e2e";
+import { FileOpener, FileSealer, FileSegments, FileStream, fileContext } from "sealpost-e2e";
+import type { FileRole } from "@e2e/machine";
 
 import { fromBase64, toBase64 } from "../base64";
 import { CHUNK, HEADER, TAG } from "./pieces";
 
 export interface SealedFile {
+  /** As it is uploaded: the list of the hashes of every MiB, then what is sealed. */
   bytes: Blob;
   /** Base64 of what opens it. */
   key: string;
-  /** Base64 of the hash over the list of hashes of every MiB. */
+  /** Base64 of the hash over that list. */
   hash: string;
 }
 
-const context = (roomId: string) => new TextEncoder().encode(`org.sealpost.file.v1 ${roomId}`);
+/** What an event says of a file. */
+export interface FileToOpen {
+  roomId: string;
+  role: FileRole;
+  key: string;
+  hash: string;
+  size: number;
+}
 
-/** So many may be half sealed; tabs that are gone finish none. */
+/** What files of version 1 were sealed with, whatever they were for. */
+const contextBefore = (roomId: string) => new TextEncoder().encode(`org.sealpost.file.v1 ${roomId}`);
+
+/** So many may be half sealed, or half open; tabs that are gone finish none. */
 const MOST_OPEN = 32;
 
 interface Sealing {
@@ -24,22 +36,50 @@ interface Sealing {
   pieces: Blob[];
 }
 
+/** By an id; of too many, the oldest goes. */
+class Open<T> {
+  readonly #all = new Map<string, T>();
+  readonly #gone: (one: T) => void;
+
+  constructor(gone: (one: T) => void) {
+    this.#gone = gone;
+  }
+
+  add(one: T): string {
+    for (const old of [...this.#all.keys()].slice(0, -MOST_OPEN + 1)) this.drop(old);
+    const id = crypto.randomUUID();
+    this.#all.set(id, one);
+    return id;
+  }
+
+  get(id: string): T {
+    const found = this.#all.get(id);
+    if (!found) throw new Error("nothing of that is being sealed or opened");
+    return found;
+  }
+
+  drop(id: string): void {
+    const found = this.#all.get(id);
+    this.#all.delete(id);
+    if (found) this.#gone(found);
+  }
+}
+
 export class Files {
-  readonly #open = new Map<string, Sealing>();
+  readonly #sealing = new Open<Sealing>(({ sealer }) => sealer.free());
+  readonly #opening = new Open<InstanceType<typeof FileStream>>((stream) => stream.free());
 
   /** Begins to seal a file: pieces come with `add`, what is less than a piece with `finish`. */
-  begin(roomId: string): string {
-    const id = crypto.randomUUID();
-    const sealing = { sealer: new FileSealer(context(roomId)), segments: new FileSegments(), pieces: [] };
-    put(sealing, [sealing.sealer.header()]);
-    for (const old of [...this.#open.keys()].slice(0, -MOST_OPEN + 1)) this.drop(old);
-    this.#open.set(id, sealing);
-    return id;
+  begin(roomId: string, role: FileRole): string {
+    const sealer = new FileSealer(fileContext(roomId, role));
+    const sealing = { sealer, segments: new FileSegments(), pieces: [] };
+    put(sealing, [sealer.header()]);
+    return this.#sealing.add(sealing);
   }
 
   /** A piece, or several. */
   async add(id: string, piece: Blob): Promise<void> {
-    const sealing = this.#sealing(id);
+    const sealing = this.#sealing.get(id);
     const bytes = new Uint8Array(await piece.arrayBuffer());
     const sealed: Uint8Array[] = [];
     for (let at = 0; at < bytes.length; at += CHUNK) sealed.push(sealing.sealer.chunk(bytes.subarray(at, at + CHUNK)));
@@ -47,35 +87,47 @@ export class Files {
   }
 
   async finish(id: string, rest: Blob): Promise<SealedFile> {
-    const { sealer, segments, pieces } = this.#sealing(id);
+    const { sealer, segments, pieces } = this.#sealing.get(id);
     const whole = rest.size - (rest.size % CHUNK);
     await this.add(id, rest.slice(0, whole));
     put({ sealer, segments, pieces }, [sealer.last(await slice(rest, whole, rest.size))]);
     const key = toBase64(sealer.key());
-    const hash = toBase64(segments.finish().subarray(0, 32));
-    this.#open.delete(id);
-    sealer.free();
-    return { bytes: new Blob(pieces), key, hash };
+    const told = segments.finish();
+    const hash = toBase64(told.subarray(0, 32));
+    this.#sealing.drop(id);
+    return { bytes: new Blob([told.slice(32), ...pieces]), key, hash };
+  }
+
+  /** Begins to open a file: what was uploaded comes with `feed`. */
+  beginOpening({ roomId, role, key, hash, size }: FileToOpen): string {
+    return this.#opening.add(new FileStream(fromBase64(key), fromBase64(hash), size, fileContext(roomId, role)));
+  }
+
+  /** What comes next of it, of any length; answers what is certain by now to be its author's. */
+  async feed(id: string, piece: Blob): Promise<Blob> {
+    const bytes = new Uint8Array(await piece.arrayBuffer());
+    return new Blob([this.#opening.get(id).push(bytes).slice()]);
+  }
+
+  /** What is left. Only now is it known to be complete. */
+  finishOpening(id: string): Blob {
+    const last = this.#opening.get(id).finish().slice();
+    this.#opening.drop(id);
+    return new Blob([last]);
   }
 
   /** It is wanted no more. */
   drop(id: string): void {
-    this.#open.get(id)?.sealer.free();
-    this.#open.delete(id);
+    this.#sealing.drop(id);
+    this.#opening.drop(id);
   }
 
-  #sealing(id: string): Sealing {
-    const found = this.#open.get(id);
-    if (!found) throw new Error("nothing of that is being sealed");
-    return found;
-  }
-
-  /** The file, or an error if a byte of it is not the author's. */
-  async open(sealed: Blob, roomId: string, key: string, hash: string): Promise<Blob> {
+  /** A file of version 1, or an error if a byte of it is not the author's: that is known at its end. */
+  async openWhole(sealed: Blob, roomId: string, key: string, hash: string): Promise<Blob> {
     const segments = new FileSegments();
     const header = await slice(sealed, 0, HEADER);
     segments.update(header);
-    const opener = new FileOpener(fromBase64(key), context(roomId), header);
+    const opener = new FileOpener(fromBase64(key), contextBefore(roomId), header);
     const parts: Uint8Array<ArrayBuffer>[] = [];
     const length = CHUNK + TAG;
     let at = HEADER;

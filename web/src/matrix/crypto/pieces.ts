@@ -6,12 +6,17 @@ export const CHUNK = 16 * 1024;
 export const TAG = 16;
 export const HEADER = 56;
 
+/** Of so much of what is sealed, a hash stands in front. */
+const SEGMENT = 1024 * 1024;
+const HASH = 32;
+
 /** How much of a file is handed to the worker at a time: some whole chunks. */
 export const PIECE = 64 * CHUNK;
 
 /** How many bytes a file may have so that it is sealed within a limit. */
 export function mostWithin(limit: number): number {
-  return Math.max(Math.floor(((limit - HEADER - TAG) * CHUNK) / (CHUNK + TAG)), 0);
+  const sealed = limit - HASH * Math.ceil(limit / (SEGMENT + HASH));
+  return Math.max(Math.floor(((sealed - HEADER - TAG) * CHUNK) / (CHUNK + TAG)), 0);
 }
 
 /**
