@@ -20,7 +20,7 @@ import { isSpoken } from "./room/messages";
 import { directWith } from "./room/direct";
 import { KnownReaders } from "./room/known_readers";
 import { isMet } from "./room/met";
-import { displayName } from "./room/names";
+import { displayName, profile } from "./room/names";
 import { CatchingUp } from "./room/catching_up";
 import { leftElsewhere } from "./room/elsewhere";
 import { isPending } from "./room/opened";
@@ -614,11 +614,12 @@ export class Client {
     this.changed.emit(new Set([room.id]));
   }
 
-  /** This user's own name. */
-  get myName(): string {
+  /** This user's own name, and `mxc:` of the picture. */
+  get own(): { name: string; avatarUrl: string | undefined } {
     for (const room of this.rooms.values()) {
-      if (object(room.state("m.room.member", this.me)?.content)) return displayName(room, this.me);
+      if (!object(room.state("m.room.member", this.me)?.content)) continue;
+      return { name: displayName(room, this.me), avatarUrl: profile(room, this.me).avatarUrl };
     }
-    return this.me;
+    return { name: this.me, avatarUrl: undefined };
   }
 }

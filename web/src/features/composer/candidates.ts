@@ -21,7 +21,7 @@ export async function candidates(token: Token, room: Room, rooms: readonly Room[
   switch (token.kind) {
     case "person": {
       const people = peopleIn(room).filter(({ userId }) => userId !== me);
-      const all = people.map(({ userId, name }) => ({ id: userId, label: name, more: userId, words: `@${name}` }));
+      const all = people.map(({ userId, name }) => ({ id: userId, label: name, more: userId, words: `@${name}`, avatarUrl: profile(room, userId).avatarUrl }));
       const everybody = { id: "@room", label: "@room", more: t.everybodyHere, words: "@room" };
       const found = ranked(all, token.term);
       return "room".startsWith(token.term) && room.may(me, "ban") ? [...found, everybody] : found;

@@ -19,6 +19,8 @@ export interface Candidate {
   words: string;
   /** An avatar's id or an emoji. */
   id: string;
+  /** `mxc:` of the picture. */
+  avatarUrl?: string | undefined;
 }
 
 const KINDS: Record<string, Kind> = { "@": "person", "#": "room", ":": "emoji" };

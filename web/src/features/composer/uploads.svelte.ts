@@ -1,7 +1,7 @@
 // Files on their way: shown with how far they are, and stopped when somebody wants that. What is chosen at once is one
 // upload, and goes in its order.
 
-import { MatrixError } from "../../matrix/api/error";
+import { MatrixError, Unreachable } from "../../matrix/api/error";
 import type { Client } from "../../matrix/client";
 import { mostBytes, uploadFile } from "../../matrix/files";
 import type { Room } from "../../matrix/room/room";
@@ -29,6 +29,8 @@ export class Upload {
   /** How much of the next one has. */
   part = $state(0);
   error = $state<string>();
+  /** There was no connection: it goes on by itself. */
+  waits = false;
   /** The next one may say where it was taken: a person decides. */
   asks = $state(false);
   /** That was decided. */
@@ -67,6 +69,14 @@ export class Uploads {
     this.#client = client;
   }
 
+  /** Goes on with what the connection stopped, when it is back; until the answer is called. */
+  follow(): () => void {
+    return this.#client.syncChanged.subscribe(() => {
+      if (this.#client.syncState !== "live") return;
+      for (const upload of this.all) if (upload.waits) void this.retry(upload);
+    });
+  }
+
   of(roomId: string): Upload[] {
     return this.all.filter((upload) => upload.roomId === roomId);
   }
@@ -81,6 +91,7 @@ export class Uploads {
 
   async retry(upload: Upload): Promise<void> {
     upload.error = undefined;
+    upload.waits = false;
     await this.#send(upload);
   }
 
@@ -122,7 +133,11 @@ export class Uploads {
       if (upload.stop.signal.aborted) return;
       console.error(error);
       const isLarge = error instanceof MatrixError && error.errcode === "M_TOO_LARGE";
-      upload.error = isLarge ? t.fileTooLarge : error instanceof Held ? t.waitsModule : t.uploadFailed;
+      upload.waits = error instanceof Unreachable;
+      upload.error = isLarge ? t.fileTooLarge
+        : error instanceof Held ? t.waitsModule
+        : upload.waits ? t.waitsOffline
+        : t.uploadFailed;
     }
   }
 

@@ -100,6 +100,8 @@ export interface Found {
   name: string | undefined;
   topic: string | undefined;
   alias: string | undefined;
+  /** `mxc:` of its picture. */
+  avatarUrl: string | undefined;
   members: number;
   joinRule: string;
   isSpace: boolean;
@@ -113,6 +115,7 @@ function found(room: JsonObject): Found[] {
     name: text(room["name"]),
     topic: text(room["topic"]),
     alias: text(room["canonical_alias"]),
+    avatarUrl: text(room["avatar_url"]),
     members: number(room["num_joined_members"]) ?? 0,
     joinRule: text(room["join_rule"]) ?? "public",
     isSpace: room["room_type"] === "m.space",

@@ -4,7 +4,7 @@ import type { Branch } from "../api/rooms";
 import { rowsOf } from "./tree";
 
 const branch = (roomId: string, children: string[], isSpace = children.length > 0): Branch => ({
-  ...{ roomId, isSpace, name: roomId, topic: undefined, alias: undefined },
+  ...{ roomId, isSpace, name: roomId, topic: undefined, alias: undefined, avatarUrl: undefined },
   ...{ members: 1, joinRule: "public" },
   children: children.map((child) => ({ roomId: child, via: ["a"], isSuggested: false })),
 });
