@@ -95,6 +95,7 @@ export class Client {
     this.#vaults = vaults;
     this.drafts = new Drafts(store);
     this.crypto = new Crypto(this.api, session, vaults.keys, workers.machine, tabs);
+    this.crypto.knownRooms = () => [...this.rooms.keys()];
     this.extra = new Extra(workers.extra);
     this.#tabs = tabs;
     this.known = new KnownReaders(store);

@@ -1,6 +1,6 @@
 // Encryption as the client uses it: the worker, and the requests that its machine wants sent.
 
-import { SECRETS, type OutgoingRequest, type SyncInput, type Synced } from "@e2e/machine";
+import { SECRETS, type OutgoingRequest, type SyncInput, type Synced, type UserView } from "@e2e/machine";
 
 import type { Api } from "../api/api";
 import { ifThere, isOutside, MatrixError } from "../api/error";
@@ -10,6 +10,7 @@ import type { Session } from "../session";
 import type { VaultKeys } from "../store/vault";
 import { Topic } from "../topic";
 import type { Files } from "./files";
+import { History } from "./history";
 import type { KeyManager } from "./key_manager";
 import type { Desk, News, Tabs } from "../tabs";
 import { Caller, type Remote } from "./remote";
@@ -32,6 +33,8 @@ export class Crypto {
   readonly verifications = new Topic<string[]>();
   /** Asks for a stage of user-interactive authentication, when a new identity is published. */
   askStage: AskStage = async () => undefined;
+  /** The rooms that this device knows, for another one that is approved. */
+  knownRooms: () => string[] = () => [];
 
   readonly #api: Api;
   readonly #userId: string;
@@ -39,6 +42,7 @@ export class Crypto {
   readonly #vault: VaultKeys;
   readonly #makeWorker: () => Worker;
   readonly #tabs: Tabs | undefined;
+  readonly #history: History;
   #isGuest = false;
   #worker: Worker | undefined;
   #caller: Caller | undefined;
@@ -56,6 +60,7 @@ export class Crypto {
     this.#vault = vault;
     this.#makeWorker = makeWorker;
     this.#tabs = tabs;
+    this.#history = new History(api, userId, this, () => this.knownRooms());
     tabs?.news.subscribe((news) => this.#hear(news));
   }
 
@@ -136,6 +141,18 @@ export class Crypto {
     return this.#flushing;
   }
 
+  /** Keys of what was said before, to and from own devices that were approved. */
+  async #passHistory(): Promise<void> {
+    try {
+      const { rooms, hasTold } = await this.#history.pass();
+      if (rooms.length > 0) this.#announce({ news: "keys", rooms });
+      if (hasTold) await this.flush();
+    } catch (error) {
+      // It is tried again after the next sync.
+      if (!isOutside(error)) console.error(error);
+    }
+  }
+
   /** Finds out where this device stands; makes an identity where there is none. */
   async settle(): Promise<void> {
     if (this.#isGuest) return this.#become(await this.desk.standing());
@@ -149,6 +166,11 @@ export class Crypto {
     }
     if (this.#isGivenUp) return this.#become("unpublished");
     await this.#storeAccountData();
+    this.#judge(own);
+  }
+
+  /** Where this device stands, by what is known of its user. */
+  #judge(own: UserView): void {
     const device = own.devices.find((one) => one.device_id === this.#deviceId);
     const isReady = device?.is_vouched_for === true && !own.has_changed && own.pinned_key !== null;
     if (own.is_outdated && !isReady) return;
@@ -156,16 +178,10 @@ export class Crypto {
   }
 
   /** Asks somebody, or the other devices of this person, to compare emoji. That it is waited for is shown here, where it was asked. */
-  async requestVerification(userId: string): Promise<void> {
-    const id = await this.keys.requestVerification(userId);
+  async requestVerification(userId: string, deviceId?: string): Promise<void> {
+    const id = await this.keys.requestVerification(userId, deviceId);
     await this.flush();
     this.verifications.emit([id]);
-  }
-
-  /** Gives an own device that was compared what this one has of the identity. */
-  async welcome(deviceId: string): Promise<void> {
-    await this.keys.welcome(deviceId);
-    await this.flush();
   }
 
   /** Publishes the identity: `ask` answers the stages that the server wants. Answers whether it did. */
@@ -263,6 +279,7 @@ export class Crypto {
         if (!isSent) break;
       }
     }
+    void this.#passHistory();
   }
 
   /** Whether the request was answered for good. */
@@ -279,7 +296,11 @@ export class Crypto {
         ? await authenticate(send, (stage, error) => this.askStage(stage, error), BY_PASSWORD)
         : await send();
       this.#tell(await this.keys.markSent(id, answer));
-      if (kind === "keys_query") this.#announce({ news: "devices" });
+      if (kind === "keys_query") {
+        // Another own device may have begun another identity.
+        if (this.#standing === "ready") this.#judge(await this.keys.user(this.#userId));
+        this.#announce({ news: "devices" });
+      }
       return true;
     } catch (error) {
       if (error instanceof MatrixError && !error.isTemporary && error.status !== 401) {

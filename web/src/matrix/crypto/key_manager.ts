@@ -16,7 +16,9 @@ import {
 
 import { fromBase64, toBase64 } from "../base64";
 import { object, text } from "../json";
+import { handOver, historyDue, historySent, historyTaken, historyTold, keepTold, type Write } from "./approval";
 import type { Device } from "./device";
+import { inFiles, packHistory, unpackHistory, type RoomKeys } from "./history_file";
 import { DEFAULT_KEY, keyType } from "./secrets";
 
 /** Account data that is to be stored at the server. */
@@ -30,6 +32,8 @@ export class KeyManager {
   readonly #safetyNumber: SafetyNumber;
   /** What of the backup's new keys was sealed last. */
   #sealed: Secret[] = [];
+  /** No keys of what was said before are known to wait. */
+  #isHistoryPassed = false;
 
   constructor(device: Device, safetyNumber: SafetyNumber) {
     this.#device = device;
@@ -38,9 +42,21 @@ export class KeyManager {
 
   /** `areNewsMissed`: changes of devices before it may be unknown. */
   pushSync(sync: SyncInput, areNewsMissed: boolean): Promise<Synced> {
-    return this.#device.batch((machine, write) => {
+    return this.#takeIn((machine, write) => {
       if (areNewsMissed) write(machine.outdateAll());
-      return { result: write(machine.pushSync(sync)) };
+      return write(machine.pushSync(sync));
+    });
+  }
+
+  /** What other own devices sent or confirmed has its effects in the same transaction. */
+  #takeIn(operate: (machine: Machine, write: Write) => Synced): Promise<Synced> {
+    const { storage, userId } = this.#device;
+    return this.#device.batch(async (machine, write) => {
+      const result = operate(machine, write);
+      const told = await keepTold(storage, this.#device, result);
+      const due = await handOver(storage, userId, machine, write, result.verifications);
+      if (told.length + due.length > 0) this.#isHistoryPassed = false;
+      return { result, values: [...told, ...due] };
     });
   }
 
@@ -49,7 +65,7 @@ export class KeyManager {
   }
 
   markSent(id: number, answer: Json): Promise<Synced> {
-    return this.#device.run((machine) => machine.markSent(id, answer));
+    return this.#takeIn((machine, write) => write(machine.markSent(id, answer)));
   }
 
   markRefused(id: number, status: number): Promise<null> {
@@ -276,17 +292,6 @@ export class KeyManager {
     return this.#device.run((machine) => machine.requestVerification(userId, deviceId));
   }
 
-  /** Gives an own device that is vouched for since now what it wants to vouch, verify and back up in its turn. */
-  welcome(deviceId: string): Promise<void> {
-    return this.#device.batch((machine, write) => {
-      const names = [SECRETS.selfSigning, SECRETS.userSigning, SECRETS.backupMac];
-      const here = names.filter((name) => write(machine.secret(name)).length > 0);
-      for (const name of here) write(machine.shareSecret(deviceId, name));
-      if (here.length > 0) write(machine.sharePins(deviceId));
-      return { result: undefined };
-    });
-  }
-
   acceptVerification(id: string): Promise<null> {
     return this.#device.run((machine) => machine.acceptVerification(id));
   }
@@ -296,7 +301,13 @@ export class KeyManager {
   }
 
   confirmSas(id: string): Promise<null> {
-    return this.#device.run((machine) => machine.confirmSas(id));
+    const { storage, userId } = this.#device;
+    return this.#device.batch(async (machine, write) => {
+      const result = write(machine.confirmSas(id));
+      const values = await handOver(storage, userId, machine, write, [id]);
+      if (values.length > 0) this.#isHistoryPassed = false;
+      return { result, values };
+    });
   }
 
   cancelVerification(id: string, code: "m.user" | "m.mismatched_sas"): Promise<null> {
@@ -305,6 +316,48 @@ export class KeyManager {
 
   verification(id: string): Promise<VerificationView | null> {
     return this.#device.read((machine) => machine.verification(id));
+  }
+
+  /** Own devices that are to get the keys of what was said before, and files of such keys that are to be fetched. */
+  async historyWaiting(): Promise<{ due: string[]; told: JsonObject[] }> {
+    if (this.#isHistoryPassed) return { due: [], told: [] };
+    const { storage } = this.#device;
+    const [due, told] = await Promise.all([historyDue(storage), historyTold(storage)]);
+    this.#isHistoryPassed = due.length + told.length === 0;
+    return { due, told };
+  }
+
+  /** The keys of these rooms, in files of at most so many bytes; of rooms without any, nothing. */
+  packHistory(roomIds: string[], most: number): Promise<Uint8Array[]> {
+    return this.#device.batch(async (machine, write) => {
+      const nothing = write(machine.history("!")).length;
+      const all = roomIds.map((roomId): RoomKeys => [roomId, write(machine.history(roomId))]);
+      const files = inFiles(all.filter(([, keys]) => keys.length > nothing), most);
+      return { result: files.map(packHistory) };
+    });
+  }
+
+  shareHistory(description: JsonObject): Promise<null> {
+    return this.#device.run((machine) => machine.shareHistory(this.#device.userId, description));
+  }
+
+  async historySent(deviceId: string): Promise<void> {
+    await this.#device.batch(async () => ({ result: undefined, values: await historySent(this.#device.storage, deviceId) }));
+  }
+
+  /** Takes in the keys of a file of which an own device told. Answers the rooms for which there were new ones. */
+  takeHistory(url: string, packed: Uint8Array): Promise<string[]> {
+    return this.#device.batch(async (machine, write) => {
+      const result = unpackHistory(packed).flatMap(([roomId, keys]) => {
+        return write(machine.takeHistory(this.#device.userId, roomId, keys)) > 0 ? roomId : [];
+      });
+      return { result, values: await historyTaken(this.#device.storage, url) };
+    });
+  }
+
+  /** A file of keys can't be had. */
+  async historyTaken(url: string): Promise<void> {
+    await this.#device.batch(async () => ({ result: undefined, values: await historyTaken(this.#device.storage, url) }));
   }
 }
 

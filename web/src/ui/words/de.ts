@@ -4,6 +4,7 @@ import { de as around } from "./around/de";
 import { de as guard } from "./guard/de";
 import { de as here } from "./here/de";
 import { de as media } from "./media/de";
+import { de as own } from "./own/de";
 import { de as talk } from "./talk/de";
 import type { Words } from "./en";
 
@@ -14,6 +15,7 @@ export const de: Words = {
   ...guard,
   ...here,
   ...media,
+  ...own,
   ...talk,
   close: "Schließen",
   cancel: "Abbrechen",
@@ -258,7 +260,7 @@ export const de: Words = {
   emojiAskedOwnMore: "Jemand hat sich als du angemeldet. Warst du es, vergleich Emoji auf beiden Bildschirmen, und das neue Gerät darf deine Nachrichten lesen. Wenn nicht, ändere dein Passwort.",
   emojiWaitingOwn: "Öffne Sealpost auf einem Gerät, das du schon bestätigt hast, und stimm dort zu.",
   emojiConfirmedOwn: "Sag auch auf dem anderen Gerät, dass sie gleich sind.",
-  emojiDoneOwn: "Verglichen: Das neue Gerät ist deines. Was vorher gesagt wurde, kommt mit deinem Wiederherstellungsschlüssel.",
+  emojiDoneOwn: "Verglichen: Das neue Gerät ist deines. Was vorher gesagt wurde, kommt von selbst.",
   emojiAskedMore: "Damit ihr beide wisst, dass niemand dazwischen ist. Es dauert eine Minute.",
   start: "Anfangen",
   notNow: "Jetzt nicht",

@@ -4,6 +4,7 @@ import { en as around } from "./around/en";
 import { en as guard } from "./guard/en";
 import { en as here } from "./here/en";
 import { en as media } from "./media/en";
+import { en as own } from "./own/en";
 import { en as talk } from "./talk/en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
@@ -13,6 +14,7 @@ export const en = {
   ...guard,
   ...here,
   ...media,
+  ...own,
   ...talk,
   // Everywhere
   close: "Close",
@@ -266,7 +268,7 @@ export const en = {
   emojiAskedOwnMore: "Somebody logged in as you. If it was you, compare emoji on both screens, and the new device may read your messages. If not, change your password.",
   emojiWaitingOwn: "Open Sealpost on a device that you have already approved, and agree there.",
   emojiConfirmedOwn: "Say on the other device too that they are the same.",
-  emojiDoneOwn: "Compared: the new device is yours. What was said before comes with your recovery key.",
+  emojiDoneOwn: "Compared: the new device is yours. What was said before comes by itself.",
   emojiAskedMore: "So that you both know that nobody is in between. It takes a minute.",
   start: "Start",
   notNow: "Not now",

@@ -1,0 +1,87 @@
+// A new device of one's own is approved from an old one, and gets what that has.
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { foundAt } from "./support/scan.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, jonas, second, third;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("approval");
+  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  await lena.meets(jonas, "said-before-the-second");
+  await lena.startRoom("Cellar");
+  await lena.sends("wine-behind-the-coal");
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+/** Both see the same seven pictures, and say so. */
+async function compare(old, fresh) {
+  const seen = [];
+  for (const { page } of [old, fresh]) {
+    await page.getByText("Do you both see these, in this order?").waitFor();
+    seen.push(await page.getByRole("dialog").locator("li").allInnerTexts());
+  }
+  assert.equal(seen[0].length, 7);
+  assert.deepEqual(seen[0], seen[1]);
+  for (const { page } of [fresh, old]) await page.getByRole("button", { name: "They are the same" }).click();
+  for (const { page } of [old, fresh]) {
+    await page.getByText("Compared. This device is yours.").waitFor();
+    await page.getByRole("button", { name: "Done" }).click();
+  }
+}
+
+test("a second device is approved by comparing emoji, and then reads what was said before", async () => {
+  second = await lena.secondDevice();
+  const { page } = second;
+  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await lena.page.getByText("A new device of yours wants to read along", { exact: false }).waitFor();
+  await assertAccessible(lena.page, "a new own device");
+  await page.getByRole("button", { name: "Approve" }).click();
+  await assertAccessible(page, "ways to approve");
+  await page.getByRole("button", { name: "Approve from another device" }).click();
+  await page.getByText("Open Sealpost on a device that you have already approved", { exact: false }).waitFor();
+  await lena.page.getByRole("dialog", { name: "Is this new device yours?" }).waitFor();
+  await assertAccessible(lena.page, "asked to approve");
+  await lena.page.getByRole("button", { name: "Start" }).click();
+  await compare(lena, second);
+  for (const one of [lena, second]) {
+    await one.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+    await one.page.getByText("A new device of yours", { exact: false }).waitFor({ state: "detached" });
+  }
+  await second.choose("jonas");
+  await second.reads("said-before-the-second");
+  await second.choose("Cellar");
+  await second.reads("wine-behind-the-coal");
+  await second.choose("jonas");
+  await second.sends("said-by-the-second");
+  await jonas.reads("said-by-the-second");
+  await lena.choose("jonas");
+  await lena.reads("said-by-the-second");
+});
+
+test("what was handed over lets the second approve a third, from its list of devices", async () => {
+  third = await lena.secondDevice();
+  await third.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await second.page.getByRole("button", { name: "Settings" }).click();
+  const row = second.page.getByRole("listitem").filter({ hasText: "Not approved" });
+  await row.getByRole("button", { name: "Approve" }).click();
+  await third.page.getByRole("button", { name: "Start" }).click();
+  await compare(second, third);
+  await row.waitFor({ state: "detached" });
+  await third.choose("jonas");
+  await third.reads("said-before-the-second");
+  await third.reads("said-by-the-second");
+});
+
+test("no server has a word of what was handed over", () => {
+  assert.deepEqual(foundAt(["said-before-the-second", "wine-behind-the-coal", "said-by-the-second"], server), []);
+});

@@ -1,0 +1,84 @@
+// An own device that was compared with is given what own devices have, in the transaction in which it became one: the keys
+// that vouch for others, whom to believe, and, by a file, the keys of what was said before.
+//
+//   compared ──► signed ──► secrets, pins ──► historyDue ──► a file ──► told ──► historyTold ──► taken in
+
+import { SECRETS, type JsonObject, type Machine, type Step, type Synced } from "@e2e/machine";
+
+import { text } from "../json";
+import type { Batch, CryptoStorage } from "./storage";
+
+export type Write = <R>(step: Step<R>) => R;
+type Values = NonNullable<Batch["values"]>;
+
+/** What every approved device has. */
+const HANDED = [SECRETS.selfSigning, SECRETS.userSigning, SECRETS.backupMac];
+const [DUE, TOLD] = ["historyDue", "historyTold"];
+/** So many files may wait to be fetched. */
+const MOST_TOLD = 100;
+
+/** Hands over to own devices with which a comparison is done just now. */
+export async function handOver(
+  storage: CryptoStorage,
+  userId: string,
+  machine: Machine,
+  write: Write,
+  verifications: string[],
+): Promise<Values> {
+  const devices = verifications.flatMap((id) => {
+    const view = machine.verification(id);
+    return view?.state === "done" && view.user_id === userId && view.device_id !== null ? view.device_id : [];
+  });
+  const given = devices.filter((deviceId) => give(userId, deviceId, machine, write));
+  if (given.length === 0) return [];
+  const due = new Set([...(await historyDue(storage)), ...given]);
+  return [["kept", DUE, [...due]]];
+}
+
+/** Whether this device had anything to give, and that one may have it. */
+function give(userId: string, deviceId: string, machine: Machine, write: Write): boolean {
+  const device = machine.user(userId).devices.find((one) => one.device_id === deviceId);
+  if (!device?.is_ours || !device.is_vouched_for || !has(machine, SECRETS.selfSigning)) return false;
+  for (const name of HANDED) if (has(machine, name)) write(machine.shareSecret(deviceId, name));
+  write(machine.sharePins(deviceId));
+  return true;
+}
+
+function has(machine: Machine, name: string): boolean {
+  try {
+    return machine.secret(name).result.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Own devices that are to get the keys of what was said before. */
+export async function historyDue(storage: CryptoStorage): Promise<string[]> {
+  return (await storage.get<string[]>("kept", DUE)) ?? [];
+}
+
+export async function historySent(storage: CryptoStorage, deviceId: string): Promise<Values> {
+  const left = (await historyDue(storage)).filter((one) => one !== deviceId);
+  return [["kept", DUE, left.length > 0 ? left : undefined]];
+}
+
+/** Files of keys for this device, of which an own one told. */
+export async function historyTold(storage: CryptoStorage): Promise<JsonObject[]> {
+  return (await storage.get<JsonObject[]>("kept", TOLD)) ?? [];
+}
+
+/** Keeps what own devices told, until it is fetched. */
+export async function keepTold(
+  storage: CryptoStorage,
+  { userId, deviceId }: { userId: string; deviceId: string },
+  { history }: Synced,
+): Promise<Values> {
+  const mine = history.flatMap(([from, told]) => (from === userId && text(told["for"]) === deviceId ? told : []));
+  if (mine.length === 0) return [];
+  return [["kept", TOLD, [...(await historyTold(storage)), ...mine].slice(-MOST_TOLD)]];
+}
+
+export async function historyTaken(storage: CryptoStorage, url: string): Promise<Values> {
+  const left = (await historyTold(storage)).filter((one) => text(one["url"]) !== url);
+  return [["kept", TOLD, left.length > 0 ? left : undefined]];
+}
