@@ -34,7 +34,7 @@ async function compare(old, fresh) {
   assert.deepEqual(seen[0], seen[1]);
   for (const { page } of [fresh, old]) await page.getByRole("button", { name: "They are the same" }).click();
   for (const { page } of [old, fresh]) {
-    await page.getByText("Compared. This device is yours.").waitFor();
+    await page.getByText("Compared: the new device is yours.", { exact: false }).waitFor();
     await page.getByRole("button", { name: "Done" }).click();
   }
 }

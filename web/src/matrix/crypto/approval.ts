@@ -5,7 +5,7 @@
 
 import { SECRETS, type JsonObject, type Machine, type Step, type Synced } from "@e2e/machine";
 
-import { text } from "../json";
+import { object, text } from "../json";
 import type { Batch, CryptoStorage } from "./storage";
 
 export type Write = <R>(step: Step<R>) => R;
@@ -79,6 +79,6 @@ export async function keepTold(
 }
 
 export async function historyTaken(storage: CryptoStorage, url: string): Promise<Values> {
-  const left = (await historyTold(storage)).filter((one) => text(one["url"]) !== url);
+  const left = (await historyTold(storage)).filter((one) => text(object(one["file"])?.["url"]) !== url);
   return [["kept", TOLD, left.length > 0 ? left : undefined]];
 }

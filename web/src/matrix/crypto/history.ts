@@ -5,12 +5,15 @@ import type { JsonObject } from "@e2e/machine";
 
 import type { Api } from "../api/api";
 import { isOutside, MatrixError } from "../api/error";
-import { number, text } from "../json";
+import { number, object, text } from "../json";
+import { serverOf } from "../session";
 import type { Files } from "./files";
 import type { KeyManager } from "./key_manager";
 import { mostWithin, padded } from "./pieces";
 import type { Remote } from "./remote";
 
+/** As letters name the form of a file. */
+const FORM = "org.sealpost.file.v2";
 /** How large one file is at most, where the server takes as much. */
 const FILE_BYTES = 16 * 1024 * 1024;
 
@@ -62,10 +65,11 @@ export class History {
     const packed = await keys.packHistory(this.#rooms(), Math.min(FILE_BYTES, mostWithin(limit)));
     for (const file of packed) {
       const plain = new Blob([file.slice(), new Uint8Array(padded(file.length) - file.length)]);
-      const { bytes, key, hash } = await files.finish(await files.begin(this.#context), plain);
+      const { bytes, key, hash } = await files.finish(await files.begin(this.#place), plain);
       try {
         const url = await this.#api.upload(new Blob([bytes], { type: "application/octet-stream" }));
-        await keys.shareHistory({ for: deviceId, url, key, hash, length: file.length });
+        const told = { v: FORM, url, key, hash, size: bytes.size };
+        await keys.shareHistory({ room_id: this.#place, file: told, for: deviceId, length: file.length });
       } catch (error) {
         // One that the server never takes must not keep the others back.
         if (!(error instanceof MatrixError) || error.isTemporary) throw error;
@@ -77,10 +81,11 @@ export class History {
 
   async #take(told: JsonObject): Promise<string[]> {
     const { keys, files } = this.#parts;
-    const [url, key, hash] = [text(told["url"]) ?? "", text(told["key"]) ?? "", text(told["hash"]) ?? ""];
+    const file = object(told["file"]);
+    const [url, key, hash] = [text(file?.["url"]) ?? "", text(file?.["key"]) ?? "", text(file?.["hash"]) ?? ""];
     try {
       const sealed = await (await this.#api.download(url)).blob();
-      const opened = await files.open(sealed, this.#context, key, hash);
+      const opened = await files.open(sealed, this.#place, key, hash);
       const length = number(told["length"]) ?? opened.size;
       return await keys.takeHistory(url, new Uint8Array(await opened.slice(0, length).arrayBuffer()));
     } catch (error) {
@@ -91,7 +96,8 @@ export class History {
     }
   }
 
-  get #context(): string {
-    return `keys of ${this.#userId}`;
+  /** In the place of a room: these files are of several. */
+  get #place(): string {
+    return `!org.sealpost.history:${serverOf(this.#userId)}`;
   }
 }
