@@ -57,11 +57,25 @@ pub fn receive(
     object.remove("unsigned");
     format(&object, rules)?;
     let event_id = event_id(&object, rules)?;
+    receive_as(event_id, object, room_id, rules, keys)
+}
+
+/// The same of an event whose [id](event_id) is known.
+pub fn receive_as(
+    event_id: OwnedEventId,
+    mut object: CanonicalJsonObject,
+    room_id: Option<&RoomId>,
+    rules: &RoomVersionRules,
+    keys: &PublicKeyMap,
+) -> Result<Pdu, CheckError> {
+    object.remove("unsigned");
+    let mut json = canonical::to_string(&object, rules).map_err(EventError::from)?;
+    format_of(&object, json.len(), rules)?;
     if canonical::verify(keys, &object, rules)? == Verified::Signatures {
         redact_in_place(&mut object, &rules.redaction, None)
             .map_err(|error| CheckError::format(error.to_string()))?;
+        json = canonical::to_string(&object, rules).map_err(EventError::from)?;
     }
-    let json = canonical::to_string(&object, rules).map_err(EventError::from)?;
     let pdu = Pdu::from_json(event_id, json.into_boxed_str(), rules)?;
     if room_id.is_some_and(|room_id| room_id != pdu.room_id) {
         return Err(EventError::OtherRoom.into());
@@ -103,6 +117,14 @@ pub fn reference_hash(pdu: &Pdu, rules: &RoomVersionRules) -> Result<String, Che
 /// Is it an event at all: presence, types and limits of its fields.
 pub fn format(object: &CanonicalJsonObject, rules: &RoomVersionRules) -> Result<(), CheckError> {
     let length = canonical::to_string(object, rules).map_err(EventError::from)?.len();
+    format_of(object, length, rules)
+}
+
+fn format_of(
+    object: &CanonicalJsonObject,
+    length: usize,
+    rules: &RoomVersionRules,
+) -> Result<(), CheckError> {
     if length > MAX_PDU_BYTES {
         return Err(CheckError::format("larger than 65536 bytes"));
     }

@@ -14,7 +14,7 @@
 //! So all that a set of events stands on is one number for each chain ([`cover::Reach`]), and how two sets
 //! differ is found by comparing these.
 //!
-//! - [`place`] gives an event its place, when it is inserted.
+//! - [`Placer`] gives an event its place, when it is inserted.
 //! - [`conflict`] says what state resolution has to look at: the auth difference of forks and the
 //!   conflicted state subgraph.
 
@@ -24,12 +24,13 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 
 use self::cover::{Cover, Place, Reach};
 use super::{
     ChainNid, Conn, EventNid, Nids, RoomNid, StateKeyNid,
-    schema::{chain_links, event_auth, event_chains},
+    conn::{each_backend, prepared},
+    schema::{chain_links, event_chains},
 };
 use crate::error::Result;
 
@@ -52,50 +53,106 @@ pub struct Conflict {
     pub subgraph: Vec<EventNid>,
 }
 
-/// Gives a state event its place. Its `event_auth` rows are there, and its auth events have their places;
-/// one that has not is not a state event and counts for nothing.
-pub fn place(conn: &mut Conn, nids: &Nids, room: RoomNid, event: EventNid) -> Result<()> {
-    let mut auth: Vec<Place> = event_auth::table
-        .inner_join(event_chains::table.on(event_chains::event_nid.eq(event_auth::auth_nid)))
-        .filter(event_auth::event_nid.eq(event))
-        .select((event_chains::chain_nid, event_chains::sequence))
-        .load(conn)?;
-    // The last of each chain; the longest chain first.
-    auth.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    let mut seen = BTreeSet::new();
-    auth.retain(|&(chain, _)| seen.insert(chain));
+/// Gives state events their places, in one transaction: what is read for one is known for the others that the same
+/// events authorise, as they do most members.
+#[derive(Debug, Default)]
+pub struct Placer {
+    places: HashMap<EventNid, Option<Place>>,
+    /// The last place of each chain.
+    lasts: HashMap<ChainNid, i64>,
+    /// By the places that an event stands on: those of them to which no other leads. It stays so: links are added from
+    /// the last place of a chain only, on which nothing has stood before.
+    links: HashMap<Vec<Place>, Vec<Place>>,
+}
 
-    let mut own = None;
-    for &(chain, sequence) in &auth {
-        if last_of(conn, chain)? == Some(sequence) {
-            own = Some((chain, sequence + 1));
-            break;
+prepared! {
+    InsertPlace = "INSERT INTO event_chains (event_nid, room_nid, chain_nid, sequence) VALUES ("
+        event: i64 ", " room: i64 ", " chain: i64 ", " sequence: i64 => ")";
+    InsertLink = "INSERT INTO chain_links (room_nid, from_chain, from_sequence, to_chain, to_sequence) VALUES ("
+        room: i64 ", " from_chain: i64 ", " from_sequence: i64 ", " to_chain: i64 ", "
+        to_sequence: i64 => ")";
+}
+
+impl Placer {
+    /// Gives a state event its place. Its auth events have theirs; one that has not is not a state event and counts
+    /// for nothing.
+    pub fn place(
+        &mut self,
+        conn: &mut Conn,
+        nids: &Nids,
+        (room, event): (RoomNid, EventNid),
+        auth: &[EventNid],
+    ) -> Result<()> {
+        let mut below: Vec<Place> = Vec::with_capacity(auth.len());
+        for &auth in auth {
+            below.extend(self.place_of(conn, auth)?);
         }
-    }
-    let (chain, sequence) = own.unwrap_or_else(|| (nids.chain(), 1));
-    diesel::insert_into(event_chains::table)
-        .values((
-            event_chains::event_nid.eq(event),
-            event_chains::room_nid.eq(room),
-            event_chains::chain_nid.eq(chain),
-            event_chains::sequence.eq(sequence),
-        ))
-        .execute(conn)?;
-    for &to in auth.iter().filter(|&&(other, _)| other != chain) {
-        if implied(conn, &auth, to)? {
-            continue;
+        // The last of each chain; the longest chain first.
+        below.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut seen = BTreeSet::new();
+        below.retain(|&(chain, _)| seen.insert(chain));
+
+        let mut own = None;
+        for &(chain, sequence) in &below {
+            if self.last_of(conn, chain)? == sequence {
+                own = Some((chain, sequence + 1));
+                break;
+            }
         }
-        diesel::insert_into(chain_links::table)
-            .values((
-                chain_links::room_nid.eq(room),
-                chain_links::from_chain.eq(chain),
-                chain_links::from_sequence.eq(sequence),
-                chain_links::to_chain.eq(to.0),
-                chain_links::to_sequence.eq(to.1),
-            ))
-            .execute(conn)?;
+        let (chain, sequence) = own.unwrap_or_else(|| (nids.chain(), 1));
+        let insert = InsertPlace { event: event.0, room: room.0, chain: chain.0, sequence };
+        each_backend!(conn, conn => conn.execute_returning_count(&insert))?;
+        self.places.insert(event, Some((chain, sequence)));
+        self.lasts.insert(chain, sequence);
+
+        if !self.links.contains_key(&below) {
+            let mut links = Vec::with_capacity(below.len());
+            for &to in &below {
+                if !implied(conn, &below, to)? {
+                    links.push(to);
+                }
+            }
+            self.links.insert(below.clone(), links);
+        }
+        let links = self.links.get(&below).map(Vec::as_slice).unwrap_or_default();
+        for &(to_chain, to_sequence) in links.iter().filter(|&&(other, _)| other != chain) {
+            let insert = InsertLink {
+                room: room.0,
+                from_chain: chain.0,
+                from_sequence: sequence,
+                to_chain: to_chain.0,
+                to_sequence,
+            };
+            each_backend!(conn, conn => conn.execute_returning_count(&insert))?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn place_of(&mut self, conn: &mut Conn, event: EventNid) -> Result<Option<Place>> {
+        if let Some(place) = self.places.get(&event) {
+            return Ok(*place);
+        }
+        let place = event_chains::table
+            .find(event)
+            .select((event_chains::chain_nid, event_chains::sequence))
+            .first(conn)
+            .optional()?;
+        self.places.insert(event, place);
+        Ok(place)
+    }
+
+    fn last_of(&mut self, conn: &mut Conn, chain: ChainNid) -> Result<i64> {
+        if let Some(last) = self.lasts.get(&chain) {
+            return Ok(*last);
+        }
+        let last: Option<i64> = event_chains::table
+            .filter(event_chains::chain_nid.eq(chain))
+            .select(diesel::dsl::max(event_chains::sequence))
+            .first(conn)?;
+        let last = last.unwrap_or(0);
+        self.lasts.insert(chain, last);
+        Ok(last)
+    }
 }
 
 /// Whether an event has its place: a state event that was kept with what authorises it.
@@ -212,13 +269,6 @@ fn subgraph(cover: &mut Cover<'_>, forks: &[Vec<EventNid>]) -> Result<Vec<EventN
 
 fn entered_at_the_beginning(from: &HashMap<ChainNid, i64>) -> Vec<ChainNid> {
     from.iter().filter(|&(_, from)| *from == 1).map(|(chain, _)| *chain).collect()
-}
-
-fn last_of(conn: &mut Conn, chain: ChainNid) -> Result<Option<i64>> {
-    Ok(event_chains::table
-        .filter(event_chains::chain_nid.eq(chain))
-        .select(diesel::dsl::max(event_chains::sequence))
-        .first(conn)?)
 }
 
 /// Does another of the places already lead to this one?

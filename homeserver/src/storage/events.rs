@@ -6,9 +6,7 @@ use ruma::{EventId, OwnedEventId};
 use super::{
     Conn, EventNid, Position, RoomNid, StateKeyNid, StateNid, UserNid,
     conn::{each_backend, prepared},
-    schema::{
-        backward_extremities, event_auth, event_edges, events, forward_extremities, redactions,
-    },
+    schema::{backward_extremities, event_edges, events, forward_extremities, redactions},
 };
 use crate::error::Result;
 
@@ -275,10 +273,14 @@ pub fn insert_edge(conn: &mut Conn, event: EventNid, prev: EventNid) -> Result<(
     Ok(())
 }
 
+prepared! {
+    InsertAuth = "INSERT INTO event_auth (event_nid, auth_nid) VALUES (" event: i64 ", "
+        auth: i64 => ")";
+}
+
 pub fn insert_auth(conn: &mut Conn, event: EventNid, auth: EventNid) -> Result<()> {
-    diesel::insert_into(event_auth::table)
-        .values((event_auth::event_nid.eq(event), event_auth::auth_nid.eq(auth)))
-        .execute(conn)?;
+    let insert = InsertAuth { event: event.0, auth: auth.0 };
+    each_backend!(conn, conn => conn.execute_returning_count(&insert))?;
     Ok(())
 }
 

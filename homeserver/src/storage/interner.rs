@@ -6,16 +6,24 @@
 
 use std::{fmt::Debug, hash::Hash, sync::Arc};
 
-use diesel::prelude::*;
+use diesel::{connection::Connection, prelude::*};
 use quick_cache::{Equivalent, sync::Cache};
 use ruma::UserId;
 
 use super::{
-    Conn, StateKeyNid, Tx, UserNid, each_backend,
+    Conn, StateKeyNid, Tx, UserNid,
+    conn::{each_backend, prepared},
     nid::Nids,
     schema::{state_keys, users},
 };
 use crate::error::{Error, Result};
+
+prepared! {
+    InsertUser<'a> = "INSERT INTO users (user_nid, user_id) VALUES (" user: i64 ", "
+        user_id: &'a str => ") ON CONFLICT DO NOTHING";
+    InsertStateKey<'a> = "INSERT INTO state_keys (state_key_nid, event_type, state_key) VALUES ("
+        nid: i64 ", " event_type: &'a str ", " state_key: &'a str => ") ON CONFLICT DO NOTHING";
+}
 
 /// How many reservations are remembered.
 const RESERVED: usize = 20_000;
@@ -187,12 +195,8 @@ impl Kind for Users {
     }
 
     fn insert(conn: &mut Conn, key: &Arc<str>, nid: UserNid) -> Result<usize> {
-        Ok(each_backend!(conn, conn => {
-            diesel::insert_into(users::table)
-                .values((users::user_nid.eq(nid), users::user_id.eq(&**key)))
-                .on_conflict_do_nothing()
-                .execute(conn)
-        })?)
+        let insert = InsertUser { user: nid.0, user_id: &**key };
+        Ok(each_backend!(conn, conn => conn.execute_returning_count(&insert))?)
     }
 
     fn by_ref(key: &Arc<str>) -> UserRef<'_> {
@@ -267,16 +271,9 @@ impl Kind for StateKeys {
     }
 
     fn insert(conn: &mut Conn, key: &StateKey, nid: StateKeyNid) -> Result<usize> {
-        Ok(each_backend!(conn, conn => {
-            diesel::insert_into(state_keys::table)
-                .values((
-                    state_keys::state_key_nid.eq(nid),
-                    state_keys::event_type.eq(&*key.event_type),
-                    state_keys::state_key.eq(&*key.state_key),
-                ))
-                .on_conflict_do_nothing()
-                .execute(conn)
-        })?)
+        let (event_type, state_key) = (&*key.event_type, &*key.state_key);
+        let insert = InsertStateKey { nid: nid.0, event_type, state_key };
+        Ok(each_backend!(conn, conn => conn.execute_returning_count(&insert))?)
     }
 
     fn by_ref(key: &StateKey) -> StateKeyRef<'_> {

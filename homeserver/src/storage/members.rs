@@ -1,6 +1,7 @@
 //! Memberships: the current one of each user in each room, and each change of it.
 
 use diesel::{
+    connection::Connection,
     dsl::{count_star, exists, not, sql},
     prelude::*,
     sql_types::{BigInt, Text},
@@ -8,7 +9,9 @@ use diesel::{
 use ruma::OwnedRoomId;
 
 use super::{
-    Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid, each_backend,
+    Conn, EventNid, Position, RoomNid, StateKeyNid, UserNid,
+    conn::prepared,
+    each_backend,
     schema::{
         accounts, events, membership_changes, memberships, rooms, state_changes, state_keys, users,
     },
@@ -28,24 +31,34 @@ pub struct MembershipRow {
     pub stripped_state: Option<String>,
 }
 
+prepared! {
+    Set<'a> = "INSERT INTO memberships \
+         (room_nid, user_nid, membership, event_nid, position, forgotten, stripped_state) VALUES ("
+        room: i64 ", " user: i64 ", " membership: &'a str ", " event: i64 ", " position: i64 ", "
+        forgotten: bool ", " stripped_state: Option<&'a str> => ") \
+         ON CONFLICT (room_nid, user_nid) DO UPDATE SET membership = excluded.membership, \
+         event_nid = excluded.event_nid, position = excluded.position, \
+         forgotten = excluded.forgotten, stripped_state = excluded.stripped_state";
+    InsertChange<'a> = "INSERT INTO membership_changes (room_nid, user_nid, position, membership) VALUES ("
+        room: i64 ", " user: i64 ", " position: i64 ", " membership: &'a str => ")";
+}
+
 /// Sets a user's current membership and notes the change.
 pub fn set(tx: &mut Conn, row: &MembershipRow) -> Result<()> {
-    each_backend!(tx, conn => {
-        diesel::insert_into(memberships::table)
-            .values(row)
-            .on_conflict((memberships::room_nid, memberships::user_nid))
-            .do_update()
-            .set(row)
-            .execute(conn)
-    })?;
-    diesel::insert_into(membership_changes::table)
-        .values((
-            membership_changes::room_nid.eq(row.room_nid),
-            membership_changes::user_nid.eq(row.user_nid),
-            membership_changes::position.eq(row.position),
-            membership_changes::membership.eq(&row.membership),
-        ))
-        .execute(tx)?;
+    let (room, user, position) = (row.room_nid.0, row.user_nid.0, row.position.0);
+    let membership = row.membership.as_str();
+    let set = Set {
+        room,
+        user,
+        membership,
+        event: row.event_nid.0,
+        position,
+        forgotten: row.forgotten,
+        stripped_state: row.stripped_state.as_deref(),
+    };
+    let change = InsertChange { room, user, position, membership };
+    each_backend!(tx, conn => conn.execute_returning_count(&set))?;
+    each_backend!(tx, conn => conn.execute_returning_count(&change))?;
     Ok(())
 }
 

@@ -75,7 +75,9 @@ impl Remote {
             let check = |parsed: Result<Parsed, Unfit>| {
                 let Parsed { object, event_id, needed } = parsed?;
                 let keys = keys.next().unwrap_or_default();
-                check::receive(object, Some(&room_id), rules, &keys).map_err(|error| {
+                let checked =
+                    check::receive_as(event_id.clone(), object, Some(&room_id), rules, &keys);
+                checked.map_err(|error| {
                     let mut servers = needed.servers.into_keys();
                     let without_keys_of = servers.find(|name| !keys.contains_key(name.as_str()));
                     let reason = error.to_string();

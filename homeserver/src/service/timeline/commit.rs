@@ -17,7 +17,9 @@ use crate::{
     room::relation::may_have_thread,
     service::{event::Event, notifier::Subject, thread::Thread},
     storage::{
-        EventNid, Position, RoomNid, StateNid, Tx, auth_chains, client_transactions,
+        EventNid, Position, RoomNid, StateNid, Tx,
+        auth_chains::{self, Placer},
+        client_transactions,
         events::{self, EventRow},
         members::{self, MembershipRow},
         outbox, partial_rooms,
@@ -126,6 +128,7 @@ pub(super) async fn create(
 
 fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> Result<()> {
     let mut written = Vec::with_capacity(batch.events.len());
+    let mut placer = Placer::default();
     for prepared in &batch.events {
         for &beside in &prepared.beside {
             let position = tx.next_position()?;
@@ -142,7 +145,7 @@ fn write_batch(tx: &mut Tx<'_>, context: &Arc<Context>, batch: &Arc<Batch>) -> R
             Verdict::Past => prepared.past,
             _ => None,
         };
-        written.push(write_event(tx, context, batch.room_nid, prepared, position)?);
+        written.push(write_event(tx, context, (batch.room_nid, &mut placer), prepared, position)?);
     }
     let (removed, added) = (&batch.extremities_removed, &batch.extremities_added);
     let replaced = removed.len().min(added.len());
@@ -190,7 +193,7 @@ pub(super) struct Written {
 pub(super) fn write_event(
     tx: &mut Tx<'_>,
     context: &Context,
-    room: RoomNid,
+    (room, placer): (RoomNid, &mut Placer),
     prepared: &Prepared,
     position: Option<Position>,
 ) -> Result<Written> {
@@ -220,7 +223,7 @@ pub(super) fn write_event(
         for &auth in &prepared.auth {
             events::insert_auth(tx, event.nid, auth)?;
         }
-        auth_chains::place(tx, context.store.nids(), room, event.nid)?;
+        placer.place(tx, context.store.nids(), (room, event.nid), &prepared.auth)?;
     }
     for &prev in &prepared.prev {
         events::insert_edge(tx, event.nid, prev)?;

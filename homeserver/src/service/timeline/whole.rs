@@ -14,6 +14,7 @@ use crate::{
     service::notifier::Subject,
     storage::{
         EventNid, Position, RoomNid, Tx,
+        auth_chains::Placer,
         events::{self, Rechecked as RecheckedRow},
         members, outbox,
         partial_rooms::{self, PartialRoomRow},
@@ -69,9 +70,10 @@ fn write_whole(
         recheck(tx, room, rechecked)?;
     }
     let mut written = Vec::with_capacity(whole.accepted.len());
+    let mut placer = Placer::default();
     for prepared in &whole.accepted {
         let position = tx.next_position()?;
-        written.push(write_event(tx, context, room, prepared, Some(position))?);
+        written.push(write_event(tx, context, (room, &mut placer), prepared, Some(position))?);
     }
     let position = tx.next_position()?;
     members::insert_state_changes(tx, room, position, &whole.state_changes)?;

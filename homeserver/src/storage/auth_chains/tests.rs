@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::storage::{
     Store,
-    schema::{events, rooms, state_keys, users},
+    schema::{event_auth, events, rooms, state_keys, users},
     tests::on_both,
 };
 
@@ -115,6 +115,7 @@ fn insert_room(conn: &mut Conn) -> Result<()> {
 }
 
 fn insert(conn: &mut Conn, nids: &Nids, graph: &Graph, count: usize) -> Result<()> {
+    let mut placer = Placer::default();
     for (event, key, auth) in graph.events.iter().take(count) {
         diesel::insert_into(events::table)
             .values((
@@ -138,7 +139,7 @@ fn insert(conn: &mut Conn, nids: &Nids, graph: &Graph, count: usize) -> Result<(
                 .values((event_auth::event_nid.eq(event), event_auth::auth_nid.eq(auth)))
                 .execute(conn)?;
         }
-        place(conn, nids, RoomNid(1), *event)?;
+        placer.place(conn, nids, (RoomNid(1), *event), auth)?;
     }
     Ok(())
 }
