@@ -65,7 +65,7 @@ export class History {
     const packed = await keys.packHistory(this.#rooms(), Math.min(FILE_BYTES, mostWithin(limit)));
     for (const file of packed) {
       const plain = new Blob([file.slice(), new Uint8Array(padded(file.length) - file.length)]);
-      const { bytes, key, hash } = await files.finish(await files.begin(this.#place), plain);
+      const { bytes, key, hash } = await files.finish(await files.begin(this.#place, "history"), plain);
       try {
         const url = await this.#api.upload(new Blob([bytes], { type: "application/octet-stream" }));
         const told = { v: FORM, url, key, hash, size: bytes.size };
@@ -85,7 +85,9 @@ export class History {
     const [url, key, hash] = [text(file?.["url"]) ?? "", text(file?.["key"]) ?? "", text(file?.["hash"]) ?? ""];
     try {
       const sealed = await (await this.#api.download(url)).blob();
-      const opened = await files.open(sealed, this.#place, key, hash);
+      const size = number(file?.["size"]) ?? 0;
+      const id = await files.beginOpening({ roomId: this.#place, role: "history", key, hash, size });
+      const opened = new Blob([await files.feed(id, sealed), await files.finishOpening(id)]);
       const length = number(told["length"]) ?? opened.size;
       return await keys.takeHistory(url, new Uint8Array(await opened.slice(0, length).arrayBuffer()));
     } catch (error) {
