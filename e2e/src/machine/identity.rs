@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::{
-    Work, pins,
+    Work, check_id, pins,
     rows::{BackupRow, Claim, Purpose, SecretBytes, SecretRow, User},
     text,
 };
@@ -353,7 +353,10 @@ impl Work<'_> {
         for removal in removals {
             let of = removal.user_id.as_bytes();
             let Some(user) = self.tx.get::<User>(of)? else { continue };
-            if self.is_removed(&removal.user_id, removal.ed25519.as_bytes())? {
+            // An id that no device has would be of any length, in rows and in what is told before lists.
+            if check_id(&removal.device_id).is_err()
+                || self.is_removed(&removal.user_id, removal.ed25519.as_bytes())?
+            {
                 continue;
             }
             let is_by = |key: &Bytes32| key.ed25519().is_ok_and(|key| removal.verify(&key).is_ok());
@@ -391,7 +394,11 @@ impl Work<'_> {
     /// Looks again at what could not be checked, now that keys of its user came.
     pub(super) fn check_claims(&mut self, user_id: &str) -> Result<(), Error> {
         for (at, claim) in self.tx.scan::<Claim>(&key(&[user_id.as_bytes(), &[]]))? {
-            let removal: Removal = encoding::decode(&claim.removal, 2 * 1_024)?;
+            // A longer one is of a version that took any id.
+            let Ok(removal) = encoding::decode::<Removal>(&claim.removal, 2 * 1_024) else {
+                self.tx.delete::<Claim>(&at);
+                continue;
+            };
             self.take_removals(std::slice::from_ref(&removal))?;
             if self.is_removed(user_id, removal.ed25519.as_bytes())? {
                 self.tx.delete::<Claim>(&at);

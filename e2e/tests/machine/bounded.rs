@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     kept::event,
-    world::{DIRECT, Device, World, history_file, pair, three},
+    world::{DIRECT, Device, GROUP, THREE, World, history_file, pair, three},
 };
 
 fn rows(device: &Device, table: Table) -> usize {
@@ -325,6 +325,45 @@ fn statements_that_nobody_can_check_are_bounded_and_go_in_time() {
     world.now += 91 * 24 * 60 * 60 * 1_000;
     world.settle(&mut [&mut alice]);
     assert_eq!(rows(&alice, Table::Claims), 0);
+}
+
+#[test]
+fn a_statement_with_an_id_that_no_device_has_stops_nothing() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    world.send(&mut carol, "hello");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    let (_, self_signing, _) = carol.identity.clone().unwrap();
+    let carols = sealpost_e2e::primitives::ed25519::PrivateKey::from_bytes(&self_signing);
+    let made_up = sealpost_e2e::primitives::ed25519::PrivateKey::generate(&mut carol.rng);
+    // One that nobody can check, of Alice herself, and some that are of Carol.
+    let mut all = Vec::new();
+    for (mut device, key) in
+        [(alice.machine.identity(), &made_up), (carol.machine.identity(), &carols)]
+    {
+        for at in 0..5 {
+            device.device_id = format!("{at}{}", "D".repeat(4_000));
+            device.ed25519 =
+                OwnDevice::generate("@x:x.test", "X", &mut carol.rng).identity().ed25519;
+            all.push(sealpost_e2e::identity::Removal::sign(&device, key));
+        }
+    }
+    for one in all {
+        let events = letters(&mut carol, &alice, world.now, &[Inside::Removals(vec![one])]);
+        let sync = json!({ "to_device": { "events": events } });
+        alice.run(world.now, |machine, now| machine.push_sync(&sync, now)).unwrap();
+    }
+    assert_eq!((rows(&alice, Table::Claims), rows(&alice, Table::Removals)), (0, 0));
+    // Keys of both come again, and somebody new, to whom removals are told.
+    world.server.tell("@alice:a.test");
+    world.server.tell("@carol:c.test");
+    let mut dora = world.person("@dora:d.test");
+    let members = [THREE[0], THREE[1], THREE[2], ("@dora:d.test", "join")];
+    world.room(GROUP, &members, &mut [&mut alice, &mut bob, &mut carol, &mut dora]);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dora]);
+    let events = world.send(&mut alice, "as ever");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dora]);
+    assert_eq!(world.text(&mut dora, &events), "as ever");
 }
 
 #[test]
