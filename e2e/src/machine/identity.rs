@@ -121,6 +121,12 @@ fn is_removed(tx: &Transaction<'_>, user_id: &str, key: &[u8; 32]) -> Result<boo
     Ok(tx.get::<Removal>(key)?.is_some_and(|removal| removal.user_id == user_id))
 }
 
+/// Whether one of these self-signing keys signed a statement.
+fn is_stated(removal: &Removal, signers: &[Bytes32]) -> bool {
+    let is_by = |key: &Bytes32| key.ed25519().is_ok_and(|key| removal.verify(&key).is_ok());
+    signers.iter().any(is_by)
+}
+
 /// The key of a removal: the device's, and whose it is.
 fn removal_place(user_id: &str, key: &[u8; 32]) -> Vec<u8> {
     [key.as_slice(), user_id.as_bytes()].concat()
@@ -359,8 +365,7 @@ impl Work<'_> {
             {
                 continue;
             }
-            let is_by = |key: &Bytes32| key.ed25519().is_ok_and(|key| removal.verify(&key).is_ok());
-            if !user.signers().iter().any(is_by) {
+            if !is_stated(removal, &user.signers()) {
                 self.keep_claim(removal)?;
                 continue;
             }
@@ -393,12 +398,17 @@ impl Work<'_> {
 
     /// Looks again at what could not be checked, now that keys of its user came.
     pub(super) fn check_claims(&mut self, user_id: &str) -> Result<(), Error> {
-        for (at, claim) in self.tx.scan::<Claim>(&key(&[user_id.as_bytes(), &[]]))? {
+        let all = self.tx.scan::<Claim>(&key(&[user_id.as_bytes(), &[]]))?;
+        let signers = if all.is_empty() { Vec::new() } else { self.user(user_id)?.signers() };
+        for (at, claim) in all {
             // A longer one is of a version that took any id.
             let Ok(removal) = encoding::decode::<Removal>(&claim.removal, 2 * 1_024) else {
                 self.tx.delete::<Claim>(&at);
                 continue;
             };
+            if !is_stated(&removal, &signers) {
+                continue;
+            }
             self.take_removals(std::slice::from_ref(&removal))?;
             if self.is_removed(user_id, removal.ed25519.as_bytes())? {
                 self.tx.delete::<Claim>(&at);
