@@ -193,9 +193,6 @@ impl Work<'_> {
         let is_own = self.is_this(parsed.sender, parsed.device_id);
         // The one at its place comes first.
         let all = self.tx.scan::<StoredChain>(&at)?;
-        if all.is_empty() && is_own {
-            self.unknown_own_message(room_id)?;
-        }
         let context = parsed.context(room_id);
         let mut is_missing = all.is_empty();
         for (place, row) in &all {
@@ -224,6 +221,10 @@ impl Work<'_> {
             }
         }
         if is_missing {
+            // Also where somebody shared a key that does not open it.
+            if is_own {
+                self.unknown_own_message(room_id)?;
+            }
             return self.ask(room_id, (parsed.sender, parsed.device_id), what).map(Err);
         }
         Ok(Err(Outcome::Refused))
