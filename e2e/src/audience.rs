@@ -21,6 +21,8 @@ use crate::{
 pub const EVENT_TYPE: &str = "org.sealpost.audience";
 /// How many readers one event tells.
 pub const PART_MAX: usize = 75;
+/// And how many bytes of JSON they have: a person's server lets devices have ids of any kind, and what is sealed has 24 KiB.
+const PART_BYTES: usize = 22 * 1024;
 /// How many readers a list may have.
 pub const READERS_MAX: usize = 20_000;
 
@@ -118,18 +120,30 @@ pub fn tell(readers: &[Reader], before: Option<(&[u8; 32], &[Reader])>) -> Vec<V
         rows = before.iter().filter(|reader| !is_in(readers, reader)).collect();
         from = Some(to_base64(base));
     }
-    let parts = rows.len().div_ceil(PART_MAX).max(1);
-    let hash = to_base64(&hash(readers));
-    (0..parts)
-        .map(|part| {
-            let some = rows.iter().skip(part * PART_MAX).take(PART_MAX);
-            let some: Vec<Value> = some.map(|reader| reader.to_json()).collect();
-            match &from {
-                None => json!({ "audience": hash, "part": part, "parts": parts, "readers": some }),
-                Some(base) => json!({
-                    "audience": hash, "part": part, "parts": parts, "readers": [], "base": base, "gone": some,
-                }),
-            }
+    let mut parts = vec![Vec::new()];
+    let mut bytes = 0;
+    for row in rows {
+        let row = row.to_json();
+        let length = row.to_string().len() + 1;
+        if let Some(part) = parts.last()
+            && (part.len() >= PART_MAX || bytes + length > PART_BYTES)
+        {
+            parts.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += length;
+        if let Some(part) = parts.last_mut() {
+            part.push(row);
+        }
+    }
+    let (count, hash) = (parts.len(), to_base64(&hash(readers)));
+    let numbered = parts.into_iter().enumerate();
+    numbered
+        .map(|(part, some)| match &from {
+            None => json!({ "audience": hash, "part": part, "parts": count, "readers": some }),
+            Some(base) => json!({
+                "audience": hash, "part": part, "parts": count, "readers": [], "base": base, "gone": some,
+            }),
         })
         .collect()
 }
@@ -242,6 +256,20 @@ mod tests {
                 assert!(assemble(before, &parts[1..], &hash(list)).is_err());
             }
         }
+    }
+
+    #[test]
+    fn readers_with_long_ids_are_told_in_more_parts() {
+        let mut list = readers(75);
+        for (at, reader) in list.iter_mut().enumerate() {
+            // As JSON, each of these has six bytes.
+            reader.device_id = format!("{at:02}{}", "\u{1}".repeat(253));
+        }
+        sort(&mut list);
+        let told = tell(&list, None);
+        assert!(told.len() > 1 && told.iter().all(|one| one.to_string().len() < 23 * 1024));
+        let parts: Vec<Told> = told.iter().map(|content| read(content).unwrap()).collect();
+        assert_eq!(assemble(None, &parts, &hash(&list)).as_ref(), Ok(&list));
     }
 
     #[test]
