@@ -268,15 +268,16 @@ impl Work<'_> {
         id: MessageId,
         held: Vec<(Vec<u8>, StoredWrap)>,
     ) -> Result<Option<Opened>, Error> {
-        let user = self.user(parsed.sender)?;
         // Whoever shares a key may name another of the author's under the same id.
-        let is_key = |key: &Bytes32| {
-            user.device(parsed.device_id).is_none_or(|device| device.ed25519 == *key)
+        let is_key = |this: &Self, key: &Bytes32| -> Result<bool, Error> {
+            let user = this.user(parsed.sender)?;
+            Ok(user.device(parsed.device_id).is_none_or(|device| device.ed25519 == *key))
         };
         let context = parsed.context(room_id);
         for (at, mut row) in held {
             let is_of_room = row.room_id.is_empty() || row.room_id == room_id;
-            let is_authors = row.provenance == Provenance::Owner || is_key(&row.from.ed25519);
+            let is_authors =
+                row.provenance == Provenance::Owner || is_key(self, &row.from.ed25519)?;
             let wrap = row.open()?;
             let opened = direct::open(&context, &parsed.message, &wrap);
             let Some(padded) = opened.ok().filter(|_| is_of_room && is_authors) else { continue };
