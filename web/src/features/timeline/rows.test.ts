@@ -126,4 +126,9 @@ test("what somebody removed one after the other is one row, until something else
   expect(together([gone("$1"), gone("$2"), gone("$3")])).toEqual(["$1 $2 $3"]);
   expect(together([gone("$1"), message("$2", "@a", 1), gone("$3"), gone("$4", { sender: "@b" })])).toEqual(["$1", "$2", "$3", "$4"]);
   expect(together([gone("$1"), gone("$2", { ts: 7 * MINUTE })])).toEqual(["$1", "$2"]);
+  const by = (id: string, sender: string) => {
+    const { event } = message(id, "@a", 1);
+    return gone(id, { event: { ...event, unsigned: { redacted_because: { sender } } } });
+  };
+  expect(together([gone("$1"), by("$2", "@a"), by("$3", "@b"), by("$4", "@b"), by("$5", "@c")])).toEqual(["$1 $2", "$3 $4", "$5"]);
 });

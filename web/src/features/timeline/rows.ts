@@ -1,7 +1,7 @@
 // What stands below what: days, groups, the line of the unread.
 
 import { replyTo } from "../../matrix/event";
-import { text } from "../../matrix/json";
+import { object, text } from "../../matrix/json";
 import { isSpoken, threadOf, type Happening, type Item, type Message } from "../../matrix/room/messages";
 import { isPollStart, pollOf } from "../../matrix/room/poll";
 import type { Echo } from "../../matrix/send/queue";
@@ -135,13 +135,23 @@ function joinedTo(row: Row | undefined, item: Message): MessageRow | undefined {
   if (row?.kind !== "message" || item.sender !== row.item.sender) return undefined;
   const isApart = item.replyTo !== undefined || item.threadRoot !== row.item.threadRoot;
   if (isApart || item.thread || item.reactions.length > 0) return undefined;
-  const joined = { ...row, album: [...(row.album ?? [row.item]), item] };
-  if (item.isRedacted && row.item.isRedacted && !row.item.thread && isTogether(row.album?.at(-1) ?? row.item, item)) return joined;
+  const join = () => ({ ...row, album: [...(row.album ?? [row.item]), item] });
+  if (item.isRedacted && row.item.isRedacted) {
+    // Who took them away is said once for all.
+    const isAlike = !row.item.thread && removerOf(item) === removerOf(row.item);
+    return isAlike && isTogether(row.album?.at(-1) ?? row.item, item) ? join() : undefined;
+  }
   const album = albumOf(item);
   if (album === undefined || album !== albumOf(row.item)) return undefined;
   // What is to be said of one picture is said below that one. Of what is on its way there is nothing to say yet.
   if (item.seal !== "none" && (item.seal !== row.item.seal || hasNote(item))) return undefined;
-  return joined;
+  return join();
+}
+
+/** Who took a message away, if that was not its author. */
+export function removerOf({ event, sender }: Message): string | undefined {
+  const by = text(object(event.unsigned?.["redacted_because"])?.["sender"]);
+  return by === sender ? undefined : by;
 }
 
 function hasNote({ opened }: Message): boolean {

@@ -110,7 +110,7 @@ export const de: Words = {
   audio: "Ton",
   sticker: "Sticker",
   removed: "Nachricht entfernt",
-  removedBy: (who) => `Nachricht von ${who} entfernt`,
+  removedBy: (who) => `${who} hat diese Nachricht entfernt`,
   yesterday: "Gestern",
   today: "Heute",
   chooseRoom: "Wähl einen Raum",

@@ -44,6 +44,7 @@ export const de: TalkWords = {
   inThread: "In einem Thread gesagt",
   newInThreads: (count) => (count === 1 ? "Neues in einem Thread" : `Neues in ${count} Threads`),
   removedMany: (count) => `${count} Nachrichten entfernt`,
+  removedManyBy: (count, who) => `${who} hat ${count} Nachrichten entfernt`,
   pin: "Anheften",
   unpin: "Loslösen",
   pinned: "Angeheftet",

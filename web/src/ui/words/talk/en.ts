@@ -47,6 +47,7 @@ export const en = {
   inThread: "Said in a thread",
   newInThreads: (count: number) => (count === 1 ? "New in a thread" : `New in ${count} threads`),
   removedMany: (count: number) => `${count} messages removed`,
+  removedManyBy: (count: number, who: string) => `${count} messages removed by ${who}`,
   pin: "Pin",
   unpin: "Unpin",
   pinned: "Pinned",
