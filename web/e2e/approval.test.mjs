@@ -74,6 +74,9 @@ test("what was handed over lets the second approve a third, from its list of dev
   await second.page.getByRole("button", { name: "Settings" }).click();
   const row = second.page.getByRole("listitem").filter({ hasText: "Not approved" });
   await row.getByRole("button", { name: "Approve" }).click();
+  // Each is told what to do, whichever of them asked.
+  await second.page.getByText("Open Sealpost on the new device", { exact: false }).waitFor();
+  await third.page.getByRole("dialog", { name: "Approve this device?" }).waitFor();
   await third.page.getByRole("button", { name: "Start" }).click();
   await compare(second, third);
   await row.waitFor({ state: "detached" });
