@@ -100,7 +100,7 @@ export const en = {
   noRooms: "No rooms yet",
   noRoomsMore: "Write to somebody, or join a room by its address.",
   emptyRoom: "Empty room",
-  rowFailed: "Something here can't be shown.",
+  rowFailed: "Something here can’t be shown.",
   noWords: "Nothing was said yet",
   draft: (text: string) => `Draft: ${text}`,
   said: (who: string, text: string) => `${who}: ${text}`,

@@ -16,7 +16,7 @@ export const de: HereWords = {
   notComposed: "Das konnte nicht auf den Weg gebracht werden: Es steht noch hier. Versuch es gleich noch einmal.",
   // Wo jemand ist
   sendPlace: "Wo ich bin",
-  placeAsking: "Der Browser wird gefragt, wo du bist…",
+  placeAsking: "Der Browser wird gefragt, wo du bist …",
   placeMore: "Das wird einmal gesendet, versiegelt: Nur die Leute hier können es lesen. Keine Karte wird gefragt.",
   placeMoreClear: "Das wird einmal gesendet. Dieser Raum ist nicht versiegelt: Wer hier einen Server betreibt, kann lesen, wo du bist. Keine Karte wird gefragt.",
   placeRoughly: "Nur ungefähr, auf einen Kilometer",

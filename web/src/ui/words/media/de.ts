@@ -23,7 +23,7 @@ export const de: MediaWords = {
   mediaNone: "Davon ist hier noch nichts",
   mediaNoneMore: "Was in diesem Raum gesendet wird, steht hier, das Neueste zuerst.",
   mediaFurther: "Weiter zurück suchen",
-  mediaLooking: "Sucht weiter zurück…",
+  mediaLooking: "Sucht weiter zurück …",
   mediaBegin: "Das ist alles.",
   showInRoom: "Im Gespräch zeigen",
   undo: "Rückgängig",

@@ -65,7 +65,7 @@ export const de: TalkWords = {
     invited: (who, count) => `${who} ${count === 1 ? "wurde" : "wurden"} eingeladen`,
     declined: (who, count) => `${who} ${count === 1 ? "hat" : "haben"} abgelehnt`,
     removed: (who, count) => `${who} ${count === 1 ? "wurde" : "wurden"} entfernt`,
-    banned: (who, count) => `${who} ${count === 1 ? "wurde" : "wurden"} gesperrt`,
+    banned: (who, count) => `${who} ${count === 1 ? "wurde" : "wurden"} verbannt`,
     renamed: (who, count) => `${who} ${count === 1 ? "hat" : "haben"} Namen oder Bild geändert`,
   },
   place: "Ein Ort",
