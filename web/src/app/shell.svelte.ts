@@ -1,5 +1,7 @@
 // Who is logged in, and what of the client is shown.
 
+import { flushSync } from "svelte";
+
 import extraUrl from "../matrix/crypto/extra_worker?worker&url";
 import workerUrl from "../matrix/crypto/worker?worker&url";
 import { Api } from "../matrix/api/api";
@@ -127,6 +129,8 @@ export class Shell {
 
   #beginAnew(): void {
     this.#leave();
+    // What is shown goes first: with files on their way the page would ask whether it may, and stay open until then.
+    flushSync();
     location.reload();
   }
 
@@ -213,12 +217,12 @@ export class Shell {
     // Another tab has the keys: this one asks it, unless it hangs. It may be on its way out, or be starting itself.
     let ownership = await own(userId, takeOver);
     for (let left = TRIES; !ownership && !(await tabs.ask((desk) => desk.ping(), ANSWER_MS)); left -= 1) {
+      if (!isLast()) return;
       if (left === 0) {
         tabs.close();
         this.phase = "elsewhere";
         return;
       }
-      if (!isLast()) return;
       ownership = await own(userId);
     }
     if (!isLast()) return ownership?.release();
