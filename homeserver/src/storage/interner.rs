@@ -195,7 +195,7 @@ impl Kind for Users {
     }
 
     fn insert(conn: &mut Conn, key: &Arc<str>, nid: UserNid) -> Result<usize> {
-        let insert = InsertUser { user: nid.0, user_id: &**key };
+        let insert = InsertUser { user: nid.0, user_id: key };
         Ok(each_backend!(conn, conn => conn.execute_returning_count(&insert))?)
     }
 

@@ -63,6 +63,8 @@ export class Shell {
   guarded = $state.raw<Session>();
   /** What guards the session that is open. */
   security = $state.raw<Security>();
+  /** The server ended the session for good, without being asked here. */
+  isEnded = $state(false);
   /** The account was made in this visit. */
   isNew = false;
 
@@ -91,6 +93,7 @@ export class Shell {
   async loggedIn(session: Session, password: string | undefined, isNew = false): Promise<void> {
     this.isNew = isNew;
     this.expired = undefined;
+    this.isEnded = false;
     await this.#sessions.save(session);
     await this.#open(session, { password });
     void navigator.storage?.persist?.();
@@ -150,6 +153,13 @@ export class Shell {
     await new Api(http, session.userId).logOut().catch(() => {});
     this.#tabs?.tell({ news: "gone" });
     await this.#wipe(session);
+  }
+
+  /** Wipes what is kept of a session that was to go on after the password is given again. */
+  async forget(): Promise<void> {
+    const session = this.expired;
+    this.expired = undefined;
+    if (session) await this.#wipe(session);
   }
 
   #httpOf(session: Session): Http {
@@ -294,7 +304,11 @@ export class Shell {
   }
 
   async #end(session: Session, isSoft: boolean): Promise<void> {
-    if (!isSoft) return this.#wipe(session);
+    if (!isSoft) {
+      await this.#wipe(session);
+      this.isEnded = true;
+      return;
+    }
     this.#leave();
     this.expired = session;
     this.phase = "login";

@@ -21,13 +21,13 @@ import { directWith } from "./room/direct";
 import { KnownReaders } from "./room/known_readers";
 import { isMet } from "./room/met";
 import { displayName, profile } from "./room/names";
+import { arePublic, Reading, RECEIPTS } from "./room/reading";
 import { CatchingUp } from "./room/catching_up";
 import { leftElsewhere } from "./room/elsewhere";
 import { isPending } from "./room/opened";
 import { Removed } from "./room/removed";
 import { ALGORITHM, Room } from "./room/room";
 import type { Gap } from "./room/timeline";
-import { passOver } from "./room/unread";
 import { warn } from "./room/warned";
 import { Delivery } from "./send/delivery";
 import { SendQueue } from "./send/queue";
@@ -65,6 +65,7 @@ export class Client {
   readonly known: KnownReaders;
   readonly presence: OthersPresence;
   readonly here: OwnPresence;
+  readonly #reading: Reading;
   readonly rooms = new Map<string, Room>();
   accountData = new Map<string, JsonObject>();
   /** The room that the person looks at in another tab. */
@@ -100,6 +101,7 @@ export class Client {
     this.#tabs = tabs;
     this.known = new KnownReaders(store);
     this.presence = new OthersPresence(http, (userId) => isMet(this.rooms.values(), userId));
+    this.#reading = new Reading(this.api, session.userId, () => !arePublic(this.accountData.get(RECEIPTS)));
     this.here = new OwnPresence(http, session.userId, () => hereOf(this.accountData.get(HERE)));
     this.here.isOffChanged.subscribe(() => this.presence.switchOff());
     this.#pinned = new PinnedRooms(store);
@@ -313,14 +315,8 @@ export class Client {
     this.#tell(room);
   }
 
-  async markRead(room: Room, isPrivate = false): Promise<void> {
-    const last = room.timeline.last;
-    if (!last || room.receipts.get(this.me)?.eventId === last.event_id) return;
-    passOver(room, this.me);
-    room.receipts.set(this.me, { eventId: last.event_id, ts: Date.now() });
-    room.notifications = room.highlights = 0;
-    this.#tell(room);
-    await this.api.read(room.id, last.event_id, isPrivate).catch(() => {});
+  markRead(room: Room): void {
+    if (this.#reading.markRead(room)) this.#tell(room);
   }
 
   /** What was said in a thread was read. */
@@ -464,7 +460,9 @@ export class Client {
       this.#engine = new SyncEngine(source, (update) => this.#take(update));
       this.#engine.changed.subscribe(() => {
         this.syncChanged.emit();
-        if (this.syncState === "live") this.queue.resume();
+        if (this.syncState !== "live") return;
+        this.queue.resume();
+        void this.#reading.tell();
       });
       await this.#engine.run();
     } catch (error) {

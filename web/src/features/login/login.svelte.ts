@@ -31,6 +31,9 @@ export class Login {
   /** A stage of the registration that wants the person. */
   asked = $state.raw<AskedStage>();
 
+  /** Asks again what was not answered. */
+  again: () => Promise<unknown> = () => this.load();
+
   readonly #origin: string;
   readonly #fetch: Fetch;
   readonly #done: Done;
@@ -54,6 +57,7 @@ export class Login {
 
   /** Another server. Answers whether it was found. */
   async choose(named: string): Promise<boolean> {
+    this.again = () => this.choose(named);
     return this.#run(async () => {
       try {
         await this.#choose(await find(named, this.#fetch, AbortSignal.timeout(PATIENCE_MS)));
