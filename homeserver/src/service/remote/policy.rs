@@ -21,9 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// So long a policy server is not asked for events of others after it was not there: the first time, and at most.
 const PAUSE_MS: i64 = 5_000;
 const PAUSE_MAX_MS: i64 = 60_000;
-/// So long in a while those who send events wait for one that is slow, in milliseconds.
+/// So long in a while those who send events wait for answers of one that is slow, in milliseconds.
 const WAITING_MS: i64 = 20_000;
 const WHILE_MS: i64 = 60_000;
+/// An answer within that is no slow one, however many of them a busy room needs.
+const SLOW_MS: i64 = 3_000;
 /// So long one that is asked too much is left alone before it is asked once more.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -48,12 +50,17 @@ impl Patience {
             true => (self.since, self.waited),
             false => (now, 0),
         };
+        let waited = before + if waited > SLOW_MS { waited } else { 0 };
+        // Several that asked at once have learned one thing.
+        if !is_there && now < self.until {
+            return Self { since, waited, ..self };
+        }
         let failures = if is_there { 0 } else { self.failures.saturating_add(1) };
         let pause = match failures {
             0 => 0,
             failures => (PAUSE_MS << failures.min(6) >> 1).min(PAUSE_MAX_MS),
         };
-        Self { since, waited: before + waited, failures, until: now + pause }
+        Self { since, waited, failures, until: now + pause }
     }
 }
 
@@ -176,6 +183,8 @@ mod tests {
         assert!(!patience.is_at_end(now));
         assert!(patience.after(now, 1, false).is_at_end(now + PAUSE_MS - 1));
         assert!(!patience.after(now, 1, false).is_at_end(now + PAUSE_MS));
+        let several = patience.after(now, 1, false).after(now, 1, false).after(now + 1, 1, false);
+        assert!(!several.is_at_end(now + PAUSE_MS), "they asked at once");
     }
 
     #[test]
@@ -190,5 +199,11 @@ mod tests {
         now += WHILE_MS;
         assert!(!patience.is_at_end(now));
         assert!(!patience.after(now, 4_000, true).is_at_end(now));
+
+        let mut patience = Patience::default();
+        for _ in 0..1_000 {
+            patience = patience.after(now, 1_000, true);
+        }
+        assert!(!patience.is_at_end(now), "one that is asked much is not slow");
     }
 }
