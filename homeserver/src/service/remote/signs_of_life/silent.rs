@@ -29,8 +29,8 @@ pub struct SilentServers(Mutex<HashMap<OwnedServerName, Silence>>);
 struct Silence {
     /// How many ask the server just now.
     asking: usize,
-    /// It was heard from while they did.
-    is_heard: bool,
+    /// When it was heard from last while somebody did.
+    heard: Option<Instant>,
     failures: u32,
     /// Until when it is left alone.
     until: i64,
@@ -95,7 +95,8 @@ impl SilentServers {
         if silence.asking == 0 {
             servers.remove(server);
         } else {
-            *silence = Silence { asking: silence.asking, is_heard: true, ..Silence::default() };
+            let heard = Some(Instant::now());
+            *silence = Silence { asking: silence.asking, heard, ..Silence::default() };
         }
     }
 }
@@ -119,14 +120,15 @@ impl Drop for Asking<'_> {
         let Some(silence) = servers.get_mut(self.server) else { return };
         silence.asking = silence.asking.saturating_sub(1);
         let now = self.clock.now_ms();
+        let is_heard = silence.heard.is_some_and(|heard| heard >= self.began);
         // Several that asked at once have learned one thing.
-        if is_silent && !silence.is_heard && silence.until <= now {
+        if is_silent && !is_heard && silence.until <= now {
             let pause = SHORTEST_MS.checked_shl(silence.failures.min(16)).unwrap_or(LONGEST_MS);
             silence.until = now.saturating_add(pause.min(LONGEST_MS));
             silence.failures = silence.failures.saturating_add(1);
         }
         if silence.asking == 0 {
-            silence.is_heard = false;
+            silence.heard = None;
             if silence.failures == 0 || servers.len() > REMEMBERED {
                 servers.remove(self.server);
             }
@@ -192,6 +194,20 @@ mod tests {
         servers.attempt(b, Patience::Long, &clock).ended(Some(&Error::Timeout));
         drop(servers.ask(b, Patience::Short, &clock));
         assert!(!is_silent(&servers, &clock));
+    }
+
+    #[test]
+    fn one_that_went_down_is_known_to_be_while_it_is_asked_all_the_time() {
+        let (servers, clock) = (SilentServers::default(), Clock::fixed(1_000));
+        let b = server_name!("b.test");
+        let ask = || servers.ask(b, Patience::Short, &clock).unwrap();
+        let before = ask();
+        servers.heard_from(b);
+        std::thread::sleep(Duration::from_millis(1));
+        let after = ask();
+        before.ended(None);
+        after.ended(Some(&Error::Timeout));
+        assert!(is_silent(&servers, &clock));
     }
 
     #[test]
