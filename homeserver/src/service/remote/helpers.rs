@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -38,10 +39,12 @@ impl Remote {
 }
 
 /// The answers of servers, as they come.
-pub(super) struct Answers<'a, A, F> {
+pub(super) struct Answers<'a, A, F: Future> {
     servers: VecDeque<&'a OwnedServerName>,
     ask: A,
     asked: FuturesUnordered<F>,
+    /// Those that came while another was made use of.
+    came: VecDeque<F::Output>,
     soon: Duration,
     until: Instant,
 }
@@ -54,11 +57,15 @@ where
     pub fn new(servers: impl Iterator<Item = &'a OwnedServerName>, ask: A) -> Self {
         let until = Instant::now() + ASKED_WITHIN;
         let servers = servers.collect();
-        Self { servers, ask, asked: FuturesUnordered::new(), soon: SOON, until }
+        let (asked, came) = (FuturesUnordered::new(), VecDeque::new());
+        Self { servers, ask, asked, came, soon: SOON, until }
     }
 
     /// The next answer: the last was of no help. `None`: that was all.
     pub async fn next(&mut self) -> Option<F::Output> {
+        if let Some(answer) = self.came.pop_front() {
+            return Some(answer);
+        }
         let mut may_wait = self.ask_another();
         while may_wait {
             match tokio::time::timeout(self.soon, self.asked.next()).await {
@@ -67,6 +74,18 @@ where
             }
         }
         self.asked.next().await
+    }
+
+    /// Makes use of an answer, while others may come: a request that nobody looks after fails when its time is over.
+    pub async fn beside<T>(&mut self, using: impl Future<Output = T>) -> T {
+        let mut using = pin!(using);
+        while !self.asked.is_empty() {
+            tokio::select! {
+                used = &mut using => return used,
+                answer = self.asked.next() => self.came.extend(answer),
+            }
+        }
+        using.await
     }
 
     fn ask_another(&mut self) -> bool {
@@ -80,7 +99,7 @@ where
 
     /// What one may take to tell the room.
     pub fn share(&self) -> Limits {
-        let is_last = self.servers.is_empty() && self.asked.is_empty();
+        let is_last = self.servers.is_empty() && self.asked.is_empty() && self.came.is_empty();
         match is_last || Instant::now() + SHARE >= self.until {
             true => Limits::JOIN,
             false => Limits { timeout: SHARE, ..Limits::JOIN },
@@ -148,5 +167,28 @@ mod tests {
         }
         assert_eq!(answers.next().await, None);
         assert_eq!(answers.share().timeout, Limits::JOIN.timeout);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_while_another_is_made_use_of_is_not_lost() {
+        let servers = servers(3);
+        let ask = |server: &OwnedServerName| {
+            let name = server.to_string();
+            async move {
+                if name == "0.test" {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                name
+            }
+        };
+        let soon = Duration::from_millis(1);
+        let mut answers = Answers { soon, ..Answers::new(servers.iter().take(2), ask) };
+        let mut names = vec![answers.next().await];
+        answers.beside(tokio::time::sleep(Duration::from_millis(60))).await;
+        assert!(answers.asked.is_empty());
+        assert_eq!(answers.share().timeout, SHARE);
+        names.extend([answers.next().await, answers.next().await]);
+        names.sort();
+        assert_eq!(names, [None, Some("0.test".to_owned()), Some("1.test".to_owned())]);
     }
 }

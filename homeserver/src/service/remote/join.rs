@@ -161,7 +161,10 @@ impl Remote {
         });
         while let Some((server, made)) = answers.next().await {
             let joined = match made {
-                Ok(made) => self.join_through(server, room_id, made, answers.share()).await,
+                Ok(made) => {
+                    let limits = answers.share();
+                    answers.beside(self.join_through(server, room_id, made, limits)).await
+                }
                 Err(error) => Err(error),
             };
             match joined {

@@ -48,7 +48,9 @@ impl Remote {
         });
         while let Some((server, made)) = answers.next().await {
             let knocked = match made {
-                Ok(made) => self.knock_through(server, room_id, user_nid, made).await,
+                Ok(made) => {
+                    answers.beside(self.knock_through(server, room_id, user_nid, made)).await
+                }
                 Err(error) => Err(error),
             };
             match knocked {
