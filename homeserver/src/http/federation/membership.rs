@@ -46,9 +46,12 @@ pub async fn create_join_event(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<create_join_event::v2::Request>,
 ) -> Result<Large<create_join_event::v2::Response>> {
-    let place = ctx.rate_limits.large_answer(&caller).await?;
     let create_join_event::v2::Request { room_id, event_id, pdu, omit_members, .. } = request;
-    let state = ctx.remote.send_join(&caller, &room_id, &event_id, pdu, omit_members).await?;
+    // None is taken that could not be answered. What it lacks is asked of its server, which may take its time.
+    drop(ctx.rate_limits.large_answer(&caller).await?);
+    let join = ctx.remote.send_join(&caller, &room_id, &event_id, pdu).await?;
+    let place = ctx.rate_limits.large_answer(&caller).await?;
+    let state = ctx.remote.room_before(join, omit_members).await?;
     Ok(Large(create_join_event::v2::Response::new(state), place))
 }
 

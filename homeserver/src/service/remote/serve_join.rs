@@ -123,19 +123,22 @@ impl Remote {
         Ok(Template { room_version: info.version.clone(), event: template(&pdu)? })
     }
 
-    /// Takes the signed join of a user of `origin` and answers the room's state before it, without its members
-    /// where the server can do without them.
+    /// Takes the signed join of a user of `origin`.
     pub async fn send_join(
         &self,
         origin: &ServerName,
         room_id: &RoomId,
         event_id: &EventId,
         event: Box<RawValue>,
-        omit_members: bool,
-    ) -> Result<RoomState> {
+    ) -> Result<Arc<Event>> {
         let info = self.resident_room(origin, room_id).await?;
         let event = self.vouch(&info, event).await?;
-        let event = self.take_member(origin, &info, event_id, event, "join").await?;
+        self.take_member(origin, &info, event_id, event, "join").await
+    }
+
+    /// The answer to a join that was taken: the room's state before it, without its members where the server can do
+    /// without them.
+    pub async fn room_before(&self, event: Arc<Event>, omit_members: bool) -> Result<RoomState> {
         let before = event
             .state_before
             .ok_or_else(|| Error::internal("an accepted join without a state before it"))?;
