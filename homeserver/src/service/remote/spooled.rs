@@ -27,6 +27,8 @@ use crate::{error::Result, room::event::Pdu, service::room_info::RoomInfo};
 const PIECES: usize = 500;
 /// More events than this, of state and auth chain together, are not taken.
 const EVENTS_MAX: usize = 400_000;
+/// More events that fail a check are not counted: of those whoever answers can make up any number.
+const LEFT_OUT_MAX: usize = 50_000;
 /// How many servers whose keys cannot be had are named in the log.
 const NAMED_MAX: usize = 10;
 /// Of more servers in a room is not taken note. Which of them count is decided by who asked.
@@ -105,6 +107,9 @@ struct LeftOut {
 impl LeftOut {
     fn add(&mut self, unfit: Unfit) {
         let Some(event_id) = unfit.event_id else { return };
+        if self.events.len() >= LEFT_OUT_MAX {
+            return;
+        }
         // What is in the state may be in the auth chain too.
         if self.events.insert(event_id)
             && let Some(server) = unfit.without_keys_of
@@ -158,4 +163,21 @@ fn read(file: std::fs::File, sender: &mpsc::Sender<Piece>) -> Result<(), Federat
         Ok(())
     })?;
     hand_on(&mut piece)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_without_end_that_fail_are_not_all_kept_in_mind() {
+        let mut left_out = LeftOut::default();
+        for number in 0..LEFT_OUT_MAX + 10 {
+            let event_id = OwnedEventId::try_from(format!("${number}")).ok();
+            let without_keys_of = OwnedServerName::try_from(format!("{number}.test")).ok();
+            left_out.add(Unfit { event_id, reason: String::new(), without_keys_of });
+        }
+        assert_eq!(left_out.events.len(), LEFT_OUT_MAX);
+        assert_eq!(left_out.without_keys.len(), LEFT_OUT_MAX);
+    }
 }
