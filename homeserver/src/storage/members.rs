@@ -19,8 +19,8 @@ use super::{
 };
 use crate::error::Result;
 
-#[derive(Clone, Debug, Insertable, Queryable, Selectable, AsChangeset)]
-#[diesel(table_name = memberships, primary_key(room_nid, user_nid), treat_none_as_null = true)]
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = memberships)]
 pub struct MembershipRow {
     pub room_nid: RoomNid,
     pub user_nid: UserNid,
