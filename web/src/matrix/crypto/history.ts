@@ -4,7 +4,7 @@
 import type { JsonObject } from "@e2e/machine";
 
 import type { Api } from "../api/api";
-import { isOutside, MatrixError } from "../api/error";
+import { isOutside, isRefusal, Unreachable } from "../api/error";
 import { number, object, text } from "../json";
 import { serverOf } from "../session";
 import type { Files } from "./files";
@@ -61,10 +61,12 @@ export class History {
 
   async #send(deviceId: string): Promise<void> {
     const { keys, files } = this.#parts;
-    const limit = (await this.#api.uploadLimit()) ?? Infinity;
-    const packed = await keys.packHistory(this.#rooms(), Math.min(FILE_BYTES, mostWithin(limit)));
+    const most = Math.min(FILE_BYTES, mostWithin((await this.#api.uploadLimit()) ?? Infinity));
+    const packed = await keys.packHistory(this.#rooms(), most);
     for (const file of packed) {
-      const plain = new Blob([file.slice(), new Uint8Array(padded(file.length) - file.length)]);
+      // Padded, it is still one that the server takes.
+      const size = Math.max(Math.min(padded(file.length), most), file.length);
+      const plain = new Blob([file.slice(), new Uint8Array(size - file.length)]);
       const { bytes, key, hash } = await files.finish(await files.begin(this.#place, "history"), plain);
       try {
         const url = await this.#api.upload(new Blob([bytes], { type: "application/octet-stream" }));
@@ -72,7 +74,7 @@ export class History {
         await keys.shareHistory({ room_id: this.#place, file: told, for: deviceId, length: file.length });
       } catch (error) {
         // One that the server never takes must not keep the others back.
-        if (!(error instanceof MatrixError) || error.isTemporary) throw error;
+        if (!isRefusal(error)) throw error;
         console.error(error);
       }
     }
@@ -80,21 +82,36 @@ export class History {
   }
 
   async #take(told: JsonObject): Promise<string[]> {
-    const { keys, files } = this.#parts;
-    const file = object(told["file"]);
-    const [url, key, hash] = [text(file?.["url"]) ?? "", text(file?.["key"]) ?? "", text(file?.["hash"]) ?? ""];
+    const { keys } = this.#parts;
+    const file = object(told["file"]) ?? {};
+    const url = text(file["url"]) ?? "";
     try {
-      const sealed = await (await this.#api.download(url)).blob();
-      const size = number(file?.["size"]) ?? 0;
-      const id = await files.beginOpening({ roomId: this.#place, role: "history", key, hash, size });
-      const opened = new Blob([await files.feed(id, sealed), await files.finishOpening(id)]);
+      const opened = await this.#open(url, file);
       const length = number(told["length"]) ?? opened.size;
       return await keys.takeHistory(url, new Uint8Array(await opened.slice(0, length).arrayBuffer()));
     } catch (error) {
-      if (isOutside(error) && !(error instanceof MatrixError && !error.isTemporary)) throw error;
+      if (isOutside(error) && !isRefusal(error)) throw error;
       console.error(error);
       await keys.historyTaken(url);
       return [];
+    }
+  }
+
+  async #open(url: string, file: JsonObject): Promise<Blob> {
+    const { files } = this.#parts;
+    const response = await this.#api.download(url);
+    // The connection may end in the middle of it.
+    const sealed = await response.blob().catch((error: unknown) => {
+      throw new Unreachable(error);
+    });
+    const [key, hash] = [text(file["key"]) ?? "", text(file["hash"]) ?? ""];
+    const size = number(file["size"]) ?? sealed.size;
+    const id = await files.beginOpening({ roomId: this.#place, role: "history", key, hash, size });
+    try {
+      return new Blob([await files.feed(id, sealed), await files.finishOpening(id)]);
+    } catch (error) {
+      void files.drop(id).catch(() => {});
+      throw error;
     }
   }
 

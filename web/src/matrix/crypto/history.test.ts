@@ -1,0 +1,86 @@
+// Files of keys, sealed and opened by the real module, over a server that keeps bytes.
+import { readFileSync } from "node:fs";
+
+import * as module from "sealpost-e2e";
+import { beforeAll, expect, test, vi } from "vitest";
+
+import type { Api } from "../api/api";
+import { MatrixError, Unreachable } from "../api/error";
+import type { JsonObject } from "../json";
+import { Files } from "./files";
+import { History, type HistoryParts } from "./history";
+
+beforeAll(() => {
+  module.initSync({ module: readFileSync("generated/sealpost_e2e_bg.wasm") });
+});
+
+const LIMIT = 100_000;
+
+/** Two devices of one person: what the old one is to send, and what the new one took. */
+function made() {
+  const files = Object.assign(new Files(), { drop: async () => {} });
+  const device = { due: ["NEW"], told: [] as JsonObject[], packed: [] as Uint8Array[], taken: [] as (Uint8Array | undefined)[] };
+  const keys = {
+    historyWaiting: async () => ({ due: [...device.due], told: [...device.told] }),
+    packHistory: async (_rooms: string[], most: number) => {
+      device.packed = [new Uint8Array(1000).fill(1), new Uint8Array(most).fill(2)];
+      return device.packed;
+    },
+    shareHistory: async (told: JsonObject) => void device.told.push(told),
+    historySent: async () => void (device.due = []),
+    takeHistory: async (_url: string, bytes: Uint8Array) => {
+      device.told.shift();
+      device.taken.push(bytes);
+      return ["!room:a.test"];
+    },
+    historyTaken: async () => {
+      device.told.shift();
+      device.taken.push(undefined);
+    },
+  };
+  const kept = new Map<string, Blob>();
+  const api = {
+    uploadLimit: async () => LIMIT,
+    upload: async (blob: Blob) => {
+      if (blob.size > LIMIT) throw new MatrixError(413, { errcode: "M_TOO_LARGE" });
+      const url = `mxc://a.test/${kept.size}`;
+      kept.set(url, blob);
+      return url;
+    },
+    download: async (url: string) => new Response(kept.get(url)),
+  };
+  const parts = { keys, files } as unknown as HistoryParts;
+  return { device, api, history: new History(api as unknown as Api, "@me:a.test", parts, () => ["!room:a.test"]) };
+}
+
+test("keys that an old device sent are those that the new one takes, as large as the server allows", async () => {
+  const { device, history } = made();
+  expect(await history.pass()).toEqual({ rooms: [], hasTold: true });
+  expect(device.told).toHaveLength(2);
+  expect(await history.pass()).toEqual({ rooms: ["!room:a.test"], hasTold: false });
+  expect(device.taken).toEqual(device.packed);
+});
+
+test("a file that broke off on the way, or that nobody may have just now, is fetched again", async () => {
+  const { device, api, history } = made();
+  await history.pass();
+  const { download } = api;
+  api.download = async () => ({ blob: () => Promise.reject(new TypeError("network error")) }) as unknown as Response;
+  await expect(history.pass()).rejects.toThrow(Unreachable);
+  api.download = () => Promise.reject(new MatrixError(401, { errcode: "M_UNKNOWN_TOKEN", soft_logout: true }));
+  await expect(history.pass()).rejects.toThrow(MatrixError);
+  expect(device.taken).toEqual([]);
+  api.download = download;
+  await history.pass();
+  expect(device.taken).toEqual(device.packed);
+});
+
+test("what was changed on the way, or is gone, is waited for no longer", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const { device, api, history } = made();
+  await history.pass();
+  api.download = async () => new Response(new Uint8Array(5000));
+  await history.pass();
+  expect(device.taken).toEqual([undefined, undefined]);
+  expect(device.told).toEqual([]);
+});
