@@ -37,8 +37,11 @@ export async function handOver(
 
 /** Whether this device had anything to give, and that one may have it. */
 function give(userId: string, deviceId: string, machine: Machine, write: Write): boolean {
-  const device = machine.user(userId).devices.find((one) => one.device_id === deviceId);
+  const user = machine.user(userId);
+  const device = user.devices.find((one) => one.device_id === deviceId);
   if (!device?.is_ours || !device.is_vouched_for || !has(machine, SECRETS.selfSigning)) return false;
+  // One that was removed is listed still: nothing is for it, and what it sent must not hold up the rest.
+  if (device.is_removed || device.gone_at !== null || user.master_key !== user.pinned_key) return false;
   for (const name of HANDED) if (has(machine, name)) write(machine.shareSecret(deviceId, name));
   write(machine.sharePins(deviceId));
   return true;
