@@ -322,9 +322,12 @@ export class KeyManager {
   async historyWaiting(): Promise<{ due: string[]; told: JsonObject[] }> {
     if (this.#isHistoryPassed) return { due: [], told: [] };
     const { storage } = this.#device;
-    const [due, told] = await Promise.all([historyDue(storage), historyTold(storage)]);
-    this.#isHistoryPassed = due.length + told.length === 0;
-    return { due, told };
+    // Not beside what has just come and is not on the disk yet: that would wait for the next start.
+    return this.#device.batch(async () => {
+      const [due, told] = await Promise.all([historyDue(storage), historyTold(storage)]);
+      this.#isHistoryPassed = due.length + told.length === 0;
+      return { result: { due, told } };
+    });
   }
 
   /** The keys of these rooms, in files of at most so many bytes; of rooms without any, nothing. */
