@@ -129,9 +129,10 @@ export class Delivery {
 
   /** A server may have put another algorithm in the place of ours, as some do with each new room: states ours again. */
   async stateOurs(roomId: string): Promise<void> {
+    if (this.#stated.has(roomId)) return;
     const { http } = this.#api;
     const found = await stateContent(http, roomId, "m.room.encryption");
-    if (isOurs(found?.["algorithm"]) || this.#stated.has(roomId)) return;
+    if (isOurs(found?.["algorithm"])) return;
     this.#stated.add(roomId);
     await setState(http, roomId, "m.room.encryption", { algorithm: ALGORITHM });
   }
