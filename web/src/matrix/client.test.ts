@@ -76,6 +76,28 @@ test("news that came while the module could not be loaded is asked for when it c
   await until(() => asksFor(lena, "@jonas:b.test") === 2);
 });
 
+test("who came while the module could not be loaded is asked for before something is sealed", async () => {
+  const lena = await inRoom("@lena:came.test", ["@jonas:b.test"]);
+  const present = [member(lena.user), member("@jonas:b.test")];
+  lena.server.instead = ({ path }) => (path.includes("/members") ? { chunk: present } : undefined);
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "x" });
+  await until(() => asked(lena) === 1 && lena.client.queue.waiting === 0);
+  lena.hasModule = false;
+  lena.client.loadCrypto();
+  await until(() => lena.client.crypto.standing === "unavailable");
+  present.push(member("@mia:b.test"));
+  lena.server.push({ rooms: { join: { [ROOM]: { timeline: { events: present.slice(-1) } } } } });
+  await until(() => lena.client.rooms.get(ROOM)?.state("m.room.member", "@mia:b.test"));
+  lena.hasModule = true;
+  lena.client.loadCrypto();
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "y" });
+  await until(() => sent(lena).length >= 2 && lena.client.queue.waiting === 0);
+  expect(asked(lena)).toBe(2);
+  expect(asksFor(lena, "@mia:b.test")).toBeGreaterThan(0);
+});
+
+const asked = (one: Somebody) => one.server.of("GET", "/members").length;
+
 test("messages to the device wait at the server until the module is there, and it is asked after a rest", async () => {
   const lena = somebody("@lena:rest.test");
   lena.hasModule = false;

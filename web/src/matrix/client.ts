@@ -87,6 +87,8 @@ export class Client {
   #keyNews = 0;
   /** Changes of devices went by that the machine was not told of. */
   #areNewsMissed = true;
+  /** Rooms of which the machine was not told who came and went. */
+  readonly #untold = new Set<string>();
 
   /** `tabs`: who else of this account is open in this browser. */
   constructor(session: Session, http: Http, store: DataStore, vaults: Vaults, workers: Workers, tabs?: Tabs) {
@@ -178,15 +180,16 @@ export class Client {
     this.#isGuest = false;
     this.#engine?.stop();
     this.#serve();
-    this.loadCrypto();
+    this.loadCrypto(true);
     await this.queue.restore();
     void this.#sync();
   }
 
-  /** Loads the encryption module, again if it failed. */
-  loadCrypto(): void {
+  /** Loads the encryption module, again if it failed. `isInherited`: its keys were another tab's until now. */
+  loadCrypto(isInherited = false): void {
     const sweep = () => this.#delivery.sweep((txnId) => this.#store.isQueued(txnId));
-    const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.crypto.load().then(sweep);
+    const load = () => this.crypto.load().then(() => this.#tellMissed(isInherited)).then(sweep);
+    const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : load();
     this.#loaded = loaded.then(() => this.#pin());
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
@@ -487,6 +490,7 @@ export class Client {
       if (isApart && id === this.#looked) this.#meetAll(room);
       // A guest may be behind the owner: what it knows of members is not the last.
       if (hasKeys && !this.#isGuest) await this.#pushState(room, roomUpdate, fresh, isApart);
+      else if (isApart || [...(roomUpdate.state ?? []), ...fresh].some(({ type }) => STATE_OF_MACHINE.has(type))) this.#untold.add(id);
       for (const event of fresh) {
         this.queue.arrived(text(event.unsigned?.["transaction_id"]), event.event_id);
       }
@@ -544,6 +548,17 @@ export class Client {
     const state = [...members, ...(update.state ?? []), ...fresh.filter(isCurrent)];
     const told = state.filter(({ type }) => STATE_OF_MACHINE.has(type));
     if (told.length > 0) await this.crypto.sessions.pushState(room.id, told, false);
+  }
+
+  /** What went by while another tab had the machine, or while there was none: its rooms' members are fetched anew. */
+  async #tellMissed(isInherited: boolean): Promise<void> {
+    for (const id of this.#untold) {
+      await this.crypto.sessions.forgetMembers(id);
+      // Another tab may have known a later one: the next sync tells it again.
+      const visibility = isInherited ? [] : (this.rooms.get(id)?.states("m.room.history_visibility") ?? []);
+      if (visibility.length > 0) await this.crypto.sessions.pushState(id, visibility, false);
+      this.#untold.delete(id);
+    }
   }
 
   /** Opens those of the events that are sealed and were not opened yet. */
