@@ -27,8 +27,8 @@ export interface FileToOpen {
 /** What files of version 1 were sealed with, whatever they were for. */
 const contextBefore = (roomId: string) => new TextEncoder().encode(`org.sealpost.file.v1 ${roomId}`);
 
-/** So many may be half sealed, or half open; tabs that are gone finish none. */
-const MOST_OPEN = 32;
+/** So many may be half sealed, or half open; tabs that are gone finish none. Of pictures, a whole panel comes at once. */
+const [MOST_SEALING, MOST_OPENING] = [32, 128];
 
 interface Sealing {
   sealer: InstanceType<typeof FileSealer>;
@@ -39,14 +39,16 @@ interface Sealing {
 /** By an id; of too many, the oldest goes. */
 class Open<T> {
   readonly #all = new Map<string, T>();
+  readonly #most: number;
   readonly #gone: (one: T) => void;
 
-  constructor(gone: (one: T) => void) {
+  constructor(most: number, gone: (one: T) => void) {
+    this.#most = most;
     this.#gone = gone;
   }
 
   add(one: T): string {
-    for (const old of [...this.#all.keys()].slice(0, -MOST_OPEN + 1)) this.drop(old);
+    for (const old of [...this.#all.keys()].slice(0, -this.#most + 1)) this.drop(old);
     const id = crypto.randomUUID();
     this.#all.set(id, one);
     return id;
@@ -66,8 +68,8 @@ class Open<T> {
 }
 
 export class Files {
-  readonly #sealing = new Open<Sealing>(({ sealer }) => sealer.free());
-  readonly #opening = new Open<InstanceType<typeof FileStream>>((stream) => stream.free());
+  readonly #sealing = new Open<Sealing>(MOST_SEALING, ({ sealer }) => sealer.free());
+  readonly #opening = new Open<InstanceType<typeof FileStream>>(MOST_OPENING, (stream) => stream.free());
 
   /** Begins to seal a file: pieces come with `add`, what is less than a piece with `finish`. */
   begin(roomId: string, role: FileRole): string {
