@@ -43,6 +43,7 @@ export class OthersPresence {
   /** Somebody looks at the page. */
   #isLooking = true;
   #isAsking = false;
+  #isStopped = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `isMet`: whether somebody is in a room with this person. A server tells of nobody else. */
@@ -114,13 +115,13 @@ export class OthersPresence {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   #plan(): void {
-    this.stop();
-    if (this.#isOff || !this.#isLooking || this.#isAsking) return;
+    clearTimeout(this.#timer);
+    if (this.#isStopped || this.#isOff || !this.#isLooking || this.#isAsking) return;
     const dues = [...this.#watched].filter(([userId]) => this.#isAsked(userId)).map(([, { due }]) => due);
     if (dues.length === 0) return;
     const ms = Math.max(0, Math.min(...dues) - this.#now());
@@ -138,7 +139,7 @@ export class OthersPresence {
     const isDue = ([userId, { due }]: [string, Watched]) => due <= this.#now() && this.#isAsked(userId);
     try {
       let next = [...this.#watched].find(isDue);
-      while (next && !this.#isOff && this.#isLooking) {
+      while (next && !this.#isStopped && !this.#isOff && this.#isLooking) {
         const [userId, watched] = next;
         watched.due = this.#now() + (await this.#ask(userId, watched));
         next = [...this.#watched].find(isDue);
