@@ -24,11 +24,9 @@ import { displayName, profile } from "./room/names";
 import { arePublic, Reading, RECEIPTS } from "./room/reading";
 import { CatchingUp } from "./room/catching_up";
 import { leftElsewhere } from "./room/elsewhere";
-import { isPending } from "./room/opened";
-import { Removed } from "./room/removed";
 import { ALGORITHM, Room } from "./room/room";
 import type { Gap } from "./room/timeline";
-import { warn } from "./room/warned";
+import { SealedRooms } from "./sealed_rooms";
 import { Delivery } from "./send/delivery";
 import { SendQueue } from "./send/queue";
 import type { Session } from "./session";
@@ -44,7 +42,6 @@ import { Topic } from "./topic";
 const PAGE = 40;
 /** Of a larger room the members are fetched when they are asked for. */
 const MOST_MET = 500;
-const STATE_OF_MACHINE = new Set(["m.room.encryption", "m.room.history_visibility", "m.room.member"]);
 
 /** Makes the workers in which the two encryption modules run. */
 export interface Workers {
@@ -76,19 +73,15 @@ export class Client {
   readonly #tabs: Tabs | undefined;
   readonly #pinned: PinnedRooms;
   readonly #delivery: Delivery;
+  readonly #sealed: SealedRooms;
   readonly #catchingUp: CatchingUp;
   /** Another tab owns the keys, and sends. */
   #isGuest = false;
   #engine: SyncEngine | undefined;
   #loaded: Promise<void> = Promise.resolve();
   #looked: string | undefined;
-  readonly #removed = new Removed();
-  /** Counts news of keys and devices. */
-  #keyNews = 0;
   /** Changes of devices went by that the machine was not told of. */
   #areNewsMissed = true;
-  /** Rooms of which the machine was not told who came and went. */
-  readonly #untold = new Set<string>();
 
   /** `tabs`: who else of this account is open in this browser. */
   constructor(session: Session, http: Http, store: DataStore, vaults: Vaults, workers: Workers, tabs?: Tabs) {
@@ -114,6 +107,12 @@ export class Client {
       hasModule: () => this.#hasModule(),
       arePinsKnown: () => this.#pinned.areKnown,
     }));
+    this.#sealed = new SealedRooms(this.crypto, this.rooms, {
+      isGuest: () => this.#isGuest,
+      hasModule: () => this.#hasModule(),
+      changed: (room) => this.#tell(room),
+      opened: () => this.#maybeReached(),
+    });
     this.#catchingUp = new CatchingUp(session.userId, (room, gap) => this.fill(room, gap));
     const circumstances = (roomId: string) => {
       const room = this.rooms.get(roomId);
@@ -127,16 +126,12 @@ export class Client {
       this.#maybeReached();
       void this.#pin().catch(console.error);
     });
-    this.crypto.keysCame.subscribe((rooms) => {
-      this.#keyNews += 1;
-      void this.#openAgain(rooms);
-    });
+    this.crypto.keysCame.subscribe((rooms) => void this.#sealed.keysCame(rooms));
     this.crypto.devicesCame.subscribe(() => {
-      this.#keyNews += 1;
       void this.#pin().catch(console.error);
-      void this.#openAgain([...this.rooms.values()].filter((room) => [...room.opened.values()].some(isPending)).map(({ id }) => id));
+      void this.#sealed.devicesCame();
       const looked = this.#looked !== undefined && this.rooms.get(this.#looked);
-      if (looked) void this.#warn(looked).then(() => this.#tell(looked));
+      if (looked) void this.#sealed.warn(looked).then(() => this.#tell(looked));
       // What waited for a person's keys may go.
       if (!this.#isGuest) this.queue.resume();
       if (this.crypto.standing === "unapproved") void this.#maybeApproved();
@@ -188,7 +183,7 @@ export class Client {
   /** Loads the encryption module, again if it failed. `isInherited`: its keys were another tab's until now. */
   loadCrypto(isInherited = false): void {
     const sweep = () => this.#delivery.sweep((txnId) => this.#store.isQueued(txnId));
-    const load = () => this.crypto.load().then(() => this.#tellMissed(isInherited)).then(sweep);
+    const load = () => this.crypto.load().then(() => this.#sealed.tellMissed(isInherited)).then(sweep);
     const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : load();
     this.#loaded = loaded.then(() => this.#pin());
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
@@ -252,7 +247,7 @@ export class Client {
     this.#engine?.look(roomId);
     const room = roomId && this.rooms.get(roomId);
     if (!room) return;
-    void this.#open(room, room.timeline.events).then(() => this.#warn(room)).then(() => this.#tell(room));
+    void this.#sealed.open(room, room.timeline.events).then(() => this.#sealed.warn(room)).then(() => this.#tell(room));
     this.#meetAll(room);
   }
 
@@ -268,10 +263,6 @@ export class Client {
     if (!room.hasAllMembers && room.joined + room.invited <= MOST_MET) await this.loadMembers(room);
     await this.known.load(room);
     this.#tell(room);
-  }
-
-  #warn(room: Room): Promise<void> {
-    return warn(room, async () => ((await this.#hasModule()) ? this.crypto.sessions : undefined));
   }
 
   /** Fetches what is before a gap's end; or, where that can be, what is after its beginning. */
@@ -298,11 +289,10 @@ export class Client {
 
   async #takeOld(room: Room, state: StateEvent[], take: () => RoomEvent[]): Promise<void> {
     room.learnMembers(state.filter((event) => !room.state(event.type, event.state_key)));
-    await this.#open(room, take());
-    const isTold = room.sealing === "ours" && !this.#isGuest && (await this.#hasModule());
-    if (isTold) await this.crypto.sessions.setGap(room.id, room.timeline.isTorn);
+    await this.#sealed.open(room, take());
+    await this.#sealed.tellGap(room);
     // A list of readers may have been in the gap.
-    await this.#warn(room);
+    await this.#sealed.warn(room);
     await this.#store.write([room], []);
     this.#tell(room);
   }
@@ -392,7 +382,7 @@ export class Client {
     const count = await this.crypto.recover(typed);
     await this.#pin();
     this.queue.resume();
-    await this.#openAgain([...this.rooms.keys()]);
+    await this.#sealed.openAgain([...this.rooms.keys()]);
     return count;
   }
 
@@ -403,13 +393,13 @@ export class Client {
     });
     if (this.crypto.standing !== "ready") return;
     this.queue.resume();
-    await this.#openAgain([...this.rooms.keys()]);
+    await this.#sealed.openAgain([...this.rooms.keys()]);
   }
 
   /** Takes in keys that were saved to a file. Answers how many were new. */
   async importKeys(keys: Uint8Array): Promise<number> {
     const count = await this.crypto.keys.importKeys(keys);
-    return Promise.all([this.crypto.flush(), this.#openAgain([...this.rooms.keys()])]).then(() => count);
+    return Promise.all([this.crypto.flush(), this.#sealed.openAgain([...this.rooms.keys()])]).then(() => count);
   }
 
   /** Whether what is said in a room goes out sealed. Errors: `Held`, where nothing may leave, or nobody knows. */
@@ -448,7 +438,7 @@ export class Client {
     await settle();
     const recent = [...this.rooms.values()].toSorted((a, b) => b.order - a.order).slice(0, 30);
     for (const room of recent) {
-      if (await this.#open(room, room.timeline.events.slice(-20))) this.#tell(room);
+      if (await this.#sealed.open(room, room.timeline.events.slice(-20))) this.#tell(room);
     }
     while (this.crypto.standing === "starting" && this.syncState !== "stopped") {
       await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -488,9 +478,7 @@ export class Client {
       news.push([room, fresh]);
       changed.add(id);
       if (isApart && id === this.#looked) this.#meetAll(room);
-      // A guest may be behind the owner: what it knows of members is not the last.
-      if (hasKeys && !this.#isGuest) await this.#pushState(room, roomUpdate, fresh, isApart);
-      else if (isApart || [...(roomUpdate.state ?? []), ...fresh].some(({ type }) => STATE_OF_MACHINE.has(type))) this.#untold.add(id);
+      await this.#sealed.tell(room, roomUpdate, fresh, isApart, hasKeys);
       for (const event of fresh) {
         this.queue.arrived(text(event.unsigned?.["transaction_id"]), event.event_id);
       }
@@ -508,7 +496,7 @@ export class Client {
     }
     if (hasKeys) {
       void this.crypto.flush().catch((error: unknown) => console.error(error));
-      for (const [room, fresh] of news) await this.#open(room, fresh);
+      for (const [room, fresh] of news) await this.#sealed.open(room, fresh);
     }
     if (kept.length + update.accountData.length > 0) {
       await this.#store.write(kept, update.accountData.map(({ type, content }) => [type, content]));
@@ -536,77 +524,9 @@ export class Client {
     return !update.timeline?.some((event) => room.timeline.find(event.event_id));
   }
 
-  async #pushState(room: Room, update: RoomUpdate, fresh: RoomEvent[], isApart: boolean): Promise<void> {
-    if (room.sealing !== "ours") return;
-    if (isApart) {
-      await this.crypto.sessions.forgetMembers(room.id);
-      await this.crypto.sessions.setGap(room.id, room.timeline.isTorn);
-    }
-    const members = isApart ? room.states("m.room.member") : [];
-    const isCurrent = (event: RoomEvent) =>
-      event.state_key !== undefined && room.state(event.type, event.state_key)?.event_id === event.event_id;
-    const state = [...members, ...(update.state ?? []), ...fresh.filter(isCurrent)];
-    const told = state.filter(({ type }) => STATE_OF_MACHINE.has(type));
-    if (told.length > 0) await this.crypto.sessions.pushState(room.id, told, false);
-  }
-
-  /** What went by while another tab had the machine, or while there was none: its rooms' members are fetched anew. */
-  async #tellMissed(isInherited: boolean): Promise<void> {
-    for (const id of this.#untold) {
-      await this.crypto.sessions.forgetMembers(id);
-      // Another tab may have known a later one: the next sync tells it again.
-      const visibility = isInherited ? [] : (this.rooms.get(id)?.states("m.room.history_visibility") ?? []);
-      if (visibility.length > 0) await this.crypto.sessions.pushState(id, visibility, false);
-      this.#untold.delete(id);
-    }
-  }
-
-  /** Opens those of the events that are sealed and were not opened yet. */
-  async #open(room: Room, events: readonly RoomEvent[]): Promise<boolean> {
-    const sealed = events.filter(
-      (event) =>
-        event.type === "m.room.encrypted" &&
-        !event.unsigned?.["redacted_because"] &&
-        (!room.opened.has(event.event_id) || isPending(room.opened.get(event.event_id))),
-    );
-    await this.#forgetRemoved(room, events);
-    if (sealed.length === 0 || !(await this.#hasModule())) return false;
-    const before = this.#keyNews;
-    const opened = await this.crypto.sessions.open(room.id, sealed, room.live());
-    sealed.forEach((event, at) => {
-      const found = opened[at];
-      if (!found) return;
-      room.opened.set(event.event_id, found);
-      if (found.status === "read") room.pinSealed();
-    });
-    room.changed();
-    this.#maybeReached();
-    void this.crypto.flush().catch((error: unknown) => console.error(error));
-    // News that came meanwhile found nothing that waited for it yet.
-    if (before !== this.#keyNews && opened.some(isPending)) await this.#open(room, sealed);
-    return true;
-  }
-
-  /** What was removed is kept no longer. */
-  async #forgetRemoved(room: Room, events: readonly RoomEvent[]): Promise<void> {
-    if (this.#isGuest || room.sealing !== "ours") return;
-    await this.#removed.among(events, async (ids) => {
-      if (!(await this.#hasModule())) return false;
-      await this.crypto.sessions.forgetOpened(room.id, ids);
-      return true;
-    });
-  }
-
   /** A letter or a message may have brought a key by which its sender is reached. */
   #maybeReached(): void {
     if (!this.#isGuest && this.queue.isHeld("unreached")) this.queue.resume();
-  }
-
-  async #openAgain(roomIds: string[]): Promise<void> {
-    for (const id of roomIds) {
-      const room = this.rooms.get(id);
-      if (room && (await this.#open(room, room.timeline.events))) this.#tell(room);
-    }
   }
 
   #room(id: string): Room {
