@@ -71,7 +71,8 @@ export class SealedRooms {
     const opened = await this.#crypto.sessions.open(room.id, sealed, room.live());
     sealed.forEach((event, at) => {
       const found = opened[at];
-      if (!found) return;
+      // Meanwhile it may have been removed.
+      if (!found || room.timeline.find(event.event_id)?.unsigned?.["redacted_because"]) return;
       room.opened.set(event.event_id, found);
       if (found.status === "read") room.pinSealed();
     });

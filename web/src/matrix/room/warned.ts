@@ -18,7 +18,9 @@ export async function warn(room: Room, sessions: () => Promise<Remote<SessionMan
     const told = now[at];
     // Of lists that were known, the oldest are forgotten.
     const isForgotten = told?.areReadersUnknown === true && opened.areReadersUnknown === false;
-    if (told && !isForgotten) room.opened.set(event_id, { ...opened, ...told });
+    // Meanwhile it may have been removed, or opened anew.
+    const isSame = room.opened.get(event_id) === opened;
+    if (told && !isForgotten && isSame) room.opened.set(event_id, { ...opened, ...told });
   });
   room.changed();
 }
