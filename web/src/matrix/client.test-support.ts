@@ -19,6 +19,7 @@ import { DataStore } from "./store/data";
 import { unlock, type Vaults } from "./store/lock";
 import { SessionStore } from "./store/sessions";
 import type { VaultKeys } from "./store/vault";
+import type { Tabs } from "./tabs";
 
 /** Of a request that hangs until it is given up. */
 export const HANG = Symbol("hang");
@@ -114,14 +115,14 @@ export class Somebody {
   }
 
   /** As after the page was opened. */
-  async open(): Promise<Client> {
+  async open(tabs?: Tabs): Promise<Client> {
     this.client?.stop();
     const vaults: Vaults = await unlock(await new SessionStore().lock(this.user));
     const store = await DataStore.open(this.user, vaults.data);
     const session = { userId: this.user, deviceId: "DEVICE", baseUrl: "https://a.test", accessToken: "t" };
     const http = new Http(session.baseUrl, this.server.fetch, { accessToken: "t" }, async () => {});
     const machine = () => worker(this.hasModule) as unknown as Worker;
-    this.client = new Client(session, http, store, vaults, { machine, extra: machine });
+    this.client = new Client(session, http, store, vaults, { machine, extra: machine }, tabs);
     await this.client.start();
     return this.client;
   }

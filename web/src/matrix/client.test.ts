@@ -6,6 +6,7 @@ import { KeyServer } from "./crypto/key_server.test-support";
 import type { JsonObject } from "./json";
 import { unread } from "./room/unread";
 import { DataStore } from "./store/data";
+import { Tabs } from "./tabs";
 
 const ROOM = "!room:a.test";
 const people: Somebody[] = [];
@@ -106,6 +107,22 @@ test("messages to the device wait at the server until the module is there, and i
   await until(() => lena.client.syncState === "live");
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(lena.server.of("GET", "/sync").length).toBe(1);
+});
+
+test("another tab that asks for the module while this one begins is answered when it is there", async () => {
+  const lena = somebody("@lena:tabs.test");
+  const [own, other] = [new Tabs(lena.user), new Tabs(lena.user)];
+  const answer = new Promise((resolve) => {
+    other.news.subscribe(({ news }) => {
+      if (news === "owner") resolve(other.ask((desk) => desk.open(), 20_000));
+    });
+  });
+  // What is kept of many rooms takes a while.
+  const rooms = vi.spyOn(DataStore.prototype, "rooms").mockImplementation(() => new Promise((resolve) => setTimeout(() => resolve([]), 200)));
+  await lena.open(own);
+  rooms.mockRestore();
+  expect(["starting", "ready"]).toContain(await answer);
+  other.close();
 });
 
 /** Of what is kept of the account, all but the keys is gone. */

@@ -78,13 +78,17 @@ export class Client {
   /** Another tab owns the keys, and sends. */
   #isGuest = false;
   #engine: SyncEngine | undefined;
-  #loaded: Promise<void> = Promise.resolve();
+  #begun: (loaded: Promise<void>) => void = () => {};
+  /** Other tabs may ask before anything is begun. */
+  #loaded = new Promise<void>((resolve) => (this.#begun = resolve));
   #looked: string | undefined;
   /** Changes of devices went by that the machine was not told of. */
   #areNewsMissed = true;
 
   /** `tabs`: who else of this account is open in this browser. */
   constructor(session: Session, http: Http, store: DataStore, vaults: Vaults, workers: Workers, tabs?: Tabs) {
+    // Told of where it is waited for.
+    this.#loaded.catch(() => {});
     this.session = session;
     this.api = new Api(http, session.userId);
     this.#store = store;
@@ -186,6 +190,7 @@ export class Client {
     const load = () => this.crypto.load().then(() => this.#sealed.tellMissed(isInherited)).then(sweep);
     const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : load();
     this.#loaded = loaded.then(() => this.#pin());
+    this.#begun(this.#loaded);
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
 
