@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use self::{
     bundle::Bundles,
-    claim::{Claim, Claimed},
+    claim::{Claim, Claimed, shares::Shares},
     counts::Counts,
     query::{Queried, Wanted},
 };
@@ -56,6 +56,8 @@ pub struct Keys {
     /// One change of a user's cross-signing keys at a time.
     signing: Locks<UserNid>,
     bundles: Bundles,
+    /// Of one-time keys, among users of this server.
+    shares: Shares,
 }
 
 /// Servers that did not answer, and why.
@@ -69,6 +71,7 @@ impl Keys {
             remote,
             signing: Locks::default(),
             bundles: Bundles::default(),
+            shares: Shares::of_users(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Keys {
     /// Takes one-time keys of devices, of any server.
     pub async fn claim(
         &self,
+        caller: &Session,
         claims: BTreeMap<OwnedUserId, BTreeMap<OwnedDeviceId, OneTimeKeyAlgorithm>>,
         patience: Option<Duration>,
     ) -> Result<(Claimed, Failures)> {
@@ -117,7 +121,9 @@ impl Keys {
             return Err(Error::invalid_param("The request is about too many devices"));
         }
         let (own, others) = self.by_server(claims);
-        let mut claimed = claim::local(&self.context, claim::list(own)).await?;
+        let mut claimed =
+            claim::local(&self.context, claim::list(own), (&self.shares, caller.user_id.as_str()))
+                .await?;
         let ask = |(server, claims): (OwnedServerName, Claim)| async move {
             let answer = self.remote.claim_keys(&server, claims).await;
             (server, answer)

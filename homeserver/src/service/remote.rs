@@ -77,6 +77,7 @@ use self::{
 };
 use super::{
     device_lists::DeviceLists,
+    keys::claim::shares::Shares,
     presence::Presence,
     room_info::RoomInfo,
     timeline::{Context, Timeline},
@@ -122,6 +123,8 @@ pub struct Remote {
     backfill_failed: Cache<(RoomNid, Position), i64>,
     /// How much policy servers have held up others.
     policy_servers: Cache<OwnedServerName, policy::Patience>,
+    /// Of one-time keys, among other servers.
+    shares: Shares,
 }
 
 /// What [`Remote`] is made of.
@@ -171,6 +174,7 @@ impl Remote {
             backfilling: Locks::default(),
             backfill_failed: Cache::new(1_000),
             policy_servers: Cache::new(1_000),
+            shares: Shares::of_servers(),
         }
     }
 

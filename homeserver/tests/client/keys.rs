@@ -142,6 +142,46 @@ async fn each_key_goes_to_one_of_many_who_claim_at_once_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_the_one_time_keys_of_everybody_else() {
+    on_both(async |server| {
+        let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+        let fallback = json!({ "signed_curve25519:F": { "key": "f", "fallback": true } });
+        alice.post(UPLOAD, json!({ "fallback_keys": fallback })).await.ok();
+        // What is not there uses up nothing.
+        for _ in 0..30 {
+            let given = claim_id(&bob, &alice, "signed_curve25519").await;
+            assert_eq!(given.as_deref(), Some("signed_curve25519:F"));
+        }
+        let ids: Vec<String> = (0..50).map(|n| format!("signed_curve25519:{n}")).collect();
+        let keys: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "k")).collect();
+        upload_one_time(&alice, &keys).await;
+        let claims = (0..40).map(|_| claim_id(&bob, &alice, "signed_curve25519"));
+        let mut given: Vec<String> = join_all(claims).await.into_iter().flatten().collect();
+        assert_eq!(given.len(), 40, "never an error");
+        given.retain(|id| id != "signed_curve25519:F");
+        assert_eq!(given.len(), 20);
+        // A bundle is of the same share; other users have one of their own.
+        let bundle = format!("/_matrix/client/unstable/org.sealpost/keys/{}/bundle", alice.user_id);
+        let asked = json!({ "algorithm": "signed_curve25519", "fresh": true });
+        let answer = bob.post(&bundle, asked).await.ok();
+        let device = &answer["devices"][&alice.device_id];
+        assert!(device.is_null() || device["one_time_keys"]["signed_curve25519:F"].is_object());
+        let carol = server.register("carol").await;
+        let given = claim_id(&carol, &alice, "signed_curve25519").await.unwrap();
+        assert_ne!(given, "signed_curve25519:F");
+        assert_eq!(upload_one_time(&alice, &[]).await["signed_curve25519"], 29);
+        // A client that makes no fallback keys is reached as long as it can be.
+        let dave = server.register("dave").await;
+        upload_one_time(&dave, &keys[..25]).await;
+        for _ in 0..25 {
+            assert!(claim_id(&bob, &dave, "signed_curve25519").await.is_some());
+        }
+        assert_eq!(claim_id(&bob, &dave, "signed_curve25519").await, None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_key_is_given_when_no_other_is_left_and_its_use_is_told() {
     on_both(async |server| {
         let (alice, bob) = (server.register("alice").await, server.register("bob").await);

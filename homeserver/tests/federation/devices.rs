@@ -3,8 +3,9 @@
 use reqwest::Method;
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedServerName, OwnedTransactionId,
-    api::federation::transactions::send_transaction_message::v1::Request, serde::Raw, server_name,
-    uint,
+    api::federation::{keys::claim_keys, transactions::send_transaction_message::v1::Request},
+    serde::Raw,
+    server_name, uint,
 };
 use sealpost_federation::{Client, client::Limits};
 use serde_json::{Value, json};
@@ -130,6 +131,49 @@ async fn device_lists_are_followed_and_keys_claimed_across_servers() {
     let answer = alice.query(&bob.id).await;
     assert_eq!(answer["device_keys"], json!({ &bob.id: {} }), "{answer}");
     a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_takes_the_one_time_keys_of_all_others() {
+    use claim_keys::v1::Request;
+
+    let network = Network::new();
+    let b = network.start("b.test").await;
+    let bob = b.register("bob").await;
+    let own = bob.call(Method::GET, "account/whoami", json!({})).await;
+    let device = own["device_id"].as_str().unwrap();
+    let keys = device_keys(&bob, device, "first");
+    let fallback = json!({ "signed_curve25519:F": { "key": "f", "fallback": true } });
+    let ids = (0..50).map(|n| (format!("signed_curve25519:{n}"), json!({ "key": "k" })));
+    let one_time: serde_json::Map<String, Value> = ids.collect();
+    upload(
+        &bob,
+        json!({ "device_keys": keys, "one_time_keys": one_time, "fallback_keys": fallback }),
+    )
+    .await;
+    let claims: claim_keys::v1::OneTimeKeyClaims =
+        serde_json::from_value(json!({ &bob.id: { device: "signed_curve25519" } })).unwrap();
+    let mut servers = Vec::new();
+    for name in ["c.test", "d.test"] {
+        servers.push((network.start(name).await, network.client_of(name)));
+    }
+    let claim = async |client: &Client| {
+        let answer =
+            client.send(server_name!("b.test"), Request::new(claims.clone()), Limits::SMALL).await;
+        let answer = serde_json::to_value(answer.unwrap().one_time_keys).unwrap();
+        let given = answer[&bob.id][device].as_object().unwrap();
+        given.keys().next().unwrap() != "signed_curve25519:F"
+    };
+    let mut given = 0;
+    for _ in 0..40 {
+        given += u32::from(claim(&servers[0].1).await);
+    }
+    assert_eq!(given, 30);
+    assert!(claim(&servers[1].1).await, "another server's share is its own");
+    for (server, _) in servers {
+        server.stop().await;
+    }
     b.stop().await;
 }
 

@@ -44,9 +44,10 @@ pub async fn get_keys(
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysclaim))
 pub async fn claim_keys(
     ctx: Ctx,
-    Ruma { request, .. }: Ruma<claim_keys_v3::Request>,
+    Ruma { request, caller }: Ruma<claim_keys_v3::Request>,
 ) -> Result<claim_keys_v3::Response> {
-    let (claimed, failures) = ctx.keys.claim(request.one_time_keys, request.timeout).await?;
+    let (claimed, failures) =
+        ctx.keys.claim(&caller, request.one_time_keys, request.timeout).await?;
     let mut response = claim_keys_v3::Response::new(claimed);
     response.failures = failures;
     Ok(response)

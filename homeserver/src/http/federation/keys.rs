@@ -24,8 +24,8 @@ pub async fn get_keys(
 /// ([spec](https://spec.matrix.org/v1.19/server-server-api/#post_matrixfederationv1userkeysclaim))
 pub async fn claim_keys(
     ctx: Ctx,
-    Ruma { request, .. }: Ruma<claim_keys::v1::Request>,
+    Ruma { request, caller }: Ruma<claim_keys::v1::Request>,
 ) -> Result<claim_keys::v1::Response> {
-    let claimed = ctx.remote.serve_claim(request.one_time_keys).await?;
+    let claimed = ctx.remote.serve_claim(&caller, request.one_time_keys).await?;
     Ok(claim_keys::v1::Response::new(claimed))
 }

@@ -145,7 +145,7 @@ impl Keys {
             }
         }
         if !claims.is_empty() {
-            let (mut claimed, failed) = self.claim(claims, patience).await?;
+            let (mut claimed, failed) = self.claim(caller, claims, patience).await?;
             failures.extend(failed);
             for (device_id, keys) in claimed.remove(&user_id).unwrap_or_default() {
                 let Some(device) = devices.get_mut(&device_id) else { continue };

@@ -1,12 +1,19 @@
-//! Handing out one-time keys: each once, in the order of their uploads, and a fallback key when there are none.
+//! Handing out one-time keys: each once, in the order of their uploads, and a fallback key when there are none, or when
+//! the caller has had its [share](shares) of the device's.
 
-use std::{collections::BTreeMap, sync::Arc};
+pub mod shares;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use ruma::{
     OneTimeKeyAlgorithm, OwnedDeviceId, OwnedOneTimeKeyId, OwnedUserId, encryption::OneTimeKey,
     serde::Raw,
 };
 
+use self::shares::Shares;
 use super::is_text;
 use crate::{
     error::{Error, Result},
@@ -27,7 +34,26 @@ pub struct One {
     user_id: OwnedUserId,
     device_id: OwnedDeviceId,
     algorithm: String,
+    /// The caller has not had its share.
+    may_take: bool,
 }
+
+impl One {
+    /// Of what a caller has a share.
+    fn share(&self) -> (&str, &str, &str) {
+        (self.user_id.as_str(), self.device_id.as_str(), &self.algorithm)
+    }
+}
+
+/// Whether a key is handed out once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    OneTime,
+    Fallback,
+}
+
+/// What is handed out for a device: the key's id, the key, its kind.
+type Taken = (One, (String, String), Kind);
 
 /// So many devices are taken in one commit: nobody else should wait longer for the writer.
 const AT_ONCE: usize = 500;
@@ -39,21 +65,37 @@ pub fn list(claims: Claim) -> Vec<One> {
         for (device_id, algorithm) in devices {
             let (user_id, algorithm) = (user_id.clone(), algorithm.to_string());
             if is_text(user_id.as_str()) && is_text(device_id.as_str()) && is_text(&algorithm) {
-                list.push(One { user_id, device_id, algorithm });
+                list.push(One { user_id, device_id, algorithm, may_take: true });
             }
         }
     }
     list
 }
 
-/// Takes keys of devices of this server.
-pub async fn local(context: &Arc<Context>, claims: Vec<One>) -> Result<Claimed> {
+/// Takes keys of devices of this server, for a caller that has a share of each device's.
+pub async fn local(
+    context: &Arc<Context>,
+    mut claims: Vec<One>,
+    (shares, caller): (&Shares, &str),
+) -> Result<Claimed> {
     let mut claimed = Claimed::new();
-    for claims in claims.chunks(AT_ONCE) {
-        let (claims, writing) = (claims.to_vec(), context.clone());
-        let taken: Vec<(One, String, String)> =
-            context.store.write(move |tx| take_all(&writing, tx, &claims)).await?;
-        for (One { user_id, device_id, algorithm }, key_id, json) in taken {
+    let now = context.clock.now_ms();
+    for claims in claims.chunks_mut(AT_ONCE) {
+        for one in &mut *claims {
+            one.may_take = shares.take(caller, one.share(), now);
+        }
+        let (asked, writing) = (claims.to_vec(), context.clone());
+        let taken: Vec<Taken> =
+            context.store.write(move |tx| take_all(&writing, tx, &asked)).await?;
+        let had: HashSet<_> = taken
+            .iter()
+            .filter(|(.., kind)| *kind == Kind::OneTime)
+            .map(|(one, ..)| one.share())
+            .collect();
+        let without = claims.iter().filter(|one| one.may_take && !had.contains(&one.share()));
+        without.for_each(|one| shares.give_back(caller, one.share()));
+        drop(had);
+        for (One { user_id, device_id, algorithm, .. }, (key_id, json), _) in taken {
             let broken = |error: &dyn std::fmt::Display| {
                 Error::internal(format!("a stored one-time key: {error}"))
             };
@@ -67,20 +109,16 @@ pub async fn local(context: &Arc<Context>, claims: Vec<One>) -> Result<Claimed> 
     Ok(claimed)
 }
 
-/// Takes a key of each device that has one. Answers their ids and the keys.
-fn take_all(
-    context: &Arc<Context>,
-    tx: &mut Tx<'_>,
-    claims: &[One],
-) -> Result<Vec<(One, String, String)>> {
+/// Takes a key of each device that has one.
+fn take_all(context: &Arc<Context>, tx: &mut Tx<'_>, claims: &[One]) -> Result<Vec<Taken>> {
     let (mut taken, mut subjects) = (Vec::with_capacity(claims.len()), Vec::new());
     for one in claims {
         let Some(user) = context.store.users().find(tx, &*one.user_id)? else { continue };
-        if let Some(((key_id, json), changes)) = take(tx, user, one)? {
+        if let Some((key, kind, changes)) = take(tx, user, one)? {
             if changes {
                 subjects.push(Subject::device(user, one.device_id.as_str()));
             }
-            taken.push((one.clone(), key_id, json));
+            taken.push((one.clone(), key, kind));
         }
     }
     if !subjects.is_empty() {
@@ -95,10 +133,21 @@ fn take(
     tx: &mut Tx<'_>,
     user: UserNid,
     one: &One,
-) -> Result<Option<(one_time_keys::Claimed, bool)>> {
+) -> Result<Option<(one_time_keys::Claimed, Kind, bool)>> {
     let device_id = one.device_id.as_str();
-    if let Some(key) = one_time_keys::claim(tx, user, device_id, &one.algorithm)? {
-        return Ok(Some((key, true)));
+    if one.may_take
+        && let Some(key) = one_time_keys::claim(tx, user, device_id, &one.algorithm)?
+    {
+        return Ok(Some((key, Kind::OneTime, true)));
     }
-    one_time_keys::use_fallback(tx, user, device_id, &one.algorithm)
+    if let Some((key, is_first)) = one_time_keys::use_fallback(tx, user, device_id, &one.algorithm)?
+    {
+        return Ok(Some((key, Kind::Fallback, is_first)));
+    }
+    if one.may_take {
+        return Ok(None);
+    }
+    // A client that makes no fallback keys: it is reached as long as there is anything to reach it by.
+    let key = one_time_keys::claim(tx, user, device_id, &one.algorithm)?;
+    Ok(key.map(|key| (key, Kind::OneTime, true)))
 }

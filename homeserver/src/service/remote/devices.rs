@@ -35,9 +35,10 @@ impl Remote {
     }
 
     /// One-time keys of users of this server, for another.
-    pub async fn serve_claim(&self, mut claims: Claim) -> Result<Claimed> {
+    pub async fn serve_claim(&self, origin: &ServerName, mut claims: Claim) -> Result<Claimed> {
         claims.retain(|user, _| self.is_own(user));
-        claim::local(&self.context, claim::list(claims)).await
+        let claims = claim::list(claims);
+        claim::local(&self.context, claims, (&self.shares, origin.as_str())).await
     }
 
     /// All devices with keys of a user of this server, and up to which change.
