@@ -30,13 +30,14 @@
 //! | `candidates` | keys that were shared, until they are proven |
 //! | `lists` | lists of readers that devices tell |
 //! | `verification` | requests, short strings and QR codes between two devices |
-//! | `backing_up`, `saved_keys` | the key backup; its rows, and keys in files: history for newcomers, an export |
+//! | `keeping`, `backing_up`, `saved_keys` | what a person keeps of keys, and brings back: the key backup; its rows, and keys in files: history for newcomers, an export |
 //! | `pins` | pins for own devices |
 
 mod backing_up;
 mod candidates;
 mod identity;
 mod input;
+mod keeping;
 mod keys;
 mod letters;
 mod lists;
@@ -503,111 +504,6 @@ impl<S: Store> Machine<S> {
     /// A verification as it stands.
     pub fn verification(&self, transaction_id: &str) -> Option<VerificationView> {
         self.flows.get(transaction_id).map(|flow| flow.view(transaction_id))
-    }
-
-    /// Makes a new version of the key backup, with fresh keys, and writes all keys to it. Answers the private keys
-    /// for secret storage ([`crate::backup::PRIVATE_SECRET`]; the MAC key goes there, too: [`Machine::secret`]).
-    /// A version of another algorithm is never replaced unasked: look at the server's first.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub fn create_backup(&mut self, now: Now<'_>) -> Step<Zeroizing<[u8; 96]>> {
-        self.work(now, |work| work.create_backup())
-    }
-
-    /// Writes to the version that the server tells of, if an own device made it.
-    ///
-    /// # Errors
-    /// [`Error::Identity`]: of another algorithm, or the MAC key is not here. [`Error::Authentication`]: no own
-    /// device made it.
-    pub fn use_backup(&mut self, version: &Value, now: Now<'_>) -> Step<()> {
-        self.work(now, |work| work.take_backup(version))
-    }
-
-    /// Takes in the keys of a backup, as `room_keys/keys` answers them, and the pins in it. Without the version's MAC
-    /// key, or where a row's MAC is wrong, keys are imports, and pins are not taken. Answers how many keys were new.
-    ///
-    /// # Errors
-    /// [`Error::Key`]: no private keys; [`Error::Encoding`].
-    pub fn restore(
-        &mut self,
-        private: &[u8],
-        mac_key: Option<&[u8; 32]>,
-        keys: &Value,
-        now: Now<'_>,
-    ) -> Step<u32> {
-        self.work(now, |work| work.restore(private, mac_key, keys))
-    }
-
-    /// A secret that is kept here, for secret storage.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`].
-    pub fn secret(&mut self, name: &str, now: Now<'_>) -> Step<crate::primitives::Secret> {
-        self.work(now, |work| work.secret(name)?.ok_or(Error::Unknown))
-    }
-
-    /// Keeps a secret that came from secret storage. Not for keys of an identity: [`Machine::adopt_identity`].
-    ///
-    /// # Errors
-    /// [`Error::Identity`]: a key of an identity.
-    pub fn keep_secret(&mut self, name: &str, value: &[u8; 32], now: Now<'_>) -> Step<()> {
-        self.work(now, |work| {
-            if !name.starts_with("org.sealpost.") {
-                return Err(Error::Identity);
-            }
-            work.keep_secret(name, value);
-            Ok(())
-        })
-    }
-
-    /// The proven keys of a room's history, to be sealed as a file and shared.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub fn history(&mut self, room_id: &str, now: Now<'_>) -> Step<Zeroizing<Vec<u8>>> {
-        self.work(now, |work| work.keys_of(Some(room_id)))
-    }
-
-    /// Tells all devices of a user where the keys of a room's history are: the room, and a file of the role
-    /// [`crate::attachment::Role::History`], as `docs/protocol.md` has it in section 9.
-    ///
-    /// # Errors
-    /// [`Error::Encoding`]: no such description. [`Error::TooLong`]: over 16 KiB.
-    pub fn share_history(&mut self, user_id: &str, description: &Value, now: Now<'_>) -> Step<()> {
-        self.work(now, |work| work.share_history(user_id, description))
-    }
-
-    /// Takes in the keys of a room's history that a user shared, as [`Synced::history`] told. Unless they come from
-    /// an own device, what they open shows "shared by X, author not proven". Answers how many were new.
-    ///
-    /// # Errors
-    /// [`Error::Encoding`], [`Error::TooLong`].
-    pub fn take_history(
-        &mut self,
-        from: &str,
-        room_id: &str,
-        bytes: &[u8],
-        now: Now<'_>,
-    ) -> Step<u32> {
-        self.work(now, |work| work.take_history(from, room_id, bytes))
-    }
-
-    /// All keys that are here, of all rooms, to be sealed as a file of one's own ([`crate::export`]).
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub fn export_keys(&mut self, now: Now<'_>) -> Step<Zeroizing<Vec<u8>>> {
-        self.work(now, |work| work.keys_of(None))
-    }
-
-    /// Takes in the keys of such a file. Whoever made it could have written anything: what they open shows no proven
-    /// author. Answers how many were new.
-    ///
-    /// # Errors
-    /// [`Error::Encoding`], [`Error::TooLong`].
-    pub fn import_keys(&mut self, keys: &[u8], now: Now<'_>) -> Step<u32> {
-        self.work(now, |work| work.import_keys(keys))
     }
 
     /// The id of this device and its keys.

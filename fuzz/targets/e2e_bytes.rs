@@ -15,7 +15,9 @@ use edited::Input;
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use sealpost_e2e::{
-    attachment::{CHUNK_LENGTH, FileKey, HEADER_LENGTH, Opener, SEALED_CHUNK_LENGTH, Segments},
+    attachment::{
+        CHUNK_LENGTH, FileKey, HEADER_LENGTH, Opener, SEALED_CHUNK_LENGTH, Segments, StreamOpener,
+    },
     backup::{Place, PrivateKeys},
     changes::{Change, Changes, Table},
     content, direct,
@@ -340,11 +342,14 @@ fn file(input: &mut Input<'_>) {
     let key = FileKey::generate(&mut rng(4));
     let (sealer, header) = key.seal(b"room").expect("a file");
     let short = [&header[..], &sealer.last(&input.take(512)).expect("short")].concat();
-    let file = input.bytes(&[GENUINE.file.clone(), short]);
+    let genuine = [GENUINE.file.clone(), short];
+    let file = input.bytes(&genuine);
     let mut segments = Segments::default();
     file.chunks(1 + input.below(5_000)).for_each(|piece| segments.update(piece));
-    let (list, _) = segments.finish();
+    let (list, hash) = segments.finish();
     assert_eq!(list.len(), 32 * file.len().div_ceil(1 << 20));
+    let is_opened = streamed(input, &key, &hash, &[list, file.clone()].concat()).is_some();
+    assert!(!is_opened || genuine.contains(&file), "a forged file is opened");
     let Some((header, mut rest)) = file.split_first_chunk::<HEADER_LENGTH>() else { return };
     let Ok(mut opener) = Opener::new(key.as_bytes(), b"room", header) else { return };
     if input.byte() % 4 == 0 {
@@ -357,6 +362,19 @@ fn file(input: &mut Input<'_>) {
         rest = later;
     }
     let _ = opener.last(rest);
+}
+
+/// A blob that comes in pieces, as a list of segments that is right tells of it.
+fn streamed(input: &mut Input<'_>, key: &FileKey, hash: &[u8; 32], blob: &[u8]) -> Option<Vec<u8>> {
+    let size =
+        if input.byte() % 8 == 0 { u64::from(input.byte()) << 13 } else { blob.len() as u64 };
+    let mut opener = StreamOpener::new(key.as_bytes(), hash, size, b"room").ok()?;
+    let mut opened = Vec::new();
+    for piece in blob.chunks(1 + input.below(70_000)) {
+        opened.extend(opener.push(piece).ok()?);
+    }
+    opened.extend(opener.finish().ok()?);
+    Some(opened)
 }
 
 /// A file of exported keys opens as it was sealed or not at all.
