@@ -262,7 +262,8 @@ mod tests {
         let of_segment = (SEGMENT_LENGTH - HEADER_LENGTH) / SEALED_CHUNK_LENGTH * CHUNK_LENGTH;
         let rest = SEGMENT_LENGTH - HEADER_LENGTH - of_segment / CHUNK_LENGTH * SEALED_CHUNK_LENGTH;
         let whole = of_segment + rest - TAG_LENGTH;
-        for length in [0, 1, CHUNK_LENGTH, whole, whole + 1, SEGMENT_LENGTH + 77] {
+        let long = 2 * SEGMENT_LENGTH + 77;
+        for length in [0, 1, CHUNK_LENGTH, whole, whole + 1, SEGMENT_LENGTH + 77, long] {
             let plaintext = plaintext(length);
             let (key, hash, blob) = sealed(&context, &plaintext);
             for piece in [70_001, blob.len()] {
