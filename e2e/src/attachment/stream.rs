@@ -328,13 +328,14 @@ mod tests {
         let longer = [blob.as_slice(), &[0]].concat();
         assert_eq!(open(of, size, &longer, 999).0, refused);
         assert_eq!(open(of, size + 1, &longer, 999).0, refused);
+        assert_eq!(open(of, size + 1, &blob, 999).0, refused, "a byte is to come");
     }
 
     #[test]
     fn a_file_is_bound_to_its_room_and_role() {
         let own = context(ROOM, Role::Thumbnail);
         let (key, hash, blob) = sealed(&own, b"a small picture");
-        let open = |context: &[u8]| open((&key, &hash, context), blob.len() as u64, &blob, 99).0;
+        let open = |context: &[u8]| open((&key, &hash, context), blob.len() as u64, &blob, 20).0;
         assert_eq!(open(&own).as_deref(), Ok(&b"a small picture"[..]));
         for other in [
             context(ROOM, Role::File),
