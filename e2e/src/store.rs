@@ -234,6 +234,27 @@ mod tests {
     }
 
     #[test]
+    fn keys_behind_one_are_told_of_one_table_in_their_order() {
+        let store = store();
+        let transaction = Transaction::new(&store);
+        let keys = |after: &[u8], count| transaction.keys_after(Table::Rooms, after, count);
+        assert_eq!(keys(b"", 9), [b"a\0x".to_vec(), b"a\0y".to_vec(), b"b".to_vec()]);
+        assert_eq!(keys(b"a\0x", 1), [b"a\0y".to_vec()]);
+        assert!(keys(b"b", 9).is_empty());
+    }
+
+    #[test]
+    fn a_row_that_is_the_same_is_not_written_again() {
+        let store = store();
+        let mut transaction = Transaction::new(&store);
+        transaction.renew(b"b", &Number(3));
+        transaction.renew(b"a\0x", &Number(7));
+        transaction.renew(b"new", &Number(8));
+        let changed: Vec<_> = transaction.finish().0.into_iter().map(|one| one.key).collect();
+        assert_eq!(changed, [b"a\0x".to_vec(), b"new".to_vec()]);
+    }
+
+    #[test]
     fn a_store_holds_what_was_written_until_it_is_gone() {
         let mut store = store();
         assert!(MemoryStore::default().is_empty() && !store.is_empty());
