@@ -328,8 +328,8 @@ mod tests {
         let longer = [blob.as_slice(), &[0]].concat();
         assert_eq!(open(of, size, &longer, 999).0, refused);
         assert_eq!(open(of, size + 1, &longer, 999).0, refused);
-        // A byte is to come yet, though the last chunk is there.
-        let (key, hash, blob) = sealed(&context, &plaintext(SEGMENT_LENGTH + 77));
+        // A byte is to come yet, though the last chunk is there, which begins in a segment that was right.
+        let (key, hash, blob) = sealed(&context, &plaintext(SEGMENT_LENGTH - 200));
         let of = (&key, &hash, context.as_slice());
         assert_eq!(open(of, blob.len() as u64 + 1, &blob, 70_001).0, refused);
     }
