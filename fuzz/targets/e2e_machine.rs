@@ -228,8 +228,11 @@ impl Hostile {
             }
             6 => {
                 let mut event = input.json(&before.verifications);
-                if let Some(flow) = self.flow.as_ref().filter(|_| input.byte() % 2 == 0) {
-                    event["content"]["transaction_id"] = json!(flow);
+                let flow = self.flow.as_ref().filter(|_| input.byte() % 2 == 0);
+                if let Some((flow, content)) =
+                    flow.zip(event.get_mut("content").and_then(Value::as_object_mut))
+                {
+                    content.insert("transaction_id".to_owned(), json!(flow));
                 }
                 self.push(bob, now, &json!({ "to_device": { "events": [event] } }));
             }
