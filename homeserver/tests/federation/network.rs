@@ -33,7 +33,8 @@ use tokio::{
 
 use crate::user::{User, http};
 
-/// A certificate authority with a folder of its own.
+/// A certificate authority with a folder of its own. With `SEALPOST_KEEP` in the environment a test that fails leaves
+/// it, with the databases of its servers.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub folder: tempfile::TempDir,
@@ -99,6 +100,15 @@ impl Authority {
             "#,
             ca.display()
         )
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("SEALPOST_KEEP").is_some() {
+            self.folder.disable_cleanup(true);
+            println!("kept: {}", self.folder.path().display());
+        }
     }
 }
 
