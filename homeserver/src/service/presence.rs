@@ -1,7 +1,7 @@
 //! Who is online (client-server API, "Presence"): in memory only.
 //!
 //! ```text
-//!              sync, PUT online, a message             no activity for IDLE_AFTER
+//!                    sync, PUT online                  no activity for IDLE_AFTER
 //!   offline ──────────────────────────────► online ──────────────────────────────► unavailable
 //!      ▲                                       │   ◄── a message, PUT online ──┘         │
 //!      └───────────── no sync for OFFLINE_AFTER ┴─────────────────────────────────────────┘
@@ -169,7 +169,7 @@ impl Presence {
         Ok(())
     }
 
-    /// The caller did something that a person does.
+    /// The caller did something that a person does. Who is offline, perhaps because they said so, stays it.
     pub fn active(&self, caller: &Session) {
         if !self.enabled {
             return;
@@ -178,6 +178,9 @@ impl Presence {
         let rooms_at = self.rooms_at(caller);
         let mut inner = self.board.0.lock();
         let user = inner.user(caller, now);
+        if user.state == PresenceState::Offline {
+            return;
+        }
         user.last_active = now;
         user.last_sync = now;
         let moved = rooms_at.is_some_and(|at| at > user.rooms_at);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     actor::Actor,
     server::{on_both, on_both_with},
+    sliding_sync::{UNSTABLE, V4},
 };
 
 fn status(actor: &Actor) -> String {
@@ -78,6 +79,61 @@ async fn who_shares_a_room_is_told_who_comes_and_goes() {
         assert_eq!(other.error(), (403, "M_FORBIDDEN"));
         let wrong = alice.put(&status(&alice), json!({ "presence": "nonsense" })).await;
         assert_eq!(wrong.status, 400);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_to_be_offline_stays_it_whatever_they_write() {
+    on_both_with("presence.enabled = true", async |server| {
+        let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+        let room = alice.create_room().await;
+        bob.join(&room).await;
+        let start = alice.sync(None, "set_presence=offline").await;
+        let mut since = start["next_batch"].as_str().unwrap().to_owned();
+        bob.sync(None, "").await;
+        assert_eq!(next(&alice, &mut since, &bob).await["presence"], "online");
+        bob.put(&status(&bob), json!({ "presence": "offline" })).await.ok();
+        assert_eq!(next(&alice, &mut since, &bob).await["presence"], "offline");
+        bob.say(&room, "psst").await;
+        assert_eq!(alice.get(&status(&bob)).await.ok()["presence"], "offline");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sliding_sync_says_what_it_makes_of_its_user() {
+    on_both_with("presence.enabled = true", async |server| {
+        let unstable = |query: &str| format!("{UNSTABLE}?{query}");
+        let bob = server.register("bob").await;
+        let now = async || bob.get(&status(&bob)).await.ok()["presence"].clone();
+        for (dialect, state, body) in [
+            (unstable("set_presence=offline"), "offline", json!({})),
+            (V4.to_owned(), "offline", json!({ "set_presence": "offline" })),
+            (unstable("timeout=0"), "online", json!({})),
+            (unstable("set_presence=unavailable"), "unavailable", json!({})),
+        ] {
+            bob.post(&dialect, body).await.ok();
+            assert_eq!(now().await, state, "{dialect}");
+        }
+        let anew = async || {
+            bob.put(&status(&bob), json!({ "presence": "offline" })).await.ok();
+        };
+        for (state, body) in [
+            ("online", json!({})),
+            ("online", json!({ "set_presence": "online" })),
+            ("unavailable", json!({ "set_presence": "unavailable" })),
+        ] {
+            anew().await;
+            bob.post(V4, body.clone()).await.ok();
+            assert_eq!(now().await, state, "{body}");
+        }
+        for answer in [
+            bob.post(&unstable("set_presence=asleep"), json!({})).await,
+            bob.post(V4, json!({ "set_presence": "asleep" })).await,
+        ] {
+            assert_eq!(answer.error(), (400, "M_INVALID_PARAM"));
+        }
     })
     .await;
 }

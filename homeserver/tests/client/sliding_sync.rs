@@ -7,8 +7,8 @@ use super::{
     server::on_both,
 };
 
-const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync";
-const V4: &str = "/_matrix/client/v4/sync";
+pub const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync";
+pub const V4: &str = "/_matrix/client/v4/sync";
 
 async fn ask(actor: &Actor, pos: Option<&str>, timeout: u64, body: Value) -> Answer {
     let pos = pos.map(|pos| format!("&pos={pos}")).unwrap_or_default();

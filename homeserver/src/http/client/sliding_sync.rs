@@ -39,6 +39,7 @@ const CONN_ID_LENGTH: usize = 255;
 pub async fn unstable(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
     let caller = AccessToken::caller(&ctx, &call.http, &mut call.body).await?;
     let body: UnstableBody = json(&mut call).await?;
+    let set_presence = in_query(&call, "set_presence")?.map(PresenceState::from);
     let timeout = match in_query(&call, "timeout")? {
         Some(timeout) => timeout.parse().map_err(|_| Error::invalid_param("timeout"))?,
         None => 0,
@@ -59,7 +60,7 @@ pub async fn unstable(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
             extensions: body.extensions.try_into()?,
         },
     };
-    answer(&ctx, &caller, request).await
+    answer(&ctx, &caller, set_presence, request).await
 }
 
 /// `POST /_matrix/client/v4/sync`
@@ -67,14 +68,6 @@ pub async fn unstable(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
 pub async fn v4(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
     let caller = AccessToken::caller(&ctx, &call.http, &mut call.body).await?;
     let body: V4Body = json(&mut call).await?;
-    if let Some(presence) = &body.set_presence
-        && !matches!(
-            presence,
-            PresenceState::Online | PresenceState::Offline | PresenceState::Unavailable
-        )
-    {
-        return Err(Error::invalid_param("set_presence is none of online, offline, unavailable"));
-    }
     let request = Request {
         dialect: Dialect::V4,
         conn_id: body.conn_id.unwrap_or_default(),
@@ -89,17 +82,25 @@ pub async fn v4(ctx: Ctx, mut call: Call) -> Result<HttpResponse> {
             extensions: body.extensions.try_into()?,
         },
     };
-    answer(&ctx, &caller, request).await
+    answer(&ctx, &caller, body.set_presence, request).await
 }
 
 async fn answer(
     ctx: &Ctx,
     caller: &std::sync::Arc<Session>,
+    set_presence: Option<PresenceState>,
     request: Request,
 ) -> Result<HttpResponse> {
+    use PresenceState::{Offline, Online, Unavailable};
+
+    let set_presence = set_presence.unwrap_or(Online);
+    if !matches!(set_presence, Online | Offline | Unavailable) {
+        return Err(Error::invalid_param("set_presence is none of online, offline, unavailable"));
+    }
     if request.conn_id.len() > CONN_ID_LENGTH {
         return Err(Error::invalid_param("conn_id is too long"));
     }
+    let _syncing = ctx.presence.sync(caller, &set_presence);
     let response = ctx.sync.sliding(caller, request).await?;
     Json::of(&response)?.into_response()
 }
