@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { Somebody, until } from "./client.test-support";
 import { KeyServer } from "./crypto/key_server.test-support";
+import { SessionManager } from "./crypto/session_manager";
 import type { JsonObject } from "./json";
 import { unread } from "./room/unread";
 import { DataStore } from "./store/data";
@@ -95,6 +96,77 @@ test("who came while the module could not be loaded is asked for before somethin
   await until(() => sent(lena).length >= 2 && lena.client.queue.waiting === 0);
   expect(asked(lena)).toBe(2);
   expect(asksFor(lena, "@mia:b.test")).toBeGreaterThan(0);
+});
+
+test("who left while the module could not be loaded gets nothing of what is said after the page was opened again", async () => {
+  const lena = await inRoom("@lena:left.test", ["@jonas:b.test"]);
+  const present = [member(lena.user), member("@jonas:b.test")];
+  lena.server.instead = ({ path }) => (path.includes("/members") ? { chunk: present } : undefined);
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "x" });
+  await until(() => asked(lena) === 1 && lena.client.queue.waiting === 0);
+  lena.hasModule = false;
+  await lena.open();
+  const left = { ...member("@jonas:b.test", "leave"), event_id: "$left" };
+  present[1] = left;
+  lena.server.push({ rooms: { join: { [ROOM]: { timeline: { events: [left] } } } } });
+  await until(() => lena.client.rooms.get(ROOM)?.state("m.room.member", "@jonas:b.test")?.content["membership"] === "leave");
+  lena.hasModule = true;
+  await lena.open();
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "y" });
+  await until(() => sent(lena).length >= 2 && lena.client.queue.waiting === 0);
+  expect(asked(lena)).toBe(2);
+  // Once told, not again.
+  await lena.open();
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "z" });
+  await until(() => sent(lena).length >= 3 && lena.client.queue.waiting === 0);
+  expect(asked(lena)).toBe(2);
+});
+
+test("what the module can't be told while it begins keeps nothing from being sent, and is told before something is sealed", async () => {
+  const lena = await inRoom("@lena:later.test", ["@jonas:b.test"]);
+  const present = [member(lena.user), member("@jonas:b.test")];
+  lena.server.instead = ({ path }) => (path.includes("/members") ? { chunk: present } : undefined);
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "x" });
+  await until(() => asked(lena) === 1 && lena.client.queue.waiting === 0);
+  lena.hasModule = false;
+  lena.client.loadCrypto();
+  await until(() => lena.client.crypto.standing === "unavailable");
+  lena.server.push(joined("!clear:a.test", inClear, [member("@mia:b.test")]));
+  lena.server.push({ rooms: { join: { [ROOM]: { timeline: { events: [member("@mia:b.test")] } } } } });
+  await until(() => lena.client.rooms.get(ROOM)?.state("m.room.member", "@mia:b.test"));
+  const forget = vi.spyOn(SessionManager.prototype, "forgetMembers").mockRejectedValueOnce(new Error("not now"));
+  const ask = vi.spyOn(SessionManager.prototype, "encryptedRooms").mockRejectedValueOnce(new Error("not now"));
+  lena.hasModule = true;
+  lena.client.loadCrypto();
+  await lena.client.queue.add("!clear:a.test", "m.room.message", { body: "y" });
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "y" });
+  await until(() => lena.client.queue.waiting === 0);
+  expect([asked(lena), forget.mock.calls.length]).toEqual([2, 2]);
+  for (const one of [forget, ask]) one.mockRestore();
+});
+
+test("what the machine knows as sealed is kept so when it could not be at first", async () => {
+  const lena = await inRoom("@lena:kept.test", ["@jonas:b.test"]);
+  await forgetRooms(lena);
+  lena.server.push(joined(ROOM, inClear));
+  lena.hasModule = false;
+  await lena.open();
+  await until(() => lena.client.rooms.has(ROOM));
+  expect(lena.client.rooms.get(ROOM)?.sealing).toBe("none");
+  const { write } = DataStore.prototype;
+  const full = vi.spyOn(DataStore.prototype, "write").mockImplementation(function (this: DataStore, ...args) {
+    return lena.client.crypto.standing === "starting" ? Promise.reject(new Error("full")) : write.apply(this, args);
+  });
+  lena.hasModule = true;
+  lena.client.loadCrypto();
+  await until(() => lena.client.crypto.standing === "ready");
+  lena.client.crypto.devicesCame.emit();
+  await until(() => lena.client.rooms.get(ROOM)?.sealing === "ours");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  full.mockRestore();
+  lena.hasModule = false;
+  await lena.open();
+  expect(lena.client.rooms.get(ROOM)?.sealing).toBe("ours");
 });
 
 const asked = (one: Somebody) => one.server.of("GET", "/members").length;

@@ -109,6 +109,7 @@ export class Client {
       room: (roomId) => this.#room(roomId),
       loaded: () => this.#loaded,
       hasModule: () => this.#hasModule(),
+      tellMissed: (room) => this.#sealed.tellMissed(room),
       arePinsKnown: () => this.#pinned.areKnown,
     }));
     this.#sealed = new SealedRooms(this.crypto, this.rooms, {
@@ -186,10 +187,9 @@ export class Client {
 
   /** Loads the encryption module, again if it failed. `isInherited`: its keys were another tab's until now. */
   loadCrypto(isInherited = false): void {
-    const sweep = () => this.#delivery.sweep((txnId) => this.#store.isQueued(txnId));
-    const load = () => this.crypto.load().then(() => this.#sealed.tellMissed(isInherited)).then(sweep);
-    const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : load();
-    this.#loaded = loaded.then(() => this.#pin());
+    const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.#load(isInherited);
+    // What can't be pinned now is asked of the module where it counts, and pinned with the next news.
+    this.#loaded = loaded.then(() => this.#pin().catch(console.error));
     this.#begun(this.#loaded);
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
@@ -211,6 +211,13 @@ export class Client {
     const desk = deskOf(this, this.#vaults, () => this.#loaded);
     expose(tabs.channel, async (part) => (part === "desk" ? desk : this.crypto.part(part)));
     tabs.tell({ news: "owner" });
+  }
+
+  async #load(isInherited: boolean): Promise<void> {
+    await this.crypto.load();
+    const told = await this.#sealed.tellAllMissed(isInherited);
+    if (told.length > 0) await this.#store.write(told, []).catch(console.error);
+    await this.#delivery.sweep((txnId) => this.#store.isQueued(txnId));
   }
 
   async #join(tabs: Tabs): Promise<void> {
@@ -420,10 +427,11 @@ export class Client {
   /** What the machine knows as sealed is, whatever the server says. */
   async #pin(): Promise<void> {
     const { areKnown } = this.#pinned;
-    const fresh = (await this.#pinned.ask(this.crypto.sessions)).flatMap((id) => this.rooms.get(id) ?? []);
+    const ids = await this.#pinned.ask(this.crypto.sessions);
+    const fresh = ids.flatMap((id) => this.rooms.get(id) ?? []);
     for (const room of fresh) room.pinSealed();
     if (!this.#isGuest && fresh.length > 0) await this.#store.write(fresh, []);
-    await this.#pinned.learned();
+    await this.#pinned.learned(ids);
     if (fresh.length > 0 || !areKnown) this.changed.emit(new Set(fresh.map(({ id }) => id)));
   }
 
@@ -478,12 +486,13 @@ export class Client {
       const room = this.#room(id);
       const isApart = this.#isApart(room, roomUpdate);
       if (isApart) room.hasAllMembers = false;
-      if (!this.#isGuest && room.isKept(roomUpdate)) kept.push(room);
+      const isKept = room.isKept(roomUpdate);
       const fresh = room.update(roomUpdate);
       news.push([room, fresh]);
       changed.add(id);
       if (isApart && id === this.#looked) this.#meetAll(room);
       await this.#sealed.tell(room, roomUpdate, fresh, isApart, hasKeys);
+      if (!this.#isGuest && (isKept || room.isUntold)) kept.push(room);
       for (const event of fresh) {
         this.queue.arrived(text(event.unsigned?.["transaction_id"]), event.event_id);
       }

@@ -29,8 +29,6 @@ export class SealedRooms {
   readonly #removed = new Removed();
   /** Counts news of keys and devices. */
   #keyNews = 0;
-  /** Rooms of which the machine was not told who came and went. */
-  readonly #untold = new Set<string>();
 
   constructor(crypto: Crypto, rooms: ReadonlyMap<string, Room>, around: Around) {
     this.#crypto = crypto;
@@ -110,10 +108,11 @@ export class SealedRooms {
     const isOfMachine = ({ type }: RoomEvent) => STATE_OF_MACHINE.has(type);
     // A guest may be behind the owner: what it knows of members is not the last.
     if (!hasKeys || this.#around.isGuest()) {
-      if (isApart || [...(update.state ?? []), ...fresh].some(isOfMachine)) this.#untold.add(room.id);
+      if (isApart || [...(update.state ?? []), ...fresh].some(isOfMachine)) room.isUntold = true;
       return;
     }
     if (room.sealing !== "ours") return;
+    await this.tellMissed(room);
     if (isApart) {
       await this.#crypto.sessions.forgetMembers(room.id);
       await this.#crypto.sessions.setGap(room.id, room.timeline.isTorn);
@@ -125,14 +124,36 @@ export class SealedRooms {
     if (told.length > 0) await this.#crypto.sessions.pushState(room.id, told, false);
   }
 
-  /** What went by while another tab had the machine, or while there was none: its rooms' members are fetched anew. */
-  async tellMissed(isInherited: boolean): Promise<void> {
-    for (const id of this.#untold) {
-      await this.#crypto.sessions.forgetMembers(id);
+  /**
+   * What went by while another tab had the machine, or while there was none, also in an earlier visit: a room's members are
+   * fetched anew.
+   */
+  async tellMissed(room: Room, isInherited = false): Promise<void> {
+    if (!room.isUntold || this.#around.isGuest()) return;
+    // Before it is told: more may go by meanwhile.
+    room.isUntold = false;
+    try {
+      await this.#crypto.sessions.forgetMembers(room.id);
       // Another tab may have known a later one: the next sync tells it again.
-      const visibility = isInherited ? [] : (this.#rooms.get(id)?.states("m.room.history_visibility") ?? []);
-      if (visibility.length > 0) await this.#crypto.sessions.pushState(id, visibility, false);
-      this.#untold.delete(id);
+      const visibility = isInherited ? [] : room.states("m.room.history_visibility");
+      if (visibility.length > 0) await this.#crypto.sessions.pushState(room.id, visibility, false);
+    } catch (error) {
+      room.isUntold = true;
+      throw error;
     }
+  }
+
+  /** The same for all sealed rooms: what fails is done before something is sealed there. Answers those that were told. */
+  async tellAllMissed(isInherited: boolean): Promise<Room[]> {
+    const told: Room[] = [];
+    for (const room of [...this.#rooms.values()].filter((one) => one.isUntold && one.sealing === "ours")) {
+      try {
+        await this.tellMissed(room, isInherited);
+        told.push(room);
+      } catch (error) {
+        console.error(error);
+      }
+    }
+    return told;
   }
 }

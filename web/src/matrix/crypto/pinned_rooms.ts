@@ -14,6 +14,8 @@ interface Store {
 export class PinnedRooms {
   readonly #store: Store;
   readonly #ids = new Set<string>();
+  /** Those of them that are kept as sealed. */
+  readonly #kept = new Set<string>();
   #areKnown = false;
 
   constructor(store: Store) {
@@ -35,13 +37,14 @@ export class PinnedRooms {
 
   /** Asks the machine. Answers those that are new: to be kept as sealed before `learned`. */
   async ask(sessions: Remote<SessionManager>): Promise<string[]> {
-    const fresh = (await sessions.encryptedRooms()).filter((id) => !this.#ids.has(id));
-    for (const id of fresh) this.#ids.add(id);
-    return fresh;
+    const all = await sessions.encryptedRooms();
+    for (const id of all) this.#ids.add(id);
+    return all.filter((id) => !this.#kept.has(id));
   }
 
-  /** What the machine told is kept. */
-  async learned(): Promise<void> {
+  /** These, which the machine told, are kept. */
+  async learned(roomIds: readonly string[]): Promise<void> {
+    for (const id of roomIds) this.#kept.add(id);
     if (this.#areKnown) return;
     this.#areKnown = true;
     await this.#store.setMeta(KNOWN, true);

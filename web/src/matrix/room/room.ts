@@ -43,6 +43,7 @@ export interface Snapshot {
   hasAllMembers?: boolean;
   liveFrom?: string | undefined;
   unreadThreads?: [string, string][];
+  isUntold?: boolean;
 }
 
 const KEPT_ENTRIES = 60;
@@ -69,6 +70,8 @@ export class Room {
   /** By the message that began it: the first event of a thread that was not read when the room was. Known to this device. */
   unreadThreads = new Map<string, string>();
   tags: Record<string, number> = {};
+  /** The machine was not told who came and went meanwhile: to be done before something is sealed here. */
+  isUntold = false;
   /** Counts up with each change, for those who show it. */
   version = 0;
   /** What came of opening sealed events. */
@@ -103,6 +106,7 @@ export class Room {
     room.hasAllMembers = snapshot.hasAllMembers === true;
     room.unreadThreads = new Map(snapshot.unreadThreads);
     room.#liveFrom = snapshot.liveFrom;
+    room.isUntold = snapshot.isUntold === true;
     return room;
   }
 
@@ -120,6 +124,7 @@ export class Room {
       hasAllMembers: this.hasAllMembers,
       receipts: [...this.receipts],
       unreadThreads: [...this.unreadThreads],
+      ...(this.isUntold && { isUntold: true }),
     };
   }
 

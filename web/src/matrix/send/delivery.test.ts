@@ -33,7 +33,7 @@ function made() {
   const room = new Room("!a");
   room.pinSealed();
   const crypto = { standing: "ready", sessions, flush: async () => {} } as unknown as Crypto;
-  const around = { find: () => room, room: () => room, loaded: async () => {}, hasModule: async () => true, arePinsKnown: () => true };
+  const around = { find: () => room, room: () => room, loaded: async () => {}, hasModule: async () => true, tellMissed: async () => {}, arePinsKnown: () => true };
   const pending = (txnId: string, content: Pending["content"]): Pending => {
     return { txnId, roomId: "!a", type: "m.room.message", content, createdAt: 0, isSealed: true };
   };

@@ -20,6 +20,8 @@ export interface Around {
   loaded(): Promise<void>;
   /** The same, answered. */
   hasModule(): Promise<boolean>;
+  /** Tells the machine who came and went in a room while it was not there. */
+  tellMissed(room: Room): Promise<void>;
   /** Whether the rooms are known that are sealed although their state does not say so. */
   arePinsKnown(): boolean;
 }
@@ -142,6 +144,7 @@ export class Delivery {
     const { sessions } = this.#crypto;
     const room = this.#around.room(roomId);
     const state = room.states("m.room.encryption");
+    await this.#around.tellMissed(room);
     if (!(await sessions.room(roomId)).is_encrypted) {
       // It is sealed by us, whatever its state says since.
       const content = { algorithm: ALGORITHM };
