@@ -64,3 +64,15 @@ test("what the server did not hear is told again, the newest only; what it refus
   await reading.tell();
   expect(told).toHaveLength(1);
 });
+
+test("what a server did not hear because the session ended is told after the next login", async () => {
+  let answer = () => new Response(JSON.stringify({ errcode: "M_UNKNOWN_TOKEN", soft_logout: true }), { status: 401 });
+  const { told, reading } = readIn(() => answer());
+  const room = new Room("!a");
+  said(room, "$1");
+  reading.markRead(room);
+  await settled();
+  answer = () => new Response("{}");
+  await reading.tell();
+  expect(told.map(([, body]) => body)).toEqual([{ "m.fully_read": "$1", "m.read": "$1" }]);
+});

@@ -1,7 +1,7 @@
 // How far this person has read: told to the server, to others too unless they do not want that, and again when that failed.
 
 import type { Api } from "../api/api";
-import { MatrixError } from "../api/error";
+import { isRefusal } from "../api/error";
 import type { Client } from "../client";
 import type { JsonObject } from "../json";
 import type { Room } from "./room";
@@ -54,7 +54,7 @@ export class Reading {
         await this.#api.read(roomId, eventId, this.#isPrivate());
       } catch (error) {
         // A server that refuses once refuses again.
-        if (error instanceof MatrixError && !error.isTemporary) continue;
+        if (isRefusal(error)) continue;
         if (!this.#untold.has(roomId)) this.#untold.set(roomId, eventId);
         return;
       }
