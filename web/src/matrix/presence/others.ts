@@ -7,7 +7,7 @@ import { MatrixError } from "../api/error";
 import { path, type Http } from "../api/http";
 import { text, type JsonObject } from "../json";
 import { Topic } from "../topic";
-import { presenceOf, type Presence } from "./presence";
+import { isUnknown, presenceOf, type Presence } from "./presence";
 
 /** How long an answer counts, when somebody is looked at anew. */
 const FRESH_MS = 10_000;
@@ -186,11 +186,6 @@ export class OthersPresence {
     const [oldest] = this.#known.keys();
     if (oldest !== undefined) this.#known.delete(oldest);
   }
-}
-
-/** The server does not know the endpoint. */
-function isUnknown(error: unknown): boolean {
-  return error instanceof MatrixError && (error.errcode === "M_UNRECOGNIZED" || error.status === 405);
 }
 
 function minute(ts: number | undefined): number | undefined {

@@ -10,7 +10,7 @@ import { path, type Http } from "../api/http";
 import type { Client } from "../client";
 import { text, type JsonObject } from "../json";
 import { Topic } from "../topic";
-import type { State } from "./presence";
+import { isUnknown, type State } from "./presence";
 
 /** Account data: so that it holds for all own devices of this client. */
 export const HERE = "org.sealpost.presence";
@@ -87,12 +87,12 @@ export class OwnPresence {
     try {
       await this.#http.call("PUT", at, { body: { presence: state, ...(status && { status_msg: status }) }, impatient: true });
     } catch (error) {
-      const isRefused = error instanceof MatrixError && !error.isTemporary && error.status !== 401;
-      if (isRefused) {
+      const isForbidden = error instanceof MatrixError && error.errcode === "M_FORBIDDEN";
+      if (isForbidden || isUnknown(error)) {
         this.isOff = true;
         this.isOffChanged.emit();
       } else if (this.#told === told && !(error instanceof MatrixError)) {
-        // It is told again with the next answer; a server that has too much to do is left alone a while.
+        // It is told again with the next answer; a server that did not take it is left alone a while.
         this.#told = before && { ...before, at: 0 };
       }
     }

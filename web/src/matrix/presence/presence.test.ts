@@ -148,3 +148,17 @@ test("a server that tells nobody is told nothing any more", async () => {
   await presence.beat();
   expect([told().length, off.mock.calls.length, presence.isOff]).toEqual([1, 1, true]);
 });
+
+test("what a server does not take of a person hides nobody, and is told again", async () => {
+  const answers = { status: 400, body: { errcode: "M_INVALID_PARAM", error: "too long" } as object };
+  const { presence, told } = own(answers);
+  for (const [status, errcode] of [[400, "M_INVALID_PARAM"], [429, "M_LIMIT_EXCEEDED"], [404, "M_UNKNOWN"], [401, "M_UNKNOWN_TOKEN"]] as const) {
+    Object.assign(answers, { status, body: { errcode } });
+    await presence.beat();
+    vi.advanceTimersByTime(60_000);
+  }
+  expect([told().length, presence.isOff, presence.state]).toEqual([4, false, "online"]);
+  Object.assign(answers, { status: 404, body: { errcode: "M_UNRECOGNIZED" } });
+  await presence.beat();
+  expect(presence.isOff).toBe(true);
+});

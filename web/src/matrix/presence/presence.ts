@@ -1,5 +1,6 @@
 // Whether somebody is there, as servers tell it (client-server API, "Presence").
 
+import { MatrixError } from "../api/error";
 import { number, object, text, type Json } from "../json";
 
 export type State = "online" | "unavailable" | "offline";
@@ -28,4 +29,9 @@ export function presenceOf(value: Json | undefined, now: number): Presence | und
 /** Kinds of later versions are not shown rather than guessed at. */
 function stateOf(value: Json | undefined): State | undefined {
   return value === "online" || value === "unavailable" || value === "offline" ? value : undefined;
+}
+
+/** The server does not know the endpoint. */
+export function isUnknown(error: unknown): boolean {
+  return error instanceof MatrixError && (error.errcode === "M_UNRECOGNIZED" || error.status === 405);
 }
