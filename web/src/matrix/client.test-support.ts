@@ -117,14 +117,25 @@ export class Somebody {
   /** As after the page was opened. */
   async open(tabs?: Tabs): Promise<Client> {
     this.client?.stop();
+    this.client = await this.#made(tabs);
+    await this.client.start();
+    return this.client;
+  }
+
+  /** In another tab, beside the one that owns the keys. */
+  async beside(tabs: Tabs): Promise<Client> {
+    const client = await this.#made(tabs);
+    await client.start(true);
+    return client;
+  }
+
+  async #made(tabs?: Tabs): Promise<Client> {
     const vaults: Vaults = await unlock(await new SessionStore().lock(this.user));
     const store = await DataStore.open(this.user, vaults.data);
     const session = { userId: this.user, deviceId: "DEVICE", baseUrl: "https://a.test", accessToken: "t" };
     const http = new Http(session.baseUrl, this.server.fetch, { accessToken: "t" }, async () => {});
     const machine = () => worker(this.hasModule) as unknown as Worker;
-    this.client = new Client(session, http, store, vaults, { machine, extra: machine }, tabs);
-    await this.client.start();
-    return this.client;
+    return new Client(session, http, store, vaults, { machine, extra: machine }, tabs);
   }
 }
 

@@ -37,10 +37,10 @@ const joined = (id: string, state: JsonObject[], timeline: JsonObject[] = []) =>
 const sealed = event("m.room.encryption", { algorithm: "org.sealpost.ratchet.v1" }, "");
 
 /** Somebody with keys of their own, who is in a sealed room with others. */
-async function inRoom(user: string, others: string[], keys = new KeyServer()): Promise<Somebody> {
+async function inRoom(user: string, others: string[], keys = new KeyServer(), tabs?: Tabs): Promise<Somebody> {
   const one = somebody(user, keys);
   one.server.push(joined(ROOM, [sealed, member(user), ...others.map((other) => member(other))]));
-  await one.open();
+  await one.open(tabs);
   await until(() => one.client.crypto.standing === "ready");
   await until(() => one.client.rooms.has(ROOM));
   return one;
@@ -197,6 +197,29 @@ test("another tab that asks for the module while this one begins is answered whe
   other.close();
 });
 
+test("what is read or made in another tab, the one that keeps it knows", async () => {
+  const lena = await inRoom("@lena:beside.test", [], undefined, new Tabs("@lena:beside.test"));
+  const room = lena.client.rooms.get(ROOM);
+  room?.unreadThreads.set("$root", "$first");
+  lena.server.push({ rooms: { join: { [ROOM]: { timeline: { events: [member("@mia:b.test")] } } } } });
+  await until(() => room?.state("m.room.member", "@mia:b.test"));
+  const beside = await lena.beside(new Tabs(lena.user));
+  const there = beside.rooms.get(ROOM);
+  expect(there?.unreadThreads.size).toBe(1);
+  // It knows less of the room by now.
+  lena.server.push({ rooms: { join: { [ROOM]: { timeline: { events: [member("@jonas:b.test")] } } } } });
+  await until(() => room?.state("m.room.member", "@jonas:b.test"));
+  lena.server.instead = ({ path }) => (path === "/createRoom" ? { room_id: "!made:a.test" } : undefined);
+  if (there) await beside.markThreadRead(there, "$root");
+  await beside.createRoom({ preset: "private_chat", isSealed: true });
+  await until(() => room?.unreadThreads.size === 0 && lena.client.rooms.get("!made:a.test")?.sealing === "ours");
+  beside.stop();
+  const again = await lena.open();
+  expect(again.rooms.get(ROOM)?.unreadThreads.size).toBe(0);
+  expect(again.rooms.get(ROOM)?.state("m.room.member", "@jonas:b.test")).toBeDefined();
+  expect(again.rooms.get("!made:a.test")?.sealing).toBe("ours");
+});
+
 /** Of what is kept of the account, all but the keys is gone. */
 async function forgetRooms(one: Somebody): Promise<void> {
   one.client.stop();
@@ -278,6 +301,31 @@ test("where a server puts its own algorithm into a new room, ours is stated agai
   await lena.client.queue.add("!new:a.test", "m.room.message", { body: "x" });
   await until(() => sent(lena).length > 0);
   expect(new Set(sent(lena))).toEqual(new Set(["m.room.encrypted"]));
+});
+
+test("our algorithm is stated again until the server heard it, and not again where it refuses", async () => {
+  const lena = await inRoom("@lena:stated.test", []);
+  const megolm = { algorithm: "m.megolm.v1.aes-sha2" };
+  let status = 503;
+  lena.server.instead = ({ method, path }) => {
+    if (method === "GET" && path.includes("/state/m.room.encryption")) return megolm;
+    if (method === "PUT" && path.includes("/state/m.room.encryption")) return { status, errcode: status === 503 ? "M_UNKNOWN" : "M_FORBIDDEN" };
+    if (path.includes("/members")) return { chunk: [member(lena.user)] };
+    return undefined;
+  };
+  lena.server.push(joined(ROOM, [event("m.room.encryption", megolm, ""), { ...event("m.room.power_levels", { users: { [lena.user]: 100 } }, "") }]));
+  await until(() => lena.client.rooms.get(ROOM)?.states("m.room.encryption").at(-1)?.content["algorithm"] === megolm.algorithm);
+  const stated = () => lena.server.of("PUT", "/state/m.room.encryption").length;
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "x" });
+  await until(() => stated() > 0 && lena.client.queue.of(ROOM)[0]?.progress.state === "queued");
+  const before = stated();
+  status = 403;
+  lena.client.queue.resume();
+  await until(() => lena.client.queue.of(ROOM)[0]?.progress.state === "failed");
+  const [echo] = lena.client.queue.of(ROOM);
+  if (echo) lena.client.queue.retry(echo.txnId);
+  await until(() => sent(lena).length > 0);
+  expect(stated()).toBe(before + 1);
 });
 
 test("mentions in a gap of a sealed room are counted although nobody looks at it", async () => {

@@ -216,7 +216,7 @@ export class Client {
   async #load(isInherited: boolean): Promise<void> {
     await this.crypto.load();
     const told = await this.#sealed.tellAllMissed(isInherited);
-    if (told.length > 0) await this.#store.write(told, []).catch(console.error);
+    await this.#keep(told).catch(console.error);
     await this.#delivery.sweep((txnId) => this.#store.isQueued(txnId));
   }
 
@@ -239,6 +239,8 @@ export class Client {
   #hear(news: News): void {
     if (news.news === "looks") this.lookedAtElsewhere = news.roomId;
     else if (news.news === "active") this.here.active();
+    else if (news.news === "threads") this.#hearThreads(news.roomId, news.unread);
+    else if (news.news === "made") void this.#keepSealed(news.roomId).catch(console.error);
     if (!this.#isGuest) return;
     const isBack = news.news === "standing" && this.crypto.standing === "unavailable";
     if (news.news === "owner" || isBack) this.loadCrypto();
@@ -305,7 +307,7 @@ export class Client {
     await this.#sealed.tellGap(room);
     // A list of readers may have been in the gap.
     await this.#sealed.warn(room);
-    await this.#store.write([room], []);
+    await this.#keep([room]);
     this.#tell(room);
   }
 
@@ -321,14 +323,28 @@ export class Client {
   }
 
   markRead(room: Room): void {
-    if (this.#reading.markRead(room)) this.#tell(room);
+    if (this.#reading.markRead(room)) this.#tellThreads(room);
   }
 
   /** What was said in a thread was read. */
   async markThreadRead(room: Room, rootId: string): Promise<void> {
     if (!room.unreadThreads.delete(rootId)) return;
+    this.#tellThreads(room);
+    await this.#keep([room]);
+  }
+
+  /** Which threads are unread is known to this device only: to all of its tabs. */
+  #tellThreads(room: Room): void {
+    this.#tabs?.tell({ news: "threads", roomId: room.id, unread: [...room.unreadThreads] });
     this.#tell(room);
-    await this.#store.write([room], []);
+  }
+
+  #hearThreads(roomId: string, unread: [string, string][]): void {
+    const room = this.rooms.get(roomId);
+    if (!room) return;
+    room.unreadThreads = new Map(unread);
+    this.#tell(room);
+    void this.#keep([room]).catch(console.error);
   }
 
   async createRoom(wanted: Omit<CreateRoom, "algorithm"> & { isSealed: boolean }): Promise<string> {
@@ -336,16 +352,26 @@ export class Client {
     const roomId = await this.api.createRoom({ ...room, ...(isSealed && { algorithm: ALGORITHM }) });
     if (wanted.isDirect) for (const userId of wanted.invite ?? []) await this.#addDirect(userId, roomId);
     // What is written at once is sealed, before the sync says so.
-    const made = this.#room(roomId);
     if (isSealed) {
-      made.pinSealed();
+      await this.#keepSealed(roomId);
+      if (this.#isGuest) this.#tabs?.tell({ news: "made", roomId });
       // If it can't be now, it is before the first message.
       await this.#delivery.stateOurs(roomId).catch(console.error);
       await this.known.begin(roomId, [this.me, ...(wanted.invite ?? [])]);
-    }
-    await this.#store.write([made], []);
-    this.#tell(made);
+    } else await this.#keep([this.#room(roomId)]);
+    this.#tell(this.#room(roomId));
     return roomId;
+  }
+
+  async #keepSealed(roomId: string): Promise<void> {
+    const made = this.#room(roomId);
+    made.pinSealed();
+    await this.#keep([made]);
+  }
+
+  /** The tab that owns the keys keeps rooms: another one may know less of them. */
+  async #keep(rooms: Room[]): Promise<void> {
+    if (!this.#isGuest && rooms.length > 0) await this.#store.write(rooms, []);
   }
 
   /** A direct chat with somebody that is there already. */
@@ -365,7 +391,7 @@ export class Client {
   async leave(room: Room, keepalive = false): Promise<void> {
     await this.api.leave(room.id, keepalive);
     room.membership = "leave";
-    if (!this.#isGuest) await this.#store.write([room], []);
+    await this.#keep([room]);
     this.#tell(room);
   }
 
@@ -430,7 +456,7 @@ export class Client {
     const ids = await this.#pinned.ask(this.crypto.sessions);
     const fresh = ids.flatMap((id) => this.rooms.get(id) ?? []);
     for (const room of fresh) room.pinSealed();
-    if (!this.#isGuest && fresh.length > 0) await this.#store.write(fresh, []);
+    await this.#keep(fresh);
     await this.#pinned.learned(ids);
     if (fresh.length > 0 || !areKnown) this.changed.emit(new Set(fresh.map(({ id }) => id)));
   }

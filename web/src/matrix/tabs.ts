@@ -26,6 +26,10 @@ export type News =
   | { news: "locked" }
   /** Somebody does something there. */
   | { news: "active" }
+  /** Threads of a room are unread, these and no others. */
+  | { news: "threads"; roomId: string; unread: [string, string][] }
+  /** A room was made that is sealed, whatever is known of its state. */
+  | { news: "made"; roomId: string }
   /** The tab in which somebody is looks at this room, or at none. */
   | { news: "looks"; roomId: string | undefined };
 

@@ -135,8 +135,13 @@ export class Delivery {
     const { http } = this.#api;
     const found = await stateContent(http, roomId, "m.room.encryption");
     if (isOurs(found?.["algorithm"])) return;
-    this.#stated.add(roomId);
-    await setState(http, roomId, "m.room.encryption", { algorithm: ALGORITHM });
+    try {
+      await setState(http, roomId, "m.room.encryption", { algorithm: ALGORITHM });
+      this.#stated.add(roomId);
+    } catch (error) {
+      if (isRefusal(error)) this.#stated.add(roomId);
+      throw error;
+    }
   }
 
   /** Has everything that sealing wants: members, their devices, sessions with them. */
