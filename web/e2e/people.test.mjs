@@ -71,11 +71,7 @@ test("somebody is banned with a reason, and may come back", async () => {
 });
 
 test("who has no device for sealed words is told of before, and can be written to unsealed elsewhere", async () => {
-  const register = await fetch(`${server.url}/_matrix/client/v3/register`, {
-    method: "POST",
-    body: JSON.stringify({ username: "otto", password: "correct horse battery", auth: { type: "m.login.dummy" } }),
-  });
-  const { user_id: otto } = await register.json();
+  const { id: otto } = await server.register("otto");
   await panel.getByLabel("Invite").fill(otto);
   await panel.getByRole("button", { name: "Invite", exact: true }).click();
   await panel.getByText("no device that can open sealed messages").first().waitFor();

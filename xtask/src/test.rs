@@ -8,6 +8,7 @@ use crate::server::fresh_folder;
 use crate::summary::{Step, run_steps};
 use crate::{
     Counts, Result, artefact, clients, differential, fuzz, peer, place, portable, provision, soak,
+    synapse,
 };
 
 /// In this order: the server embeds the page that `web` builds.
@@ -43,9 +44,10 @@ fn interop() -> Result<Counts> {
     run_counted(command(python, &folder).arg("talk.py").arg(peer))
 }
 
-/// The web client in a browser, on two servers that federate.
+/// The web client in a browser, on two servers that federate, and on a Synapse.
 fn browser() -> Result<Counts> {
-    run_counted(&mut in_browser("test:browser", artefact::server)?)
+    let python = synapse::python()?;
+    run_counted(in_browser("test:browser", artefact::server)?.env("SYNAPSE_PYTHON", python))
 }
 
 /// Pictures of the web client, to be looked at.

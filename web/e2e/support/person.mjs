@@ -102,11 +102,34 @@ export class Person {
 
   static async register(server, name, options) {
     const person = await Person.fillRegistration(server, name, options);
-    const { page } = person;
-    // The identity is made and published.
+    await person.savesKeyLater();
+    return person;
+  }
+
+  /** Makes an account at a server that another one's page does not name by itself. */
+  static async registerAt(server, page, name) {
+    const person = await Person.open(page, { ignoreHTTPSErrors: true });
+    await person.choosesServer(server);
+    await person.makesAccount(name);
+    await person.savesKeyLater();
+    return person;
+  }
+
+  /** Another server than the one of the page that is open. */
+  async choosesServer(server) {
+    const { page } = this;
+    await page.getByRole("button", { name: "another server" }).click();
+    await page.getByLabel("Server").fill(server.name);
+    await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByText(`to ${server.name}`).waitFor();
+    this.server = server;
+  }
+
+  /** The identity is made and published by then. */
+  async savesKeyLater() {
+    const { page } = this;
     await page.getByRole("dialog").getByRole("button", { name: "Later" }).click();
     await page.getByText("Your recovery key is not saved yet.").waitFor();
-    return person;
   }
 
   async startChat(other) {
@@ -149,6 +172,15 @@ export class Person {
     await page.getByLabel("Name").fill(this.name);
     await page.getByLabel("Password").fill(this.password);
     await page.getByRole("button", { name: "Log in" }).click();
+  }
+
+  /** Wipes what is kept here. */
+  async logsOut() {
+    const { page } = this;
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("main").getByRole("button", { name: "Log out", exact: true }).last().click();
+    await page.getByRole("dialog").getByRole("button", { name: /^Log out/ }).click();
+    await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
   }
 
   /** Gives the recovery key, in the dialog that asks for it. */

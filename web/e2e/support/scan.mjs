@@ -46,7 +46,8 @@ export function filesOf(folder) {
 
 /** Which of the words are in what a server has on its disk or what passed. */
 export function foundAt(words, server) {
-  const everywhere = [...filesOf(server.folder), server.proxy.traffic, server.federation.traffic];
+  const passed = [server.proxy, server.federation].flatMap((proxy) => proxy?.traffic ?? []);
+  const everywhere = [...filesOf(server.folder), ...passed];
   const hits = new Set(everywhere.flatMap((bytes) => found(words, bytes)));
   return words.filter((word) => hits.has(word));
 }

@@ -1,13 +1,12 @@
 // Two Sealposts that federate on loopback, each behind a proxy that writes down what passes.
-import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { Homeserver } from "./homeserver.mjs";
 import { Proxy } from "./proxy.mjs";
-
-const PATIENCE_MS = 60_000;
 
 const configuration = ({ port, clientPort, federationPort, url }) => `server_name = "localhost:${port}"
 public_base_url = "${url}"
@@ -38,7 +37,7 @@ ca_files = ["../ca.pem"]
 allow_private_addresses = true
 `;
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const listener = createServer().listen(0, "127.0.0.1", () => {
       const { port } = listener.address();
@@ -60,13 +59,13 @@ function certificates(folder) {
 }
 
 /** A new folder for what is tried, with certificates. */
-function newFolder(what) {
+export function newFolder(what) {
   const folder = mkdtempSync(join(process.env.SEALPOST_FOLDER ?? tmpdir(), `${what}-`));
   certificates(folder);
   return folder;
 }
 
-export class Server {
+export class Server extends Homeserver {
   /** One that nobody else has to know. */
   static async alone(what) {
     return Server.start(newFolder(what), "one");
@@ -105,34 +104,8 @@ export class Server {
     return server;
   }
 
-  async run() {
-    const log = openSync(join(this.folder, "log"), "a");
-    this.process = spawn(process.env.SEALPOST_PROGRAM, ["--config", "sealpost.toml"], {
-      cwd: this.folder, stdio: ["ignore", log, log],
-    });
-    this.ended = new Promise((resolve) => this.process.once("exit", resolve));
-    const until = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const answer = await fetch(`http://127.0.0.1:${this.clientPort}/health`).catch(() => undefined);
-      if (answer?.ok) return;
-      if (Date.now() > until || this.process.exitCode !== null) throw new Error(`see ${this.folder}/log`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  /** A request past the client. */
-  async call(token, method, path, body) {
-    const answer = await fetch(`http://127.0.0.1:${this.clientPort}/_matrix/client/v3${path}`, {
-      method, headers: { authorization: `Bearer ${token}` }, ...(body && { body: JSON.stringify(body) }),
-    });
-    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
-    return answer.json();
-  }
-
-  /** Logs somebody in past the client; answers the token. */
-  async logIn({ name, password }) {
-    const body = { type: "m.login.password", identifier: { type: "m.id.user", user: name }, password };
-    return (await this.call("", "POST", "/login", body)).access_token;
+  run() {
+    return this.begin(process.env.SEALPOST_PROGRAM, ["--config", "sealpost.toml"], "/health");
   }
 
   /** Sends contents into a room, one after the other; answers their ids. */
@@ -146,8 +119,7 @@ export class Server {
   }
 
   async stop() {
-    this.process.kill("SIGTERM");
-    await this.ended;
+    await this.end();
     await Promise.all([this.proxy.stop(), this.federation.stop()]);
   }
 }
