@@ -15,8 +15,10 @@ use super::{
 use crate::{
     Error,
     backup::{self, ALGORITHM, MAC_SECRET, Place, PrivateKeys, PublicKeys},
+    json,
     primitives::{kdf, random},
     sender_key::{HeldChain, Provenance},
+    store::Transaction,
 };
 
 /// How many rows one request writes, and how many wraps one row holds.
@@ -24,6 +26,9 @@ const ROWS_MAX: usize = 100;
 const WRAPS_MAX: usize = 200;
 /// How long wraps wait to be written together.
 const WAIT_MS: i64 = 60 * 60 * 1_000;
+/// Before the own server's name.
+const PINS_ROOM: &str = "!org.sealpost.pins:";
+
 impl Work<'_> {
     /// Notes that a key is not in the backup yet.
     pub(super) fn unsaved(&mut self, kind: u8, at: &[u8]) {
@@ -78,15 +83,17 @@ impl Work<'_> {
         self.save_everything()
     }
 
+    /// Of a version that is new, nothing waits for more to be written with.
     fn save_everything(&mut self) -> Result<(), Error> {
+        let mut places = self.pin_places()?;
         for (at, _) in self.tx.scan::<StoredChain>(&[])? {
-            self.unsaved(b'c', &at);
+            places.push([b"c".as_slice(), &at].concat());
         }
         for (at, _) in self.tx.scan::<StoredWrap>(&[])? {
-            self.unsaved(b'w', &at);
+            places.push([b"w".as_slice(), &at].concat());
         }
-        for place in self.pin_places()? {
-            self.tx.put(&place, &Unsaved(self.now));
+        for place in places {
+            self.tx.put(&place, &Unsaved(self.now.saturating_sub(WAIT_MS)));
         }
         Ok(())
     }
@@ -194,7 +201,7 @@ impl Work<'_> {
     /// Where pins are in the backup: a room that nobody can make.
     fn pins_room(&self) -> String {
         let server = self.account.user_id.split_once(':').map_or("", |(_, server)| server);
-        format!("!org.sealpost.pins:{server}")
+        format!("{PINS_ROOM}{server}")
     }
 
     /// The version that was written to is gone or another one: nothing more is written until it was looked at.
@@ -248,6 +255,36 @@ impl Work<'_> {
         }
         Ok(count)
     }
+}
+
+/// The rooms of which keys are not in the backup yet.
+pub(super) fn unsaved_rooms(tx: &Transaction<'_>) -> Result<Vec<String>, Error> {
+    let mut rooms = Vec::new();
+    for (at, _) in tx.scan::<Unsaved>(b"c")? {
+        let row: Option<StoredChain> = tx.get(at.get(1..).unwrap_or_default())?;
+        let chain = row.map(|row| row.chain);
+        if let Some(chain) = chain.filter(|chain| chain.provenance() == &Provenance::Owner) {
+            rooms.push(chain.room_id().to_owned());
+        }
+    }
+    for (at, _) in tx.scan::<Unsaved>(b"w")? {
+        let row = tx.get::<StoredWrap>(at.get(1..).unwrap_or_default())?;
+        if let Some(row) = row.filter(StoredWrap::is_for_backup) {
+            rooms.push(row.room_id.clone());
+        }
+    }
+    for (_, request) in tx.scan::<Request>(&[])? {
+        if matches!(request.purpose, Purpose::BackupKeys(_)) {
+            let body = json::read(request.body.as_bytes()).map_err(|_| Error::Store)?;
+            let under_way = body.get("rooms").and_then(Value::as_object).into_iter().flatten();
+            rooms.extend(under_way.map(|(room_id, _)| room_id.clone()));
+        }
+    }
+    // Of pins nothing is read back.
+    rooms.retain(|room_id| !room_id.starts_with(PINS_ROOM));
+    rooms.sort();
+    rooms.dedup();
+    Ok(rooms)
 }
 
 /// Where keys of a version are written to.

@@ -448,24 +448,29 @@ impl Work<'_> {
         self.tx.put(name.as_bytes(), &SecretRow(SecretBytes(value.to_vec())));
     }
 
-    /// Takes in a secret that an own device sent. Keys of an identity must be those that the server tells of,
-    /// below the master key that is believed.
+    /// Takes in a secret that an own device sent.
     pub(super) fn take_secret(&mut self, secret: &SharedSecret) -> Result<(), Error> {
         let Ok(value): Result<[u8; 32], _> = secret.value.as_slice().try_into() else {
             return Ok(());
         };
-        let user = self.user(&self.account.user_id)?;
-        let public = Some(Bytes32::from(ed25519::PrivateKey::from_bytes(&value).public()));
-        let is_right = match secret.name.as_str() {
-            SELF_SIGNING => public.is_some_and(|key| user.signers().contains(&key)),
-            USER_SIGNING => user.user_signing == public && !user.has_changed(),
-            name => name.starts_with("org.sealpost."),
-        };
-        if is_right && user.pinned.is_some() {
+        if self.is_own_secret(&secret.name, &value)? {
             self.keep_secret(&secret.name, &value);
             self.synced.secrets.push(secret.name.clone());
         }
         Ok(())
+    }
+
+    /// Whether this is a secret of the identity that is believed: its keys must be those that the server tells of, below
+    /// the master key.
+    pub(super) fn is_own_secret(&self, name: &str, value: &[u8; 32]) -> Result<bool, Error> {
+        let user = self.user(&self.account.user_id)?;
+        let public = Some(Bytes32::from(ed25519::PrivateKey::from_bytes(value).public()));
+        let is_right = match name {
+            SELF_SIGNING => public.is_some_and(|key| user.signers().contains(&key)),
+            USER_SIGNING => user.user_signing == public && !user.has_changed(),
+            name => name.starts_with("org.sealpost."),
+        };
+        Ok(is_right && user.pinned.is_some())
     }
 
     fn upload_signature(&mut self, user_id: &str, name: &str, object: Value) -> Result<(), Error> {

@@ -3,8 +3,11 @@
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Machine, Now, Step};
-use crate::{Error, store::Store};
+use super::{Machine, Now, Step, backing_up};
+use crate::{
+    Error,
+    store::{Store, Transaction},
+};
 
 impl<S: Store> Machine<S> {
     /// Makes a new version of the key backup, with fresh keys, and writes all keys to it. Answers the private keys
@@ -41,6 +44,14 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.restore(private, mac_key, keys))
     }
 
+    /// The rooms of which keys are here that are not in the backup yet, those that are under way to it among them. Sorted.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn unsaved_rooms(&self) -> Result<Vec<String>, Error> {
+        backing_up::unsaved_rooms(&Transaction::new(&self.store))
+    }
+
     /// A secret that is kept here, for secret storage.
     ///
     /// # Errors
@@ -49,13 +60,14 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.secret(name)?.ok_or(Error::Unknown))
     }
 
-    /// Keeps a secret that came from secret storage. Not for keys of an identity: [`Machine::adopt_identity`].
+    /// Keeps a secret that came from secret storage. Keys of an identity with its master key: [`Machine::adopt_identity`].
     ///
     /// # Errors
-    /// [`Error::Identity`]: a key of an identity.
+    /// [`Error::Identity`]: not of the identity that is believed, or a master key.
     pub fn keep_secret(&mut self, name: &str, value: &[u8; 32], now: Now<'_>) -> Step<()> {
         self.work(now, |work| {
-            if !name.starts_with("org.sealpost.") {
+            let is_ours = name.starts_with("org.sealpost.");
+            if !is_ours && !work.is_own_secret(name, value)? {
                 return Err(Error::Identity);
             }
             work.keep_secret(name, value);

@@ -8,7 +8,9 @@ use sealpost_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Device, GROUP, ROOM, THREE, World, agreed, body, history_file, pair, three};
+use crate::world::{
+    Device, GROUP, ROOM, THREE, World, agreed, body, history_file, master_of, pair, three,
+};
 
 /// Two devices go through a verification; answers what both saw.
 fn compare(world: &mut World, one: &mut Device, two: &mut Device) -> String {
@@ -180,6 +182,73 @@ fn the_recovery_key_brings_everything_back() {
     let planted = json!({ "algorithm": "org.sealpost.backup.v1", "version": "2",
         "auth_data": { "public_key": "AAAA", "mac": "AAAA" } });
     assert!(alice.run(world.now, |machine, now| machine.use_backup(&planted, now)).is_err());
+}
+
+#[test]
+fn keys_below_a_master_key_that_is_believed_make_a_new_device_ones_own() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let (me, master) = ("@alice:a.test", master_of(&alice, "@alice:a.test"));
+    let mut phone = world.device(me, "PHONE", 5);
+    world.state(&mut phone);
+    world.settle(&mut [&mut alice, &mut bob, &mut phone]);
+    let names = ["m.cross_signing.self_signing", "m.cross_signing.user_signing"];
+    let keys = names.map(|name| {
+        (name, alice.run(world.now, |machine, now| machine.secret(name, now)).unwrap())
+    });
+    let keep = |phone: &mut Device, name: &str, key: &[u8; 32]| {
+        phone.run(world.now, |machine, now| machine.keep_secret(name, key, now))
+    };
+    for (name, key) in &keys {
+        assert_eq!(keep(&mut phone, name, key), Err(Error::Identity), "nobody is believed yet");
+    }
+    let other = [1; 32];
+    let believe = |phone: &mut Device, master: &[u8; 32]| {
+        phone.run(world.now, |machine, now| machine.verify_identity(me, master, now))
+    };
+    assert_eq!(believe(&mut phone, &other), Err(Error::Identity));
+    believe(&mut phone, &master).unwrap();
+    for (name, key) in &keys {
+        assert_eq!(keep(&mut phone, name, &other), Err(Error::Identity));
+        keep(&mut phone, name, key).unwrap();
+    }
+    assert_eq!(keep(&mut phone, "m.cross_signing.master", &keys[0].1), Err(Error::Identity));
+    let own = *phone.machine.identity().ed25519.as_bytes();
+    phone.run(world.now, |machine, now| machine.vouch_for("PHONE", &own, now)).unwrap();
+    world.settle(&mut [&mut phone, &mut alice, &mut bob]);
+    let events = world.send(&mut phone, "from the phone");
+    assert_eq!(world.text(&mut bob, &events), "from the phone");
+    assert_eq!(world.text(&mut alice, &events), "from the phone");
+}
+
+#[test]
+fn rooms_whose_keys_are_not_in_the_backup_yet_are_told() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = pair(&mut world);
+    let direct = world.send(&mut bob, "in the direct chat");
+    world.text(&mut alice, &direct);
+    let unsaved = |alice: &Device| alice.machine.unsaved_rooms().unwrap();
+    assert_eq!(unsaved(&alice), [ROOM], "before there is a backup");
+    // What a new version is to hold, it holds at once.
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    for _ in 0..3 {
+        for request in alice.run(world.now, |machine, now| machine.requests(now)).unwrap() {
+            assert_eq!(unsaved(&alice), [ROOM], "under way");
+            let from = (alice.user.as_str(), alice.device.as_str());
+            let answer = match request.kind {
+                "backup_version" => json!({ "version": "1" }),
+                "backup_keys" => json!({}),
+                kind => world.server.answer(from, kind, &request.path, &request.body),
+            };
+            alice
+                .run(world.now, |machine, now| machine.mark_sent(request.id, &answer, now))
+                .unwrap();
+        }
+    }
+    assert_eq!(unsaved(&alice), [] as [&str; 0]);
+    let direct = world.send(&mut bob, "once more");
+    world.text(&mut alice, &direct);
+    assert_eq!(unsaved(&alice), [ROOM]);
 }
 
 #[test]

@@ -208,6 +208,7 @@ interface RawMachine {
   importKeys(keys: Uint8Array, now: number): RawStep;
   room(roomId: string): string;
   encryptedRooms(): string;
+  unsavedRooms(): string;
   user(userId: string): string;
   deviceKey(): Uint8Array;
 }
@@ -540,7 +541,7 @@ export class Machine {
     return bytes(this.#raw.secret(name, this.#now()));
   }
 
-  /** Keeps a secret of our own that came from secret storage. */
+  /** Keeps a secret that came from secret storage. `Identity`: a key that is not of the identity that is believed. */
   keepSecret(name: string, value: Uint8Array): Step<null> {
     return step(this.#raw.keepSecret(name, value, this.#now()));
   }
@@ -578,6 +579,11 @@ export class Machine {
   /** The rooms in which everything is sealed, whatever their state says. */
   encryptedRooms(): string[] {
     return JSON.parse(this.#raw.encryptedRooms()) as string[];
+  }
+
+  /** The rooms of which keys are here that are not in the backup yet. */
+  unsavedRooms(): string[] {
+    return JSON.parse(this.#raw.unsavedRooms()) as string[];
   }
 
   /** What is known of a user. */

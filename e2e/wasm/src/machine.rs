@@ -430,6 +430,11 @@ impl Machine {
         self.0.encrypted_rooms().map_err(error).and_then(|rooms| write(&rooms))
     }
 
+    #[wasm_bindgen(js_name = unsavedRooms)]
+    pub fn unsaved_rooms(&self) -> Result<String, JsValue> {
+        self.0.unsaved_rooms().map_err(error).and_then(|rooms| write(&rooms))
+    }
+
     pub fn user(&self, user_id: &str) -> Result<String, JsValue> {
         self.0.user(user_id).map_err(error).and_then(|view| write(&view))
     }
