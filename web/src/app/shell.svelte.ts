@@ -7,6 +7,7 @@ import workerUrl from "../matrix/crypto/worker?worker&url";
 import { Api } from "../matrix/api/api";
 import { Unreachable } from "../matrix/api/error";
 import { Http } from "../matrix/api/http";
+import { BY_PASSWORD, type AskStage } from "../matrix/auth/uia";
 import type { Client, Workers } from "../matrix/client";
 import { Extra } from "../matrix/crypto/extra";
 import { CryptoStorage } from "../matrix/crypto/storage";
@@ -272,11 +273,13 @@ export class Shell {
   /** The password, where a new identity wants it: not a second time when it is refused, and no longer than needed. */
   #hand({ crypto, me }: Client, password: string): void {
     let held: string | undefined = password;
-    crypto.askStage = async ({ type }, error) => {
-      if (type !== "m.login.password") return {};
+    const ask: AskStage = async ({ type }, error) => {
+      if (type === "m.login.dummy" && error === undefined) return {};
       if (error !== undefined) held = undefined;
-      return held === undefined ? undefined : { identifier: { type: "m.id.user", user: me }, password: held };
+      const isKnown = held !== undefined && type === "m.login.password";
+      return isKnown ? { identifier: { type: "m.id.user", user: me }, password: held as string } : undefined;
     };
+    crypto.asked = { ask, supported: BY_PASSWORD };
     const stop = crypto.changed.subscribe(() => {
       if (crypto.standing !== "ready" && crypto.standing !== "unapproved") return;
       held = undefined;

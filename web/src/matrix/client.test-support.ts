@@ -10,6 +10,7 @@ import { Http } from "./api/http";
 import { Client } from "./client";
 import { Device } from "./crypto/device";
 import { Files } from "./crypto/files";
+import { Identity } from "./crypto/identity";
 import { KeyManager } from "./crypto/key_manager";
 import type { KeyServer } from "./crypto/key_server.test-support";
 import { expose, type Port } from "./crypto/remote";
@@ -156,7 +157,7 @@ function worker(hasModule: boolean): Port & { terminate(): void } {
       if (!hasModule) throw new Error("it can't be loaded");
       const device = await Device.open(module, userId, deviceId, keys);
       const [manager, sessions] = [new KeyManager(device, module.safetyNumber), new SessionManager(device)];
-      parts = { keys: manager, sessions, files: new Files() };
+      parts = { keys: manager, identity: new Identity(device), sessions, files: new Files() };
     },
   };
   expose(there, async (part) => (part === "host" ? host : (parts[part] ?? {})));

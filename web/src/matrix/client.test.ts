@@ -378,7 +378,10 @@ test("a server that wants a password for the first identity holds up nothing els
   await until(() => client.crypto.standing === "unpublished");
   await until(() => lena.server.of("POST", "/keys/upload").length > 0);
   expect(lena.server.of("POST", "/keys/signatures/upload")).toEqual([]);
-  const answer = (password: string) => client.crypto.publish(async (_, error) => (error === undefined ? { password } : undefined));
+  const answer = (password: string) => client.crypto.publish({
+    ask: async (_, error) => (error === undefined ? { password } : undefined),
+    supported: ["m.login.password"],
+  });
   expect(await answer("wrong")).toBe(false);
   expect(client.crypto.standing).toBe("unpublished");
   expect(await answer("right")).toBe(true);

@@ -7,6 +7,7 @@ import { Api, type CreateRoom } from "./api/api";
 import { isOutside } from "./api/error";
 import { wait, type Http } from "./api/http";
 import { forget } from "./api/rooms";
+import type { Asked } from "./auth/uia";
 import { Crypto } from "./crypto/crypto";
 import { Extra } from "./crypto/extra";
 import { PinnedRooms } from "./crypto/pinned_rooms";
@@ -422,6 +423,14 @@ export class Client {
     this.queue.resume();
     await this.#sealed.openAgain([...this.rooms.keys()]);
     return count;
+  }
+
+  /** Begins a new identity, with a new recovery key. `asked` answers the stages that the server wants. */
+  async renewIdentity(asked: Asked): Promise<void> {
+    await this.crypto.renewIdentity(asked);
+    await this.#pin();
+    this.queue.resume();
+    await this.#sealed.openAgain([...this.rooms.keys()]);
   }
 
   /** Another own device may have vouched for this one. */

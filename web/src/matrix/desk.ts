@@ -12,6 +12,7 @@ export function deskOf(client: Client, vaults: Vaults, opened: () => Promise<voi
     vaults: () => vaults,
     open: () => opened().then(() => crypto.standing),
     standing: () => crypto.standing,
+    settle: () => crypto.settle().then(() => crypto.standing),
     pushSync: (sync) => crypto.pushSync(sync),
     flush: () => crypto.flush(),
     recover: (typed) => client.recover(typed),

@@ -41,6 +41,8 @@ export interface Desk {
   /** How the module stands, when it is loaded. */
   open(): Promise<Standing>;
   standing(): Standing;
+  /** Finds out how this device stands. */
+  settle(): Promise<Standing>;
   pushSync(sync: SyncInput): Promise<void>;
   flush(): Promise<void>;
   recover(typed: string): Promise<number>;

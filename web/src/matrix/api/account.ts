@@ -1,34 +1,23 @@
 // Endpoints about one's own account.
 
-import { authenticate, BY_PASSWORD, type AskStage } from "../auth/uia";
+import { authenticate, type Asked } from "../auth/uia";
 import type { JsonObject } from "../json";
 import { capability } from "./capability";
 import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
 
-/** Answers the password once; asked again, it was wrong, and one gives up. */
-export function byPassword(userId: string, password: string): AskStage {
-  let isGiven = false;
-  return async ({ type }) => {
-    if (type === "m.login.dummy") return {};
-    if (isGiven) return undefined;
-    isGiven = true;
-    return { identifier: { type: "m.id.user", user: userId }, password };
-  };
-}
-
-export function changePassword(http: Http, ask: AskStage, newPassword: string, logOutOthers: boolean): Promise<void> {
+export function changePassword(http: Http, asked: Asked, newPassword: string, logOutOthers: boolean): Promise<void> {
   const body = { new_password: newPassword, logout_devices: logOutOthers };
-  return guarded(http, ask, `${V3}/account/password`, body);
+  return guarded(http, asked, `${V3}/account/password`, body);
 }
 
-export function deactivate(http: Http, ask: AskStage, erase: boolean): Promise<void> {
-  return guarded(http, ask, `${V3}/account/deactivate`, { erase });
+export function deactivate(http: Http, asked: Asked, erase: boolean): Promise<void> {
+  return guarded(http, asked, `${V3}/account/deactivate`, { erase });
 }
 
-async function guarded(http: Http, ask: AskStage, at: string, body: JsonObject): Promise<void> {
-  await authenticate((auth) => http.call("POST", at, { body: { ...body, ...(auth && { auth }) } }), ask, BY_PASSWORD);
+async function guarded(http: Http, asked: Asked, at: string, body: JsonObject): Promise<void> {
+  await authenticate((auth) => http.call("POST", at, { body: { ...body, ...(auth && { auth }) } }), asked);
 }
 
 export async function setAvatar(http: Http, userId: string, url: string | undefined): Promise<void> {

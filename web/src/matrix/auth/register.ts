@@ -15,7 +15,7 @@ export interface Policy {
   url: string;
 }
 
-/** `ask` is asked for stages other than `m.login.dummy`; for an unknown one, after the fallback page, it answers `{}`. */
+/** `ask` is asked for stages other than `m.login.dummy`; for an unknown one, after the fallback page, it answers `ELSEWHERE`. */
 export function register(
   http: Http,
   username: string,
@@ -39,8 +39,7 @@ export function register(
       if (!session) throw new Error("the answer to the registration has no session");
       return session;
     },
-    async (stage, error) => (stage.type === "m.login.dummy" ? {} : ask(stage, error)),
-    STAGES,
+    { ask: async (stage, error) => (stage.type === "m.login.dummy" ? {} : ask(stage, error)), supported: STAGES },
   );
 }
 

@@ -10,11 +10,16 @@ export interface Stage {
   params: JsonObject;
 }
 
+/** It was done on the server's own page. */
+export const ELSEWHERE = "elsewhere";
+
 /** What somebody gave for a stage; `undefined`: they gave up. */
-export type Answer = JsonObject | undefined;
+export type Answer = JsonObject | typeof ELSEWHERE | undefined;
 
 /** Stages that somebody with a password can finish. */
 export const BY_PASSWORD = ["m.login.password", "m.login.dummy"] as const;
+/** Stages that somebody can finish who logs in at another service. */
+export const BY_SSO = ["m.login.sso", "m.login.dummy"] as const;
 
 /** A server that is never content is not asked for ever. */
 const MOST_ROUNDS = 50;
@@ -22,17 +27,22 @@ const MOST_ROUNDS = 50;
 /** Asks somebody for a stage: again, with what was wrong, when the server did not take the answer. */
 export type AskStage = (stage: Stage, error: string | undefined) => Promise<Answer>;
 
+/** Somebody who is asked for stages. */
+export interface Asked {
+  readonly ask: AskStage;
+  /** What they can finish. */
+  readonly supported: readonly string[];
+}
+
 /** The person gave up a stage. */
 export class Cancelled extends Error {}
 
 /**
- * Sends a request until the server is content. `ask` answers stages that need somebody: without `session` and `type`,
- * which are added. The flow that is followed is the shortest of those that `supported` can finish, else the first.
+ * Sends a request until the server is content. `ask` answers stages: without `session` and `type`, which are added. The flow that is followed is the shortest of those that `supported` can finish, else the first.
  */
 export async function authenticate<T>(
   send: (auth: JsonObject | undefined) => Promise<T>,
-  ask: AskStage,
-  supported: readonly string[],
+  { ask, supported }: Asked,
 ): Promise<T> {
   let auth: JsonObject | undefined;
   let error: string | undefined;
@@ -47,7 +57,7 @@ export async function authenticate<T>(
       error = auth ? (text(body["error"]) ?? text(body["errcode"])) : undefined;
       const answer = await ask(next, error);
       if (!answer) throw new Cancelled();
-      auth = { type: next.type, ...answer, session: next.session };
+      auth = answer === ELSEWHERE ? { session: next.session } : { type: next.type, ...answer, session: next.session };
     }
   }
 }

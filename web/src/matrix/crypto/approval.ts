@@ -3,7 +3,7 @@
 //
 //   compared ──► signed ──► secrets, pins ──► historyDue ──► a file ──► told ──► historyTold ──► taken in
 
-import { SECRETS, type JsonObject, type Machine, type Step, type Synced } from "@e2e/machine";
+import { SECRETS, type JsonObject, type Machine, type Step, type Synced, type UserView } from "@e2e/machine";
 
 import { object, text } from "../json";
 import type { Batch, CryptoStorage } from "./storage";
@@ -37,14 +37,20 @@ export async function handOver(
 
 /** Whether this device had anything to give, and that one may have it. */
 function give(userId: string, deviceId: string, machine: Machine, write: Write): boolean {
-  const user = machine.user(userId);
-  const device = user.devices.find((one) => one.device_id === deviceId);
-  if (!device?.is_ours || !device.is_vouched_for || !has(machine, SECRETS.selfSigning)) return false;
-  // One that was removed is listed still: nothing is for it, and what it sent must not hold up the rest.
-  if (device.is_removed || device.gone_at !== null || user.master_key !== user.pinned_key) return false;
+  if (!entitled(machine.user(userId)).includes(deviceId) || !has(machine, SECRETS.selfSigning)) return false;
   for (const name of HANDED) if (has(machine, name)) write(machine.shareSecret(deviceId, name));
   write(machine.sharePins(deviceId));
   return true;
+}
+
+/** The devices of this person that may have what own devices have. */
+export function entitled(own: UserView): string[] {
+  if (own.master_key !== own.pinned_key) return [];
+  return own.devices.flatMap((one) => {
+    // One that was removed is listed still: nothing is for it, and what it sent must not hold up the rest.
+    const isGone = one.is_removed || one.gone_at !== null;
+    return one.is_ours && one.is_vouched_for && !isGone ? one.device_id : [];
+  });
 }
 
 function has(machine: Machine, name: string): boolean {

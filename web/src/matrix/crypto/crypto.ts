@@ -4,7 +4,7 @@ import { SECRETS, type OutgoingRequest, type SyncInput, type Synced, type UserVi
 
 import type { Api } from "../api/api";
 import { ifThere, isOutside, MatrixError } from "../api/error";
-import { authenticate, BY_PASSWORD, Cancelled, type AskStage } from "../auth/uia";
+import { authenticate, BY_PASSWORD, Cancelled, type Asked } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
 import type { VaultKeys } from "../store/vault";
@@ -13,7 +13,9 @@ import type { Files } from "./files";
 import { History } from "./history";
 import type { KeyManager } from "./key_manager";
 import type { Desk, News, Tabs } from "../tabs";
+import type { Identity } from "./identity";
 import { Caller, type Remote } from "./remote";
+import { Renewal } from "./renewal";
 import { DEFAULT_KEY, keyType, STORED_TYPES } from "./secrets";
 import type { SessionManager } from "./session_manager";
 import type { Host } from "./worker";
@@ -31,8 +33,8 @@ export class Crypto {
   readonly lettersCame = new Topic();
   /** Verifications that went on. */
   readonly verifications = new Topic<string[]>();
-  /** Asks for a stage of user-interactive authentication, when a new identity is published. */
-  askStage: AskStage = async () => undefined;
+  /** Who is asked for stages of user-interactive authentication, when a new identity is published. */
+  asked: Asked = { ask: async () => undefined, supported: BY_PASSWORD };
   /** The rooms that this device knows, for another one that is approved. */
   knownRooms: () => string[] = () => [];
 
@@ -43,6 +45,7 @@ export class Crypto {
   readonly #makeWorker: () => Worker;
   readonly #tabs: Tabs | undefined;
   readonly #history: History;
+  readonly #renewal: Renewal;
   #isGuest = false;
   #worker: Worker | undefined;
   #caller: Caller | undefined;
@@ -61,6 +64,7 @@ export class Crypto {
     this.#makeWorker = makeWorker;
     this.#tabs = tabs;
     this.#history = new History(api, userId, this, () => this.knownRooms());
+    this.#renewal = new Renewal(api, userId, this);
     tabs?.news.subscribe((news) => this.#hear(news));
   }
 
@@ -88,6 +92,10 @@ export class Crypto {
 
   get keys(): Remote<KeyManager> {
     return this.part("keys");
+  }
+
+  get identity(): Remote<Identity> {
+    return this.part("identity");
   }
 
   get sessions(): Remote<SessionManager> {
@@ -165,8 +173,20 @@ export class Crypto {
       own = await this.keys.user(this.#userId);
     }
     if (this.#isGivenUp) return this.#become("unpublished");
-    await this.#storeAccountData();
+    if (this.#standing === "starting" && !own.is_outdated) {
+      await this.#renewal.resume();
+      own = await this.keys.user(this.#userId);
+    }
+    // Under another identity what waited is of no use, and would take the place of what is.
+    if (!own.has_changed) await this.storeAccountData();
     this.#judge(own);
+    if (this.#standing === "ready") await this.#checkRecoveryKey();
+  }
+
+  /** Finds out where this device stands, in whichever tab owns the keys. */
+  async #settleAll(): Promise<void> {
+    if (this.#isGuest) return this.#become(await this.desk.settle());
+    await this.settle();
   }
 
   /** Where this device stands, by what is known of its user. */
@@ -184,16 +204,16 @@ export class Crypto {
     this.verifications.emit([id]);
   }
 
-  /** Publishes the identity: `ask` answers the stages that the server wants. Answers whether it did. */
-  async publish(ask: AskStage): Promise<boolean> {
-    const before = this.askStage;
-    this.askStage = ask;
+  /** Publishes the identity: `asked` answers the stages that the server wants. Answers whether it did. */
+  async publish(asked: Asked): Promise<boolean> {
+    const before = this.asked;
+    this.asked = asked;
     this.#isGivenUp = false;
     try {
       await this.flush();
       await this.settle();
     } finally {
-      this.askStage = before;
+      this.asked = before;
     }
     return !this.#isGivenUp;
   }
@@ -208,24 +228,46 @@ export class Crypto {
     return backup ? this.#restore(backup) : 0;
   }
 
+  /** Makes another recovery key, unless one still waits to be saved. What it opens is stored when this returns. */
+  renewRecoveryKey(): Promise<void> {
+    return this.#renewal.recoveryKey();
+  }
+
+  /** Begins a new identity: `asked` answers the stages that the server wants. */
+  async renewIdentity(asked: Asked): Promise<void> {
+    await this.#renewal.identity(asked);
+    await this.#settleAll();
+  }
+
+  /** Another own device may have made another recovery key than the one that waits here to be saved. */
+  async #checkRecoveryKey(): Promise<void> {
+    if ((await this.keys.recoveryKey()) === undefined) return;
+    try {
+      await this.keys.checkRecoveryKey(await this.#storedSecrets([]));
+    } catch (error) {
+      // It is looked at the next time.
+      if (!isOutside(error)) throw error;
+    }
+  }
+
   /** Stores the backup's new keys under the recovery key that a person typed. Errors as of `recover`. */
   async storeNewBackup(typed: string): Promise<void> {
     await this.flush();
-    const version = await this.#backupVersion();
+    const version = await this.backupVersion();
     if (version && !(await this.#follow(version))) throw new Error("the backup is of another device");
     const sealed = await this.keys.sealNewBackup(typed, await this.#storedSecrets());
     for (const [type, content] of sealed) await this.#api.setAccountData(type, content);
     await this.keys.newBackupStored();
   }
 
-  /** What is stored at the server of the secrets, by type. */
-  async #storedSecrets(): Promise<Record<string, JsonObject>> {
+  /** What is stored at the server of these types, and which key opens it. */
+  async #storedSecrets(types = STORED_TYPES): Promise<Record<string, JsonObject>> {
     const found: Record<string, JsonObject> = {};
     const fetchInto = async (type: string) => {
       const content = await ifThere(this.#api.accountData(type));
       if (content) found[type] = content;
     };
-    await Promise.all(STORED_TYPES.map(fetchInto));
+    await Promise.all([DEFAULT_KEY, ...types].map(fetchInto));
     const id = text(found[DEFAULT_KEY]?.["key"]);
     if (id) await fetchInto(keyType(id));
     return found;
@@ -242,11 +284,11 @@ export class Crypto {
 
   /** Writes to the backup that the server has from now on. Answers its name; none, if no own device made one. */
   async #useBackup(): Promise<string | undefined> {
-    const version = await this.#backupVersion();
+    const version = await this.backupVersion();
     return version && (await this.#follow(version)) ? text(version["version"]) : undefined;
   }
 
-  #backupVersion(): Promise<JsonObject | undefined> {
+  backupVersion(): Promise<JsonObject | undefined> {
     return ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/version"));
   }
 
@@ -262,7 +304,7 @@ export class Crypto {
     }
   }
 
-  async #storeAccountData(): Promise<void> {
+  async storeAccountData(): Promise<void> {
     const wanted = await this.keys.accountData();
     for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
     if (wanted.length > 0) await this.keys.accountDataStored(wanted);
@@ -293,7 +335,7 @@ export class Crypto {
     if (this.#isGivenUp && (isGuarded || kind === "signatures_upload")) return false;
     try {
       const answer = isGuarded
-        ? await authenticate(send, (stage, error) => this.askStage(stage, error), BY_PASSWORD)
+        ? await authenticate(send, this.asked)
         : await send();
       this.#tell(await this.keys.markSent(id, answer));
       if (kind === "keys_query") {

@@ -19,10 +19,7 @@ import { object, text } from "../json";
 import { handOver, historyDue, historySent, historyTaken, historyTold, keepTold, type Write } from "./approval";
 import type { Device } from "./device";
 import { inFiles, packHistory, unpackHistory, type RoomKeys } from "./history_file";
-import { DEFAULT_KEY, keyType } from "./secrets";
-
-/** Account data that is to be stored at the server. */
-export type AccountData = [type: string, content: JsonObject];
+import { DEFAULT_KEY, keyType, PUBLIC_MASTER, sealUnder, type AccountData } from "./secrets";
 
 type Secret = [name: string, base64: string];
 type SafetyNumber = (...people: [string, Uint8Array, string, Uint8Array]) => string;
@@ -96,18 +93,13 @@ export class KeyManager {
       const backup = write(machine.createBackup());
       const mac = write(machine.secret(SECRETS.backupMac));
       const recovery = RecoveryKey.generate();
-      const { id, content } = JSON.parse(recovery.describe()) as { id: string; content: JsonObject };
-      const secrets: [string, Uint8Array][] = [
+      const accountData = sealUnder(recovery, [
         [SECRETS.master, fromBase64(made.master)],
         [SECRETS.selfSigning, fromBase64(made.self_signing)],
         [SECRETS.userSigning, fromBase64(made.user_signing)],
         [SECRETS.backupPrivate, backup],
         [SECRETS.backupMac, mac],
-      ];
-      const sealed = secrets.map(([name, secret]): AccountData => {
-        return [name, JSON.parse(recovery.encrypt(id, name, secret)) as JsonObject];
-      });
-      const accountData: AccountData[] = [[keyType(id), content], ...sealed, [DEFAULT_KEY, { key: id }]];
+      ]);
       return {
         result: undefined,
         values: [
@@ -138,7 +130,18 @@ export class KeyManager {
   }
 
   async recoveryKeySaved(): Promise<void> {
-    await this.#device.storage.write({ values: [["kept", "recoveryKey", undefined]] });
+    await this.#device.batch(async () => ({ result: undefined, values: [["kept", "recoveryKey", undefined]] }));
+  }
+
+  /** Forgets a recovery key that waits to be saved, where another one opens what is stored by now. */
+  async checkRecoveryKey(accountData: Record<string, JsonObject>): Promise<void> {
+    const waiting = await this.recoveryKey();
+    if (waiting === undefined) return;
+    try {
+      this.#recoveryKeyOf(waiting, accountData);
+    } catch (error) {
+      if (error instanceof Error && error.name === "Authentication") await this.recoveryKeySaved();
+    }
   }
 
   /**
@@ -152,15 +155,21 @@ export class KeyManager {
       if (!object(object(content?.["encrypted"])?.[id])) return undefined;
       return recovery.decrypt(id, name, JSON.stringify(content));
     };
-    const [master, selfSigning, userSigning] = [
-      secret(SECRETS.master),
-      secret(SECRETS.selfSigning),
-      secret(SECRETS.userSigning),
-    ];
-    if (!master || !selfSigning || !userSigning) throw named("Unknown", "no identity is stored");
-    await this.#device.run((machine) => machine.adoptIdentity(master, selfSigning, userSigning));
-    const mac = secret(SECRETS.backupMac);
-    if (mac) await this.#device.run((machine) => machine.keepSecret(SECRETS.backupMac, mac));
+    const [master, publicMaster] = [secret(SECRETS.master), secret(PUBLIC_MASTER)];
+    const [selfSigning, userSigning, mac] = [secret(SECRETS.selfSigning), secret(SECRETS.userSigning), secret(SECRETS.backupMac)];
+    if (!selfSigning || !userSigning) throw named("Unknown", "no identity is stored");
+    const { deviceId, userId } = this.#device;
+    await this.#device.batch((machine, write) => {
+      if (master) write(machine.adoptIdentity(master, selfSigning, userSigning));
+      else if (publicMaster) {
+        write(machine.verifyIdentity(userId, publicMaster));
+        write(machine.keepSecret(SECRETS.selfSigning, selfSigning));
+        write(machine.keepSecret(SECRETS.userSigning, userSigning));
+        write(machine.vouchFor(deviceId, machine.deviceKey()));
+      } else throw named("Unknown", "no identity is stored");
+      if (mac) write(machine.keepSecret(SECRETS.backupMac, mac));
+      return { result: undefined };
+    });
     return secret(SECRETS.backupPrivate);
   }
 
@@ -225,6 +234,11 @@ export class KeyManager {
       const mac = write(machine.secret(SECRETS.backupMac));
       return { result: write(machine.restore(privateKeys, mac, keys)) };
     });
+  }
+
+  /** The rooms of which keys are here that are not in the backup yet. */
+  unsavedRooms(): Promise<string[]> {
+    return this.#device.read((machine) => machine.unsavedRooms());
   }
 
   /** All keys that are here, for a file. */

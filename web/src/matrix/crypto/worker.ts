@@ -7,12 +7,14 @@ import wasmUrl from "../../../generated/sealpost_e2e_bg.wasm?url";
 import type { VaultKeys } from "../store/vault";
 import { Device } from "./device";
 import { Files } from "./files";
+import { Identity } from "./identity";
 import { KeyManager } from "./key_manager";
 import { expose } from "./remote";
 import { SessionManager } from "./session_manager";
 
 interface Parts {
   keys: KeyManager;
+  identity: Identity;
   sessions: SessionManager;
   files: Files;
 }
@@ -24,6 +26,7 @@ async function load(userId: string, deviceId: string, keys: VaultKeys): Promise<
   const device = await Device.open(module, userId, deviceId, keys);
   return {
     keys: new KeyManager(device, module.safetyNumber),
+    identity: new Identity(device),
     sessions: new SessionManager(device),
     files: new Files(),
   };
@@ -43,6 +46,7 @@ expose(self, async (part) => {
   if (part === "host") return host;
   const all = await parts;
   if (part === "keys" && all) return all.keys;
+  if (part === "identity" && all) return all.identity;
   if (part === "sessions" && all) return all.sessions;
   if (part === "files" && all) return all.files;
   throw new Error(`no part ${part}`);

@@ -19,6 +19,33 @@ export const de: OwnWords = {
   forgetTitle: "Alles entfernen, was hier gespeichert ist?",
   forgetHereMore: "Die Schlüssel dieses Geräts, was noch gesendet werden soll und was du angefangen hast zu schreiben, gehen verloren. Mit deinem Wiederherstellungsschlüssel kann ein neues Gerät lesen, was gesagt wurde.",
   logOutWaiting: (count) => (count === 1 ? "Eine Nachricht wurde noch nicht gesendet. Sie ginge verloren." : `${count} Nachrichten wurden noch nicht gesendet. Sie gingen verloren.`),
+  logOutUnsavedRooms: (count) =>
+    count === 1
+      ? "Die Schlüssel einer Unterhaltung sind noch nicht in deiner Sicherung. Bleibt Sealpost offen, sind sie es binnen einer Stunde."
+      : `Die Schlüssel von ${count} Unterhaltungen sind noch nicht in deiner Sicherung. Bleibt Sealpost offen, sind sie es binnen einer Stunde.`,
   logOutUnapproved: "Dieses Gerät wurde nie bestätigt: Was nur es lesen kann, geht verloren.",
   logOutOffline: "Der Server kann es gerade nicht erfahren: Er führt dieses Gerät, bis du es von einem anderen abmeldest.",
+  // Der Server möchte sicher sein
+  confirmMayLack: "Lass es leer, wenn du dich bei einem anderen Dienst anmeldest.",
+  confirmThen: "Der Server fragt auf einer eigenen Seite, ob du es bist.",
+  confirmElsewhere: "Der Server fragt auf einer eigenen Seite, ob du es bist. Sie geht in einem anderen Fenster auf; hier geht es weiter, sobald du dort fertig bist.",
+  confirmGivenUp: "Nichts ist geschehen: Der Server konnte nicht sicher sein, dass du es bist.",
+  otherStepUndone: "Der Server weiß noch nicht, dass du es bist. Öffne die Seite noch einmal, und schließ ab, was sie verlangt.",
+  otherStepDone: "Ich bin dort fertig",
+  windowBlocked: "Der Browser hat kein Fenster geöffnet. Erlaub dieser Seite Fenster, und versuch es noch einmal.",
+  // Ein anderer Wiederherstellungsschlüssel, eine andere Identität
+  saveRecoveryKey: "Wiederherstellungsschlüssel sichern",
+  newRecoveryKey: "Neuen Wiederherstellungsschlüssel machen",
+  newRecoveryKeyTitle: "Ein neuer Wiederherstellungsschlüssel?",
+  newRecoveryKeyMore: "Falls du deinen nicht mehr hast. Dieses Gerät legt seine Schlüssel unter dem neuen ab und beginnt eine neue Sicherung mit dem, was es lesen kann. Der alte Schlüssel öffnet danach nichts mehr.",
+  haveNeither: "Ich habe weder das eine noch das andere",
+  lostRecoveryKey: "Ich habe ihn nicht mehr",
+  renewTitle: "Neu anfangen?",
+  renewBefore: "Bevor du das tust",
+  renewMeans: [
+    "Wer mit dir schreibt, sieht, dass deine Identität sich geändert hat, und schaut sie sich an, bevor es weitergeht.",
+    "Was früher für dich versiegelt wurde, bleibt hier unlesbar, es sei denn, ein Gerät von dir kann es noch lesen.",
+    "Deine anderen Geräte müssen neu bestätigt werden. Der alte Wiederherstellungsschlüssel öffnet nichts mehr.",
+  ],
+  renew: "Mit einer neuen Identität anfangen",
 };

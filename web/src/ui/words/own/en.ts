@@ -19,6 +19,33 @@ export const en = {
   logOutWaiting: (count: number) => (count === 1 ? "One message was not sent yet. It would be lost." : `${count} messages were not sent yet. They would be lost.`),
   logOutUnapproved: "This device was never approved: what only it can read is lost.",
   logOutOffline: "The server can’t be told now: it lists this device until you log it out from another one.",
+  logOutUnsavedRooms: (count: number) =>
+    count === 1
+      ? "The keys of one conversation are not in your backup yet. Within an hour they are, if Sealpost stays open."
+      : `The keys of ${count} conversations are not in your backup yet. Within an hour they are, if Sealpost stays open.`,
+  // The server wants to be sure
+  confirmMayLack: "Leave it empty if you log in at another service.",
+  confirmThen: "The server will ask on a page of its own whether it is you.",
+  confirmElsewhere: "The server asks on a page of its own whether it is you. It opens in another window; this goes on when you are done there.",
+  confirmGivenUp: "Nothing was done: the server could not make sure that it is you.",
+  otherStepUndone: "The server does not know yet that it is you. Open the page again, and finish what it asks for.",
+  otherStepDone: "I am done there",
+  windowBlocked: "The browser opened no window. Allow windows for this page, and try again.",
+  // Another recovery key, another identity
+  saveRecoveryKey: "Save the recovery key",
+  newRecoveryKey: "Make a new recovery key",
+  newRecoveryKeyTitle: "A new recovery key?",
+  newRecoveryKeyMore: "For when you don’t have yours any more. This device stores its keys under the new one, and begins a new backup with what it can read. The old recovery key opens nothing after that.",
+  haveNeither: "I have neither",
+  lostRecoveryKey: "I don’t have it any more",
+  renewTitle: "Begin anew?",
+  renewBefore: "Before you do",
+  renewMeans: [
+    "People you write with see that your identity changed, and look at it before they go on.",
+    "What was sealed for you before stays unreadable here, unless a device of yours can still read it.",
+    "Your other devices have to be approved again. The old recovery key opens nothing any more.",
+  ],
+  renew: "Begin with a new identity",
 };
 
 export type OwnWords = typeof en;

@@ -1,0 +1,155 @@
+// The recovery key is lost: with an approved device there is another one, without there is another identity.
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, jonas, lost, fresh;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("recovery");
+  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  await lena.meets(jonas, "before-anything");
+  await jonas.sends("said-by-jonas");
+  await lena.reads("said-by-jonas");
+  await lena.startRoom("Cellar");
+  await lena.sends("wine-behind-the-coal");
+  lost = await lena.saveKey();
+});
+
+after(async () => {
+  await closeBrowser();
+  await server?.stop();
+});
+
+/** In the dialog that shows a recovery key: reads it, and says that it is kept. */
+async function keeps({ page }) {
+  const dialog = page.getByRole("dialog", { name: "Your recovery key" });
+  const key = await dialog.locator("code").filter({ hasText: /\S/ }).innerText();
+  await dialog.getByLabel("Type the last group").fill(key.trim().split(/\s+/).at(-1));
+  await dialog.getByRole("button", { name: "I have it" }).click();
+  await dialog.waitFor({ state: "detached" });
+  return key;
+}
+
+test("an approved device makes another recovery key, which approves a new device and brings back what was said", async () => {
+  const { page } = lena;
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Make a new recovery key" }).click();
+  const asked = page.getByRole("dialog", { name: "A new recovery key?" });
+  await assertAccessible(page, "a new recovery key");
+  // Nobody is surprised by a press too many.
+  await asked.getByRole("button", { name: "Cancel" }).click();
+  await asked.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Make a new recovery key" }).click();
+  // Without the server there is none; pressed again, there is one.
+  await lena.context.setOffline(true);
+  await asked.getByRole("button", { name: "Make a new recovery key" }).click();
+  await asked.getByRole("alert").waitFor();
+  await lena.context.setOffline(false);
+  await asked.getByRole("button", { name: "Make a new recovery key" }).click();
+  fresh = await keeps(lena);
+  assert.notEqual(fresh, lost);
+  await page.getByRole("button", { name: "Make a new recovery key" }).waitFor();
+  await page.getByRole("button", { name: "Back" }).click();
+
+  const second = await lena.secondDevice();
+  await second.page.getByRole("button", { name: "Approve" }).click();
+  const dialog = second.page.getByRole("dialog");
+  await dialog.getByLabel("Recovery key").fill(lost);
+  await dialog.getByRole("button", { name: "Approve", exact: true }).click();
+  await dialog.getByText("This key belongs to something else.").waitFor();
+  await second.approve(fresh);
+  await second.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await second.choose("Cellar");
+  await second.reads("wine-behind-the-coal");
+  await second.choose("jonas");
+  await second.sends("from-the-recovered-device");
+  await jonas.reads("from-the-recovered-device");
+  assert.deepEqual(second.crashes, []);
+  await second.close();
+});
+
+test("who has neither a device nor the key begins a new identity, when the server is sure of them", async () => {
+  const third = await lena.secondDevice();
+  const { page } = third;
+  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "I have neither" }).click();
+  const dialog = page.getByRole("dialog", { name: "Begin anew?" });
+  await dialog.getByText("People you write with see that your identity changed", { exact: false }).waitFor();
+  await assertAccessible(page, "a new identity");
+  await dialog.getByLabel("Your password").fill("not this one");
+  await dialog.getByRole("button", { name: "Begin with a new identity" }).click();
+  await dialog.getByText("Name or password is not right.").waitFor();
+  await assertAccessible(page, "a new identity refused");
+  // Nothing has changed, also not after a start: neither here nor for the others.
+  await page.reload();
+  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await lena.choose("jonas");
+  await lena.sends("still-the-same-identity");
+  await jonas.reads("still-the-same-identity");
+
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "I have neither" }).click();
+  await dialog.getByRole("button", { name: "Back" }).click();
+  await page.getByRole("dialog", { name: "Approve this device" }).getByRole("button", { name: "I have neither" }).click();
+  await dialog.getByLabel("Your password").fill(lena.password);
+  await dialog.getByRole("button", { name: "Begin with a new identity" }).click();
+  const key = await keeps(third);
+  assert.ok(![lost, fresh].includes(key));
+  await page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  assert.equal(await page.getByText("Your recovery key is not saved yet.").count(), 0);
+  await third.startRoom("Attic");
+  await third.sends("hats-in-the-trunk");
+
+  // The others notice, and the old devices are to be approved anew: the new key does it.
+  await jonas.say("is-that-you");
+  await jonas.page.getByText("Waiting, not sent: look at", { exact: false }).waitFor();
+  await lena.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await lena.page.getByRole("button", { name: "Approve" }).click();
+  await lena.page.getByRole("dialog").getByLabel("Recovery key").fill(fresh);
+  await lena.page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();
+  await lena.page.getByText("This key belongs to something else.").waitFor();
+  await lena.approve(key);
+  await lena.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await lena.choose("Attic");
+  await third.sends("coats-by-the-window");
+  await lena.reads("coats-by-the-window");
+  assert.deepEqual([...third.crashes, ...lena.crashes], []);
+});
+
+test("keys go to a file and come from one also on a device that is not approved", async () => {
+  const { page } = lena;
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Save keys to a file" }).click();
+  await page.getByLabel("Passphrase").fill("corked and dusty");
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click(),
+  ]);
+  const fourth = await lena.secondDevice();
+  await fourth.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await fourth.page.getByRole("button", { name: "Settings" }).click();
+  await fourth.page.getByRole("button", { name: "Save keys to a file" }).click();
+  await fourth.page.getByLabel("Passphrase").fill("hardly anything");
+  await Promise.all([
+    fourth.page.waitForEvent("download"),
+    fourth.page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click(),
+  ]);
+  await fourth.page.getByRole("button", { name: "Read keys from a file" }).click();
+  await fourth.page.getByLabel("Choose the file").setInputFiles(await download.path());
+  await fourth.page.getByLabel("Passphrase").fill("corked and dusty");
+  await fourth.page.getByRole("dialog").getByRole("button", { name: "Read keys from a file" }).click();
+  await fourth.page.getByRole("dialog").getByText("came", { exact: false }).waitFor();
+  await fourth.page.getByRole("button", { name: "Done" }).click();
+  await fourth.page.getByRole("button", { name: "Back" }).click();
+  // It reads what others said, and is not approved by that.
+  await fourth.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "jonas" }).click();
+  await fourth.reads("said-by-jonas");
+  await fourth.page.getByText("This device is not approved", { exact: false }).waitFor();
+  assert.deepEqual(fourth.crashes, []);
+});

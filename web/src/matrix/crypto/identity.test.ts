@@ -1,0 +1,190 @@
+// Another recovery key and another identity, over the real module.
+import "fake-indexeddb/auto";
+
+import { readFileSync } from "node:fs";
+
+import { SECRETS, type JsonObject } from "@e2e/machine";
+import * as module from "sealpost-e2e";
+import { beforeAll, expect, test } from "vitest";
+
+import { unlock } from "../store/lock";
+import { SessionStore } from "../store/sessions";
+import { Device } from "./device";
+import { Identity } from "./identity";
+import { KeyManager } from "./key_manager";
+import { KeyServer } from "./key_server.test-support";
+import { DEFAULT_KEY, PUBLIC_MASTER } from "./secrets";
+
+beforeAll(() => {
+  module.initSync({ module: readFileSync("generated/sealpost_e2e_bg.wasm") });
+});
+
+class Own {
+  keys!: KeyManager;
+  identity!: Identity;
+  readonly server: KeyServer;
+  readonly user: string;
+  readonly name: string;
+
+  constructor(server: KeyServer, user: string, name: string) {
+    this.server = server;
+    this.user = user;
+    this.name = name;
+  }
+
+  /** As after a start, or after a crash. */
+  async open(): Promise<this> {
+    const { keys } = await unlock(await new SessionStore().lock(this.user));
+    const device = await Device.open(module, this.user, this.name, keys);
+    [this.keys, this.identity] = [new KeyManager(device, module.safetyNumber), new Identity(device)];
+    return this;
+  }
+
+  async sync(): Promise<void> {
+    await this.keys.track(this.user);
+    await this.keys.pushSync(this.server.sync(this.user), true);
+    for (let requests; (requests = await this.keys.requests()).length > 0; ) {
+      for (const request of requests) await this.keys.markSent(request.id, this.server.answer(this.user, request));
+    }
+  }
+
+  /** The server takes a new identity. */
+  publish(body: JsonObject): void {
+    this.server.answer(this.user, { id: 0, kind: "signing_keys_upload", method: "POST", path: "", body });
+  }
+
+  async isApproved(): Promise<boolean> {
+    const own = await this.keys.user(this.user);
+    const here = own.devices.find((one) => one.device_id === this.name);
+    return here?.is_vouched_for === true && !own.has_changed;
+  }
+}
+
+/** Somebody's first device, and what the server stores of its secrets. */
+async function first(name: string): Promise<[Own, Record<string, JsonObject>]> {
+  const one = await new Own(new KeyServer(), `@lena.${name}:a.test`, "ONE").open();
+  await one.sync();
+  await one.keys.bootstrap();
+  await one.sync();
+  return [one, await stored(one)];
+}
+
+async function second({ server, user }: Own): Promise<Own> {
+  const two = await new Own(server, user, "TWO").open();
+  await two.sync();
+  return two;
+}
+
+/** All that waited is stored. */
+async function stored({ keys }: Own, before: Record<string, JsonObject> = {}): Promise<Record<string, JsonObject>> {
+  const all = await keys.accountData();
+  await keys.accountDataStored(all);
+  return { ...before, ...Object.fromEntries(all) };
+}
+
+test("a new recovery key from an approved device approves another one, and the lost one opens nothing", async () => {
+  const [one, before] = await first("renewed");
+  const lost = (await one.keys.recoveryKey()) ?? "";
+  await one.keys.recoveryKeySaved();
+  await one.identity.renewRecoveryKey(true);
+  expect((await one.keys.requests()).some(({ kind }) => kind === "backup_version")).toBe(true);
+  await one.sync();
+  const after = await stored(one, before);
+  const key = (await one.keys.recoveryKey()) ?? "";
+  expect(key).not.toBe(lost);
+  expect(after[SECRETS.master]).toEqual({});
+  const two = await second(one);
+  expect(await two.isApproved()).toBe(false);
+  await expect(two.keys.recover(lost, after)).rejects.toMatchObject({ name: "Authentication" });
+  // The old one's own description does not help it.
+  const bent = { ...after, [DEFAULT_KEY]: before[DEFAULT_KEY] ?? {} };
+  await expect(two.keys.recover(lost, bent)).rejects.toMatchObject({ name: "Unknown" });
+  expect((await two.keys.recover(key, after))?.length).toBe(96);
+  await two.sync();
+  expect(await two.isApproved()).toBe(true);
+  // And it can do so again.
+  await two.identity.renewRecoveryKey(false);
+  const third = await stored(two, after);
+  expect(await (await second(two)).keys.recover((await two.keys.recoveryKey()) ?? "", third)).toBeUndefined();
+});
+
+test("a recovery key brings nothing of an identity that the server does not tell of", async () => {
+  const [one, before] = await first("another");
+  await one.keys.recoveryKeySaved();
+  await one.identity.renewRecoveryKey(false);
+  const after = await stored(one, before);
+  const key = (await one.keys.recoveryKey()) ?? "";
+  const two = await second(one);
+  two.publish(await two.identity.prepare());
+  await two.sync();
+  await expect(two.keys.recover(key, after)).rejects.toMatchObject({ name: "Identity" });
+  await expect(two.keys.recover(key, { ...after, [PUBLIC_MASTER]: {} })).rejects.toMatchObject({ name: "Unknown" });
+  expect(await two.isApproved()).toBe(false);
+});
+
+test("a device that is not approved makes no recovery key", async () => {
+  const [one] = await first("unapproved");
+  const two = await second(one);
+  await expect(two.identity.renewRecoveryKey(true)).rejects.toBeInstanceOf(Error);
+  expect(await two.keys.recoveryKey()).toBeUndefined();
+  expect(await two.keys.accountData()).toEqual([]);
+});
+
+test("a recovery key that waits to be saved is forgotten when another one opens what is stored", async () => {
+  const [one, before] = await first("obsolete");
+  await one.keys.checkRecoveryKey(before);
+  expect(await one.keys.recoveryKey()).toBeDefined();
+  // A server that shows nothing has nothing forgotten.
+  await one.keys.checkRecoveryKey({});
+  expect(await one.keys.recoveryKey()).toBeDefined();
+  const two = await second(one);
+  await two.keys.recover((await one.keys.recoveryKey()) ?? "", before);
+  await two.identity.renewRecoveryKey(false);
+  await one.keys.checkRecoveryKey(await stored(two, before));
+  expect(await one.keys.recoveryKey()).toBeUndefined();
+});
+
+test("an identity that the server did not take leaves everything as it was", async () => {
+  const [one, before] = await first("refused");
+  const key = (await one.keys.recoveryKey()) ?? "";
+  const two = await second(one);
+  const known = await two.keys.user(two.user);
+  const upload = await two.identity.prepare();
+  expect(Object.keys(upload).toSorted()).toEqual(["master_key", "self_signing_key", "user_signing_key"]);
+  // The same is sent again until it is known what became of it, also after a crash.
+  await two.open();
+  expect(await two.identity.prepare()).toEqual(upload);
+  await expect(two.identity.take(true)).rejects.toMatchObject({ name: "Identity" });
+  await two.identity.drop();
+  expect(await two.identity.isPrepared()).toBe(false);
+  expect(await two.keys.requests()).toEqual([]);
+  expect(await two.keys.user(two.user)).toEqual(known);
+  expect(await two.keys.accountData()).toEqual([]);
+  await two.keys.recover(key, before);
+  await two.sync();
+  expect(await two.isApproved()).toBe(true);
+  expect((await two.identity.prepare())["master_key"]).not.toEqual(upload["master_key"]);
+});
+
+test("a new identity takes the place of the old one when the server took it, with a recovery key of its own", async () => {
+  const [one, before] = await first("renewal");
+  const lost = (await one.keys.recoveryKey()) ?? "";
+  const two = await second(one);
+  two.publish(await two.identity.prepare());
+  // It may be noticed only after a crash.
+  await two.open();
+  await two.sync();
+  await two.identity.take(true);
+  expect(await two.identity.isPrepared()).toBe(false);
+  await two.sync();
+  expect(await two.isApproved()).toBe(true);
+  await one.sync();
+  expect(await one.isApproved()).toBe(false);
+  const after = await stored(two, before);
+  await expect(one.keys.recover(lost, after)).rejects.toMatchObject({ name: "Authentication" });
+  const three = await new Own(one.server, one.user, "THREE").open();
+  await three.sync();
+  await three.keys.recover((await two.keys.recoveryKey()) ?? "", after);
+  await three.sync();
+  expect(await three.isApproved()).toBe(true);
+});

@@ -1,0 +1,117 @@
+// A recovery key in the place of one that is lost, and a new identity where nothing opens the old one any more.
+//
+//   lost, approved here     secrets that are here, the public master key ──► under a new recovery key, with a new backup
+//   lost, approved nowhere  prepared ──► the server takes it ──► taken over here, with a new recovery key and backup
+//
+// Until the server took it, a new identity is nothing but kept: the machine goes on with the old one.
+
+import { Machine, SECRETS, type JsonObject } from "@e2e/machine";
+
+import { fromBase64 } from "../base64";
+import { entitled, type Write } from "./approval";
+import type { Device } from "./device";
+import { PUBLIC_MASTER, sealUnder, type AccountData } from "./secrets";
+import type { Batch } from "./storage";
+
+/** A new identity: private keys in base64, and what tells the server of it. */
+interface Prepared {
+  master: string;
+  selfSigning: string;
+  userSigning: string;
+  upload: JsonObject;
+}
+
+type Values = NonNullable<Batch["values"]>;
+
+const PREPARED = "newIdentity";
+
+export class Identity {
+  readonly #device: Device;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  /**
+   * Makes another recovery key, and what is to be stored at the server under it: the master key's private half is lost.
+   * `hasBackup`: with a new backup, as the old one's private keys are lost, too. Errors: `Identity`, if this device is not
+   * approved.
+   */
+  renewRecoveryKey(hasBackup: boolean): Promise<void> {
+    const { userId } = this.#device;
+    return this.#device.batch((machine, write) => {
+      const { pinned_key: master, has_changed } = machine.user(userId);
+      if (!master || has_changed) throw Object.assign(new Error("not approved"), { name: "Identity" });
+      const kept = [SECRETS.selfSigning, SECRETS.userSigning].map((name): [string, Uint8Array] => [name, write(machine.secret(name))]);
+      return { result: undefined, values: this.#store(machine, write, [[PUBLIC_MASTER, fromBase64(master)], ...kept], hasBackup) };
+    });
+  }
+
+  /** A new identity, for the server: the same one until it was taken over or dropped. */
+  prepare(): Promise<JsonObject> {
+    return this.#device.batch(async () => {
+      const before = await this.#prepared();
+      if (before) return { result: before.upload };
+      // A machine that nobody goes on with.
+      const aside = Machine.open(this.#device.module, await this.#device.storage.rows());
+      const made = aside.bootstrap().result;
+      const upload = aside.requests().result.find(({ kind }) => kind === "signing_keys_upload")?.body;
+      if (!upload) throw new Error("no identity was made");
+      const prepared: Prepared = { master: made.master, selfSigning: made.self_signing, userSigning: made.user_signing, upload };
+      return { result: upload, values: [["kept", PREPARED, prepared]] };
+    });
+  }
+
+  async isPrepared(): Promise<boolean> {
+    return (await this.#prepared()) !== undefined;
+  }
+
+  /** The server did not take it. */
+  drop(): Promise<void> {
+    return this.#device.batch(async () => ({ result: undefined, values: [["kept", PREPARED, undefined]] }));
+  }
+
+  /**
+   * Takes over the identity that was prepared, with a recovery key, and with a backup if `hasBackup`. Errors: `Identity`,
+   * if the server tells of another one.
+   */
+  take(hasBackup: boolean): Promise<void> {
+    return this.#device.batch(async (machine, write) => {
+      const prepared = await this.#prepared();
+      if (!prepared) throw Object.assign(new Error("nothing was prepared"), { name: "Identity" });
+      const [master, selfSigning, userSigning] = [prepared.master, prepared.selfSigning, prepared.userSigning].map(fromBase64);
+      if (!master || !selfSigning || !userSigning) throw new Error("a key is missing");
+      write(machine.adoptIdentity(master, selfSigning, userSigning));
+      const secrets: [string, Uint8Array][] = [
+        [SECRETS.master, master],
+        [SECRETS.selfSigning, selfSigning],
+        [SECRETS.userSigning, userSigning],
+      ];
+      return { result: undefined, values: [...this.#store(machine, write, secrets, hasBackup), ["kept", PREPARED, undefined]] };
+    });
+  }
+
+  /** What the server is to keep under a new recovery key, in the place of all that waited to be stored. */
+  #store(machine: Machine, write: Write, secrets: [string, Uint8Array][], hasBackup: boolean): Values {
+    if (hasBackup) {
+      secrets.push([SECRETS.backupPrivate, write(machine.createBackup())]);
+      secrets.push([SECRETS.backupMac, write(machine.secret(SECRETS.backupMac))]);
+      const { userId, deviceId } = this.#device;
+      const others = entitled(machine.user(userId)).filter((one) => one !== deviceId);
+      for (const other of others) write(machine.shareSecret(other, SECRETS.backupMac));
+    }
+    const recovery = this.#device.module.RecoveryKey.generate();
+    const accountData: AccountData[] = sealUnder(recovery, secrets);
+    // What the lost key opens is of use to nobody but who finds it.
+    if (!secrets.some(([name]) => name === SECRETS.master)) accountData.push([SECRETS.master, {}]);
+    return [
+      ["kept", "accountData", accountData],
+      ["kept", "recoveryKey", recovery.encode()],
+      ["kept", "newBackup", undefined],
+    ];
+  }
+
+  #prepared(): Promise<Prepared | undefined> {
+    return this.#device.storage.get<Prepared>("kept", PREPARED);
+  }
+}
