@@ -89,6 +89,11 @@ export class Person {
 
   /** On the page that is open. */
   async makesAccount(name) {
+    await this.asksForAccount(name);
+    await this.page.getByRole("button", { name: "Search or jump to" }).waitFor();
+  }
+
+  async asksForAccount(name) {
     const { page, server } = this;
     const password = "correct horse battery";
     Object.assign(this, { name, id: `@${name}:${server.name}`, password });
@@ -97,7 +102,6 @@ export class Person {
     await page.getByLabel("Password", { exact: true }).fill(password);
     await page.getByLabel("Password again").fill(password);
     await page.getByRole("button", { name: "Create an account" }).click();
-    await page.getByRole("button", { name: "Search or jump to" }).waitFor();
   }
 
   static async register(server, name, options) {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Homeserver } from "./homeserver.mjs";
 import { Proxy } from "./proxy.mjs";
 
-const configuration = ({ port, clientPort, federationPort, url }) => `server_name = "localhost:${port}"
+const configuration = ({ port, clientPort, federationPort, url, registration }) => `server_name = "localhost:${port}"
 public_base_url = "${url}"
 
 [[listeners]]
@@ -23,6 +23,7 @@ serves = ["federation"]
 
 [registration]
 enabled = true
+${registration}
 
 [rate_limits]
 enabled = false
@@ -66,25 +67,26 @@ export function newFolder(what) {
 }
 
 export class Server extends Homeserver {
-  /** One that nobody else has to know. */
-  static async alone(what) {
-    return Server.start(newFolder(what), "one");
+  /** One that nobody else has to know. `registration`: more of that part of its configuration. */
+  static async alone(what, registration) {
+    return Server.start(newFolder(what), "one", registration);
   }
 
   /** Starts a server in a folder of its own below `folder`. */
-  static async start(folder, name) {
+  static async start(folder, name, registration = "") {
     // Between finding a free port and taking it, another process may have taken it.
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await Server.#try(folder, name);
+        return await Server.#try(folder, name, registration);
       } catch (error) {
         if (attempt === 3) throw error;
       }
     }
   }
 
-  static async #try(folder, name) {
+  static async #try(folder, name, registration) {
     const server = new Server();
+    server.registration = registration;
     server.folder = join(folder, name);
     mkdirSync(server.folder, { recursive: true });
     [server.federationPort, server.clientPort] = [await freePort(), await freePort()];

@@ -1,5 +1,6 @@
 // Logging in with a password or a token.
 
+import { MatrixError } from "../api/error";
 import { Http } from "../api/http";
 import { list, object, text, type JsonObject } from "../json";
 import { sessionOf, type Session } from "../session";
@@ -11,8 +12,12 @@ export interface LoginFlows {
   sso: { id: string | undefined; name: string | undefined }[];
 }
 
+/** None, where a server has another way in the place of all of these. */
 export async function loginFlows(http: Http): Promise<LoginFlows> {
-  const answer = await http.call("GET", "/_matrix/client/v3/login", { anonymous: true });
+  const answer = await http.call("GET", "/_matrix/client/v3/login", { anonymous: true }).catch((error: unknown) => {
+    if (error instanceof MatrixError && error.errcode === "M_UNRECOGNIZED") return { flows: [] };
+    throw error;
+  });
   const flows = list(answer["flows"]).map(object);
   const flowOf = (type: string) => flows.find((flow) => flow?.["type"] === type);
   const sso = flowOf("m.login.sso");
