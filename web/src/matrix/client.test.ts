@@ -7,6 +7,8 @@ import { SessionManager } from "./crypto/session_manager";
 import type { JsonObject } from "./json";
 import { unread } from "./room/unread";
 import { DataStore } from "./store/data";
+import { unlock } from "./store/lock";
+import { SessionStore } from "./store/sessions";
 import { Tabs } from "./tabs";
 
 const ROOM = "!room:a.test";
@@ -218,6 +220,56 @@ test("what is read or made in another tab, the one that keeps it knows", async (
   expect(again.rooms.get(ROOM)?.unreadThreads.size).toBe(0);
   expect(again.rooms.get(ROOM)?.state("m.room.member", "@jonas:b.test")).toBeDefined();
   expect(again.rooms.get("!made:a.test")?.sealing).toBe("ours");
+});
+
+/** How many messages with a word are kept of a room. */
+const keptOf = async (one: Somebody, roomId: string, word: string) =>
+  (await one.client.crypto.sessions.searchKept([roomId], [word])).messages.length;
+
+test("of a room that is forgotten no words stay, also if the module was not there, and of others all", async () => {
+  const other = "!other:a.test";
+  const lena = await inRoom("@lena:forgets.test", []);
+  lena.server.push(joined(other, [sealed, member(lena.user)]));
+  let refuses = false;
+  const contents = new Map<string, JsonObject[]>([[ROOM, []], [other, []]]);
+  lena.server.instead = ({ path, body }) => {
+    if (path.includes("/members")) return { chunk: [member(lena.user)] };
+    if (path.includes("/send/m.room.encrypted") && refuses) return { status: 403, errcode: "M_FORBIDDEN" };
+    for (const [id, all] of contents) if (path.includes(`${id}/send/m.room.encrypted`)) all.push(body);
+    return undefined;
+  };
+  await until(() => lena.client.rooms.has(other));
+  for (const [id, all] of contents) {
+    await lena.client.queue.add(id, "m.room.message", { body: "pears" });
+    await until(() => lena.client.queue.waiting === 0);
+    const timeline = all.map((content) => event("m.room.encrypted", content, undefined, lena.user));
+    lena.server.push(joined(id, [], timeline));
+    await until(async () => (await keptOf(lena, id, "pears")) === 1);
+    const room = lena.client.rooms.get(id);
+    if (room) await lena.client.loadMembers(room).then(() => lena.client.known.load(room));
+    lena.client.drafts.set(id, "plums");
+    lena.client.drafts.set(`${id} $root`, "plums in a thread");
+  }
+  refuses = true;
+  await lena.client.queue.add(ROOM, "m.room.message", { body: "refused" });
+  await until(() => lena.client.queue.of(ROOM).some(({ progress }) => progress.state === "failed"));
+  await lena.client.drafts.keep();
+  lena.hasModule = false;
+  await lena.open();
+  const room = lena.client.rooms.get(ROOM);
+  if (room) await lena.client.forget(room);
+  const store = await DataStore.open(lena.user, (await unlock(await new SessionStore().lock(lena.user))).data);
+  expect((await store.rooms()).map(({ id }) => id)).toEqual([other]);
+  expect(await store.sealedMeta("drafts")).toEqual([[other, "plums"], [`${other} $root`, "plums in a thread"]]);
+  expect([await store.sealedMeta(`readers ${ROOM}`), await store.sealedMeta(`readers ${other}`)]).toEqual([undefined, [lena.user]]);
+  expect(await store.queued()).toEqual([]);
+  store.close();
+  lena.hasModule = true;
+  await lena.open();
+  await until(() => lena.client.crypto.standing === "ready");
+  await until(async () => (await keptOf(lena, ROOM, "pears")) === 0);
+  expect(await keptOf(lena, other, "pears")).toBe(1);
+  expect(await lena.client.crypto.sessions.sealed()).toEqual([]);
 });
 
 /** Of what is kept of the account, all but the keys is gone. */

@@ -241,6 +241,7 @@ export class Client {
     if (news.news === "looks") this.lookedAtElsewhere = news.roomId;
     else if (news.news === "active") this.here.active();
     else if (news.news === "threads") this.#hearThreads(news.roomId, news.unread);
+    else if (news.news === "forgot") void this.#forget(news.roomId).catch(console.error);
     else if (news.news === "made") void this.#keepSealed(news.roomId).catch(console.error);
     if (!this.#isGuest) return;
     const isBack = news.news === "standing" && this.crypto.standing === "unavailable";
@@ -399,9 +400,28 @@ export class Client {
   /** A room in which one is not any more is kept no longer. */
   async forget(room: Room): Promise<void> {
     await forget(this.api.http, room.id);
-    this.rooms.delete(room.id);
-    await this.#store.forget(room.id);
+    await this.#forget(room.id);
+    this.#tabs?.tell({ news: "forgot", roomId: room.id });
+  }
+
+  async #forget(roomId: string): Promise<void> {
+    const room = this.rooms.get(roomId);
+    if (room) room.isForgotten = true;
+    this.rooms.delete(roomId);
     this.changed.emit(new Set());
+    await this.#store.forget(roomId);
+    await Promise.all([this.drafts.forget(roomId), this.known.forget(roomId), !this.#isGuest && this.queue.forget(roomId)]);
+    void this.#forgetOpened().catch(console.error);
+  }
+
+  /** What is kept with the keys of rooms that were forgotten, perhaps while the module was not there. */
+  async #forgetOpened(): Promise<void> {
+    if (this.#isGuest || !(await this.#hasModule())) return;
+    for (const roomId of await this.#store.forgotten()) {
+      // Somebody may be in it again.
+      if (!this.rooms.has(roomId)) await this.crypto.sessions.forgetRoom(roomId);
+      await this.#store.forgottenWholly(roomId);
+    }
   }
 
   async setTag(room: Room, tag: string, isOn: boolean): Promise<void> {
@@ -477,6 +497,7 @@ export class Client {
 
   /** The module is there: goes on with what waited for it. */
   async #begin(): Promise<void> {
+    void this.#forgetOpened().catch(console.error);
     const settle = async () => {
       await this.crypto.settle().catch((error: unknown) => {
         if (!isOutside(error)) throw error;

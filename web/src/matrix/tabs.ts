@@ -28,6 +28,8 @@ export type News =
   | { news: "active" }
   /** Threads of a room are unread, these and no others. */
   | { news: "threads"; roomId: string; unread: [string, string][] }
+  /** Nothing of a room is to stay. */
+  | { news: "forgot"; roomId: string }
   /** A room was made that is sealed, whatever is known of its state. */
   | { news: "made"; roomId: string }
   /** The tab in which somebody is looks at this room, or at none. */

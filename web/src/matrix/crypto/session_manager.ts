@@ -141,6 +141,18 @@ export class SessionManager {
     await this.#device.batch(() => ({ result: undefined, values }));
   }
 
+  /** Of what was said in a room nothing stays here, neither what was read nor what waits to be sent. */
+  async forgetRoom(roomId: string): Promise<void> {
+    let after: string | undefined;
+    do {
+      const page = await this.#device.storage.page<Kept>("opened", after, PAGE);
+      const ids = page.values.flatMap((kept) => ("opened" in kept && kept.at.roomId === roomId ? kept.at.eventId : []));
+      await this.forgetOpened(roomId, ids);
+      after = page.next;
+    } while (after !== undefined);
+    for (const one of await this.sealed()) if (one.roomId === roomId) await this.giveUp(roomId, one.txnId);
+  }
+
   /** Looks for words in some of the messages that are kept: of these rooms, from a place on. */
   async searchKept(roomIds: string[], words: string[], after?: string): Promise<KeptPage> {
     const { storage } = this.#device;

@@ -9,6 +9,7 @@ function kept() {
   return {
     sealedMeta: async <T>(key: string) => values.get(key) as T | undefined,
     setSealedMeta: async (key: string, value: unknown) => void values.set(key, value),
+    deleteMeta: async (key: string) => void values.delete(key),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Room } from "./room";
 export interface KnownStore {
   sealedMeta<T>(key: string): Promise<T | undefined>;
   setSealedMeta(key: string, value: unknown): Promise<void>;
+  deleteMeta(key: string): Promise<void>;
 }
 
 const nameOf = (roomId: string) => `readers ${roomId}`;
@@ -59,6 +60,12 @@ export class KnownReaders {
   async begin(roomId: string, userIds: readonly string[]): Promise<void> {
     this.#byRoom.set(roomId, new Set(userIds));
     await this.#store.setSealedMeta(nameOf(roomId), userIds);
+  }
+
+  /** Nothing of a room is kept. */
+  async forget(roomId: string): Promise<void> {
+    this.#byRoom.delete(roomId);
+    await this.#store.deleteMeta(nameOf(roomId));
   }
 
   /** This user asked them in, or was told of them. Where nobody is known yet, first sight will know them too. */

@@ -70,6 +70,8 @@ export class Room {
   /** By the message that began it: the first event of a thread that was not read when the room was. Known to this device. */
   unreadThreads = new Map<string, string>();
   tags: Record<string, number> = {};
+  /** It is kept no longer. */
+  isForgotten = false;
   /** The machine was not told who came and went meanwhile: to be done before something is sealed here. */
   isUntold = false;
   /** Counts up with each change, for those who show it. */

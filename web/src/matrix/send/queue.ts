@@ -220,6 +220,11 @@ export class SendQueue {
     return echo;
   }
 
+  /** Of what waits in a room nothing stays. */
+  async forget(roomId: string): Promise<void> {
+    for (const echo of this.of(roomId)) await this.#giveUp(echo);
+  }
+
   async #giveUp(echo: Echo): Promise<void> {
     const { txnId, roomId } = echo;
     this.#echoes.delete(txnId);

@@ -23,6 +23,8 @@ const PARTS: Part[] = [
   { store: "meta", place: (key) => `meta ${key}` },
 ];
 
+const FORGOTTEN = "forgotten";
+
 function dataName(userId: string): string {
   return `sealpost data ${userId}`;
 }
@@ -79,6 +81,10 @@ export class DataStore {
     await this.#database.put("meta", value, key);
   }
 
+  async deleteMeta(key: string): Promise<void> {
+    await this.#database.delete("meta", key);
+  }
+
   /** As `meta`, of what somebody wrote. */
   async sealedMeta<T>(key: string): Promise<T | undefined> {
     const sealed = await this.meta(key);
@@ -97,14 +103,35 @@ export class DataStore {
       transaction.objectStore("rooms"),
       transaction.objectStore("accountData"),
     ];
-    for (const room of snapshots) void roomStore.put(room, room.id);
+    // One of them may have been forgotten meanwhile.
+    snapshots.forEach((snapshot, at) => {
+      if (rooms[at]?.isForgotten === false) void roomStore.put(snapshot, snapshot.id);
+    });
     for (const [type, content] of accountData) void dataStore.put(content, type);
     await transaction.done;
   }
 
-  /** Keeps nothing of a room. */
+  /** Keeps nothing of a room, but that what is kept of it with the keys is to go, too. */
   async forget(roomId: string): Promise<void> {
-    await this.#database.delete("rooms", roomId);
+    const transaction = this.#database.transaction(["rooms", "meta"], "readwrite");
+    void transaction.objectStore("rooms").delete(roomId);
+    const meta = transaction.objectStore("meta");
+    const before = ((await meta.get(FORGOTTEN)) as string[] | undefined) ?? [];
+    void meta.put([...new Set([...before, roomId])], FORGOTTEN);
+    await transaction.done;
+  }
+
+  /** Rooms of which something may still be kept with the keys. */
+  async forgotten(): Promise<string[]> {
+    return ((await this.meta(FORGOTTEN)) as string[] | undefined) ?? [];
+  }
+
+  /** Nothing is kept of it any more. */
+  async forgottenWholly(roomId: string): Promise<void> {
+    const { store, done } = this.#database.transaction("meta", "readwrite");
+    const before = ((await store.get(FORGOTTEN)) as string[] | undefined) ?? [];
+    void store.put(before.filter((one) => one !== roomId), FORGOTTEN);
+    await done;
   }
 
   async #snapshot(room: Room): Promise<Snapshot & { opened?: Uint8Array }> {

@@ -39,6 +39,17 @@ export class Drafts {
     this.#timer = setTimeout(() => void this.keep(), PAUSE_MS);
   }
 
+  /** Of a room and its threads nothing stays. */
+  async forget(roomId: string): Promise<void> {
+    const begun = [...this.#all.keys(), ...(await this.#kept()).map(([place]) => place)];
+    for (const place of begun) {
+      if (place !== roomId && !place.startsWith(inThread(roomId, ""))) continue;
+      this.#all.delete(place);
+      this.#changed.add(place);
+    }
+    await this.keep();
+  }
+
   /** Writes what changed here; other tabs write other rooms. */
   keep(): Promise<void> {
     clearTimeout(this.#timer);
