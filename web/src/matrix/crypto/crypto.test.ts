@@ -3,10 +3,10 @@ import "fake-indexeddb/auto";
 
 import { readFileSync } from "node:fs";
 
-import { SECRETS, type JsonObject } from "@e2e/machine";
+import { Machine, SECRETS, type JsonObject } from "@e2e/machine";
 import * as module from "sealpost-e2e";
 import { FileSealer, FileSegments } from "sealpost-e2e";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 
 import { toBase64 } from "../base64";
 import type { RoomEvent, StateEvent } from "../event";
@@ -15,6 +15,7 @@ import { unlock } from "../store/lock";
 import { SessionStore } from "../store/sessions";
 import { Device } from "./device";
 import { Files } from "./files";
+import { packHistory, unpackHistory, type RoomKeys } from "./history_file";
 import { KeyManager } from "./key_manager";
 import { KeyServer } from "./key_server.test-support";
 import { CHUNK, PIECE } from "./pieces";
@@ -265,6 +266,23 @@ test("who was not shown as a reader when it was written gets no key", async () =
   const { contents } = await lena.sessions.seal(ROOM, "t1", "m.room.message", { body: "for myself" }, [lena.user]);
   expect(contents.at(-1)?.["wraps"]).toEqual({});
   expect(await jonas.read(contents, lena.user)).toEqual({ status: "missing_key" });
+});
+
+test("keys of one room that can't be had keep no other room back", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const [lena, jonas] = await two("history");
+  await lena.say("t1", "before");
+  const [packed] = await lena.keys.packHistory([ROOM], 100_000);
+  const rooms: RoomKeys[] = [["!broken:a.test", new Uint8Array(50)], ...unpackHistory(packed ?? new Uint8Array())];
+  expect(await jonas.keys.takeHistory("mxc://a.test/1", packHistory(rooms))).toEqual([ROOM]);
+  const { history } = Machine.prototype;
+  vi.spyOn(Machine.prototype, "history").mockImplementation(function (this: Machine, roomId) {
+    if (roomId === "!broken:a.test") throw new Error("too long");
+    return history.call(this, roomId);
+  });
+  const files = await lena.keys.packHistory(["!broken:a.test", ROOM], 100_000);
+  expect(files.flatMap(unpackHistory).map(([roomId]) => roomId)).toEqual([ROOM]);
+  vi.restoreAllMocks();
 });
 
 test("a second owner is noticed before either goes on from what the other does not know", async () => {

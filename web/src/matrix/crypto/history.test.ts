@@ -24,7 +24,7 @@ function made() {
     historyWaiting: async () => ({ due: [...device.due], told: [...device.told] }),
     packHistory: async (_rooms: string[], most: number) => {
       device.packed = [new Uint8Array(1000).fill(1), new Uint8Array(most).fill(2)];
-      return device.packed;
+      return [...device.packed];
     },
     shareHistory: async (told: JsonObject) => void device.told.push(told),
     historySent: async () => void (device.due = []),
@@ -50,7 +50,9 @@ function made() {
     download: async (url: string) => new Response(kept.get(url)),
   };
   const parts = { keys, files } as unknown as HistoryParts;
-  return { device, api, history: new History(api as unknown as Api, "@me:a.test", parts, () => ["!room:a.test"]) };
+  const clock = { now: 0 };
+  const history = new History(api as unknown as Api, "@me:a.test", parts, () => ["!room:a.test"], () => clock.now);
+  return { device, api, keys, clock, history };
 }
 
 test("keys that an old device sent are those that the new one takes, as large as the server allows", async () => {
@@ -62,15 +64,17 @@ test("keys that an old device sent are those that the new one takes, as large as
 });
 
 test("a file that broke off on the way, or that nobody may have just now, is fetched again", async () => {
-  const { device, api, history } = made();
+  const { device, api, clock, history } = made();
   await history.pass();
   const { download } = api;
   api.download = async () => ({ blob: () => Promise.reject(new TypeError("network error")) }) as unknown as Response;
   await expect(history.pass()).rejects.toThrow(Unreachable);
+  clock.now += 15_000;
   api.download = () => Promise.reject(new MatrixError(401, { errcode: "M_UNKNOWN_TOKEN", soft_logout: true }));
   await expect(history.pass()).rejects.toThrow(MatrixError);
   expect(device.taken).toEqual([]);
   api.download = download;
+  clock.now += 30_000;
   await history.pass();
   expect(device.taken).toEqual(device.packed);
 });
@@ -83,4 +87,21 @@ test("what was changed on the way, or is gone, is waited for no longer", async (
   await history.pass();
   expect(device.taken).toEqual([undefined, undefined]);
   expect(device.told).toEqual([]);
+});
+
+test("what fails is tried again after longer and longer pauses, and nothing is packed or sent twice", async () => {
+  const { device, api, keys, clock, history } = made();
+  const pack = vi.spyOn(keys, "packHistory");
+  const { upload } = api;
+  const sent = vi.fn(upload);
+  api.upload = sent.mockImplementationOnce(upload).mockRejectedValue(new Unreachable(undefined));
+  await expect(history.pass()).rejects.toThrow(Unreachable);
+  const failures: number[] = [];
+  for (; clock.now < 3_600_000; clock.now += 5000) await history.pass().catch(() => failures.push(clock.now / 1000));
+  expect(failures.slice(0, 4)).toEqual([15, 45, 105, 225]);
+  expect(failures.length).toBeLessThan(12);
+  sent.mockImplementation(upload);
+  clock.now += 600_000;
+  expect(await history.pass()).toMatchObject({ hasTold: true });
+  expect([device.told.length + device.taken.length, device.due, pack.mock.calls.length]).toEqual([2, [], 1]);
 });

@@ -16,6 +16,9 @@ import type { Remote } from "./remote";
 const FORM = "org.sealpost.file.v2";
 /** How large one file is at most, where the server takes as much. */
 const FILE_BYTES = 16 * 1024 * 1024;
+/** After a failure it is waited, longer and longer. */
+const [PAUSE_MS, LONGEST_PAUSE_MS] = [15_000, 10 * 60_000];
+const NOTHING: Passed = { rooms: [], hasTold: false };
 
 /** What is needed of the client. */
 export interface HistoryParts {
@@ -35,20 +38,39 @@ export class History {
   readonly #userId: string;
   readonly #parts: HistoryParts;
   readonly #rooms: () => string[];
+  readonly #now: () => number;
+  /** What is left of what was packed for a device. */
+  #packed: { deviceId: string; files: Uint8Array[] } | undefined;
+  #failures = 0;
+  #notBefore = 0;
   #passing: Promise<Passed> | undefined;
 
   /** `rooms`: those that this device knows. */
-  constructor(api: Api, userId: string, parts: HistoryParts, rooms: () => string[]) {
+  constructor(api: Api, userId: string, parts: HistoryParts, rooms: () => string[], now = Date.now) {
     this.#api = api;
     this.#userId = userId;
     this.#parts = parts;
     this.#rooms = rooms;
+    this.#now = now;
   }
 
-  /** Sends what is due and fetches what was told; what fails is to be tried again. */
-  pass(): Promise<Passed> {
-    this.#passing ??= this.#pass().finally(() => (this.#passing = undefined));
+  /** Sends what is due and fetches what was told; what fails is to be tried again, and is, not before some time. */
+  async pass(): Promise<Passed> {
+    if (this.#now() < this.#notBefore) return NOTHING;
+    this.#passing ??= this.#attempt().finally(() => (this.#passing = undefined));
     return this.#passing;
+  }
+
+  async #attempt(): Promise<Passed> {
+    try {
+      const passed = await this.#pass();
+      this.#failures = 0;
+      return passed;
+    } catch (error) {
+      this.#notBefore = this.#now() + Math.min(PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
+      this.#failures += 1;
+      throw error;
+    }
   }
 
   async #pass(): Promise<Passed> {
@@ -62,8 +84,9 @@ export class History {
   async #send(deviceId: string): Promise<void> {
     const { keys, files } = this.#parts;
     const most = Math.min(FILE_BYTES, mostWithin((await this.#api.uploadLimit()) ?? Infinity));
-    const packed = await keys.packHistory(this.#rooms(), most);
-    for (const file of packed) {
+    if (this.#packed?.deviceId !== deviceId) this.#packed = { deviceId, files: await keys.packHistory(this.#rooms(), most) };
+    const left = this.#packed.files;
+    for (let [file] = left; file; [file] = left) {
       // Padded, it is still one that the server takes.
       const size = Math.max(Math.min(padded(file.length), most), file.length);
       const plain = new Blob([file.slice(), new Uint8Array(size - file.length)]);
@@ -77,8 +100,10 @@ export class History {
         if (!isRefusal(error)) throw error;
         console.error(error);
       }
+      left.shift();
     }
     await keys.historySent(deviceId);
+    this.#packed = undefined;
   }
 
   async #take(told: JsonObject): Promise<string[]> {

@@ -348,7 +348,7 @@ export class KeyManager {
   packHistory(roomIds: string[], most: number): Promise<Uint8Array[]> {
     return this.#device.batch(async (machine, write) => {
       const nothing = write(machine.history("!")).length;
-      const all = roomIds.map((roomId): RoomKeys => [roomId, write(machine.history(roomId))]);
+      const all = roomIds.flatMap((roomId): RoomKeys[] => alone(roomId, () => [[roomId, write(machine.history(roomId))]]));
       const files = inFiles(all.filter(([, keys]) => keys.length > nothing), most);
       return { result: files.map(packHistory) };
     });
@@ -366,7 +366,7 @@ export class KeyManager {
   takeHistory(url: string, packed: Uint8Array): Promise<string[]> {
     return this.#device.batch(async (machine, write) => {
       const result = unpackHistory(packed).flatMap(([roomId, keys]) => {
-        return write(machine.takeHistory(this.#device.userId, roomId, keys)) > 0 ? roomId : [];
+        return alone(roomId, () => (write(machine.takeHistory(this.#device.userId, roomId, keys)) > 0 ? [roomId] : []));
       });
       return { result, values: await historyTaken(this.#device.storage, url) };
     });
@@ -375,6 +375,16 @@ export class KeyManager {
   /** A file of keys can't be had. */
   async historyTaken(url: string): Promise<void> {
     await this.#device.batch(async () => ({ result: undefined, values: await historyTaken(this.#device.storage, url) }));
+  }
+}
+
+/** What can't be done for one room, as there is too much of it, must not keep the others back. */
+function alone<T>(roomId: string, operate: () => T[]): T[] {
+  try {
+    return operate();
+  } catch (error) {
+    console.error(`no keys of ${roomId}`, error);
+    return [];
   }
 }
 
