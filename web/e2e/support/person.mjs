@@ -7,12 +7,14 @@ const PATIENCE_MS = 45_000;
 
 let browser;
 
-export async function openBrowser() {
+/** `camera`: a file of pictures that cameras see; else they see a pattern. */
+export async function openBrowser({ camera } = {}) {
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
     args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
       // A microphone that hums.
-      "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+      "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+      ...(camera ? [`--use-file-for-fake-video-capture=${camera}`] : [])],
   });
 }
 

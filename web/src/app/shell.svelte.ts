@@ -2,6 +2,7 @@
 
 import { flushSync } from "svelte";
 
+import codesUrl from "../matrix/crypto/code_worker?worker&url";
 import extraUrl from "../matrix/crypto/extra_worker?worker&url";
 import workerUrl from "../matrix/crypto/worker?worker&url";
 import { Api } from "../matrix/api/api";
@@ -25,6 +26,7 @@ export type Phase = "starting" | "login" | "locked" | "main" | "elsewhere" | "un
 const workers: Workers = {
   machine: () => new Worker(trusted(workerUrl), { type: "module", name: "encryption" }),
   extra: () => new Worker(trusted(extraUrl), { type: "module", name: "passphrases" }),
+  codes: () => new Worker(trusted(codesUrl), { type: "module", name: "codes" }),
 };
 const browserFetch = (input: string, init?: RequestInit) => fetch(input, init);
 

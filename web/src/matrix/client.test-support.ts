@@ -136,7 +136,7 @@ export class Somebody {
     const session = { userId: this.user, deviceId: "DEVICE", baseUrl: "https://a.test", accessToken: "t" };
     const http = new Http(session.baseUrl, this.server.fetch, { accessToken: "t" }, async () => {});
     const machine = () => worker(this.hasModule) as unknown as Worker;
-    return new Client(session, http, store, vaults, { machine, extra: machine }, tabs);
+    return new Client(session, http, store, vaults, { machine, extra: machine, codes: machine }, tabs);
   }
 }
 

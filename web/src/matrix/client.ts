@@ -8,6 +8,7 @@ import { isOutside } from "./api/error";
 import { wait, type Http } from "./api/http";
 import { forget } from "./api/rooms";
 import type { Asked } from "./auth/uia";
+import { CodeReader } from "./crypto/codes";
 import { Crypto } from "./crypto/crypto";
 import { Extra } from "./crypto/extra";
 import { PinnedRooms } from "./crypto/pinned_rooms";
@@ -44,10 +45,11 @@ const PAGE = 40;
 /** Of a larger room the members are fetched when they are asked for. */
 const MOST_MET = 500;
 
-/** Makes the workers in which the two encryption modules run. */
+/** Makes the workers in which the two encryption modules run, and the one that reads codes. */
 export interface Workers {
   machine: () => Worker;
   extra: () => Worker;
+  codes: () => Worker;
 }
 
 export class Client {
@@ -58,6 +60,8 @@ export class Client {
   readonly api: Api;
   readonly crypto: Crypto;
   readonly extra: Extra;
+  /** For who scans a code: to be stopped after that. */
+  readonly makeCodeReader: () => CodeReader;
   readonly queue: SendQueue;
   readonly drafts: Drafts;
   readonly known: KnownReaders;
@@ -98,6 +102,7 @@ export class Client {
     this.crypto = new Crypto(this.api, session, vaults.keys, workers.machine, tabs);
     this.crypto.knownRooms = () => [...this.rooms.keys()];
     this.extra = new Extra(workers.extra);
+    this.makeCodeReader = () => new CodeReader(workers.codes());
     this.#tabs = tabs;
     this.known = new KnownReaders(store);
     this.presence = new OthersPresence(http, (userId) => isMet(this.rooms.values(), userId));

@@ -11,6 +11,10 @@ export async function trust({ lena, tomasz, page }, look) {
   const dialog = page.getByRole("dialog");
   await dialog.locator(".number span").first().waitFor();
   await look(page, "safety-number");
+  await dialog.getByRole("button", { name: "Scan their code" }).click();
+  await page.getByText("Looking for a code…").waitFor();
+  await look(page, "scan");
+  await page.getByRole("dialog").getByRole("button", { name: "Back" }).click();
   await dialog.getByRole("button", { name: "Compare emoji instead" }).click();
   await page.getByText("Waiting until Tomasz Wilk agrees…").waitFor();
   await look(page, "emoji-waiting");

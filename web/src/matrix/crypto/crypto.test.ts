@@ -323,6 +323,19 @@ test("two people see the same safety number, and a recovery key opens the identi
   expect((await lena.keys.recover(key, stored))?.length).toBe(96);
 });
 
+test("of what a camera read, only the number that is the same for both is believed", async () => {
+  const [lena, jonas] = await two("scanned");
+  const number = (await jonas.keys.safetyNumber(lena.user)) ?? "";
+  const other = number.replace(/.$/, (digit) => `${(Number(digit) + 1) % 10}`);
+  for (const words of ["https://example.org", "", `${number} `, number.slice(1), [...number].map((digit) => `٠١٢٣٤٥٦٧٨٩`[Number(digit)]).join("")]) {
+    expect(await lena.keys.numberScanned(jonas.user, words)).toBe("foreign");
+  }
+  expect(await lena.keys.numberScanned(jonas.user, other)).toBe("differs");
+  expect((await lena.keys.user(jonas.user)).is_verified).toBe(false);
+  expect(await lena.keys.numberScanned(jonas.user, number)).toBe("matches");
+  expect((await lena.keys.user(jonas.user)).is_verified).toBe(true);
+});
+
 test("a message that is given up after it was sealed leaves no gap in what the others get", async () => {
   const server = new KeyServer();
   const [lena, jonas] = [new Person("@lena:given-up.test", server), new Person("@jonas:given-up.test", server)];

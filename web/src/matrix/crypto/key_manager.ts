@@ -24,6 +24,11 @@ import { DEFAULT_KEY, keyType, PUBLIC_MASTER, sealUnder, type AccountData } from
 type Secret = [name: string, base64: string];
 type SafetyNumber = (...people: [string, Uint8Array, string, Uint8Array]) => string;
 
+/** A code of something else is `foreign`. */
+export type Scanned = "matches" | "differs" | "foreign";
+
+const SAFETY_NUMBER = /^\d{60}$/;
+
 export class KeyManager {
   readonly #device: Device;
   readonly #safetyNumber: SafetyNumber;
@@ -264,6 +269,18 @@ export class KeyManager {
   /** The safety numbers were compared and are the same: `number` is what was shown. */
   numberMatches(userId: string, number: string): Promise<void> {
     return this.#lookedAt(userId, number, (machine, master) => machine.verifyIdentity(userId, master));
+  }
+
+  /** What a camera read from the other's screen: believed, if it is the number of now. */
+  async numberScanned(userId: string, words: string): Promise<Scanned> {
+    if (!SAFETY_NUMBER.test(words)) return "foreign";
+    try {
+      await this.numberMatches(userId, words);
+      return "matches";
+    } catch (error) {
+      if (error instanceof Error && error.name === "Identity") return "differs";
+      throw error;
+    }
   }
 
   /** Does something with the identity behind a number, if it is still the one that the server tells of. */

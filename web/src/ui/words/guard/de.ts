@@ -23,6 +23,26 @@ export const de: GuardWords = {
   searchingKept: (looked, total) => `${looked} von ${total} aufbewahrten Nachrichten durchgesehen`,
   stop: "Anhalten",
   searchMore: "Mehr, was der Server gefunden hat",
+  // Scanning somebody's code
+  scanCode: "Code scannen",
+  scanTitle: (who) => `Code von ${who} scannen`,
+  scanMore: (who) => `Halte den Code auf dem Bildschirm von ${who} vor die Kamera. Er wird von selbst verglichen.`,
+  scanView: "Was die Kamera sieht",
+  scanAsking: "Wartet auf die Kamera",
+  scanLooking: "Sucht einen Code …",
+  scanNoCamera: {
+    insecure: "Browser lassen Seiten nur über eine sichere Verbindung (https) an die Kamera.",
+    denied: "Der Browser lässt diese Seite nicht an die Kamera. In seinen Einstellungen für diese Seite kannst du das ändern.",
+    none: "Es wurde keine Kamera gefunden.",
+    busy: "Die Kamera geht gerade nicht. Vielleicht benutzt sie ein anderes Programm.",
+  },
+  scanPictureMore: (who) =>
+    `Ohne Kamera: Wähle ein Bild, das du selbst vom Bildschirm von ${who} gemacht hast. Eines, das dir geschickt wurde, beweist nichts.`,
+  scanForeign: "Das ist ein Code von etwas anderem.",
+  scanNothing: "In diesem Bild ist kein Code zu finden.",
+  scanMatches: (who) => `Die Zahl stimmt: Du sprichst mit ${who}.`,
+  scanDiffers: (who) => `Das ist eine andere Zahl als die für dich und ${who}`,
+  scanAgain: "Noch einmal scannen",
   // The lock
   security: "Sicherheit",
   locked: "Sealpost ist gesperrt",

@@ -21,6 +21,26 @@ export const en = {
   searchingKept: (looked: number, total: number) => `Looked through ${looked} of ${total} kept messages`,
   stop: "Stop",
   searchMore: "More that the server found",
+  // Scanning somebody's code
+  scanCode: "Scan their code",
+  scanTitle: (who: string) => `Scan ${who}’s code`,
+  scanMore: (who: string) => `Hold the code on ${who}’s screen before the camera. It is compared by itself.`,
+  scanView: "What the camera sees",
+  scanAsking: "Waiting for the camera",
+  scanLooking: "Looking for a code…",
+  scanNoCamera: {
+    insecure: "Browsers let pages use a camera only over a secure connection (https).",
+    denied: "The browser does not let this page use the camera. You can change that in its settings for this page.",
+    none: "No camera was found.",
+    busy: "The camera can’t be used just now. Another program may have it.",
+  },
+  scanPictureMore: (who: string) =>
+    `Without a camera: choose a picture that you took of ${who}’s screen yourself. One that was sent to you proves nothing.`,
+  scanForeign: "That is a code of something else.",
+  scanNothing: "No code was found in that picture.",
+  scanMatches: (who: string) => `It matches: you are talking to ${who}.`,
+  scanDiffers: (who: string) => `That is another number than the one for you and ${who}`,
+  scanAgain: "Scan again",
   // The lock
   security: "Security",
   locked: "Sealpost is locked",
