@@ -86,6 +86,35 @@ test("the last own message is edited with the arrow up", async () => {
   await jonas.page.getByRole("article").filter({ hasText: "gutters come on Thursday" }).getByText("(edited)").waitFor();
 });
 
+test("an edit that was begun goes on where it was after another room and a reload; one that was cancelled is gone", async () => {
+  const { page } = lena;
+  await page.locator("article[data-id^='$']").filter({ hasText: "gutters come on Thursday" }).last().waitFor();
+  await lena.field().fill("something new");
+  await lena.message("gutters come on Thursday").hover();
+  await lena.message("gutters come on Thursday").getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Edit" }).click();
+  await lena.field().fill("gutters come\non Friday");
+  await lena.startRoom("Shed");
+  assert.equal(await lena.field().inputValue(), "");
+  const row = page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: /Garden house/ });
+  await row.getByText("Draft: gutters come").waitFor();
+  await lena.choose("Garden house");
+  await page.getByText("Editing").waitFor();
+  assert.equal(await lena.field().inputValue(), "gutters come\non Friday");
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.waitForTimeout(600);
+  await page.reload();
+  await page.getByText("Editing").waitFor();
+  assert.equal(await lena.field().inputValue(), "gutters come\non Friday");
+  await lena.field().press("Escape");
+  assert.equal(await lena.field().inputValue(), "something new");
+  await lena.choose("Shed");
+  await lena.choose("Garden house");
+  assert.equal(await lena.field().inputValue(), "something new");
+  assert.equal(await page.getByText("Editing").count(), 0);
+  await lena.field().fill("");
+});
+
 test("a picture loses where it was taken before it leaves", async () => {
   await lena.startRoom("Market square", "", { isSealed: false });
   const place = "GPS 52.5200 N 13.4050 E";

@@ -2,6 +2,7 @@
 
 import type { Message } from "../../matrix/room/messages";
 import type { Room } from "../../matrix/room/room";
+import type { Edit } from "../../matrix/store/drafts";
 import { emoji } from "../../ui/emoji";
 import { t } from "../../ui/words.svelte";
 import { leave } from "../leaving";
@@ -19,6 +20,8 @@ export interface Place {
   /** Where it is said, if not in the room itself. */
   thread(): InThread | undefined;
   ondraft(draft: string): void;
+  /** Keeps what was changed of a message so far; nothing, if no edit is under way. */
+  onedit(edit: Edit | undefined): void;
   onabout(about: About | undefined): void;
   /** Another room was joined by a command. */
   onopen(roomId: string): void;
@@ -36,31 +39,39 @@ export class Writing {
   readonly #place: Place;
   readonly #typing: Typing;
   /** What was being written when an edit began: it comes back after it. */
-  #aside = "";
-  /** What an edit said that did not go. */
-  #edited: string | undefined;
+  #aside: string | undefined;
+  /** An edit that did not go, or was begun before: it goes on when its message is edited again. */
+  #begun: Edit | undefined;
   /** What was sent first goes first, however long it takes to put together. */
   #sending: Promise<unknown> = Promise.resolve();
 
-  constructor(live: Live, room: Room, draft: string, place: Place) {
+  constructor(live: Live, room: Room, draft: string, begun: Edit | undefined, place: Place) {
     this.#live = live;
     this.#room = room;
+    this.#begun = begun;
     this.#place = place;
     this.#typing = new Typing(live.client, room.id);
     this.words = draft;
   }
 
-  /** Changes what a message says; answers what ends that. */
-  edit(message: Message): () => void {
-    this.#aside = this.words;
-    this.words = this.#edited ?? asWritten(message.content);
-    this.#edited = undefined;
-    return () => void (this.words = this.#aside);
+  /** Changes what a message says; or no longer any, and what was being written before is in the field again. */
+  edit(message: Message | undefined): void {
+    if (message) {
+      this.#aside ??= this.words;
+      this.words = this.#begun?.id === message.id ? this.#begun.words : asWritten(message.content);
+      this.#begun = undefined;
+    } else if (this.#aside !== undefined) {
+      this.words = this.#aside;
+      this.#aside = undefined;
+      this.#place.onedit(undefined);
+    }
   }
 
   /** An edit is no draft of something new. */
   keep(): void {
-    if (this.#place.about()?.kind !== "edit") this.#place.ondraft(this.words);
+    const about = this.#place.about();
+    if (about?.kind === "edit") this.#place.onedit({ id: about.message.id, words: this.words });
+    else this.#place.ondraft(this.words);
   }
 
   /** Somebody typed. */
@@ -77,7 +88,8 @@ export class Writing {
     if (said.kind === "wrong") return void (this.complaint = t.commandWrong[said.why](said.name));
     const [about, thread] = [this.#place.about(), this.#place.thread()];
     this.words = "";
-    this.keep();
+    if (about?.kind === "edit") this.#place.onedit(undefined);
+    else this.keep();
     this.#place.onabout(undefined);
     this.#typing.tell(false);
     if (said.kind === "leave") {
@@ -97,8 +109,12 @@ export class Writing {
   /** Words that did not go are in the field again: before what was written since, or as the edit that they were. */
   #bringBack(words: string, about: About | undefined): void {
     const isFree = this.#place.about() === undefined;
-    if (isFree && about?.kind === "edit") this.#edited = words;
-    else this.words = this.words.trim() === "" ? words : `${words}\n${this.words}`;
+    if (isFree && about?.kind === "edit") {
+      this.#begun = { id: about.message.id, words };
+      this.#place.onedit(this.#begun);
+      return this.#place.onabout(about);
+    }
+    this.words = this.words.trim() === "" ? words : `${words}\n${this.words}`;
     if (isFree && about) this.#place.onabout(about);
     this.keep();
   }

@@ -2,24 +2,26 @@ import { expect, test, vi } from "vitest";
 
 import { Room } from "../../matrix/room/room";
 import type { Message } from "../../matrix/room/messages";
+import { editOf, keptEdit, type Edit } from "../../matrix/store/drafts";
 import { t } from "../../ui/words.svelte";
 import type { Live } from "../live.svelte";
 import type { About } from "./compose";
 import { Writing } from "./writing.svelte";
 
 /** Somebody writes; what they say can't be kept as long as `fails`. */
-function made() {
+function made(begun?: Edit) {
   vi.spyOn(console, "error").mockImplementation(() => {});
-  const state = { fails: true, about: undefined as About | undefined, draft: "", sent: [] as unknown[] };
+  const state = { fails: true, about: undefined as About | undefined, draft: "", edit: begun, sent: [] as unknown[] };
   const add = async (_room: string, _type: string, content: { body: string }) => {
     if (state.fails) throw new Error("the disk is full");
     state.sent.push(content.body);
   };
   const client = { me: "@me:a", queue: { add }, api: { typing: async () => {} } };
-  const writing = new Writing({ client } as unknown as Live, new Room("!a"), "", {
+  const writing = new Writing({ client } as unknown as Live, new Room("!a"), "", begun, {
     about: () => state.about,
     thread: () => undefined,
     ondraft: (draft) => (state.draft = draft),
+    onedit: (edit) => (state.edit = edit),
     onabout: (about) => (state.about = about),
     onopen: () => {},
     onleave: () => {},
@@ -47,12 +49,36 @@ test("an edit that could not be put on its way is an edit again, of the same wor
   const { state, writing } = made();
   const message = { id: "$1", sender: "@me:a", content: { body: "Tuesday" } } as unknown as Message;
   state.about = { kind: "edit", message };
-  const end = writing.edit(message);
+  writing.edit(message);
   writing.words = "Thursday";
   const sending = writing.send();
-  end();
+  expect(state.edit).toBeUndefined();
+  writing.edit(undefined);
   await sending;
   expect(state.about).toMatchObject({ kind: "edit" });
+  expect(state.edit).toEqual({ id: "$1", words: "Thursday" });
   writing.edit(message);
   expect(writing.words).toBe("Thursday");
+});
+
+test("an edit is kept as it is written, goes on where it was, and leaves the draft alone", () => {
+  const message = (id: string, body: string) => ({ id, sender: "@me:a", content: { body } }) as unknown as Message;
+  const first = made();
+  first.writing.words = "something new";
+  first.writing.keep();
+  first.state.about = { kind: "edit", message: message("$1", "Tuesday") };
+  first.writing.edit(message("$1", "Tuesday"));
+  first.writing.words = "Thursday\nat four";
+  first.writing.keep();
+  expect(first.state).toMatchObject({ draft: "something new", edit: { id: "$1", words: "Thursday\nat four" } });
+
+  const next = made(first.state.edit && editOf(keptEdit(first.state.edit)));
+  next.writing.edit(message("$1", "Tuesday"));
+  expect(next.writing.words).toBe("Thursday\nat four");
+  next.writing.edit(undefined);
+  expect(next.state.edit).toBeUndefined();
+
+  const other = made({ id: "$1", words: "Thursday" });
+  other.writing.edit(message("$2", "Wednesday"));
+  expect(other.writing.words).toBe("Wednesday");
 });

@@ -10,6 +10,33 @@ export function inThread(roomId: string, rootId: string): string {
   return `${roomId} ${rootId}`;
 }
 
+/** Where the edit of something said in a room or thread is found. */
+export function inEdit(of: string): string {
+  return `${of} edit`;
+}
+
+/** What a message is to say instead. */
+export interface Edit {
+  id: string;
+  words: string;
+}
+
+/** An edit as a draft. */
+export function keptEdit({ id, words }: Edit): string {
+  return `${id}\n${words}`;
+}
+
+export function editOf(draft: string): Edit {
+  const [id = "", ...lines] = draft.split("\n");
+  return { id, words: lines.join("\n") };
+}
+
+/** What was begun in a room, in words. */
+export function begunIn(roomId: string, drafts: ReadonlyMap<string, string>): string | undefined {
+  const edit = drafts.get(inEdit(roomId));
+  return edit === undefined ? drafts.get(roomId) : editOf(edit).words;
+}
+
 export class Drafts {
   readonly #store: DataStore;
   readonly #all = new Map<string, string>();
