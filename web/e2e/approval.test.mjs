@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -12,16 +12,13 @@ let server, lena, jonas, second, third;
 before(async () => {
   await openBrowser();
   server = await Server.alone("approval");
-  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  [lena, jonas] = await lenaAndJonas(server);
   await lena.meets(jonas, "said-before-the-second");
   await lena.startRoom("Cellar");
   await lena.sends("wine-behind-the-coal");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 /** Both see the same seven pictures, and say so. */
 async function compare(old, fresh) {

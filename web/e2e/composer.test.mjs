@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -14,17 +14,14 @@ let server, lena, jonas;
 before(async () => {
   await openBrowser();
   server = await Server.alone("composer");
-  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  [lena, jonas] = await lenaAndJonas(server);
   await lena.startRoom("Garden house");
   await lena.invite(jonas);
   await jonas.accept(/Garden house/);
   await lena.page.getByText(/jonas.* came in/).waitFor();
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 test("a name is completed, and who is named is told so; an emoji is completed by its short name", async () => {
   const field = lena.field();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser, Person } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -12,7 +12,7 @@ let server, lena, jonas, klara;
 before(async () => {
   await openBrowser();
   server = await Server.alone("conversation");
-  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  [lena, jonas] = await lenaAndJonas(server);
   klara = await Person.register(server, "klara");
   await lena.startRoom("Garden house");
   await lena.invite(jonas);
@@ -22,10 +22,7 @@ before(async () => {
   await jonas.reads("the roof is done");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 async function act(person, words, name) {
   await person.message(words).hover();

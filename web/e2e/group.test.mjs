@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { sealedSends, usedTwice, keysOf } from "./support/keys.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { filesOf, found, foundAt } from "./support/scan.mjs";
 import { privateKeysOf } from "./support/secrets.mjs";
 import { twoServers } from "./support/servers.mjs";
@@ -20,10 +20,7 @@ before(async () => {
   adasKey = await ada.saveKey();
 });
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all((servers ?? []).map((server) => server.stop()));
-});
+after(() => endWith(...(servers ?? [])));
 
 const ROOM = "Choir of the valley";
 const secrets = [];

@@ -5,7 +5,7 @@ import test, { after, afterEach, before } from "node:test";
 
 import { sealedSends, usedTwice } from "./support/keys.mjs";
 import { ghostDevice, otherIdentity, swapped } from "./support/mallory.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser, Person } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { twoServers } from "./support/servers.mjs";
 
@@ -15,10 +15,7 @@ before(async () => {
   await openBrowser();
   servers = await twoServers("hostile");
   [{ proxy }] = servers;
-  [lena, jonas] = await Promise.all([
-    Person.register(servers[0], "lena"),
-    Person.register(servers[1], "jonas"),
-  ]);
+  [lena, jonas] = await lenaAndJonas(...servers);
   tomasz = await Person.register(servers[1], "tomasz");
   await lena.meets(jonas, "Hello Jonas");
   await jonas.say("Hello Lena");
@@ -27,10 +24,7 @@ before(async () => {
 
 afterEach(() => proxy.changes.clear());
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all((servers ?? []).map((server) => server.stop()));
-});
+after(() => endWith(...(servers ?? [])));
 
 const secrets = [];
 const isSync = ({ path }) => path.endsWith("/sync");

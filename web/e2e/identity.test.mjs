@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena;
@@ -13,10 +13,7 @@ before(async () => {
   server = await Server.alone("identity");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 const UPLOAD = "**/keys/device_signing/upload";
 const WANTED = { flows: [{ stages: ["m.login.password"] }], params: {}, session: "s1" };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test, { after, before } from "node:test";
 
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, beside;
@@ -17,10 +17,7 @@ before(async () => {
   await lena.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 const current = () => lena.page.evaluate(async () => (await navigator.serviceWorker.ready).active.scriptURL);
 

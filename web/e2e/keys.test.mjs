@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena;
@@ -13,10 +13,7 @@ before(async () => {
   server = await Server.alone("keys");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 test("making an account ends with the recovery key, which is proven by a part of it", async () => {
   lena = await Person.fillRegistration(server, "lena");

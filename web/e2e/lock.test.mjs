@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 const [FIRST, SECOND] = ["otter lantern quince", "harbour velvet oboe"];
@@ -18,10 +18,7 @@ before(async () => {
   await lena.sends(NEEDLE);
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 const locked = (person) => person.page.getByRole("heading", { name: "Sealpost is locked" });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, jonas;
@@ -15,14 +15,11 @@ before(async () => {
   server = await Server.alone("media");
   // So that a file is soon too large.
   server.proxy.tamper(({ path }) => (path.endsWith("/media/config") ? { "m.upload.size": 300_000 } : undefined));
-  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  [lena, jonas] = await lenaAndJonas(server);
   await lena.meets(jonas, "pictures follow");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 /** Pictures of some size, as files. */
 async function pictures(names) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, second;
@@ -17,10 +17,7 @@ before(async () => {
   second = await lena.secondDevice();
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 const WANTED = { flows: [{ stages: ["m.login.sso"] }], params: {}, session: "s 1" };
 const PAGE = `<!doctype html><title>Sign in</title><button onclick="done()">It is me</button>

@@ -2,7 +2,7 @@
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, tomasz, panel;
@@ -18,10 +18,7 @@ before(async () => {
   panel = lena.page.getByRole("complementary");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 /** Chooses in the menu about somebody. */
 async function choose(name, what) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -12,14 +12,11 @@ let server, lena, jonas;
 before(async () => {
   await openBrowser();
   server = await Server.alone("place");
-  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  [lena, jonas] = await lenaAndJonas(server);
   await lena.meets(jonas, "Where are you?");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 async function choose({ page }) {
   await page.getByRole("button", { name: "Add", exact: true }).click();

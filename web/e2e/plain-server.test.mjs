@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { twoServers } from "./support/servers.mjs";
 
@@ -19,10 +19,7 @@ before(async () => {
   await openBrowser();
   servers = await twoServers("plain");
   for (const { proxy } of servers) proxy.tamper(hide);
-  [lena, jonas] = await Promise.all([
-    Person.register(servers[0], "lena"),
-    Person.register(servers[1], "jonas"),
-  ]);
+  [lena, jonas] = await lenaAndJonas(...servers);
   key = await lena.saveKey();
 });
 
@@ -30,10 +27,7 @@ afterEach(() => {
   for (const { proxy } of servers) for (const change of proxy.changes) if (change !== hide) proxy.changes.delete(change);
 });
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all((servers ?? []).map((server) => server.stop()));
-});
+after(() => endWith(...(servers ?? [])));
 
 const secrets = ["a-lamp-in-the-attic", "moths-around-it", "the-stairs-creak", "nobody-came-down"];
 

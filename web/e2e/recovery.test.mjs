@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, jonas, lost, fresh;
@@ -11,7 +11,7 @@ let server, lena, jonas, lost, fresh;
 before(async () => {
   await openBrowser();
   server = await Server.alone("recovery");
-  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  [lena, jonas] = await lenaAndJonas(server);
   await lena.meets(jonas, "before-anything");
   await jonas.sends("said-by-jonas");
   await lena.reads("said-by-jonas");
@@ -20,10 +20,7 @@ before(async () => {
   lost = await lena.saveKey();
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 /** In the dialog that shows a recovery key: reads it, and says that it is kept. */
 async function keeps({ page }) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, page, dialog;
@@ -17,10 +17,7 @@ before(async () => {
   await lena.startRoom("Garden house");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 async function open(tab) {
   await lena.chooseAbout("Room settings");

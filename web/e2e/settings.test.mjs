@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, tomasz, page;
@@ -34,10 +34,7 @@ before(async () => {
   await page.getByRole("button", { name: "Settings" }).click();
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 const told = () => page.evaluate(() => window.told);
 const isTold = (words) => page.waitForFunction((words) => window.told.some((one) => one.includes(words)), words);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test, { after, before } from "node:test";
 
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 import { Synapse } from "./support/synapse.mjs";
@@ -19,10 +19,7 @@ before(async () => {
   ]);
 });
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all([sealpost?.stop(), synapse?.stop()]);
-});
+after(() => endWith(sealpost, synapse));
 
 const secrets = ["swallows-under-the-roof", "the-well-is-dry", "rain-on-the-last-day", "a-letter-for-mara", "oars-behind-the-door"];
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { sealedSends, usedTwice } from "./support/keys.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { twoServers } from "./support/servers.mjs";
 
 let servers, lena, beside, jonas;
@@ -11,17 +11,11 @@ let servers, lena, beside, jonas;
 before(async () => {
   await openBrowser();
   servers = await twoServers("tabs");
-  [lena, jonas] = await Promise.all([
-    Person.register(servers[0], "lena"),
-    Person.register(servers[1], "jonas"),
-  ]);
+  [lena, jonas] = await lenaAndJonas(...servers);
   await lena.meets(jonas, "Hello Jonas");
 });
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all((servers ?? []).map((server) => server.stop()));
-});
+after(() => endWith(...(servers ?? [])));
 
 /** How often each of the words stands in somebody's conversation. */
 async function counted(person, all) {

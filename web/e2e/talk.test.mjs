@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { twoServers } from "./support/servers.mjs";
 
@@ -11,16 +11,10 @@ let servers, lena, jonas;
 before(async () => {
   await openBrowser();
   servers = await twoServers("talk");
-  [lena, jonas] = await Promise.all([
-    Person.register(servers[0], "lena"),
-    Person.register(servers[1], "jonas"),
-  ]);
+  [lena, jonas] = await lenaAndJonas(...servers);
 });
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all((servers ?? []).map((server) => server.stop()));
-});
+after(() => endWith(...(servers ?? [])));
 
 const secrets = ["the-wax-is-still-warm", "sparrows-at-the-window", "a-second-thought-of-lena"];
 

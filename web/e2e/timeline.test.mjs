@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 const COUNT = 260;
@@ -34,10 +34,7 @@ before(async () => {
   await lena.reads("about the third");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 const endOf = (text) => lena.message(text).evaluate((node) => node.getBoundingClientRect().bottom);
 const scrollBy = (by) =>

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { twoServers } from "./support/servers.mjs";
 
@@ -12,19 +12,13 @@ let servers, lena, jonas, key;
 before(async () => {
   await openBrowser();
   servers = await twoServers("trust");
-  [lena, jonas] = await Promise.all([
-    Person.register(servers[0], "lena"),
-    Person.register(servers[1], "jonas"),
-  ]);
+  [lena, jonas] = await lenaAndJonas(...servers);
   await lena.meets(jonas, "Hello Jonas");
   await jonas.say("Hello Lena");
   await lena.reads("Hello Lena");
 });
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all((servers ?? []).map((server) => server.stop()));
-});
+after(() => endWith(...(servers ?? [])));
 
 async function openComparison(person) {
   await person.page.getByRole("button", { name: "Who can read this" }).click();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, jonas;
@@ -10,16 +10,13 @@ let server, lena, jonas;
 before(async () => {
   await openBrowser();
   server = await Server.alone("undone");
-  [lena, jonas] = await Promise.all([Person.register(server, "lena"), Person.register(server, "jonas")]);
+  [lena, jonas] = await lenaAndJonas(server);
   await lena.meets(jonas, "The gutters come on Tuesday");
   await lena.sends("The door code is 4711");
   await jonas.reads("The door code is 4711");
 });
 
-after(async () => {
-  await closeBrowser();
-  await server?.stop();
-});
+after(() => endWith(server));
 
 async function removes(words) {
   await lena.page.locator("article[data-id^='$']").filter({ hasText: words }).waitFor();

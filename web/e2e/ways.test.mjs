@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
-import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
+import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
 let closed, server, lena, jonas, key;
@@ -14,10 +14,7 @@ before(async () => {
   [closed, server] = await Promise.all([Server.alone("closed", "tokens_required = true"), Server.alone("ways")]);
 });
 
-after(async () => {
-  await closeBrowser();
-  await Promise.all([closed?.stop(), server?.stop()]);
-});
+after(() => endWith(closed, server));
 
 test("a server that wants a code takes one that it gave out, and no other", async () => {
   const code = execFileSync(process.env.SEALPOST_PROGRAM, ["registration-token", "create", "--uses", "1"], {

@@ -20,6 +20,17 @@ export async function openBrowser({ camera } = {}) {
 
 export const closeBrowser = () => browser?.close();
 
+/** Closes the browser, and stops the servers that were started. */
+export async function endWith(...servers) {
+  await closeBrowser();
+  await Promise.all(servers.map((server) => server?.stop()));
+}
+
+/** Two people, on a server each or on the same. */
+export function lenaAndJonas(one, other = one) {
+  return Promise.all([Person.register(one, "lena"), Person.register(other, "jonas")]);
+}
+
 export class Person {
   /** What the browser complains about. */
   complaints = [];

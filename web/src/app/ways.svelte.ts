@@ -1,8 +1,8 @@
 // Where links and dates lead from a room, and what is asked on the way.
 
 import type { Live } from "../features/live.svelte";
-import { text } from "../matrix/json";
 import { isNamed } from "../matrix/room/aliases";
+import { isIn } from "../matrix/room/membership";
 import type { Room } from "../matrix/room/room";
 import type { MatrixLink } from "../matrix/uri";
 
@@ -39,7 +39,7 @@ export class Ways {
     const { open, jump, people } = this.#steps;
     if (link.id.startsWith("@")) {
       const direct = this.#live.client.directWith(link.id);
-      const isHere = ["join", "invite"].includes(text(this.#room.known("m.room.member", link.id)?.content["membership"]) ?? "");
+      const isHere = isIn(this.#room.known("m.room.member", link.id)?.content["membership"]);
       if (direct && direct.id !== this.#room.id) open(direct.id);
       else if (isHere) people();
       else this.somebody = link.id;

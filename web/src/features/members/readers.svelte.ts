@@ -2,6 +2,7 @@
 
 import type { DeviceView, UserView } from "@e2e/machine";
 
+import { isIn } from "../../matrix/room/membership";
 import type { Room } from "../../matrix/room/room";
 import type { Live } from "../live.svelte";
 
@@ -54,7 +55,7 @@ export class Readers {
       const isThere = !["loading", "unavailable"].includes(client.crypto.standing);
       const isSealed = this.#room.sealing === "ours" && isThere;
       const members = this.#room.states("m.room.member").flatMap(({ state_key, content: { membership } }) => {
-        return membership === "join" || membership === "invite" ? state_key : [];
+        return isIn(membership) ? state_key : [];
       });
       const views = isSealed ? await client.crypto.keys.users(members) : [];
       const all = members.map((userId, at): Reader => ({ userId, view: views[at] }));

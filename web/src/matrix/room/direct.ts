@@ -1,6 +1,7 @@
 // Chats of two. Account data only names rooms, and says whatever its server wants: who is in them decides.
 
 import { list, text, type JsonObject } from "../json";
+import { isIn } from "./membership";
 import type { Room } from "./room";
 
 /** A chat with somebody that can be gone on with: of those that are there, a sealed one first. */
@@ -26,8 +27,4 @@ function isBetween(room: Room, me: string, userId: string): boolean {
   // Of who was silent, a server may tell by name only.
   if (membership === undefined) return room.joined + room.invited === 2 && room.heroes.some((hero) => hero.userId === userId);
   return isIn(membership);
-}
-
-function isIn(membership: unknown): boolean {
-  return membership === "join" || membership === "invite";
 }

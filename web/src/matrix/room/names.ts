@@ -2,6 +2,7 @@
 
 import { object, text, type JsonObject } from "../json";
 import { localpartOf } from "../session";
+import { isIn } from "./membership";
 import type { Room } from "./room";
 
 export interface Profile {
@@ -27,8 +28,8 @@ export function displayName(room: Room, userId: string): string {
 /** Who was removed said nothing of their name with that: they are called as they were before. */
 function memberOf(room: Room, userId: string): JsonObject | undefined {
   const member = room.known("m.room.member", userId)?.content;
-  const isIn = member?.["membership"] !== "leave" && member?.["membership"] !== "ban";
-  return isIn ? member : { ...object(room.state("m.room.member", userId)?.unsigned?.["prev_content"]), ...member };
+  const isRemoved = member?.["membership"] === "leave" || member?.["membership"] === "ban";
+  return isRemoved ? { ...object(room.state("m.room.member", userId)?.unsigned?.["prev_content"]), ...member } : member;
 }
 
 function heroOf(room: Room, userId: string) {
@@ -40,7 +41,6 @@ function others(room: Room, me: string): string[] {
   const heroes = room.heroes.map((hero) => hero.userId).filter((id) => id && id !== me);
   if (heroes.length > 0) return heroes;
   const members = room.states("m.room.member");
-  const isIn = (membership: unknown) => membership === "join" || membership === "invite";
   const present = members.filter((event) => isIn(event.content["membership"]));
   const found = (present.length > 1 ? present : members).map((event) => event.state_key);
   const inviter = room.membership === "invite" && room.known("m.room.member", me)?.sender;

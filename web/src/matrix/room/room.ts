@@ -4,6 +4,7 @@ import { isState, toldTime, type RoomEvent, type StateEvent, type StrippedEvent 
 import { number, object, text, type Json, type JsonObject } from "../json";
 import { localpartOf } from "../session";
 import type { Hero, Membership, RoomUpdate } from "../sync/update";
+import { isIn } from "./membership";
 import { Namesakes } from "./namesakes";
 import type { Opened } from "./opened";
 import { Timeline, type Entry } from "./timeline";
@@ -288,8 +289,8 @@ export class Room {
     const ofType = this.#state.get(event.type) ?? new Map<string, StateEvent>();
     this.#state.set(event.type, ofType.set(event.state_key, event));
     if (event.type === "m.room.member") {
-      const isIn = event.content["membership"] === "join" || event.content["membership"] === "invite";
-      this.#namesakes.set(event.state_key, isIn ? text(event.content["displayname"]) || localpartOf(event.state_key) : undefined);
+      const isHere = isIn(event.content["membership"]);
+      this.#namesakes.set(event.state_key, isHere ? text(event.content["displayname"]) || localpartOf(event.state_key) : undefined);
     }
     if (event.type === "m.room.encryption" && this.sealing === "ours") this.#wasSealed = true;
   }
