@@ -5,7 +5,7 @@ use ruma::api::federation::authorization::get_event_authorization;
 use crate::{
     error::Result,
     http::{
-        limits::answers::Large,
+        limits::answers::{Large, Size},
         ruma::{Ctx, Ruma},
     },
 };
@@ -17,7 +17,7 @@ pub async fn get_event_authorization(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_event_authorization::v1::Request>,
 ) -> Result<Large<get_event_authorization::v1::Response>> {
-    let place = ctx.rate_limits.large_answer(&caller).await?;
+    let place = ctx.rate_limits.answer(&caller, Size::Whole).await?;
     let chain = ctx.remote.auth_chain_for(&caller, &request.room_id, &request.event_id).await?;
     Ok(Large(get_event_authorization::v1::Response::new(chain), place))
 }

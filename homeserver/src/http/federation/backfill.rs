@@ -5,7 +5,7 @@ use ruma::api::federation::backfill::get_backfill;
 use crate::{
     error::Result,
     http::{
-        limits::answers::Large,
+        limits::answers::{Large, Size},
         ruma::{Ctx, Ruma},
     },
 };
@@ -17,7 +17,7 @@ pub async fn get_backfill(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_backfill::v1::Request>,
 ) -> Result<Large<get_backfill::v1::Response>> {
-    let place = ctx.rate_limits.large_answer(&caller).await?;
+    let place = ctx.rate_limits.answer(&caller, Size::Few).await?;
     let limit = usize::try_from(u64::from(request.limit)).unwrap_or(usize::MAX);
     let events = ctx.remote.backfill_for(&caller, &request.room_id, request.v, limit).await?;
     let (origin, now) = ctx.remote.origin();

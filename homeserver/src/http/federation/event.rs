@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     http::{
         client::direction,
-        limits::answers::Large,
+        limits::answers::{Large, Size},
         ruma::{Ctx, Ruma},
     },
     service::remote::serve_events::{ids, pdus},
@@ -33,7 +33,7 @@ pub async fn get_room_state(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_room_state::v1::Request>,
 ) -> Result<Large<get_room_state::v1::Response>> {
-    let place = ctx.rate_limits.large_answer(&caller).await?;
+    let place = ctx.rate_limits.answer(&caller, Size::Whole).await?;
     let at = ctx.remote.state_for(&caller, &request.room_id, &request.event_id).await?;
     Ok(Large(get_room_state::v1::Response::new(pdus(&at.auth_chain)?, pdus(&at.state)?), place))
 }
@@ -45,7 +45,7 @@ pub async fn get_room_state_ids(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_room_state_ids::v1::Request>,
 ) -> Result<Large<get_room_state_ids::v1::Response>> {
-    let place = ctx.rate_limits.large_answer(&caller).await?;
+    let place = ctx.rate_limits.answer(&caller, Size::Whole).await?;
     let at = ctx.remote.state_for(&caller, &request.room_id, &request.event_id).await?;
     Ok(Large(get_room_state_ids::v1::Response::new(ids(&at.auth_chain), ids(&at.state)), place))
 }
@@ -57,7 +57,7 @@ pub async fn get_missing_events(
     ctx: Ctx,
     Ruma { request, caller }: Ruma<get_missing_events::v1::Request>,
 ) -> Result<Large<get_missing_events::v1::Response>> {
-    let place = ctx.rate_limits.large_answer(&caller).await?;
+    let place = ctx.rate_limits.answer(&caller, Size::Few).await?;
     let events = ctx.remote.missing_events_for(&caller, request).await?;
     Ok(Large(get_missing_events::v1::Response::new(events), place))
 }

@@ -18,7 +18,10 @@ use crate::{
     error::{Error, Result},
     http::{
         auth::Scheme as _,
-        limits::{answers::Large, check_depth},
+        limits::{
+            answers::{Large, Size},
+            check_depth,
+        },
         ruma::{Answer as _, Call, Ctx, Json, Ruma},
     },
 };
@@ -48,9 +51,9 @@ pub async fn create_join_event(
 ) -> Result<Large<create_join_event::v2::Response>> {
     let create_join_event::v2::Request { room_id, event_id, pdu, omit_members, .. } = request;
     // None is taken that could not be answered. What it lacks is asked of its server, which may take its time.
-    drop(ctx.rate_limits.large_answer(&caller).await?);
+    drop(ctx.rate_limits.answer(&caller, Size::Whole).await?);
     let join = ctx.remote.send_join(&caller, &room_id, &event_id, pdu).await?;
-    let place = ctx.rate_limits.large_answer(&caller).await?;
+    let place = ctx.rate_limits.answer(&caller, Size::Whole).await?;
     let state = ctx.remote.room_before(join, omit_members).await?;
     Ok(Large(create_join_event::v2::Response::new(state), place))
 }

@@ -5,29 +5,29 @@
 //!                                  else it is held until all is sent
 //! ```
 //!
-//! Of places and of bytes each server has so many, and all together. Who reads an answer so slowly that it would
-//! stay for ever loses it.
+//! Of places and of bytes each server has so many, and all together; of places others for answers whose size the
+//! specification bounds, so that who fetches a whole state can fetch what it is missing beside. Who reads an answer so
+//! slowly that it would stay for ever loses it, and sooner where others wait for its place (`unread.rs`).
+
+mod unread;
 
 use std::{
-    pin::Pin,
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::{
     HttpResponse,
-    body::{BodySize, BoxBody, MessageBody},
+    body::{BoxBody, MessageBody},
 };
-use bytes::Bytes;
-use parking_lot::Mutex;
-use ruma::ServerName;
+use ruma::{OwnedServerName, ServerName};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::AbortHandle,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
+use self::unread::{AllUnread, PIECE, Unread, Whose};
 use super::{
     RateLimits,
     origins::{Origin, RETRY_AFTER, WAIT},
@@ -37,25 +37,48 @@ use crate::{
     http::ruma::Answer,
 };
 
-/// Answers that are made, or are too large to be left unread beside others.
+/// Answers that are made, or are too large to be left unread beside others; as many of each size.
 const OF_ONE: Bound = Bound { places: 3, kib: 16 << 10 };
 const OF_ALL: Bound = Bound { places: 12, kib: 128 << 10 };
 /// How long an answer may take to be sent, and the bytes that add a second to that.
 const PATIENCE: Duration = Duration::from_secs(60);
 const BYTES_A_SECOND: usize = 64 << 10;
-/// What is given to a connection at once.
-const PIECE: usize = 64 << 10;
+/// Who has waited so long for a place has one made free.
+const MAKE_WAY_AFTER: Duration = Duration::from_secs(1);
 
 struct Bound {
     places: usize,
     kib: usize,
 }
 
+/// How large an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// A number of events that the request names, within bounds.
+    Few,
+    /// All of a room's state, or of what authorises it.
+    Whole,
+}
+
 /// What is left for the answers of one server, or of all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Answers {
-    places: Arc<Semaphore>,
+    few: Arc<Semaphore>,
+    whole: Arc<Semaphore>,
     kib: Arc<Semaphore>,
+}
+
+/// What is left for all, and the answers that are being sent.
+#[derive(Debug)]
+pub(super) struct AllAnswers {
+    answers: Answers,
+    unread: Arc<AllUnread>,
+}
+
+impl Default for AllAnswers {
+    fn default() -> Self {
+        Self { answers: Answers::new(&OF_ALL), unread: Arc::default() }
+    }
 }
 
 impl Answers {
@@ -63,17 +86,27 @@ impl Answers {
         Self::new(&OF_ONE)
     }
 
-    pub(super) fn of_all() -> Self {
-        Self::new(&OF_ALL)
-    }
-
     fn new(bound: &Bound) -> Self {
-        let (places, kib) = (Semaphore::new(bound.places), Semaphore::new(bound.kib));
-        Self { places: Arc::new(places), kib: Arc::new(kib) }
+        let semaphore = |count| Arc::new(Semaphore::new(count));
+        let [few, whole] = [bound.places, bound.places].map(semaphore);
+        Self { few, whole, kib: semaphore(bound.kib) }
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Stopping)
+    fn places(&self, size: Size) -> &Arc<Semaphore> {
+        match size {
+            Size::Few => &self.few,
+            Size::Whole => &self.whole,
+        }
+    }
+
+    async fn place(&self, size: Size, make_way: impl Fn()) -> Result<OwnedSemaphorePermit> {
+        let mut place = pin!(Arc::clone(self.places(size)).acquire_owned());
+        loop {
+            tokio::select! {
+                place = &mut place => return place.map_err(|_| Error::Stopping),
+                () = sleep(MAKE_WAY_AFTER) => make_way(),
+            }
+        }
     }
 
     fn bytes(&self, count: usize) -> Option<OwnedSemaphorePermit> {
@@ -83,29 +116,49 @@ impl Answers {
 }
 
 impl RateLimits {
-    /// A place to make a large answer in; 429 when there is none for a while.
-    pub async fn large_answer(&self, server: &ServerName) -> Result<Place> {
-        self.place(server, WAIT).await
+    /// A place to make an answer in; 429 when there is none for a while.
+    pub async fn answer(&self, server: &ServerName, size: Size) -> Result<Place> {
+        self.place(server, size, WAIT).await
     }
 
-    async fn place(&self, server: &ServerName, wait: Duration) -> Result<Place> {
-        let (origin, all) = (self.origins.of(server), &self.origins.answers);
-        let places = async { Ok([origin.answers.place().await?, all.place().await?]) };
+    async fn place(&self, server: &ServerName, size: Size, wait: Duration) -> Result<Place> {
+        let (origin, AllAnswers { answers: all, unread }) =
+            (self.origins.of(server), &self.origins.answers);
+        let make_way = |whose| unread.make_way(server, size, whose, Instant::now());
+        let places = async {
+            let own = origin.answers.place(size, || make_way(Whose::Oneself)).await?;
+            Ok([own, all.place(size, || make_way(Whose::All)).await?])
+        };
         let permits = timeout(wait, places)
             .await
             .unwrap_or(Err(Error::LimitExceeded { retry_after: RETRY_AFTER }))?;
-        let all = Answers { places: Arc::clone(&all.places), kib: Arc::clone(&all.kib) };
-        Ok(Place { permits, origin, all })
+        Ok(Place {
+            server: server.to_owned(),
+            held: Held::Place(size),
+            permits,
+            origin,
+            all: all.clone(),
+            unread: Arc::clone(unread),
+        })
     }
 }
 
 /// A place to make a large answer in.
 #[derive(Debug)]
 pub struct Place {
+    server: OwnedServerName,
+    held: Held,
     permits: [OwnedSemaphorePermit; 2],
     /// Its server is remembered while this is there.
     origin: Arc<Origin>,
     all: Answers,
+    unread: Arc<AllUnread>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Place(Size),
+    Bytes,
 }
 
 impl Place {
@@ -114,7 +167,7 @@ impl Place {
         if let Some(of_one) = self.origin.answers.bytes(bytes)
             && let Some(of_all) = self.all.bytes(bytes)
         {
-            self.permits = [of_one, of_all];
+            (self.held, self.permits) = (Held::Bytes, [of_one, of_all]);
         }
         self
     }
@@ -141,68 +194,6 @@ impl<A: Answer> Answer for Large<A> {
     }
 }
 
-/// What was not sent yet, with what that holds.
-type Left = Arc<Mutex<Option<(Bytes, Place)>>>;
-
-/// A body that gives its bytes and their place back when it is sent or dropped, or takes too long.
-struct Unread {
-    left: Left,
-    size: usize,
-    sent: usize,
-    patience: AbortHandle,
-}
-
-impl Unread {
-    fn new(bytes: Bytes, place: Place, within: Duration) -> Self {
-        let size = bytes.len();
-        let left: Left = Arc::new(Mutex::new(Some((bytes, place))));
-        let taken = Arc::clone(&left);
-        // A connection on which nothing moves does not ask for more: there is nobody else to end it.
-        let patience = tokio::spawn(async move {
-            tokio::time::sleep(within).await;
-            taken.lock().take();
-        });
-        Self { left, size, sent: 0, patience: patience.abort_handle() }
-    }
-}
-
-impl Drop for Unread {
-    fn drop(&mut self) {
-        self.patience.abort();
-        self.left.lock().take();
-    }
-}
-
-impl MessageBody for Unread {
-    type Error = std::io::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.size as u64)
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, std::io::Error>>> {
-        let this = self.get_mut();
-        let mut left = this.left.lock();
-        let piece = match left.as_mut() {
-            // A part of the whole would keep all of it.
-            Some((bytes, _)) if !bytes.is_empty() => {
-                let piece = bytes.split_to(bytes.len().min(PIECE));
-                Bytes::copy_from_slice(&piece)
-            }
-            _ if this.sent == this.size => {
-                left.take();
-                return Poll::Ready(None);
-            }
-            _ => return Poll::Ready(Some(Err(std::io::ErrorKind::TimedOut.into()))),
-        };
-        this.sent += piece.len();
-        Poll::Ready(Some(Ok(piece)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
@@ -213,37 +204,47 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(10);
     const LONG: Duration = Duration::from_secs(3_600);
+    const TOO_LARGE: usize = (OF_ONE.kib << 10) + 1;
 
     fn of(place: Place, bytes: usize, within: Duration) -> Unread {
         Unread::new(vec![7; bytes].into(), place.fill(bytes), within)
     }
 
-    async fn piece(body: &mut Unread) -> Option<Result<Bytes, std::io::Error>> {
-        poll_fn(|cx| Pin::new(&mut *body).poll_next(cx)).await
+    async fn piece(body: &mut Unread) -> Option<Result<bytes::Bytes, std::io::Error>> {
+        poll_fn(|cx| pin!(&mut *body).poll_next(cx)).await
+    }
+
+    async fn whole(limits: &RateLimits, server: &ServerName, wait: Duration) -> Result<Place> {
+        limits.place(server, Size::Whole, wait).await
+    }
+
+    fn free(limits: &RateLimits) -> usize {
+        limits.origins.answers.answers.whole.available_permits()
     }
 
     #[tokio::test]
     async fn what_is_large_keeps_its_place_until_it_is_sent() {
         let limits = RateLimits::new(true);
         let (a, b) = (server_name!("a.test"), server_name!("b.test"));
-        let large = (OF_ONE.kib << 10) + 1;
         let mut unread = Vec::new();
         for _ in 0..OF_ONE.places {
-            unread.push(of(limits.place(a, LONG).await.unwrap(), large, LONG));
+            unread.push(of(whole(&limits, a, LONG).await.unwrap(), TOO_LARGE, LONG));
         }
-        let refused = limits.place(a, SHORT).await.unwrap_err();
+        let refused = whole(&limits, a, SHORT).await.unwrap_err();
         assert!(matches!(refused, Error::LimitExceeded { .. }), "{refused}");
-        limits.place(b, LONG).await.unwrap();
+        whole(&limits, b, LONG).await.unwrap();
+        // What it is missing it can fetch beside that.
+        limits.place(a, Size::Few, SHORT).await.unwrap();
 
         let mut sent = 0;
         while let Some(piece) = piece(&mut unread[0]).await {
             sent += piece.unwrap().len();
         }
-        assert_eq!(sent, large);
-        limits.place(a, LONG).await.unwrap();
+        assert_eq!(sent, TOO_LARGE);
+        whole(&limits, a, LONG).await.unwrap();
         // The others are not read to their end.
         unread.clear();
-        assert_eq!(limits.origins.answers.places.available_permits(), OF_ALL.places);
+        assert_eq!(free(&limits), OF_ALL.places);
     }
 
     #[tokio::test]
@@ -253,12 +254,12 @@ mod tests {
         let (size, fit) = (1 << 20, OF_ONE.kib >> 10);
         let mut unread = Vec::new();
         for _ in 0..fit + OF_ONE.places {
-            unread.push(of(limits.place(a, LONG).await.unwrap(), size, LONG));
+            unread.push(of(whole(&limits, a, LONG).await.unwrap(), size, LONG));
         }
-        limits.place(a, SHORT).await.unwrap_err();
+        whole(&limits, a, SHORT).await.unwrap_err();
         drop(unread);
-        assert_eq!(limits.origins.answers.kib.available_permits(), OF_ALL.kib);
-        limits.place(a, LONG).await.unwrap();
+        assert_eq!(limits.origins.answers.answers.kib.available_permits(), OF_ALL.kib);
+        whole(&limits, a, LONG).await.unwrap();
     }
 
     #[tokio::test]
@@ -266,21 +267,65 @@ mod tests {
         let limits = RateLimits::new(true);
         let mut places = Vec::new();
         for number in 0..OF_ALL.places {
-            let name = ruma::OwnedServerName::try_from(format!("{number}.test")).unwrap();
-            places.push(limits.place(&name, LONG).await.unwrap());
+            let name = OwnedServerName::try_from(format!("{number}.test")).unwrap();
+            places.push(whole(&limits, &name, LONG).await.unwrap());
         }
-        limits.place(server_name!("b.test"), SHORT).await.unwrap_err();
+        whole(&limits, server_name!("b.test"), SHORT).await.unwrap_err();
         places.pop();
-        limits.place(server_name!("b.test"), LONG).await.unwrap();
+        whole(&limits, server_name!("b.test"), LONG).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_has_several_places_gives_one_to_who_has_none() {
+        let limits = RateLimits::new(true);
+        let mut unread = Vec::new();
+        for number in 0..OF_ALL.places {
+            let name = format!("{}.test", number / OF_ONE.places);
+            let name = OwnedServerName::try_from(name).unwrap();
+            unread.push(of(whole(&limits, &name, LONG).await.unwrap(), TOO_LARGE, LONG));
+        }
+        let place = whole(&limits, server_name!("b.test"), WAIT).await.unwrap();
+        let mut lost = 0;
+        for body in &mut unread {
+            lost += usize::from(piece(body).await.unwrap().is_err());
+        }
+        assert_eq!(lost, 1);
+        drop((place, unread));
+        assert_eq!(free(&limits), OF_ALL.places);
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_makes_way_and_who_reads_does_not() {
+        let limits = RateLimits::new(true);
+        let (a, b, c) = (server_name!("a.test"), server_name!("b.test"), server_name!("c.test"));
+        let mut slow = of(whole(&limits, a, LONG).await.unwrap(), TOO_LARGE, LONG);
+        let mut quick = of(whole(&limits, b, LONG).await.unwrap(), TOO_LARGE, LONG);
+        let make_way = |size, whose, seconds| {
+            let then = Instant::now() + Duration::from_secs(seconds);
+            limits.origins.answers.unread.make_way(c, size, whose, then);
+            free(&limits)
+        };
+        for _ in 0..200 {
+            piece(&mut quick).await.unwrap().unwrap();
+        }
+        piece(&mut slow).await.unwrap().unwrap();
+        assert_eq!(make_way(Size::Whole, Whose::All, 1), OF_ALL.places - 2);
+        assert_eq!(make_way(Size::Few, Whose::All, 10), OF_ALL.places - 2);
+        assert_eq!(make_way(Size::Whole, Whose::Oneself, 10), OF_ALL.places - 2);
+        for _ in 0..2 {
+            assert_eq!(make_way(Size::Whole, Whose::All, 10), OF_ALL.places - 1);
+        }
+        assert!(piece(&mut slow).await.unwrap().is_err());
+        piece(&mut quick).await.unwrap().unwrap();
     }
 
     #[tokio::test]
     async fn what_nobody_reads_is_let_go() {
         let limits = RateLimits::new(true);
         let a = server_name!("a.test");
-        let mut unread = of(limits.place(a, LONG).await.unwrap(), 40 << 20, SHORT);
-        while limits.origins.answers.places.available_permits() < OF_ALL.places {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut unread = of(whole(&limits, a, LONG).await.unwrap(), 40 << 20, SHORT);
+        while free(&limits) < OF_ALL.places {
+            sleep(Duration::from_millis(1)).await;
         }
         assert!(piece(&mut unread).await.unwrap().is_err());
     }

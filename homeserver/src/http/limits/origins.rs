@@ -20,7 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{RateLimits, answers::Answers};
+use super::{
+    RateLimits,
+    answers::{AllAnswers, Answers},
+};
 use crate::error::{Error, Result};
 
 /// How many requests of one server are worked on at once.
@@ -41,7 +44,7 @@ pub(super) const INTERVAL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Origins {
     wait: Duration,
-    pub(super) answers: Answers,
+    pub(super) answers: AllAnswers,
     known: Mutex<HashMap<OwnedServerName, Arc<Origin>>>,
 }
 
@@ -78,7 +81,7 @@ impl RateLimits {
 
 impl Default for Origins {
     fn default() -> Self {
-        Self { wait: WAIT, answers: Answers::of_all(), known: Mutex::default() }
+        Self { wait: WAIT, answers: AllAnswers::default(), known: Mutex::default() }
     }
 }
 
