@@ -12,6 +12,7 @@
 
 mod acl;
 mod backfill;
+mod complaints;
 mod device_lists;
 mod device_updates;
 mod devices;
@@ -68,6 +69,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::{
     acl::Acls,
+    complaints::Complaints,
     early_receipts::EarlyReceipts,
     locks::Locks,
     others::OtherServers,
@@ -121,6 +123,7 @@ pub struct Remote {
     backfilling: Locks<RoomNid>,
     /// When servers had no history of a room.
     backfill_failed: Cache<(RoomNid, Position), i64>,
+    complaints: Arc<Complaints>,
     /// How much policy servers have held up others.
     policy_servers: Cache<OwnedServerName, policy::Patience>,
     /// Of one-time keys, among other servers.
@@ -148,6 +151,7 @@ impl Remote {
         let Parts { timeline, client, keyring, keys, policy, signs_of_life, .. } = parts;
         let Parts { device_lists, spool_folder, others, typing, presence, .. } = parts;
         let context = timeline.context().clone();
+        let complaints = Arc::new(Complaints::new(context.clock.clone()));
         Self {
             timeline,
             context,
@@ -173,6 +177,7 @@ impl Remote {
             spaces: Spaces::default(),
             backfilling: Locks::default(),
             backfill_failed: Cache::new(1_000),
+            complaints,
             policy_servers: Cache::new(1_000),
             shares: Shares::of_servers(),
         }
@@ -222,9 +227,19 @@ impl Remote {
         answer
     }
 
+    /// Whether `server` did not answer lately.
+    pub fn is_silent(&self, server: &ServerName) -> bool {
+        self.signs_of_life.silent.is_silent(server, self.context.clock.now_ms())
+    }
+
     /// Whether anything may be sent to `server`.
     pub fn talks_to(&self, server: &ServerName) -> bool {
         self.policy.allows(server)
+    }
+
+    /// Whether a line that another server is the cause of goes to the log.
+    pub fn may_log(&self, server: &ServerName) -> bool {
+        self.complaints.may_log(server)
     }
 
     /// 403 when we don't talk to `server`.

@@ -14,7 +14,10 @@ use ruma::{
 };
 use sealpost_federation::transaction::MAX_EDU_BYTES;
 
-use super::Remote;
+use super::{
+    Remote,
+    complaints::{Complaints, shortened},
+};
 use crate::error::{Error, Result};
 
 /// Some servers count the content of the largest part alone.
@@ -29,7 +32,7 @@ impl Remote {
         edus: Vec<Raw<Edu>>,
     ) -> Result<Vec<Edu>> {
         let (mut messages, mut updates, mut rest) = (Vec::new(), Vec::new(), Vec::new());
-        for edu in edus.iter().filter_map(|edu| admit(origin, edu)) {
+        for edu in edus.iter().filter_map(|edu| admit(origin, edu, &self.complaints)) {
             let taken = match edu {
                 Edu::DirectToDevice(message) => {
                     messages.push(message);
@@ -48,7 +51,9 @@ impl Remote {
             };
             match taken {
                 Err(Error::Matrix { message, .. }) => {
-                    tracing::info!(%origin, reason = %message, "an EDU was not taken");
+                    if self.may_log(origin) {
+                        tracing::info!(%origin, reason = %message, "an EDU was not taken");
+                    }
                 }
                 taken => taken?,
             }
@@ -76,22 +81,27 @@ impl Remote {
 }
 
 /// An EDU of `origin`, unless it is not to be taken in.
-fn admit(origin: &ServerName, edu: &Raw<Edu>) -> Option<Edu> {
+fn admit(origin: &ServerName, edu: &Raw<Edu>, complaints: &Complaints) -> Option<Edu> {
     let bytes = edu.json().get().len();
     if bytes > EDU_BYTES_MAX {
-        tracing::info!(%origin, bytes, "an EDU is too large");
+        if complaints.may_log(origin) {
+            tracing::info!(%origin, bytes, "an EDU is too large");
+        }
         return None;
     }
     let mut edu = match presence::lenient(edu).map_or_else(|| edu.deserialize(), Ok) {
         Ok(edu) => edu,
         Err(error) => {
-            tracing::info!(%origin, %error, "an EDU is malformed");
+            if complaints.may_log(origin) {
+                let error = shortened(&error.to_string());
+                tracing::info!(%origin, error, "an EDU is malformed");
+            }
             return None;
         }
     };
     let is_theirs = |user_id: &UserId| {
         let is_theirs = user_id.server_name() == origin;
-        if !is_theirs {
+        if !is_theirs && complaints.may_log(origin) {
             tracing::warn!(%origin, %user_id, "an EDU is about a user of another server");
         }
         is_theirs
@@ -118,14 +128,18 @@ fn admit(origin: &ServerName, edu: &Raw<Edu>) -> Option<Edu> {
 
 #[cfg(test)]
 mod tests {
+    use std::{io::Seek, sync::Arc};
+
     use ruma::server_name;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::clock::Clock;
 
     fn is_admitted(edu: Value) -> bool {
         let edu = Raw::new(&edu).unwrap().cast_unchecked();
-        admit(server_name!("b.test"), &edu).is_some()
+        let complaints = Complaints::new(Clock::fixed(0));
+        admit(server_name!("b.test"), &edu, &complaints).is_some()
     }
 
     fn message(sender: &str, size: usize) -> Value {
@@ -133,6 +147,24 @@ mod tests {
             "sender": sender, "type": "m.test", "message_id": "1",
             "messages": { "@a:a.test": { "D": { "a": "a".repeat(size) } } },
         } })
+    }
+
+    #[test]
+    fn of_edus_without_end_that_are_wrong_some_are_logged() {
+        let mut log = Arc::new(tempfile::tempfile().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+        let complaints = Complaints::new(Clock::fixed(0));
+        tracing::subscriber::with_default(subscriber, || {
+            for edu in [message("@b:c.test", 1), message("nobody", 1), json!([])] {
+                let edu = Raw::new(&edu).unwrap().cast_unchecked();
+                for _ in 0..1_000 {
+                    assert!(admit(server_name!("b.test"), &edu, &complaints).is_none());
+                }
+            }
+        });
+        log.rewind().unwrap();
+        let lines = std::io::read_to_string(log).unwrap().lines().count();
+        assert!((1..100).contains(&lines), "{lines}");
     }
 
     #[test]

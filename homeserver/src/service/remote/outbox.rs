@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 use super::{
     Remote,
+    complaints::shortened,
     others::{Fleeting, OtherServers},
     serve_events::raw,
     signs_of_life::Patience,
@@ -219,7 +220,10 @@ impl Remote {
         asking.ended(answer.as_ref().err());
         let answer = answer?;
         for (event_id, outcome) in answer.pdus {
-            if let Err(reason) = outcome {
+            if let Err(reason) = outcome
+                && self.may_log(server)
+            {
+                let reason = shortened(&reason);
                 tracing::info!(%server, %event_id, reason, "the server did not take an event");
             }
         }

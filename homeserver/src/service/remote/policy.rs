@@ -117,7 +117,9 @@ impl Remote {
             }
             Err(error) => error.to_string(),
         };
-        tracing::info!(server = %policy.via, %event_id, refusal, "the policy server did not sign an event");
+        if self.may_log(&policy.via) {
+            tracing::info!(server = %policy.via, %event_id, refusal, "the policy server did not sign an event");
+        }
         Ok(event)
     }
 

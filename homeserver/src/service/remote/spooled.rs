@@ -84,7 +84,9 @@ impl Remote {
                     return Err(answered_wrong(server, "a room that is too large"));
                 }
             }
-            left_out.log(server, info);
+            if !left_out.events.is_empty() && self.may_log(server) {
+                left_out.log(server, info);
+            }
             Ok(spooled)
         };
         let (read, spooled) = tokio::join!(reading, checking);
@@ -119,9 +121,6 @@ impl LeftOut {
     }
 
     fn log(&self, server: &ServerName, info: &RoomInfo) {
-        if self.events.is_empty() {
-            return;
-        }
         let keyless: usize = self.without_keys.values().sum();
         let servers = self.without_keys.len();
         let named: Vec<_> = self.without_keys.keys().take(NAMED_MAX).collect();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use ruma::{
-    OwnedEventId, OwnedRoomId, OwnedServerName,
+    OwnedEventId, OwnedRoomId, OwnedServerName, ServerName,
     api::federation::transactions::send_transaction_message::v1::{Request, Response},
 };
 use serde::Deserialize;
@@ -154,7 +154,9 @@ impl Remote {
             let pdu = match checked {
                 Ok(pdu) => pdu,
                 Err(unfit) => {
-                    tracing::info!(%origin, %room_id, ?unfit, "event refused");
+                    if self.may_log(origin) {
+                        tracing::info!(%origin, %room_id, ?unfit, "event refused");
+                    }
                     answers.extend(unfit.event_id.map(|id| (id, Err(unfit.reason))));
                     continue;
                 }
@@ -180,29 +182,33 @@ impl Remote {
                 }
             };
             let answer = match outcome {
-                Ok(outcome) => verdict(&outcome),
+                Ok(outcome) => self.verdict(origin, &outcome),
                 Err(Error::Matrix { message, .. }) => Err(message.into_owned()),
                 Err(error) => return Err(error),
             };
-            if let Err(reason) = &answer {
+            if let Err(reason) = &answer
+                && self.may_log(origin)
+            {
                 tracing::info!(%origin, %room_id, %event_id, reason, "event not taken");
             }
             answers.insert(event_id, answer);
         }
         Ok(answers)
     }
-}
 
-/// What the sender of an event is told. Rejected and soft-failed events are kept: not an error of theirs.
-fn verdict(outcome: &Outcome) -> Result<(), String> {
-    match outcome {
-        Outcome::Accepted(_) | Outcome::Known(_) | Outcome::SoftFailed(_) => Ok(()),
-        Outcome::Rejected(event, reason) => {
-            tracing::info!(event_id = %event.pdu.event_id, reason, "event rejected");
-            Ok(())
-        }
-        Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::Unsigned(_) => {
-            Err("Events before this one cannot be had".to_owned())
+    /// What the sender of an event is told. Rejected and soft-failed events are kept: not an error of theirs.
+    fn verdict(&self, origin: &ServerName, outcome: &Outcome) -> Result<(), String> {
+        match outcome {
+            Outcome::Accepted(_) | Outcome::Known(_) | Outcome::SoftFailed(_) => Ok(()),
+            Outcome::Rejected(event, reason) => {
+                if self.may_log(origin) {
+                    tracing::info!(event_id = %event.pdu.event_id, reason, "event rejected");
+                }
+                Ok(())
+            }
+            Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::Unsigned(_) => {
+                Err("Events before this one cannot be had".to_owned())
+            }
         }
     }
 }

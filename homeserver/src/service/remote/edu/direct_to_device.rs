@@ -31,7 +31,9 @@ impl Remote {
             let DirectDeviceContent { sender, ev_type, message_id, mut messages, .. } = message;
             let message_id = message_id.to_string();
             if message_id.len() > ID_LENGTH || message_id.contains('\0') {
-                tracing::info!(%origin, "a message to devices has an id that cannot be kept");
+                if self.may_log(origin) {
+                    tracing::info!(%origin, "a message to devices has an id that cannot be kept");
+                }
                 continue;
             }
             // We pass nothing on.
@@ -40,7 +42,10 @@ impl Remote {
             let labelled = sender_keys::labelled(&event_type, &messages);
             match Addressed::new(here, &sender, &event_type, messages, usize::MAX) {
                 Ok(addressed) => taken.push((message_id, addressed, sender, labelled)),
-                Err(error) => tracing::info!(%origin, %error, "messages to devices not taken"),
+                Err(error) if self.may_log(origin) => {
+                    tracing::info!(%origin, %error, "messages to devices not taken");
+                }
+                Err(_) => {}
             }
         }
         if taken.is_empty() {
@@ -73,6 +78,7 @@ impl Remote {
         taken: Vec<Taken>,
     ) -> Result<Vec<(String, Addressed, Vec<Deposit>)>> {
         let (context, origin) = (self.context.clone(), origin.clone());
+        let complaints = self.complaints.clone();
         let read = self.context.store.read(move |conn| {
             let mut found = Vec::new();
             for (message_id, addressed, sender, labelled) in taken {
@@ -80,7 +86,9 @@ impl Remote {
                 match to_device::everywhere(conn, addressed) {
                     Ok(addressed) => found.push((message_id, addressed, deposits)),
                     Err(error @ Error::Matrix { .. }) => {
-                        tracing::info!(%origin, %error, "messages to devices not taken");
+                        if complaints.may_log(&origin) {
+                            tracing::info!(%origin, %error, "messages to devices not taken");
+                        }
                     }
                     Err(error) => return Err(error),
                 }
