@@ -34,8 +34,8 @@ use crate::{
     },
 };
 
-/// What is not kept is not tried again so soon with a server that did not answer, in milliseconds.
-const SILENT_MS: i64 = 60_000;
+/// What is not kept is not tried again so soon with a server that answered with an error, in milliseconds.
+const REFUSING_MS: i64 = 60_000;
 /// A pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -45,8 +45,9 @@ pub struct FederationSender {
     stopping: CancellationToken,
     /// The tasks that are there, with what tells them that more waits.
     active: Mutex<HashMap<OwnedServerName, Arc<Notify>>>,
-    /// Servers that did not answer lately: they are left alone with what is not kept.
-    silent: Marks,
+    /// Servers that lately answered with an error: like those that did not answer, they are left alone with what is not
+    /// kept.
+    refusing: Marks,
     lanes: Lanes,
     tasks: TaskTracker,
 }
@@ -68,7 +69,7 @@ impl FederationSender {
             clock,
             stopping,
             active: Mutex::default(),
-            silent: Marks::default(),
+            refusing: Marks::default(),
             lanes: Lanes::default(),
             tasks: TaskTracker::new(),
         })
@@ -108,7 +109,9 @@ impl FederationSender {
                 let now = self.clock.now_ms();
                 for destination in self.remote.others().destinations() {
                     let is_active = self.active.lock().contains_key(&destination);
-                    if !is_active && !self.silent.counts(&destination, now) {
+                    let is_left_alone = self.refusing.counts(&destination, now)
+                        || self.remote.is_silent(&destination);
+                    if !is_active && !is_left_alone {
                         self.wake(destination);
                     }
                 }
@@ -194,17 +197,19 @@ impl FederationSender {
         state.started(now);
         match place.send(self.remote.send_transaction(destination, &transaction)).await {
             Err(error) if !error.is_taken() => {
-                if !was_down {
+                if !was_down && self.remote.may_log(destination) {
                     tracing::info!(%destination, %error, "a server does not take a transaction");
                 }
                 let now = self.clock.now_ms();
-                self.silent.set(destination, now, SILENT_MS);
                 if !error.is_refusal() {
                     let fleeting = std::mem::take(&mut transaction.fleeting);
                     self.remote.others().give_back(destination, fleeting);
                 }
                 let failure = match error {
-                    FederationError::Status { .. } => Failure::Answered,
+                    FederationError::Status { .. } => {
+                        self.refusing.set(destination, now, REFUSING_MS);
+                        Failure::Answered
+                    }
                     _ => Failure::Silent,
                 };
                 state.failed(now, failure, rand::random());
@@ -217,11 +222,13 @@ impl FederationSender {
             }
             outcome => {
                 if let Err(error) = outcome {
-                    tracing::warn!(%destination, %error, "a server's answer cannot be read");
-                } else if was_down {
+                    if self.remote.may_log(destination) {
+                        tracing::warn!(%destination, %error, "a server's answer cannot be read");
+                    }
+                } else if was_down && self.remote.may_log(destination) {
                     tracing::info!(%destination, "a server answers again");
                 }
-                self.silent.remove(destination);
+                self.refusing.remove(destination);
                 let more = self.remote.sent(destination, &transaction).await?;
                 state.succeeded(more);
                 *waiting = if more { *waiting } else { 0 };

@@ -34,7 +34,7 @@ async fn who_asks_a_server_that_was_down_is_told_at_once_until_it_is_heard_from(
     fails().await;
     // It could be reached again: nobody tries.
     let alias = format!("directory/room/{}", encode("#room:b.test"));
-    for path in [&profile, "publicRooms?server=b.test", &alias] {
+    for path in [&profile, "publicRooms?server=b.test"] {
         assert_eq!(status(&alice, path).await, StatusCode::BAD_GATEWAY, "{path}");
     }
     let keys = json!({ "device_keys": { &bob.id: [] } });
@@ -57,7 +57,17 @@ async fn who_asks_a_server_that_was_down_is_told_at_once_until_it_is_heard_from(
     assert_eq!(status(&bob, &format!("profile/{}", encode(&alice.id))).await, StatusCode::OK);
     assert_eq!(status(&alice, &profile).await, StatusCode::OK);
 
-    // Who wants to join has it tried.
+    // Who wants to enter a room has it tried, now and then.
+    network.cut(&b);
+    for path in [&profile, &alias] {
+        assert_eq!(status(&alice, path).await, StatusCode::BAD_GATEWAY, "{path}");
+    }
+    network.heal(&b);
+    assert_eq!(status(&alice, &alias).await, StatusCode::BAD_GATEWAY);
+    clock.advance(5_000);
+    assert_eq!(status(&alice, &alias).await, StatusCode::OK);
+    fails().await;
+    assert_eq!(status(&alice, &alias).await, StatusCode::OK);
     fails().await;
     let join = format!("join/{}", encode("#room:b.test"));
     let (joined, _) = alice.try_call(Method::POST, &join, json!({})).await;
@@ -65,4 +75,29 @@ async fn who_asks_a_server_that_was_down_is_told_at_once_until_it_is_heard_from(
     assert_eq!(alice.membership(&room, &alice.id).await, "join");
     a.stop().await;
     b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_was_reached_the_first_that_is_heard_from_has_all_tried_again() {
+    let network = Network::new();
+    let a = network.start_at("a.test", Clock::fixed(now())).await;
+    let (b, c) = (network.start("b.test").await, network.start("c.test").await);
+    let alice = a.register("alice").await;
+    let (bob, carol) = (b.register("bob").await, c.register("carol").await);
+    let profiles = [&bob, &carol].map(|user| format!("profile/{}", encode(&user.id)));
+    network.cut(&b);
+    network.cut(&c);
+    for profile in &profiles {
+        assert_eq!(status(&alice, profile).await, StatusCode::BAD_GATEWAY);
+    }
+    network.heal(&b);
+    network.heal(&c);
+    assert_eq!(status(&alice, &profiles[0]).await, StatusCode::BAD_GATEWAY);
+    assert_eq!(status(&carol, &format!("profile/{}", encode(&alice.id))).await, StatusCode::OK);
+    for profile in &profiles {
+        assert_eq!(status(&alice, profile).await, StatusCode::OK);
+    }
+    for server in [a, b, c] {
+        server.stop().await;
+    }
 }

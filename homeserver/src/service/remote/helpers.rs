@@ -29,11 +29,9 @@ impl Remote {
         &self,
         via: &'a [OwnedServerName],
     ) -> impl Iterator<Item = &'a OwnedServerName> + use<'a> {
-        let (own, now) = (&self.context.server_name, self.context.clock.now_ms());
-        let is_silent =
-            |server: &&OwnedServerName| self.signs_of_life.silent.is_silent(server, now);
+        let own = &self.context.server_name;
         let others = via.iter().filter(|server| *server != own);
-        let (silent, there): (Vec<_>, Vec<_>) = others.partition(is_silent);
+        let (silent, there): (Vec<_>, Vec<_>) = others.partition(|server| self.is_silent(server));
         there.into_iter().chain(silent).take(SERVERS_MAX)
     }
 }

@@ -34,7 +34,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    Remote, helpers::Answers, refused, signs_of_life, spooled::Spooled, unsupported_version,
+    Remote, helpers::Answers, refused, signs_of_life::Patience, spooled::Spooled,
+    unsupported_version,
 };
 use crate::{
     error::{Error, Result},
@@ -106,7 +107,8 @@ pub(super) struct Template<'a> {
 }
 
 impl Remote {
-    /// The room that another server's alias points to, and servers that may help to join it, for who wants to.
+    /// The room that another server's alias points to, and servers that may help to join it. Somebody wants to enter: a
+    /// server that did not answer lately is tried again.
     pub async fn by_alias(
         &self,
         alias: &RoomAliasId,
@@ -114,20 +116,11 @@ impl Remote {
         let server = alias.server_name();
         self.check_policy(server)?;
         let request = get_room_information::v1::Request::new(alias.to_owned());
+        let silent = &self.signs_of_life.silent;
+        let asking = silent.ask_again(server, Patience::Short, &self.context.clock);
+        let asking = asking.map_err(|error| refused(server, error))?;
         let answer = self.client.send(server, request, Limits::SMALL).await;
-        let answer = answer.map_err(|error| refused(server, error))?;
-        Ok((answer.room_id, answer.servers))
-    }
-
-    /// The same for who only asks.
-    pub async fn look_up_alias(
-        &self,
-        alias: &RoomAliasId,
-    ) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
-        let server = alias.server_name();
-        self.check_policy(server)?;
-        let request = get_room_information::v1::Request::new(alias.to_owned());
-        let answer = self.ask(server, request, Limits::SMALL).await;
+        asking.ended(answer.as_ref().err());
         let answer = answer.map_err(|error| refused(server, error))?;
         Ok((answer.room_id, answer.servers))
     }
@@ -268,7 +261,7 @@ impl Remote {
         request.ver = version::SUPPORTED.to_vec();
         self.check_policy(server)?;
         let silent = &self.signs_of_life.silent;
-        let asking = silent.attempt(server, signs_of_life::Patience::Long, &self.context.clock);
+        let asking = silent.attempt(server, Patience::Long, &self.context.clock);
         let answer = self.client.send(server, request, Limits::SMALL).await;
         asking.ended(answer.as_ref().err());
         let answer = answer.map_err(|error| refused(server, error))?;

@@ -1,5 +1,8 @@
 //! Who was heard from: sending to a server that was down goes on at once when it shows that it is up, and so does asking
 //! it.
+//!
+//! Where several servers did not answer and nobody was heard from since, it may be this one that was cut off: the first
+//! sign of life of anybody has the others tried again, too.
 
 mod silent;
 
@@ -33,9 +36,12 @@ impl SignsOfLife {
 
     /// `server` sent or answered something.
     pub fn heard_from(&self, server: &ServerName) {
-        self.silent.heard_from(server);
-        if let Some(notify) = self.watched.lock().get(server) {
-            notify.notify_one();
+        let doubted = self.silent.heard_from(server);
+        let watched = self.watched.lock();
+        for server in std::iter::once(server).chain(doubted.iter().map(|doubted| &**doubted)) {
+            if let Some(notify) = watched.get(server) {
+                notify.notify_one();
+            }
         }
     }
 }

@@ -109,7 +109,7 @@ impl Rooms {
     ) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
         match alias.server_name() == self.context.server_name {
             true => self.remote.alias_for(alias).await,
-            false => self.remote.look_up_alias(alias).await,
+            false => self.remote.by_alias(alias).await,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Servers that did not answer: who waits for an answer of theirs is told so at once, until it is worth trying again.
 //!
 //! Each attempt that brings nothing makes the pause twice as long. A sign of life ends it, also one that comes while
-//! somebody asks: a server that is slow with one thing is there.
+//! somebody asks: a server that is slow with one thing is there. That nobody else was heard from while a server did not
+//! answer may be our own fault: the next sign of life of anybody ends that server's pause, once.
 
 use std::{
     collections::HashMap,
@@ -19,11 +20,22 @@ const SHORTEST_MS: i64 = 30_000;
 const LONGEST_MS: i64 = 5 * 60_000;
 /// Who has waited so long and goes has had no answer.
 const GAVE_UP: Duration = Duration::from_secs(5);
+/// Who wants to enter a room has a silent server tried at once, so often, in milliseconds.
+const AGAIN_MS: i64 = 5_000;
 /// How many servers are remembered.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Debug, Default)]
-pub struct SilentServers(Mutex<HashMap<OwnedServerName, Silence>>);
+pub struct SilentServers(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    servers: HashMap<OwnedServerName, Silence>,
+    /// When anybody was heard from last.
+    heard: Option<Instant>,
+    /// Those that fell silent since, and may not be to blame.
+    doubted: Vec<OwnedServerName>,
+}
 
 #[derive(Debug, Default)]
 struct Silence {
@@ -34,6 +46,8 @@ struct Silence {
     failures: u32,
     /// Until when it is left alone.
     until: i64,
+    /// Until when, even by who wants to enter a room.
+    again_at: i64,
 }
 
 /// What tells that a server is not there.
@@ -70,7 +84,26 @@ impl SilentServers {
     }
 
     pub fn is_silent(&self, server: &ServerName, now: i64) -> bool {
-        self.0.lock().get(server).is_some_and(|silence| silence.until > now)
+        self.0.lock().servers.get(server).is_some_and(|silence| silence.until > now)
+    }
+
+    /// The same as [`SilentServers::ask`], for who should not wait because a server was down some minutes ago.
+    pub fn ask_again<'a>(
+        &'a self,
+        server: &'a ServerName,
+        patience: Patience,
+        clock: &'a Clock,
+    ) -> Result<Asking<'a>, Error> {
+        let now = clock.now_ms();
+        if let Some(silence) = self.0.lock().servers.get_mut(server)
+            && silence.until > now
+        {
+            if silence.again_at > now {
+                return Err(Error::Silent);
+            }
+            silence.again_at = now.saturating_add(AGAIN_MS);
+        }
+        Ok(self.attempt(server, patience, clock))
     }
 
     /// The same as [`SilentServers::ask`], whatever is known of the server.
@@ -80,7 +113,7 @@ impl SilentServers {
         patience: Patience,
         clock: &'a Clock,
     ) -> Asking<'a> {
-        let mut servers = self.0.lock();
+        let servers = &mut self.0.lock().servers;
         if servers.len() >= REMEMBERED {
             let now = clock.now_ms();
             servers.retain(|_, silence| silence.asking > 0 || silence.until > now);
@@ -89,15 +122,25 @@ impl SilentServers {
         Asking { servers: self, server, clock, patience, began: Instant::now(), is_silent: None }
     }
 
-    pub fn heard_from(&self, server: &ServerName) {
-        let mut servers = self.0.lock();
-        let Some(silence) = servers.get_mut(server) else { return };
-        if silence.asking == 0 {
-            servers.remove(server);
-        } else {
-            let heard = Some(Instant::now());
-            *silence = Silence { asking: silence.asking, heard, ..Silence::default() };
+    /// Answers with the other servers that are worth a try now.
+    pub fn heard_from(&self, server: &ServerName) -> Vec<OwnedServerName> {
+        let mut known = self.0.lock();
+        let Known { servers, heard, doubted } = &mut *known;
+        *heard = Some(Instant::now());
+        let doubted = std::mem::take(doubted);
+        for doubted in &doubted {
+            if let Some(silence) = servers.get_mut(doubted) {
+                silence.until = 0;
+            }
         }
+        if let Some(silence) = servers.get_mut(server) {
+            if silence.asking == 0 {
+                servers.remove(server);
+            } else {
+                *silence = Silence { asking: silence.asking, heard: *heard, ..Silence::default() };
+            }
+        }
+        doubted
     }
 }
 
@@ -116,7 +159,8 @@ impl Drop for Asking<'_> {
     fn drop(&mut self) {
         let gave_up = || self.patience == Patience::Short && self.began.elapsed() >= GAVE_UP;
         let is_silent = self.is_silent.unwrap_or_else(gave_up);
-        let mut servers = self.servers.0.lock();
+        let mut known = self.servers.0.lock();
+        let Known { servers, heard, doubted } = &mut *known;
         let Some(silence) = servers.get_mut(self.server) else { return };
         silence.asking = silence.asking.saturating_sub(1);
         let now = self.clock.now_ms();
@@ -126,6 +170,10 @@ impl Drop for Asking<'_> {
             let pause = SHORTEST_MS.checked_shl(silence.failures.min(16)).unwrap_or(LONGEST_MS);
             silence.until = now.saturating_add(pause.min(LONGEST_MS));
             silence.failures = silence.failures.saturating_add(1);
+            let is_heard_of_others = heard.is_some_and(|heard| heard >= self.began);
+            if silence.failures == 1 && !is_heard_of_others && doubted.len() < REMEMBERED {
+                doubted.push(self.server.to_owned());
+            }
         }
         if silence.asking == 0 {
             silence.heard = None;
@@ -165,10 +213,51 @@ mod tests {
         fail(&servers, &clock);
         servers.heard_from(server_name!("b.test"));
         assert!(!is_silent(&servers, &clock));
-        assert!(servers.0.lock().is_empty());
+        assert!(servers.0.lock().servers.is_empty());
         fail(&servers, &clock);
         clock.advance(SHORTEST_MS);
         assert!(!is_silent(&servers, &clock));
+    }
+
+    #[test]
+    fn who_is_not_heard_while_nobody_is_may_be_there_when_somebody_is_heard() {
+        let (servers, clock) = (SilentServers::default(), Clock::fixed(1_000));
+        fail(&servers, &clock);
+        // Our network is back.
+        assert_eq!(servers.heard_from(server_name!("c.test")), ["b.test"]);
+        assert!(!servers.is_silent(server_name!("b.test"), clock.now_ms()));
+        // That one is not.
+        for pause in [60, 120] {
+            fail(&servers, &clock);
+            assert!(servers.heard_from(server_name!("c.test")).is_empty());
+            clock.advance(pause * 1_000 - 1);
+            assert!(is_silent(&servers, &clock));
+            clock.advance(1);
+        }
+
+        let (servers, d) = (SilentServers::default(), server_name!("d.test"));
+        let asking = servers.ask(d, Patience::Short, &clock).unwrap();
+        servers.heard_from(server_name!("c.test"));
+        asking.ended(Some(&Error::Timeout));
+        assert!(servers.heard_from(server_name!("c.test")).is_empty());
+        assert!(servers.is_silent(d, clock.now_ms()));
+    }
+
+    #[test]
+    fn who_wants_to_enter_has_a_silent_server_tried_now_and_then() {
+        let (servers, clock) = (SilentServers::default(), Clock::fixed(1_000));
+        fail(&servers, &clock);
+        let b = server_name!("b.test");
+        let again = || {
+            let asked = servers.ask_again(b, Patience::Short, &clock);
+            asked.map(|asking| asking.ended(Some(&Error::Timeout))).is_ok()
+        };
+        assert_eq!([again(), again(), again()], [true, false, false]);
+        assert!(is_silent(&servers, &clock));
+        clock.advance(AGAIN_MS);
+        assert_eq!([again(), again()], [true, false]);
+        servers.heard_from(b);
+        assert_eq!([again(), again()], [true, true]);
     }
 
     #[test]
@@ -217,6 +306,6 @@ mod tests {
             let name = OwnedServerName::try_from(format!("{number}.test")).unwrap();
             servers.attempt(&name, Patience::Short, &clock).ended(Some(&Error::Timeout));
         }
-        assert_eq!(servers.0.lock().len(), REMEMBERED);
+        assert_eq!(servers.0.lock().servers.len(), REMEMBERED);
     }
 }
