@@ -82,6 +82,29 @@ test("what was handed over lets the second approve a third, from its list of dev
   await third.reads("said-by-the-second");
 });
 
+test("a device stays one's own until the password for its removal was right", async () => {
+  await third.page.getByRole("button", { name: "Settings" }).click();
+  const here = await third.page.getByRole("listitem").filter({ hasText: "This browser" }).innerText();
+  await third.page.getByRole("button", { name: "Back" }).click();
+  const row = second.page.getByRole("listitem").filter({ hasText: /[A-Z]{10}/.exec(here)[0] });
+  await row.getByText("Approved", { exact: true }).waitFor();
+  await row.getByRole("button", { name: "Log out" }).click();
+  const dialog = second.page.getByRole("dialog", { name: "Log out this device" });
+  await dialog.getByLabel("Your password").fill("not this one");
+  await dialog.getByRole("button", { name: "Log out this device" }).click();
+  await dialog.getByText("That is not your password.").waitFor();
+  await assertAccessible(second.page, "a device that is to be removed");
+  // Its owner has stated nothing: the others still believe it.
+  await third.choose("jonas");
+  await third.sends("still-one-of-us");
+  await jonas.reads("still-one-of-us");
+  await dialog.getByLabel("Your password").fill(lena.password);
+  await dialog.getByRole("button", { name: "Log out this device" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await row.waitFor({ state: "detached" });
+  await third.page.getByText("Your server logged this device out").waitFor();
+});
+
 test("no server has a word of what was handed over", () => {
   assert.deepEqual(foundAt(["said-before-the-second", "wine-behind-the-coal", "said-by-the-second"], server), []);
 });

@@ -42,7 +42,7 @@ test("without a password at hand a banner asks for it, and goes when the identit
   const dialog = lena.page.getByRole("dialog", { name: "Make your keys known" });
   await dialog.getByLabel("Your password").fill("not this one");
   await dialog.getByRole("button", { name: "Make known" }).click();
-  await dialog.getByText("Name or password is not right.").waitFor();
+  await dialog.getByText("That is not your password.").waitFor();
   await assertAccessible(lena.page, "a password for the identity");
   await dialog.getByLabel("Your password").fill(lena.password);
   await dialog.getByRole("button", { name: "Make known" }).click();

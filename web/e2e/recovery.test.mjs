@@ -34,6 +34,12 @@ async function keeps({ page }) {
 
 test("an approved device makes another recovery key, which approves a new device and brings back what was said", async () => {
   const { page } = lena;
+  // Who has not saved the first one needs no other.
+  await jonas.page.getByRole("button", { name: "Settings" }).click();
+  await jonas.page.getByRole("button", { name: "Save the recovery key" }).click();
+  await jonas.page.getByRole("dialog", { name: "Your recovery key" }).getByRole("button", { name: "Later" }).click();
+  await jonas.page.getByRole("button", { name: "Back" }).click();
+  await jonas.choose("lena");
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("button", { name: "Make a new recovery key" }).click();
   const asked = page.getByRole("dialog", { name: "A new recovery key?" });
@@ -81,7 +87,7 @@ test("who has neither a device nor the key begins a new identity, when the serve
   await assertAccessible(page, "a new identity");
   await dialog.getByLabel("Your password").fill("not this one");
   await dialog.getByRole("button", { name: "Begin with a new identity" }).click();
-  await dialog.getByText("Name or password is not right.").waitFor();
+  await dialog.getByText("That is not your password.").waitFor();
   await assertAccessible(page, "a new identity refused");
   // Nothing has changed, also not after a start: neither here nor for the others.
   await page.reload();
@@ -117,6 +123,19 @@ test("who has neither a device nor the key begins a new identity, when the serve
   await third.sends("coats-by-the-window");
   await lena.reads("coats-by-the-window");
   assert.deepEqual([...third.crashes, ...lena.crashes], []);
+});
+
+test("whoever logs out is told of how many conversations the keys are not backed up", async () => {
+  const { page } = lena;
+  await lena.choose("Cellar");
+  await lena.sends("one-more-for-the-cellar");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Log out" }).last().click();
+  const dialog = page.getByRole("dialog", { name: "Log out?" });
+  await dialog.getByText(/The keys of (one conversation|\d+ conversations) are not in your backup yet/).waitFor();
+  await assertAccessible(page, "logging out");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Back" }).click();
 });
 
 test("keys go to a file and come from one also on a device that is not approved", async () => {

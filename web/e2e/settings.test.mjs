@@ -87,7 +87,7 @@ test("the password is changed by who knows the old one, and the account closed",
   await dialog.getByLabel("Present password").fill("wrong");
   await dialog.getByLabel("New password").fill("another horse battery");
   await dialog.getByRole("button", { name: "Change password" }).click();
-  await dialog.getByText("Name or password is not right.").waitFor();
+  await dialog.getByText("That is not your password.").waitFor();
   await dialog.getByLabel("Present password").fill(lena.password);
   await assertAccessible(page, "change password");
   await dialog.getByRole("button", { name: "Change password" }).click();
@@ -95,6 +95,10 @@ test("the password is changed by who knows the old one, and the account closed",
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Close the account" }).click();
   await assertAccessible(page, "close the account");
+  await dialog.getByLabel("Present password").fill("wrong");
+  await dialog.getByRole("button", { name: "Close the account for ever" }).click();
+  await dialog.getByText("That is not your password.").waitFor();
+  assert.equal(await page.getByRole("heading", { name: "Settings" }).count(), 1, "nothing is closed yet");
   await dialog.getByLabel("Present password").fill("another horse battery");
   await dialog.getByRole("button", { name: "Close the account for ever" }).click();
   await page.getByRole("heading", { name: "Welcome back" }).waitFor();

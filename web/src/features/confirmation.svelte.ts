@@ -40,6 +40,7 @@ export class Confirmation implements Asked {
   /** Begins anew. */
   clear(): void {
     this.password = "";
+    this.#last = undefined;
     this.page?.giveUp();
   }
 
@@ -55,7 +56,7 @@ export class Confirmation implements Asked {
   /** The words for what went wrong. */
   readonly said = (failure: unknown, otherwise: (failure: unknown) => string): string => {
     if (!(failure instanceof Cancelled)) return otherwise(failure);
-    return this.#last === undefined ? t.wrongPassword : t.confirmGivenUp;
+    return this.#last === undefined ? t.confirmWrong : t.confirmGivenUp;
   };
 
   /** The stage that was to be done elsewhere last. */

@@ -27,6 +27,7 @@ export const en = {
   confirmMayLack: "Leave it empty if you log in at another service.",
   confirmThen: "The server will ask on a page of its own whether it is you.",
   confirmElsewhere: "The server asks on a page of its own whether it is you. It opens in another window; this goes on when you are done there.",
+  confirmWrong: "That is not your password.",
   confirmGivenUp: "Nothing was done: the server could not make sure that it is you.",
   otherStepUndone: "The server does not know yet that it is you. Open the page again, and finish what it asks for.",
   otherStepDone: "I am done there",
