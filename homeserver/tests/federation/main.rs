@@ -32,5 +32,6 @@ mod sealed;
 mod silent;
 mod spaces;
 mod to_device;
+mod told_states;
 mod user;
 mod visibility;

@@ -193,8 +193,12 @@ impl Remote {
         let count = missing.len();
         let mut as_a_whole = count > SINGLE_MAX;
         if !as_a_whole {
-            let found = self.fetch_events(origin, info, missing).await?;
-            as_a_whole = thorough == Thorough::Yes && found < count;
+            as_a_whole = match self.fetch_events(origin, info, missing).await {
+                Ok(found) => thorough == Thorough::Yes && found < count,
+                // Without those that were not answered it would be another state, for ever.
+                Err(Error::Matrix { .. }) => true,
+                Err(error) => return Err(error),
+            };
         }
         if as_a_whole {
             let request = get_room_state::v1::Request::new(event_id.clone(), info.id.clone());
@@ -202,7 +206,7 @@ impl Remote {
             let mut events = told.auth_chain;
             events.extend(told.state);
             if let Some(also) = also {
-                let also = self.event(origin, also).await.into_iter().collect();
+                let also = self.event(origin, also).await?.into_iter().collect();
                 events.extend(self.check_fit(info, also).await?);
             }
             self.keep_checked(info, events).await?;
@@ -260,31 +264,44 @@ impl Remote {
     }
 
     /// Fetches events one by one, as far as `origin` has them, and keeps them as outliers. How many it had. The caller
-    /// sees to it that they are few.
+    /// sees to it that they are few. An error where it does not answer for one of them: it may have it.
     pub(super) async fn fetch_events(
         &self,
         origin: &ServerName,
         info: &Arc<RoomInfo>,
         ids: impl IntoIterator<Item = OwnedEventId>,
     ) -> Result<usize> {
-        let found: Vec<_> = stream::iter(ids)
+        let asked: Vec<_> = stream::iter(ids)
             .map(|id| async move { self.event(origin, &id).await })
             .buffer_unordered(SINGLE_AT_ONCE)
-            .filter_map(|event| async move { event })
             .collect()
             .await;
+        let (mut found, mut whole) = (Vec::with_capacity(asked.len()), Ok(()));
+        for event in asked {
+            match event {
+                Ok(event) => found.extend(event),
+                Err(error) => whole = Err(error),
+            }
+        }
         let count = found.len();
+        // They need not be fetched again.
         self.keep(info, found).await?;
-        Ok(count)
+        whole.map(|()| count)
     }
 
-    async fn event(&self, origin: &ServerName, id: &OwnedEventId) -> Option<Box<RawValue>> {
+    /// `None`: `origin` does not have it, or keeps it back.
+    async fn event(&self, origin: &ServerName, id: &OwnedEventId) -> Result<Option<Box<RawValue>>> {
         let request = get_event::v1::Request::new(id.clone());
-        let answer = self.client.send(origin, request, Limits::SMALL).await;
-        answer
-            .inspect_err(|error| tracing::debug!(%origin, event_id = %id, %error, "not fetched"))
-            .map(|answer| answer.pdu)
-            .ok()
+        match self.client.send(origin, request, Limits::SMALL).await {
+            Ok(answer) => Ok(Some(answer.pdu)),
+            Err(error) => {
+                tracing::debug!(%origin, event_id = %id, %error, "not fetched");
+                match error.is_outage() {
+                    true => Err(refused(origin, error)),
+                    false => Ok(None),
+                }
+            }
+        }
     }
 
     /// Those of `ids` that are not known here.

@@ -93,7 +93,7 @@ impl Remote {
         partial
             .servers
             .retain(|server| *server != self.context.server_name && self.policy.allows(server));
-        let is_old = partial.since.saturating_add(WITHOUT_THEM_AFTER) < self.context.clock.now_ms();
+        let is_old = partial.is_old(self.context.clock.now_ms());
         let servers_max = if is_old { ALL_SERVERS_MAX } else { SERVERS_MAX };
         let servers = &partial.servers;
         // All of few are asked each time.
@@ -183,7 +183,7 @@ impl Remote {
         }
         let count = members.len();
         tracing::info!(%server, room_id = %info.id, count, "the members of a room are fetched");
-        let gaps = self.gaps_of(server, info).await?;
+        let gaps = self.gaps_of(server, partial).await?;
         self.timeline.write_members_ahead(info.nid, members).await?;
         let told = WholeState { join: *join_nid, state, gaps };
         if self.timeline.complete(info.nid, told).await? {
@@ -196,8 +196,9 @@ impl Remote {
     async fn gaps_of(
         &self,
         server: &ServerName,
-        info: &Arc<RoomInfo>,
+        partial: &PartialRoom,
     ) -> Result<HashMap<OwnedEventId, Vec<EventNid>>> {
+        let info = &partial.info;
         let (context, room) = (self.context.clone(), info.nid);
         let read = self.context.store.read(move |conn| missing(&context, conn, room));
         let mut gaps = HashMap::new();
@@ -205,6 +206,12 @@ impl Remote {
             match self.state_after(server, info, &prev).await {
                 Ok(state) => {
                     gaps.insert(prev, state);
+                }
+                // It may be had the next time: without it the room would be another, for ever.
+                Err(error @ Error::Matrix { status: StatusCode::BAD_GATEWAY, .. })
+                    if !partial.is_old(self.context.clock.now_ms()) =>
+                {
+                    return Err(error);
                 }
                 Err(error @ Error::Matrix { .. }) => {
                     tracing::info!(%server, event_id = %prev, %error, "no state after a missing event");
@@ -217,6 +224,11 @@ impl Remote {
 }
 
 impl PartialRoom {
+    /// Whether the room has been partial for so long that what cannot be had is gone without.
+    fn is_old(&self, now: i64) -> bool {
+        self.since.saturating_add(WITHOUT_THEM_AFTER) < now
+    }
+
     /// `None`: the room is whole.
     fn load(context: &Context, conn: &mut Conn, room: RoomNid) -> Result<Option<Self>> {
         let row = partial_rooms::get(conn, room)?.filter(|row| row.whole_at.is_none());
