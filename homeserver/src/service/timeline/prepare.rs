@@ -11,6 +11,7 @@
 //! Beside that way: [`outlier`] keeps an event without a place, [`past`] gives it one before all others, [`end`]
 //! checks again what came while a room's members were not here.
 
+mod after;
 mod checks;
 mod local;
 mod missed;

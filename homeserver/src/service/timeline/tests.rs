@@ -4,6 +4,7 @@ mod erasure;
 mod late;
 mod partial;
 mod policy;
+mod refused;
 mod resolution;
 mod visibility;
 

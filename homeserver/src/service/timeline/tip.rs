@@ -55,6 +55,8 @@ pub(super) struct Tip {
     pending_states: HashMap<EventNid, State>,
     /// Those of them that are in the database and become something else.
     stored: HashSet<EventNid>,
+    /// Missing events after which some of them come, by way of others that count for nothing.
+    passed: HashSet<OwnedEventId>,
 }
 
 /// What is known of a room while its members are not here.
@@ -95,6 +97,7 @@ impl Tip {
             pending_nids: HashMap::new(),
             pending_states: HashMap::new(),
             stored: HashSet::new(),
+            passed: HashSet::new(),
         }
     }
 
@@ -218,6 +221,19 @@ impl Tip {
         self.pending_nids.retain(|_, nid| self.pending.contains_key(nid));
         self.stored.retain(|nid| self.pending.contains_key(nid));
         self.pending_states.retain(|nid, _| self.pending.contains_key(nid));
+        if self.pending.is_empty() {
+            self.passed.clear();
+        }
+    }
+
+    /// Takes note that an event comes after missing ones that it does not name.
+    pub fn pass(&mut self, missing: &[OwnedEventId]) {
+        self.passed.extend(missing.iter().cloned());
+    }
+
+    /// Whether one of the events held does so after this one.
+    pub fn is_passed(&self, missing: &EventId) -> bool {
+        self.passed.contains(missing)
     }
 
     /// The policy server whose signature events need: it has a user in the room and isn't this server.

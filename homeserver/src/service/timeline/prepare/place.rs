@@ -6,6 +6,7 @@ use ruma::{OwnedEventId, OwnedServerName, UserId, events::TimelineEventType};
 
 use super::{
     Context, Extremity, Tip,
+    after::Beyond,
     checks::{authorise, redaction_before},
     find_all, nids, notify,
     prepared::{MembershipChange, Prepared, Rows, Verdict},
@@ -190,7 +191,14 @@ pub(super) fn place(
     tip.hold(event.clone(), Some(state_after.clone()));
     let mut hot_states = vec![state_before, state_after.clone()];
 
-    let leaves_free = match verdict == Verdict::Accepted && !placing.missing_prev.is_empty() {
+    let mut missing_prev = placing.missing_prev;
+    let beyond = match verdict == Verdict::Accepted && !placing.entry {
+        true => Beyond::of(context, conn, tip, &event.pdu.prev_events)?,
+        false => Beyond::default(),
+    };
+    tip.pass(&beyond.missing);
+    missing_prev.extend(beyond.missing);
+    let leaves_free = match verdict == Verdict::Accepted && !missing_prev.is_empty() {
         true => places_before(tip, &event.pdu),
         false => 0,
     };
@@ -198,7 +206,9 @@ pub(super) fn place(
     let mut beside = Vec::new();
     if verdict == Verdict::Accepted {
         let servers_before = tip.servers.clone();
-        let follows = |at: &Extremity| placing.prev.iter().any(|prev| prev.nid == at.nid);
+        let follows = |at: &Extremity| {
+            placing.prev.iter().any(|prev| prev.nid == at.nid) || beyond.ids.contains(&at.event_id)
+        };
         tip.extremities.retain(|at| !placing.entry && !follows(at));
         if !placing.followed {
             tip.extremities.push(Extremity {
@@ -276,7 +286,7 @@ pub(super) fn place(
         leaves_free,
         states,
         prev: placing.prev.iter().map(|prev| prev.nid).collect(),
-        missing_prev: placing.missing_prev,
+        missing_prev,
         auth,
         state_changes: changes.state,
         memberships: changes.memberships,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use ruma::{EventId, OwnedEventId, events::TimelineEventType};
+use ruma::{OwnedEventId, events::TimelineEventType};
 
 use super::{
     Before, Context, Outcome, Preparation, RemoteEvent, Tip,
+    after::is_followed,
     checks::{authorise_by_auth_events, redaction_in_effect},
     find_all, known_prev,
     place::{Placing, judge, merge, place},
@@ -16,7 +17,7 @@ use crate::{
     error::Result,
     service::event::Event,
     storage::{
-        Conn, Position, events,
+        Conn,
         state::{Entry, State},
     },
 };
@@ -118,20 +119,4 @@ fn members_among(auth_events: &[Arc<Event>]) -> Vec<Entry> {
         .iter()
         .filter(|event| event.pdu.event_type == TimelineEventType::RoomMember && !event.rejected);
     members.filter_map(|event| Some((event.state_key_nid?, event.nid))).collect()
-}
-
-/// Whether an event that came over a gap follows this one: it comes late, and where the room goes on is after
-/// that one. Soft-failed and rejected events end nothing.
-fn is_followed(context: &Context, conn: &mut Conn, tip: &Tip, event_id: &EventId) -> Result<bool> {
-    let follows = |event: &Event| {
-        let counts = !event.outlier && !event.rejected && !event.soft_failed;
-        counts && event.pdu.prev_events.iter().any(|prev| prev == event_id)
-    };
-    if tip.pending().any(|event| follows(event)) {
-        return Ok(true);
-    }
-    let (room, anywhere) = (tip.info.nid, (Position(i64::MIN), Position(i64::MAX)));
-    // Nothing is missing in most rooms, which costs no query.
-    Ok(context.gaps.newest(conn, room, anywhere)?.is_some()
-        && events::is_followed(conn, room, event_id)?)
 }

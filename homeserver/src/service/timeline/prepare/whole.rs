@@ -17,6 +17,7 @@ use ruma::{OwnedEventId, OwnedServerName, UserId, events::TimelineEventType};
 
 use super::{
     Context, Extremity, Tip,
+    after::Beyond,
     checks::{authorise, authorise_by_auth_events, redaction_in_effect, redaction_of},
     find_all, known_prev,
     missed::{missed, server_joined},
@@ -230,7 +231,7 @@ struct Again<'a> {
     told: &'a WholeState,
     full: State,
     at: Tip,
-    /// The prev_events of accepted events.
+    /// What accepted events come after.
     named: HashSet<OwnedEventId>,
     whole: Whole,
 }
@@ -297,7 +298,7 @@ impl Again<'_> {
         let fresh = Arc::new(fresh);
         self.at.hold_again(fresh.clone(), state_after.clone());
         if verdict == Verdict::Accepted {
-            self.move_over(context, conn, &fresh, &prev, state_after)?;
+            self.move_over(context, conn, &fresh, state_after)?;
         }
         self.note(context, conn, &event, fresh, verdict)
     }
@@ -379,16 +380,17 @@ impl Again<'_> {
         context: &Context,
         conn: &mut Conn,
         event: &Event,
-        prev: &[Extremity],
         state_after: State,
     ) -> Result<()> {
+        let prev_events = &event.pdu.prev_events;
+        self.named.extend(prev_events.iter().cloned());
+        self.named.extend(Beyond::of(context, conn, &self.at, prev_events)?.ids);
+        self.at.extremities.retain(|at| !self.named.contains(&at.event_id));
         let event_id = event.pdu.event_id.clone();
-        self.at.extremities.retain(|at| !prev.iter().any(|prev| prev.nid == at.nid));
         if !self.named.contains(&event_id) {
             let (nid, depth) = (event.nid, event.pdu.depth);
             self.at.extremities.push(Extremity { nid, event_id, depth, state_after });
         }
-        self.named.extend(event.pdu.prev_events.iter().cloned());
         let forks: Vec<State> =
             self.at.extremities.iter().map(|at| at.state_after.clone()).collect();
         if !forks.is_empty() {
