@@ -232,9 +232,8 @@ pub(super) fn write_event(
     for prev in &prepared.missing_prev {
         events::insert_backward_extremity(tx, room, event.nid, prev)?;
     }
-    let own = event.pdu.sender.server_name() == context.server_name;
     // One of the past that is rejected is nowhere to be had: nobody asks for it again.
-    if prepared.past.is_some() || (position.is_some() && !own) {
+    if prepared.past.is_some() || (position.is_some() && !prepared.fresh) {
         let filled = events::delete_backward_extremities(tx, room, &event.pdu.event_id)?;
         written.changes_gaps |= filled;
     }

@@ -280,6 +280,7 @@ pub(super) fn place(
 
     Ok(Prepared {
         known: placing.existing.is_some(),
+        fresh: placing.sender_nid.is_some(),
         enters: enters.then_some(placing.partial),
         partial,
         past: placing.past,

@@ -22,6 +22,8 @@ pub(in crate::service::timeline) struct Prepared {
     pub verdict: Verdict,
     /// An outlier that gets its place, or one that came to its user alone: its row exists.
     pub known: bool,
+    /// It is made here, just now: nobody can have missed it.
+    pub fresh: bool,
     /// It enters the room; without its members: the other servers in it.
     pub enters: Option<Option<Arc<Vec<OwnedServerName>>>>,
     /// Of a room whose members are not here: the generation that the event makes.
@@ -86,6 +88,7 @@ impl Prepared {
             event,
             verdict: Verdict::Accepted,
             known: false,
+            fresh: false,
             enters: None,
             partial: None,
             past: None,
