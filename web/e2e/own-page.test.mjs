@@ -36,7 +36,9 @@ async function asksOnPage(person, path) {
     const isRight = isDone && JSON.stringify(auth) === JSON.stringify({ session: "s 1" });
     if (!isRight) return route.fulfill({ status: 401, json: WANTED });
     isDone = false;
-    const proof = { type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password: person.password };
+    const proof = path.endsWith("register")
+      ? { type: "m.login.dummy" }
+      : { type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password: person.password };
     const asked = await route.fetch({ postData: JSON.stringify(body) });
     if (asked.status() !== 401) return route.fulfill({ response: asked });
     const { session } = await asked.json();
@@ -93,6 +95,24 @@ test("an identity is published by the server's own page", async () => {
   await banner.waitFor({ state: "detached" });
   assert.deepEqual(jonas.crashes, []);
   await jonas.close();
+});
+
+test("what else a server wants of a new account is done on its own page", async () => {
+  const klara = await Person.open(server);
+  await asksOnPage(klara, "**/_matrix/client/v3/register");
+  const { page } = klara;
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.getByLabel("Name").fill("klara");
+  for (const label of ["Password", "Password again"]) await page.getByLabel(label, { exact: true }).fill("correct horse battery");
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.getByRole("heading", { name: "One more step" }).waitFor();
+  await assertAccessible(page, "a step on the server's own page");
+  await page.getByRole("button", { name: "I am done there" }).click();
+  await page.getByText("That step is not done yet.", { exact: false }).waitFor();
+  await goesThere(klara);
+  await page.getByRole("button", { name: "Search or jump to" }).waitFor();
+  assert.deepEqual(klara.crashes, []);
+  await klara.close();
 });
 
 test("an account is closed by the server's own page", async () => {

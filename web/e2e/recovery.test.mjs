@@ -169,3 +169,25 @@ test("keys go to a file and come from one also on a device that is not approved"
   await fourth.page.getByText("This device is not approved", { exact: false }).waitFor();
   assert.deepEqual(fourth.crashes, []);
 });
+
+test("in a tab beside the one that owns the keys both are renewed as well", async () => {
+  const owner = await jonas.secondDevice();
+  const beside = await owner.tab();
+  for (const { page } of [owner, beside]) await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await beside.page.getByRole("button", { name: "Approve" }).click();
+  await beside.page.getByRole("dialog").getByRole("button", { name: "I have neither" }).click();
+  await beside.page.getByLabel("Your password").fill(jonas.password);
+  await beside.page.getByRole("button", { name: "Begin with a new identity" }).click();
+  const first = await keeps(beside);
+  for (const { page } of [owner, beside]) await page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await beside.page.getByRole("button", { name: "Settings" }).click();
+  await beside.page.getByRole("button", { name: "Make a new recovery key" }).click();
+  await beside.page.getByRole("dialog").getByRole("button", { name: "Make a new recovery key" }).click();
+  const key = await keeps(beside);
+  assert.notEqual(key, first);
+  const last = await jonas.secondDevice();
+  await last.page.getByRole("button", { name: "Approve" }).click();
+  await last.approve(key);
+  await last.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  assert.deepEqual([...owner.crashes, ...last.crashes], []);
+});

@@ -40,13 +40,13 @@ export class Confirmation implements Asked {
   /** Begins anew. */
   clear(): void {
     this.password = "";
-    this.#last = undefined;
+    this.#wasSent = false;
     this.page?.giveUp();
   }
 
   readonly ask = async (stage: Stage, error: string | undefined): Promise<Answer> => {
     if (stage.type === "m.login.dummy" && error === undefined) return {};
-    if (stage.type !== "m.login.password") return this.#send(stage);
+    if (stage.type !== "m.login.password") return this.#send(stage, error !== undefined);
     // Asked again, it was wrong.
     const user = this.#client.me;
     const isGiven = error === undefined && this.password !== "";
@@ -56,16 +56,14 @@ export class Confirmation implements Asked {
   /** The words for what went wrong. */
   readonly said = (failure: unknown, otherwise: (failure: unknown) => string): string => {
     if (!(failure instanceof Cancelled)) return otherwise(failure);
-    return this.#last === undefined ? t.confirmWrong : t.confirmGivenUp;
+    return this.#wasSent ? t.confirmGivenUp : t.confirmWrong;
   };
 
-  /** The stage that was to be done elsewhere last. */
-  #last: string | undefined;
+  /** Something was to be done elsewhere. */
+  #wasSent = false;
 
-  #send(stage: Stage): Promise<Answer> {
-    const name = `${stage.type} ${stage.session}`;
-    const isUndone = this.#last === name;
-    this.#last = name;
+  #send(stage: Stage, isUndone: boolean): Promise<Answer> {
+    this.#wasSent = true;
     return new Promise<Answer>((resolve) => {
       this.page = {
         url: fallbackUrl(this.#client.session.baseUrl, stage),

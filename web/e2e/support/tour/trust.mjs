@@ -40,6 +40,10 @@ export async function devices({ lena }, look) {
   await second.page.getByRole("dialog").getByLabel("Recovery key").waitFor();
   await second.page.getByRole("button", { name: "Approve from another device" }).waitFor();
   await look(second.page, "approve");
+  await second.page.getByRole("button", { name: "I have neither" }).click();
+  await second.page.getByLabel("Your password").waitFor();
+  await look(second.page, "new-identity");
+  await second.page.getByRole("button", { name: "Back" }).click();
   await second.page.getByRole("button", { name: "Approve from another device" }).click();
   await second.page.getByText("Open Sealpost on a device", { exact: false }).waitFor();
   await look(second.page, "approve-waiting");

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { MatrixError } from "../api/error";
 import type { JsonObject } from "../json";
-import { authenticate, BY_PASSWORD, BY_SSO, ELSEWHERE, fallbackUrl, type AskStage, type Stage } from "./uia";
+import { authenticate, BY_PASSWORD, BY_SSO, Cancelled, ELSEWHERE, fallbackUrl, type AskStage, type Stage } from "./uia";
 
 /** A server that wants these stages, and has what was sent to it. */
 function wants(flows: string[][], isContent: (auth: JsonObject) => boolean) {
@@ -24,6 +24,14 @@ test("what was done on the server's own page is answered with the session alone"
     expect(sent).toEqual([undefined, { session: "s1" }]);
     expect(seen).toMatchObject({ type, session: "s1" });
   }
+});
+
+test("a stage that was said to be done elsewhere, and is not, is asked for again as one that was not taken", async () => {
+  const { send } = wants([["m.login.sso"]], () => false);
+  const errors: (string | undefined)[] = [];
+  const ask: AskStage = async (_, error) => (errors.push(error), errors.length < 3 ? ELSEWHERE : undefined);
+  await expect(authenticate(send, { ask, supported: BY_SSO })).rejects.toBeInstanceOf(Cancelled);
+  expect(errors).toEqual([undefined, "not done", "not done"]);
 });
 
 test("the way is chosen that the person can go", async () => {

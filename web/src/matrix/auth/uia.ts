@@ -24,7 +24,7 @@ export const BY_SSO = ["m.login.sso", "m.login.dummy"] as const;
 /** A server that is never content is not asked for ever. */
 const MOST_ROUNDS = 50;
 
-/** Asks somebody for a stage: again, with what was wrong, when the server did not take the answer. */
+/** Asks somebody for a stage: again, with what was wrong, when the server did not take the answer, or knows of none. */
 export type AskStage = (stage: Stage, error: string | undefined) => Promise<Answer>;
 
 /** Somebody who is asked for stages. */
@@ -46,6 +46,8 @@ export async function authenticate<T>(
 ): Promise<T> {
   let auth: JsonObject | undefined;
   let error: string | undefined;
+  /** The stage that was said to be done elsewhere. */
+  let elsewhere: string | undefined;
   for (let round = 0; ; round += 1) {
     try {
       return await send(auth);
@@ -55,8 +57,10 @@ export async function authenticate<T>(
       // An answer to a stage with an error is the same stage again; some say no more than its code.
       const { body } = refusal as MatrixError;
       error = auth ? (text(body["error"]) ?? text(body["errcode"])) : undefined;
+      if (next.type === elsewhere) error ??= "not done";
       const answer = await ask(next, error);
       if (!answer) throw new Cancelled();
+      elsewhere = answer === ELSEWHERE ? next.type : undefined;
       auth = answer === ELSEWHERE ? { session: next.session } : { type: next.type, ...answer, session: next.session };
     }
   }

@@ -32,6 +32,7 @@ export const de: OwnWords = {
   confirmWrong: "Das ist nicht dein Passwort.",
   confirmGivenUp: "Nichts ist geschehen: Der Server konnte nicht sicher sein, dass du es bist.",
   otherStepUndone: "Der Server weiß noch nicht, dass du es bist. Öffne die Seite noch einmal, und schließ ab, was sie verlangt.",
+  otherStepNotDone: "Dieser Schritt ist noch nicht getan. Öffne die Seite noch einmal, und schließ ab, was sie verlangt.",
   otherStepDone: "Ich bin dort fertig",
   windowBlocked: "Der Browser hat kein Fenster geöffnet. Erlaub dieser Seite Fenster, und versuch es noch einmal.",
   // Ein anderer Wiederherstellungsschlüssel, eine andere Identität

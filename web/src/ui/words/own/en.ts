@@ -30,6 +30,7 @@ export const en = {
   confirmWrong: "That is not your password.",
   confirmGivenUp: "Nothing was done: the server could not make sure that it is you.",
   otherStepUndone: "The server does not know yet that it is you. Open the page again, and finish what it asks for.",
+  otherStepNotDone: "That step is not done yet. Open the page again, and finish what it asks for.",
   otherStepDone: "I am done there",
   windowBlocked: "The browser opened no window. Allow windows for this page, and try again.",
   // Another recovery key, another identity
