@@ -1,0 +1,118 @@
+// Another recovery key and another identity, as a client asks its server for them.
+
+import { SECRETS, type JsonObject } from "@e2e/machine";
+import { expect, test } from "vitest";
+
+import { Unreachable } from "../api/error";
+import { Cancelled, type Asked } from "../auth/uia";
+import { Somebody, until, type Asked as Request } from "../client.test-support";
+import { KeyServer } from "./key_server.test-support";
+import { DEFAULT_KEY, PUBLIC_MASTER } from "./secrets";
+
+const UPLOAD = "/keys/device_signing/upload";
+
+/** Somebody whose device is approved, and whose recovery key is kept. */
+async function ready(name: string): Promise<Somebody> {
+  const lena = new Somebody(`@lena:${name}.test`, new KeyServer());
+  const { crypto } = await lena.open();
+  await until(() => crypto.standing === "ready");
+  await crypto.keys.recoveryKeySaved();
+  lena.server.asked.length = 0;
+  return lena;
+}
+
+const saying = (password: string): Asked => ({
+  ask: async (_, error) => (error === undefined ? { password } : undefined),
+  supported: ["m.login.password"],
+});
+
+function wantsPassword({ path, body }: Request) {
+  if (path !== UPLOAD || (body["auth"] as JsonObject | undefined)?.["password"] === "right") return undefined;
+  return { status: 401, errcode: "M_FORBIDDEN", session: "s", flows: [{ stages: ["m.login.password"] }] } as never;
+}
+
+/** What was stored last, by type. */
+function stored({ server }: Somebody): Record<string, JsonObject> {
+  return Object.fromEntries(server.of("PUT", "/account_data/").map(({ path, body }) => [path.split("/account_data/")[1] ?? "", body]));
+}
+
+const without = ({ auth, ...body }: JsonObject) => (void auth, body);
+
+test("a wrong password leaves all as it was, and a right one makes another identity and recovery key", async () => {
+  const lena = await ready("wrong");
+  const { crypto } = lena.client;
+  lena.server.instead = wantsPassword;
+  const { pinned_key: before } = await crypto.keys.user(lena.user);
+  await expect(lena.client.renewIdentity(saying("wrong"))).rejects.toBeInstanceOf(Cancelled);
+  expect(await crypto.identity.isPrepared()).toBe(false);
+  expect(stored(lena)).toEqual({});
+  expect([crypto.standing, (await crypto.keys.user(lena.user)).pinned_key]).toEqual(["ready", before]);
+  await lena.client.renewIdentity(saying("right"));
+  expect(crypto.standing).toBe("ready");
+  expect((await crypto.keys.user(lena.user)).pinned_key).not.toBe(before);
+  expect(Object.keys(stored(lena))).toEqual(expect.arrayContaining([SECRETS.master, SECRETS.backupPrivate, DEFAULT_KEY]));
+  expect(await crypto.keys.recoveryKey()).toBeDefined();
+  expect(lena.server.of("POST", "/room_keys/version").length).toBe(1);
+});
+
+test("an identity of which no answer came is sent once more, and no other in its place", async () => {
+  const lena = await ready("unanswered");
+  let isGone = true;
+  lena.server.instead = (asked) => {
+    if (asked.path === UPLOAD && isGone) throw new TypeError("gone");
+    return undefined;
+  };
+  await expect(lena.client.renewIdentity(saying("right"))).rejects.toBeInstanceOf(Unreachable);
+  expect(await lena.client.crypto.identity.isPrepared()).toBe(true);
+  isGone = false;
+  await lena.client.renewIdentity(saying("right"));
+  const uploads = lena.server.of("POST", UPLOAD).map(({ body }) => without(body));
+  expect(uploads.length).toBeGreaterThan(1);
+  for (const upload of uploads) expect(upload).toEqual(uploads[0]);
+  expect(await lena.client.crypto.identity.isPrepared()).toBe(false);
+});
+
+test("what the server took before a crash is gone on with, and what it did not take is forgotten", async () => {
+  const lena = await ready("crash");
+  const keys = lena.client.crypto.keys;
+  const { pinned_key: before } = await keys.user(lena.user);
+  await lena.client.crypto.identity.prepare();
+  await lena.open();
+  await until(() => lena.client.crypto.standing === "ready");
+  expect(await lena.client.crypto.identity.isPrepared()).toBe(false);
+  expect((await lena.client.crypto.keys.user(lena.user)).pinned_key).toBe(before);
+
+  const upload = await lena.client.crypto.identity.prepare();
+  await lena.client.api.http.call("POST", `/_matrix/client/v3${UPLOAD}`, { body: upload });
+  lena.server.asked.length = 0;
+  await lena.open();
+  await until(() => lena.client.crypto.standing === "ready");
+  expect(await lena.client.crypto.keys.recoveryKey()).toBeDefined();
+  expect((await lena.client.crypto.keys.user(lena.user)).pinned_key).not.toBe(before);
+  expect(stored(lena)[SECRETS.master]).toBeDefined();
+});
+
+test("another client's backup stays when there is another recovery key", async () => {
+  const lena = await ready("foreign");
+  lena.server.instead = ({ method, path }) =>
+    method === "GET" && path === "/room_keys/version" ? { algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", version: "7", auth_data: {} } : undefined;
+  await lena.client.crypto.renewRecoveryKey();
+  expect(lena.server.of("POST", "/room_keys/version")).toEqual([]);
+  expect(Object.keys(stored(lena))).toEqual(expect.arrayContaining([PUBLIC_MASTER, SECRETS.selfSigning, DEFAULT_KEY]));
+  expect(stored(lena)[SECRETS.backupPrivate]).toBeUndefined();
+});
+
+test("a recovery key that could not be stored is the one that is stored later", async () => {
+  const lena = await ready("unstored");
+  let isGone = true;
+  lena.server.instead = ({ method, path }) => {
+    if (isGone && method === "PUT" && path.endsWith(DEFAULT_KEY)) throw new TypeError("gone");
+    return undefined;
+  };
+  await expect(lena.client.crypto.renewRecoveryKey()).rejects.toBeInstanceOf(Unreachable);
+  const made = await lena.client.crypto.keys.recoveryKey();
+  isGone = false;
+  await lena.client.crypto.renewRecoveryKey();
+  expect(await lena.client.crypto.keys.recoveryKey()).toBe(made);
+  expect(stored(lena)[DEFAULT_KEY]).toBeDefined();
+});
