@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test, { after, before } from "node:test";
 
+import { Club } from "./support/club.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 import { Synapse } from "./support/synapse.mjs";
 
-let sealpost, synapse, lena, jonas;
+let sealpost, synapse, club, lena, jonas;
 
 before(async () => {
   await openBrowser();
@@ -19,9 +20,9 @@ before(async () => {
   ]);
 });
 
-after(() => endWith(sealpost, synapse));
+after(() => endWith(sealpost, synapse, club));
 
-const secrets = ["swallows-under-the-roof", "the-well-is-dry", "rain-on-the-last-day", "a-letter-for-mara", "oars-behind-the-door"];
+const secrets = ["swallows-under-the-roof", "the-well-is-dry", "rain-on-the-last-day", "a-letter-for-mara", "oars-behind-the-door", "the-key-is-with-the-club"];
 
 test("a chat of two is sealed from its first word, and both read", async () => {
   await lena.startChat(jonas);
@@ -102,6 +103,36 @@ test("who logs out and in again is approved by the recovery key, and has their r
   await lena.approve(key);
   await lena.choose("Market square");
   await lena.reads("anybody-may-read-this");
+});
+
+test("who comes by single sign-on alone writes sealed, and proves on the server's page that it is them", async () => {
+  club = await Club.open("tilda");
+  await synapse.restart(`cas_config: {enabled: true, server_url: "${club.url}", idp_name: Garden club}\n`);
+  const tilda = await Person.open(sealpost, { ignoreHTTPSErrors: true });
+  const { page } = tilda;
+  Object.assign(tilda, { name: "tilda", id: `@tilda:${synapse.name}` });
+  await tilda.choosesServer(synapse);
+  await page.getByRole("button", { name: "Log in with Garden club" }).click();
+  await page.getByRole("link", { name: "Continue" }).click();
+  await page.getByText("Your recovery key is not saved yet.").waitFor();
+  await tilda.startChat(jonas);
+  await tilda.sends(secrets[5]);
+  await jonas.accept(/tilda/);
+  await jonas.reads(secrets[5]);
+  const { access_token } = await synapse.call("", "POST", "/login", {
+    type: "m.login.token", token: await club.loginToken(synapse), initial_device_display_name: "The club's own",
+  });
+  await page.getByRole("button", { name: "Settings" }).click();
+  const row = page.getByRole("listitem").filter({ hasText: "The club's own" });
+  await row.getByRole("button", { name: "Log out" }).click();
+  const dialog = page.getByRole("dialog", { name: "Log out this device" });
+  await dialog.getByRole("button", { name: "Log out this device" }).click();
+  const [own] = await Promise.all([page.waitForEvent("popup"), page.getByRole("button", { name: "Open the page" }).click()]);
+  await Promise.all([own.waitForEvent("close"), own.getByRole("link", { name: "Continue with Garden club" }).click()]);
+  await row.waitFor({ state: "detached" });
+  await assert.rejects(synapse.call(access_token, "GET", "/account/whoami"), /M_UNKNOWN_TOKEN/);
+  assert.deepEqual(foundAt(secrets, synapse), []);
+  assert.deepEqual(tilda.crashes, []);
 });
 
 test("nobody but the two servers was asked for anything, and nothing broke", () => {

@@ -64,6 +64,7 @@ export class Proxy {
     if (FOLDER && !/^\/(_|\.well-known)/.test(path)) return file(path, incoming, outgoing, this);
     const isOurs = path.startsWith("/_");
     const headers = { ...incoming.headers, "accept-encoding": "identity" };
+    if (incoming.socket.encrypted) Object.assign(headers, { "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https" });
     if (!isOurs && !this.edit) headers["accept-encoding"] = incoming.headers["accept-encoding"] ?? "";
     this.copies.push(Buffer.from(`${incoming.method} ${decodeURIComponent(incoming.url)}\n`));
     const body = await whole(incoming).catch(() => undefined);
