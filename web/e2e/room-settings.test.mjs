@@ -85,8 +85,7 @@ test("an address that is removed is named by the room no more", async () => {
   await close();
 });
 
-test("somebody asks to come in by the address, and is let in", async () => {
-  const tomasz = await Person.register(server, "tomasz");
+async function ask(tomasz) {
   await tomasz.page.getByRole("button", { name: "New room or chat" }).first().click();
   await tomasz.page.getByRole("tab", { name: "Join a room" }).click();
   await tomasz.page.getByLabel("Address of the room").fill(`#orangery:${server.name}`);
@@ -95,11 +94,22 @@ test("somebody asks to come in by the address, and is let in", async () => {
   await assertAccessible(tomasz.page, "knock");
   await tomasz.page.getByRole("button", { name: "Ask to come in" }).click();
   await tomasz.page.getByText("You asked to come in").first().waitFor();
+}
+
+test("somebody asks to come in by the address, is turned away, asks again, and is let in", async () => {
+  const tomasz = await Person.register(server, "tomasz");
+  await ask(tomasz);
   await assertAccessible(tomasz.page, "asked");
   await page.getByRole("button", { name: "Who can read this" }).click();
   const panel = page.getByRole("complementary");
   await panel.getByText("From next door").waitFor();
   await assertAccessible(page, "somebody knocks");
+  await panel.getByRole("button", { name: "Turn away" }).click();
+  await tomasz.page.getByRole("main").getByText("lena did not let you in.").last().waitFor();
+  await assertAccessible(tomasz.page, "turned away");
+  await page.getByText("You did not let tomasz in.").waitFor();
+  await tomasz.page.getByRole("button", { name: "Take it from the list" }).click();
+  await ask(tomasz);
   await panel.getByRole("button", { name: "Let in" }).click();
   await tomasz.page.getByRole("button", { name: "Accept" }).click();
   await tomasz.field().waitFor();

@@ -93,6 +93,11 @@ test("what opens above a room", async () => {
     await page.getByRole("tab", { name: tab }).click();
     await assertAccessible(page, tab);
   }
+  // All of them are seen on the narrowest phone too.
+  await page.setViewportSize({ width: 360, height: 720 });
+  const cut = await page.getByRole("tablist").evaluate((node) => node.scrollWidth - node.clientWidth);
+  assert.equal(cut, 0);
+  await page.setViewportSize({ width: 1280, height: 800 });
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Save it" }).click();

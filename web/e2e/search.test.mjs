@@ -61,3 +61,13 @@ test("a message that was removed is found no more", async () => {
   await dialog.getByText("Nothing found").waitFor();
   assert.deepEqual(lena.crashes, []);
 });
+
+test("what was typed with marks is shown without them, as it is read", async () => {
+  await lena.page.keyboard.press("Escape");
+  await lena.page.getByRole("dialog").waitFor({ state: "detached" });
+  await lena.say("the **old** `roof`, [here](https://garden.example)");
+  await lena.page.locator("article[data-id^='$'] strong").getByText("old").waitFor();
+  const dialog = await search("roof");
+  await dialog.getByText("the old roof, here", { exact: true }).waitFor();
+  await lena.page.keyboard.press("Escape");
+});

@@ -96,5 +96,20 @@ test("somebody else finds the space in the directory, and the rooms in the space
   const roses = tomasz.page.getByRole("main").getByRole("listitem").filter({ hasText: "Roses" });
   await roses.getByRole("button", { name: "Join" }).click();
   await tomasz.page.getByRole("textbox", { name: "Message Roses" }).waitFor();
+  await tomasz.page.getByRole("navigation", { name: "Sealpost" }).getByRole("button", { name: "Garden club" }).click();
+  await bees.waitFor();
+  // Who is removed from the space is told, and sees what else there is.
+  const spaceId = decodeURIComponent(tomasz.page.url().split("/").at(-1));
+  const token = await server.logIn(lena);
+  await server.call(token, "POST", `/rooms/${encodeURIComponent(spaceId)}/kick`, { user_id: tomasz.id, reason: "The bees" });
+  await tomasz.page.getByRole("main").getByText("lena removed you from this space.").waitFor();
+  await tomasz.page.getByRole("main").getByText("The bees", { exact: true }).waitFor();
+  await assertAccessible(tomasz.page, "taken out of a space");
+  const list = tomasz.page.getByRole("navigation", { name: "Rooms" });
+  await list.getByText("lena removed you from this space.").waitFor();
+  await list.getByRole("button", { name: "Roses" }).waitFor();
+  await tomasz.page.getByRole("navigation", { name: "Sealpost" }).getByRole("button", { name: "Garden club" }).waitFor({ state: "detached" });
+  await tomasz.page.getByRole("button", { name: "Take it from the list" }).click();
+  await list.getByText("lena removed you from this space.").waitFor({ state: "detached" });
   await tomasz.close();
 });

@@ -42,6 +42,27 @@ test("what was removed a moment ago is told neither in the list of rooms nor whe
   await lena.page.keyboard.press("Escape");
 });
 
+test("what was done is told in the language of now", async () => {
+  await jonas.say("by mistake");
+  const { page } = jonas;
+  await page.locator("article[data-id^='$']").filter({ hasText: "by mistake" }).waitFor();
+  await jonas.message("by mistake").hover();
+  await jonas.message("by mistake").getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Remove" }).click();
+  const undo = page.getByRole("group", { name: "Message removed" }).getByRole("button", { name: "Undo" });
+  await undo.focus();
+  const speak = (language) => page.evaluate((language) => {
+    localStorage.setItem("language", language);
+    dispatchEvent(new StorageEvent("storage"));
+  }, language);
+  await speak("de");
+  const told = page.getByRole("group", { name: "Nachricht entfernt" });
+  await told.getByText("Nachricht entfernt").waitFor();
+  await told.getByRole("button").first().click();
+  await speak("en");
+  await jonas.reads("by mistake");
+});
+
 test("who logs out a moment after has it done", async () => {
   await removes("The gutters come on Tuesday");
   const main = lena.page.getByRole("main");

@@ -9,8 +9,8 @@ export function leave(live: Live, room: Room): void {
   const name = live.summary(room).name || t.emptyRoom;
   const mayComeBack = room.state("m.room.join_rules")?.content["join_rule"] === "public";
   live.undoing.do({
-    words: t.undoLeft(name),
-    more: mayComeBack ? undefined : t.leaveMore,
+    words: () => t.undoLeft(name),
+    more: mayComeBack ? undefined : () => t.leaveMore,
     hides: [room.id],
     failed: (why) => t.notLeft(name, why),
     act: (isClosing) => live.client.leave(room, isClosing),

@@ -23,7 +23,7 @@ function made() {
     queue: { changed: topic }, crypto: { changed: topic }, here: { isOffChanged: topic },
   };
   const live = new Live(client as unknown as Client);
-  const hide = (...hides: string[]) => live.undoing.do({ words: "", hides, act: async () => {}, failed: String });
+  const hide = (...hides: string[]) => live.undoing.do({ words: () => "", hides, act: async () => {}, failed: String });
   return { room, live, hide };
 }
 

@@ -3,7 +3,8 @@
 import { saidBy } from "./attempt.svelte";
 
 export interface Trouble {
-  words: string;
+  /** In the language of now. */
+  words: () => string;
   again: () => void;
 }
 
@@ -18,7 +19,7 @@ export class Troubles {
     return operation().catch((failure: unknown) => {
       console.error(failure);
       const trouble: Trouble = {
-        words: words(saidBy(failure)),
+        words: () => words(saidBy(failure)),
         again: () => {
           this.drop(trouble);
           void this.try(operation, words);

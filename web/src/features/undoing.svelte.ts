@@ -6,15 +6,15 @@ import type { Troubles } from "./troubles.svelte";
 
 export interface Deed {
   id: string;
-  /** What was done. */
-  words: string;
+  /** What was done, in the language of now. */
+  words: () => string;
   /** What it means. */
-  more?: string | undefined;
+  more?: (() => string) | undefined;
 }
 
 export interface Wanted {
-  words: string;
-  more?: string | undefined;
+  words: () => string;
+  more?: (() => string) | undefined;
   /** Ids of messages and rooms that are shown no longer, and what else is called so. */
   hides: readonly string[];
   /** `isClosing`: the page may be gone before there is an answer. */

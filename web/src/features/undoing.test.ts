@@ -12,7 +12,7 @@ function made() {
   const undoing = new Undoing(troubles);
   const done: string[] = [];
   const remove = (id: string, act = async (isClosing: boolean) => void done.push(isClosing ? `${id} closing` : id)) =>
-    undoing.do({ words: id, hides: [id], act, failed: (why) => `not done: ${why}` });
+    undoing.do({ words: () => id, hides: [id], act, failed: (why) => `not done: ${why}` });
   return { troubles, undoing, done, remove };
 }
 

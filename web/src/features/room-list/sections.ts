@@ -18,9 +18,11 @@ export function sections<S extends { room: Room; ts: number }>(
   for (const room of rooms) {
     // Invitations and what was asked for are shown wherever one is, also of spaces: else they are found by chance.
     // Out of which somebody was taken: until that was seen and it is taken from the list.
-    const isIn = room.membership === "join" || takenOut(room, me) !== undefined;
+    const isTakenOut = takenOut(room, me) !== undefined;
+    const isIn = room.membership === "join" || isTakenOut;
     if (!isIn && !["invite", "knock"].includes(room.membership)) continue;
-    if (isIn && (room.isSpace || (only && !only.has(room.id)))) continue;
+    // Spaces stand in the rail as long as one is in them.
+    if (isIn && ((room.isSpace && !isTakenOut) || (only && !only.has(room.id)))) continue;
     found.get(sectionOf(room))?.push(summary(room));
   }
   for (const listed of found.values()) listed.sort((a, b) => b.ts - a.ts);

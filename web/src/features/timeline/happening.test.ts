@@ -29,6 +29,8 @@ test("one is told by who did what", () => {
   expect(told(member("@you", "join"))).toBe("You came in.");
   expect(told(member("@b", "leave", "@a", "ban"))).toBe("A let B come back.");
   expect(told(member("@b", "leave", "@b", "invite"))).toBe("B declined.");
+  expect(told(member("@b", "leave", "@a", "knock"))).toBe("A did not let B in.");
+  expect(told(member("@b", "leave", "@b", "knock"))).toBe("");
   expect(told(member("@b", "join", "@b", "join"))).toBe("B changed name or picture.");
 });
 

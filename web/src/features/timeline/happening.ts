@@ -11,7 +11,7 @@ export type Common = (typeof COMMON)[number];
 /** More people than these are counted instead. */
 const MOST_NAMED = 3;
 
-type Change = Common | "room" | "unbanned" | "created" | "sealed" | "upgraded";
+type Change = Common | "room" | "refused" | "unbanned" | "created" | "sealed" | "upgraded";
 
 /** `undefined`: nothing that is worth a line. */
 export function changeOf(event: RoomEvent): Change | undefined {
@@ -48,6 +48,8 @@ function membership(event: RoomEvent): Change | undefined {
       return "banned";
     case "leave":
       if (before === "ban") return "unbanned";
+      // Who asks and thinks better of it was never there.
+      if (before === "knock") return event.state_key === event.sender ? undefined : "refused";
       if (event.state_key !== event.sender) return "removed";
       return before === "invite" ? "declined" : "left";
     default:
@@ -82,6 +84,8 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
       return t.bannedSomebody(who, whom);
     case "removed":
       return t.removedSomebody(who, whom);
+    case "refused":
+      return t.refusedSomebody(who, whom);
     case "unbanned":
       return t.letBack(who, whom);
     case "declined":

@@ -9,10 +9,10 @@ import type { Live } from "../live.svelte";
 export function remove({ client, undoing }: Live, room: Room, messages: readonly Message[]): void {
   const ids = messages.map(({ id }) => id);
   undoing.do({
-    words: t.undoRemoved(ids.length),
-    more: t.removeMore,
+    words: () => t.undoRemoved(ids.length),
+    more: () => t.removeMore,
     hides: ids,
-    failed: t.notRemoved,
+    failed: (why) => t.notRemoved(why),
     act: async (isClosing) => void (await Promise.all(ids.map((id) => client.api.redact(room.id, id, isClosing)))),
   });
 }
@@ -26,9 +26,9 @@ export function isUnpinned({ undoing }: Live, eventId: string): boolean {
 
 export function unpin({ client, undoing }: Live, room: Room, eventId: string): void {
   undoing.do({
-    words: t.undoUnpinned,
+    words: () => t.undoUnpinned,
     hides: [pinOf(eventId)],
-    failed: t.notUnpinned,
+    failed: (why) => t.notUnpinned(why),
     act: (isClosing) => setPinned(client, room, eventId, false, isClosing),
   });
 }

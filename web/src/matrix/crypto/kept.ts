@@ -3,6 +3,7 @@
 import { relationOf, type RoomEvent } from "../event";
 import { object, text } from "../json";
 import type { Opened } from "../room/opened";
+import { shownWords } from "../search/shown";
 import { hasWords } from "../search/words";
 
 export interface Place {
@@ -25,7 +26,7 @@ export function keep(roomId: string, { event_id, sender, origin_server_ts }: Roo
 
 /** A message in which words are looked for. */
 export interface KeptMessage extends Place {
-  /** Its first words. */
+  /** Its first words, as they are shown. */
   body: string;
   matches: boolean;
   isProven: boolean;
@@ -60,5 +61,5 @@ export function messageIn(kept: Kept, words: readonly string[]): KeptMessage | u
   if (body === undefined) return undefined;
   const { isProven, sharedBy, messageId, means } = opened;
   const target = isEdit ? relation.eventId : undefined;
-  return { ...at, body: body.slice(0, SHOWN), matches: hasWords(body, words), isProven, sharedBy, messageId, target, means };
+  return { ...at, body: shownWords(content).slice(0, SHOWN), matches: hasWords(body, words), isProven, sharedBy, messageId, target, means };
 }

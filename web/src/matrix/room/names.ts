@@ -29,7 +29,22 @@ export function displayName(room: Room, userId: string): string {
 function memberOf(room: Room, userId: string): JsonObject | undefined {
   const member = room.known("m.room.member", userId)?.content;
   const isRemoved = member?.["membership"] === "leave" || member?.["membership"] === "ban";
-  return isRemoved ? { ...object(room.state("m.room.member", userId)?.unsigned?.["prev_content"]), ...member } : member;
+  if (!isRemoved) return member;
+  const before = { ...object(room.state("m.room.member", userId)?.unsigned?.["prev_content"]), ...member };
+  // Who may come back after a ban was called nothing before that either.
+  return "displayname" in before ? before : { ...lastNamed(room, userId), ...before };
+}
+
+/** What the newest event says that has a name of somebody. */
+function lastNamed(room: Room, userId: string): JsonObject | undefined {
+  const { events } = room.timeline;
+  for (let at = events.length - 1; at >= 0; at -= 1) {
+    const event = events[at];
+    if (event?.type !== "m.room.member" || event.state_key !== userId) continue;
+    const named = [event.content, object(event.unsigned?.["prev_content"])].find((one) => one && "displayname" in one);
+    if (named) return named;
+  }
+  return undefined;
 }
 
 function heroOf(room: Room, userId: string) {

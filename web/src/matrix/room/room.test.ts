@@ -354,6 +354,9 @@ test("who was removed is called as before", () => {
   const unsigned = { prev_content: { membership: "join", displayname: "Lena Vogt" } };
   room.update({ timeline: [{ ...member({ membership: "ban" }, { unsigned }), event_id: "$n" }] });
   expect(profile(room, lena).name).toBe("Lena Vogt");
+  const unbanned = { prev_content: { membership: "ban" } };
+  room.update({ timeline: [{ ...member({ membership: "leave" }, { unsigned: unbanned }), event_id: "$o" }] });
+  expect(profile(room, lena).name).toBe("Lena Vogt");
 });
 
 test("what came after something that was here is live, between visits too, and what is fetched from before is not", () => {

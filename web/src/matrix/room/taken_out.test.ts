@@ -16,8 +16,10 @@ function gone(membership: string, before: string, sender = lena): Room {
 }
 
 test("who was in a room or may not come in is told by whom; an invitation that is taken back tells nothing", () => {
-  expect(takenOut(gone("leave", "join"), me)).toEqual({ by: lena, isBan: false, reason: "why" });
-  expect(takenOut(gone("ban", "invite"), me)).toEqual({ by: lena, isBan: true, reason: "why" });
+  expect(takenOut(gone("leave", "join"), me)).toEqual({ by: lena, how: "removed", reason: "why" });
+  expect(takenOut(gone("ban", "invite"), me)).toEqual({ by: lena, how: "banned", reason: "why" });
+  expect(takenOut(gone("leave", "knock"), me)).toEqual({ by: lena, how: "refused", reason: "why" });
+  expect(takenOut(gone("leave", "knock", me), me)).toBeUndefined();
   expect(takenOut(gone("leave", "join", me), me)).toBeUndefined();
   expect(takenOut(gone("leave", "invite"), me)).toBeUndefined();
 });

@@ -1,15 +1,15 @@
-// Rooms out of which somebody else took this person.
+// Rooms and spaces out of which somebody else took this person, or would not let them in.
 
 import { object, text } from "../json";
 import type { Room } from "./room";
 
 export interface TakenOut {
   by: string;
-  isBan: boolean;
+  how: "removed" | "banned" | "refused";
   reason: string | undefined;
 }
 
-/** `undefined`: one is in the room, or left it by oneself, or was only ever invited. */
+/** `undefined`: one is in the room, or left it by oneself, or was only ever invited. Who asked to come in was refused. */
 export function takenOut(room: Room, me: string): TakenOut | undefined {
   if (room.membership !== "leave" && room.membership !== "ban") return undefined;
   const member = room.state("m.room.member", me);
@@ -17,5 +17,6 @@ export function takenOut(room: Room, me: string): TakenOut | undefined {
   if (!member || member.sender === me || (membership !== "leave" && membership !== "ban")) return undefined;
   const before = object(member.unsigned?.["prev_content"])?.["membership"];
   if (membership === "leave" && before === "invite") return undefined;
-  return { by: member.sender, isBan: membership === "ban", reason: text(member.content["reason"]) };
+  const how = membership === "ban" ? "banned" : before === "knock" ? "refused" : "removed";
+  return { by: member.sender, how, reason: text(member.content["reason"]) };
 }

@@ -4,6 +4,7 @@ import type { Client } from "../client";
 import { object, objects, text } from "../json";
 import { isReadable, items } from "../room/messages";
 import type { Room } from "../room/room";
+import { shownWords } from "./shown";
 import { hasWords, wordsOf } from "./words";
 
 export interface Hit {
@@ -26,7 +27,7 @@ export function searchRoom(room: Room, term: string): Hit[] {
     const { id: eventId, sender, ts, content, seal } = item;
     const body = text(content["body"]) ?? "";
     return hasWords(body, wanted)
-      ? [{ roomId: room.id, eventId, sender, ts, body, isClear: seal === "clear" }]
+      ? [{ roomId: room.id, eventId, sender, ts, body: shownWords(content), isClear: seal === "clear" }]
       : [];
   });
   return found.toReversed();
@@ -61,11 +62,11 @@ export async function searchServer(client: Client, term: string, roomIds: string
   const hits = objects(found?.["results"]).flatMap(({ result }): Hit[] => {
     const event = object(result);
     const [eventId, roomId, sender] = ["event_id", "room_id", "sender"].map((key) => text(event?.[key]));
-    const words = text(object(event?.["content"])?.["body"]);
-    if (!event || !eventId || !roomId || !sender || words === undefined) return [];
+    const content = object(event?.["content"]);
+    if (!event || !eventId || !roomId || !sender || text(content?.["body"]) === undefined) return [];
     // Of a sealed room the server knows no words: those that it tells are its own.
     if (!roomIds.includes(roomId)) return [];
-    return [{ roomId, eventId, sender, ts: Number(event["origin_server_ts"]) || 0, body: words }];
+    return [{ roomId, eventId, sender, ts: Number(event["origin_server_ts"]) || 0, body: shownWords(content) }];
   });
   return { hits, next: text(found?.["next_batch"]) };
 }

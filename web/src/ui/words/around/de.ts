@@ -49,8 +49,11 @@ export const de: AroundWords = {
   reportMessage: "Diese Nachricht melden?",
   reportSealedMore: "Es geht an die, die deinen Server betreiben. Sie können die Nachricht nicht lesen: Schreib, was darin steht, wenn sie es wissen sollen.",
   declineAndIgnore: "Ablehnen und nicht mehr beachten",
-  removedYou: (who) => `${who} hat dich aus diesem Raum entfernt.`,
-  bannedYou: (who) => `${who} hat dich aus diesem Raum verbannt.`,
+  takenOut: {
+    removed: (who, isSpace) => `${who} hat dich aus diesem ${isSpace ? "Space" : "Raum"} entfernt.`,
+    banned: (who, isSpace) => `${who} hat dich aus diesem ${isSpace ? "Space" : "Raum"} verbannt.`,
+    refused: (who) => `${who} hat dich nicht eingelassen.`,
+  },
   joinAgain: "Wieder beitreten",
   takeFromList: "Aus der Liste nehmen",
   reportReason: "Was nicht in Ordnung ist",

@@ -45,8 +45,11 @@ export const en = {
   reportMessage: "Report this message?",
   reportSealedMore: "It goes to those who run your server. They can’t read the message: say what is in it, if they are to know.",
   declineAndIgnore: "Decline and ignore",
-  removedYou: (who: string) => `${who} removed you from this room.`,
-  bannedYou: (who: string) => `${who} banned you from this room.`,
+  takenOut: {
+    removed: (who: string, isSpace: boolean) => `${who} removed you from this ${isSpace ? "space" : "room"}.`,
+    banned: (who: string, isSpace: boolean) => `${who} banned you from this ${isSpace ? "space" : "room"}.`,
+    refused: (who: string) => `${who} did not let you in.`,
+  },
   joinAgain: "Join again",
   takeFromList: "Take it from the list",
   reportReason: "What is wrong",

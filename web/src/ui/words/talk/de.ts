@@ -57,6 +57,7 @@ export const de: TalkWords = {
   seenBy: (names) => `Gelesen von ${names}`,
   joinLinked: "Diesen Raum betreten?",
   youWhom: "dich",
+  refusedSomebody: (who, whom) => `${who} hat ${whom} nicht eingelassen.`,
   letBack: (who, whom) => `${who} hat ${whom} wieder zugelassen.`,
   people: (count) => plural(count, "Mensch", "Menschen"),
   together: {
