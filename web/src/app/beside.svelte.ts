@@ -31,6 +31,12 @@ export class Beside {
     this.thread = rootId;
   }
 
+  closeTop(): void {
+    if (this.isMediaOpen) this.isMediaOpen = false;
+    else if (this.isPeopleOpen) this.isPeopleOpen = false;
+    else this.closeThread();
+  }
+
   closeThread(): void {
     this.thread = this.about = undefined;
   }

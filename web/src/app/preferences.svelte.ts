@@ -5,6 +5,9 @@ import { preferred, speak, type Language } from "../ui/words.svelte";
 export type Density = "roomy" | "compact";
 export type Theme = "system" | "light" | "dark" | "contrast";
 
+/** Of the list of rooms, in pixels. */
+export const LIST_WIDTHS = { least: 220, most: 520 };
+
 const THEMES: Theme[] = ["system", "light", "dark", "contrast"];
 
 /** A browser that keeps nothing may throw when it is asked. */
@@ -19,6 +22,8 @@ function kept(name: string): string | null {
 export class Preferences {
   #theme = $state<Theme>("system");
   #density = $state<Density>("roomy");
+  /** `undefined`: as there is room. */
+  #listWidth = $state<number>();
   #language: Language = "en";
 
   constructor() {
@@ -55,6 +60,18 @@ export class Preferences {
     this.#show();
   }
 
+  get listWidth(): number | undefined {
+    return this.#listWidth;
+  }
+
+  /** `isKept`: else it is on its way, and other tabs are not told of each pixel. */
+  resizeList(width: number | undefined, isKept: boolean): void {
+    this.#listWidth = width;
+    if (!isKept) return;
+    if (width === undefined) localStorage.removeItem("listWidth");
+    else localStorage.setItem("listWidth", `${width}`);
+  }
+
   /** Has everything said in the person's language. */
   async speak(language?: Language): Promise<void> {
     if (language) {
@@ -68,6 +85,8 @@ export class Preferences {
     const theme = kept("theme") as Theme | null;
     this.#theme = theme && THEMES.includes(theme) ? theme : "system";
     this.#density = kept("density") === "compact" ? "compact" : "roomy";
+    const width = Number(kept("listWidth") ?? NaN);
+    this.#listWidth = width >= LIST_WIDTHS.least && width <= LIST_WIDTHS.most ? width : undefined;
     const language = kept("language");
     this.#language = preferred(language ? [language] : navigator.languages);
     this.#show();

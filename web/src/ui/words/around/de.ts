@@ -203,6 +203,7 @@ export const de: AroundWords = {
   // Konto
   account: "Konto",
   density: "Abstand der Zeilen",
+  listWidth: "Breite der Raumliste",
   densities: { roomy: "Luftig", compact: "Dicht" },
   changePassword: "Passwort ändern",
   oldPassword: "Jetziges Passwort",

@@ -199,6 +199,7 @@ export const en = {
   // Account
   account: "Account",
   density: "Space between lines",
+  listWidth: "Width of the list of rooms",
   densities: { roomy: "Roomy", compact: "Compact" },
   changePassword: "Change password",
   oldPassword: "Present password",
