@@ -1,25 +1,30 @@
 // Where in the client somebody is: in the address, so that back, forward and links work.
 
+import { matrixLink, type MatrixLink } from "../matrix/uri";
+
 export type Place =
   | { at: "home" }
+  /** Somebody followed a link into Matrix elsewhere, and came here by it. */
+  | { at: "link"; link: MatrixLink }
   | { at: "room"; roomId: string }
   | { at: "settings" };
 
+/** Where programs send `matrix:` links: behind `#`, what they say does not get to the server. */
+export const LINKS = "/#/link/%s";
+
 function parse(hash: string): Place {
   const [, kind, id] = /^#\/(\w+)(?:\/(.+))?$/.exec(hash) ?? [];
-  if (kind === "room" && id) {
-    try {
-      return { at: "room", roomId: decodeURIComponent(id) };
-    } catch {
-      // An escape that is none: somebody's own address.
-      return { at: "home" };
-    }
+  try {
+    if (kind === "room" && id) return { at: "room", roomId: decodeURIComponent(id) };
+    const link = kind === "link" && id ? matrixLink(decodeURIComponent(id)) : undefined;
+    if (link) return { at: "link", link };
+  } catch {
+    // An escape that is none: somebody's own address.
   }
-  if (kind === "settings") return { at: "settings" };
-  return { at: "home" };
+  return { at: kind === "settings" ? "settings" : "home" };
 }
 
-function hashOf(place: Place): string {
+function hashOf(place: Exclude<Place, { at: "link" }>): string {
   if (place.at === "room") return `#/room/${encodeURIComponent(place.roomId)}`;
   return place.at === "settings" ? "#/settings" : "#/";
 }
@@ -34,10 +39,13 @@ export class Router {
     return () => removeEventListener("hashchange", changed);
   }
 
-  go(place: Place): void {
+  go(place: Exclude<Place, { at: "link" }>): void {
     const hash = hashOf(place);
     if (hash === location.hash) return;
+    const wasLink = this.place.at === "link";
     this.place = place;
-    location.hash = hash;
+    // The way back leads past the link: it would lead here again.
+    if (wasLink) history.replaceState(null, "", hash);
+    else location.hash = hash;
   }
 }

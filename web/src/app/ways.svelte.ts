@@ -26,10 +26,11 @@ export class Ways {
   isLost = $state(false);
 
   readonly #live: Live;
-  readonly #room: Room;
+  /** The room from which one goes; none, who comes from another program. */
+  readonly #room: Room | undefined;
   readonly #steps: Steps;
 
-  constructor(live: Live, room: Room, steps: Steps) {
+  constructor(live: Live, room: Room | undefined, steps: Steps) {
     this.#live = live;
     this.#room = room;
     this.#steps = steps;
@@ -39,14 +40,14 @@ export class Ways {
     const { open, jump, people } = this.#steps;
     if (link.id.startsWith("@")) {
       const direct = this.#live.client.directWith(link.id);
-      const isHere = isIn(this.#room.known("m.room.member", link.id)?.content["membership"]);
-      if (direct && direct.id !== this.#room.id) open(direct.id);
+      const isHere = isIn(this.#room?.known("m.room.member", link.id)?.content["membership"]);
+      if (direct && direct.id !== this.#room?.id) open(direct.id);
       else if (isHere) people();
       else this.somebody = link.id;
       return;
     }
     const found = this.#live.rooms.find((one) => one.membership === "join" && isAt(one, link.id));
-    if (found?.id === this.#room.id && link.eventId) void jump(link.eventId);
+    if (found && found === this.#room && link.eventId) void jump(link.eventId);
     else if (found) open(found.id, link.eventId);
     else this.elsewhere = link;
   }
@@ -69,6 +70,7 @@ export class Ways {
 
   async goTo(ts: number): Promise<void> {
     this.isDating = false;
+    if (!this.#room) return;
     const eventId = await this.#live.client.api.eventAt(this.#room.id, ts).catch(() => undefined);
     if (eventId) await this.#steps.jump(eventId);
     else this.isLost = true;

@@ -196,6 +196,12 @@ export const de: AroundWords = {
   notifyWordsMore: "Sonst nur, wer schrieb, und wo.",
   newMessageFrom: (who) => `Neue Nachricht von ${who}`,
   inRoom: (who, room) => `${who} · ${room}`,
+  // Links
+  matrixLinks: "Links zu Matrix",
+  matrixLinksMore: "Links, die mit matrix: beginnen, führen zu Räumen und Leuten. Dieser Browser kann sie hier öffnen, wo immer sie stehen.",
+  matrixLinksHere: "Hier öffnen",
+  matrixLinksAsked: "Der Browser fragt dich, wenn du nicht schon geantwortet hast. In seinen Einstellungen für diese Seite kannst du es ändern.",
+  matrixLinksNot: "Dieser Browser lässt Seiten solche Links nicht öffnen. Ist Sealpost als App eingerichtet, kann es vielleicht das System.",
   // Anrufe
   call: "Anrufen",
   noCalls: "Noch keine Anrufe",

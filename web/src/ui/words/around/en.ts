@@ -192,6 +192,12 @@ export const en = {
   notifyWordsMore: "Else only who wrote, and where.",
   newMessageFrom: (who: string) => `New message from ${who}`,
   inRoom: (who: string, room: string) => `${who} · ${room}`,
+  // Links
+  matrixLinks: "Links into Matrix",
+  matrixLinksMore: "Links that begin with matrix: lead to rooms and people. This browser can open them here, wherever they stand.",
+  matrixLinksHere: "Open them here",
+  matrixLinksAsked: "The browser asks you, unless you answered before. You can change it in its settings for this page.",
+  matrixLinksNot: "This browser does not let pages open such links. Where Sealpost is installed as an app, the system may.",
   // Calls
   call: "Call",
   noCalls: "No calls yet",

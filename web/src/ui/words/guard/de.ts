@@ -23,7 +23,7 @@ export const de: GuardWords = {
   searchingKept: (looked, total) => `${looked} von ${total} aufbewahrten Nachrichten durchgesehen`,
   stop: "Anhalten",
   searchMore: "Mehr, was der Server gefunden hat",
-  // Scanning somebody's code
+  // Den Code von jemandem scannen
   scanCode: "Code scannen",
   scanTitle: (who) => `Code von ${who} scannen`,
   scanMore: (who) => `Halte den Code auf dem Bildschirm von ${who} vor die Kamera. Er wird von selbst verglichen.`,
