@@ -170,6 +170,25 @@ test("keys go to a file and come from one also on a device that is not approved"
   assert.deepEqual(fourth.crashes, []);
 });
 
+test("in German, too, the ways to approve fit on the narrowest phone", async () => {
+  const phone = await lena.secondDevice();
+  const { page } = phone;
+  await page.evaluate(() => localStorage.setItem("language", "de"));
+  await page.reload();
+  await page.setViewportSize({ width: 360, height: 720 });
+  await page.getByRole("status").getByRole("button", { name: "Bestätigen" }).click();
+  const dialog = page.getByRole("dialog");
+  const sticksOut = () =>
+    dialog.evaluate((node) => [...node.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > node.getBoundingClientRect().right).length);
+  const neither = dialog.getByRole("button", { name: "Ich habe beides nicht" });
+  await neither.waitFor();
+  assert.equal(await sticksOut(), 0);
+  await neither.click();
+  await dialog.getByLabel("Dein Passwort").waitFor();
+  assert.equal(await sticksOut(), 0);
+  await phone.close();
+});
+
 test("in a tab beside the one that owns the keys both are renewed as well", async () => {
   const owner = await jonas.secondDevice();
   const beside = await owner.tab();

@@ -38,8 +38,8 @@ export const de: OwnWords = {
   // Ein anderer Wiederherstellungsschlüssel, eine andere Identität
   saveRecoveryKey: "Schlüssel sichern",
   newRecoveryKey: "Neuen Schlüssel machen",
-  newRecoveryKeyTitle: "Ein neuer Wiederherstellungsschlüssel?",
-  newRecoveryKeyMore: "Falls du deinen nicht mehr hast. Dieses Gerät legt seine Schlüssel unter dem neuen ab und beginnt eine neue Sicherung mit dem, was es lesen kann. Der alte Schlüssel öffnet danach nichts mehr.",
+  newRecoveryKeyTitle: "Ein neuer Schlüssel?",
+  newRecoveryKeyMore: "Falls du deinen Schlüssel zum Wiederherstellen nicht mehr hast. Dieses Gerät legt seine Schlüssel unter dem neuen ab und beginnt eine neue Sicherung mit dem, was es lesen kann. Der alte Schlüssel öffnet danach nichts mehr.",
   haveNeither: "Ich habe beides nicht",
   lostRecoveryKey: "Ich habe ihn nicht mehr",
   renewTitle: "Neu anfangen?",
@@ -47,7 +47,7 @@ export const de: OwnWords = {
   renewMeans: [
     "Wer mit dir schreibt, sieht, dass deine Identität sich geändert hat, und schaut sie sich an, bevor es weitergeht.",
     "Was früher für dich versiegelt wurde, bleibt hier unlesbar, es sei denn, ein Gerät von dir kann es noch lesen.",
-    "Deine anderen Geräte müssen neu bestätigt werden. Der alte Wiederherstellungsschlüssel öffnet nichts mehr.",
+    "Deine anderen Geräte müssen neu bestätigt werden. Der alte Schlüssel zum Wiederherstellen öffnet nichts mehr.",
   ],
   renew: "Neue Identität beginnen",
 };
