@@ -10,6 +10,9 @@ import { fileSize, t } from "../../ui/words.svelte";
 import { threadRelation, type InThread } from "./compose";
 import type { Prepared } from "./prepare";
 
+/** When a file is tried again that did not go: later and later. */
+const [PAUSE_MS, LONGEST_PAUSE_MS] = [2000, 60_000];
+
 /** What is said of files besides. */
 export interface About {
   /** It was said aloud: in milliseconds, and how loud, from 0 to 1024. */
@@ -29,8 +32,11 @@ export class Upload {
   /** How much of the next one has. */
   part = $state(0);
   error = $state<string>();
-  /** There was no connection: it goes on by itself. */
+  /** The server could not be reached, or not take it now: it goes on by itself. */
   waits = false;
+  again: ReturnType<typeof setTimeout> | undefined;
+  /** How often in a row it did not go. */
+  failures = 0;
   /** The next one may say where it was taken: a person decides. */
   asks = $state(false);
   /** That was decided. */
@@ -64,6 +70,7 @@ export class Upload {
 export class Uploads {
   all = $state.raw<Upload[]>([]);
   readonly #client: Client;
+  #isFollowing = false;
 
   constructor(client: Client) {
     this.#client = client;
@@ -71,10 +78,16 @@ export class Uploads {
 
   /** Goes on with what the connection stopped, when it is back; until the answer is called. */
   follow(): () => void {
-    return this.#client.syncChanged.subscribe(() => {
+    this.#isFollowing = true;
+    const unsubscribe = this.#client.syncChanged.subscribe(() => {
       if (this.#client.syncState !== "live") return;
       for (const upload of this.all) if (upload.waits) void this.retry(upload);
     });
+    return () => {
+      unsubscribe();
+      this.#isFollowing = false;
+      for (const { again } of this.all) clearTimeout(again);
+    };
   }
 
   of(roomId: string): Upload[] {
@@ -90,6 +103,7 @@ export class Uploads {
   }
 
   async retry(upload: Upload): Promise<void> {
+    clearTimeout(upload.again);
     upload.error = undefined;
     upload.waits = false;
     await this.#send(upload);
@@ -111,6 +125,7 @@ export class Uploads {
   }
 
   cancel(upload: Upload): void {
+    clearTimeout(upload.again);
     upload.stop.abort();
     this.all = this.all.filter((one) => one !== upload);
   }
@@ -118,6 +133,7 @@ export class Uploads {
   #gone(upload: Upload): void {
     upload.sent += 1;
     upload.part = 0;
+    upload.failures = 0;
     upload.isPlaceTold = false;
   }
 
@@ -133,11 +149,18 @@ export class Uploads {
       if (upload.stop.signal.aborted) return;
       console.error(error);
       const isLarge = error instanceof MatrixError && error.errcode === "M_TOO_LARGE";
-      upload.waits = error instanceof Unreachable;
+      const isCut = error instanceof Unreachable;
+      upload.waits = isCut || (error instanceof MatrixError && error.isTemporary);
       upload.error = isLarge ? t.fileTooLarge
         : error instanceof Held ? t.waitsModule
-        : upload.waits ? t.waitsOffline
+        : isCut ? t.waitsOffline
+        : upload.waits ? t.waitsServer
         : t.uploadFailed;
+      if (!upload.waits || !this.#isFollowing) return;
+      // The sync may not have noticed.
+      const ms = Math.min(PAUSE_MS * 2 ** upload.failures, LONGEST_PAUSE_MS);
+      upload.failures += 1;
+      upload.again = setTimeout(() => void this.retry(upload), ms);
     }
   }
 
