@@ -5,9 +5,9 @@
 // in the same transaction.
 
 import type { Row } from "@e2e/machine";
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from "idb";
+import { deleteDB, type DBSchema, type IDBPDatabase } from "idb";
 
-import { moved, type Part } from "../store/move";
+import { openStore, type Part } from "../store/move";
 import { Vault, type VaultKeys } from "../store/vault";
 
 interface Schema extends DBSchema {
@@ -21,7 +21,6 @@ interface Schema extends DBSchema {
   meta: { key: string; value: unknown };
 }
 
-const VERSION = 1;
 const SEALED = ["rows", "opened", "sealed", "kept"] as const;
 const STORES = [...SEALED, "meta"] as const;
 type Values = "opened" | "sealed" | "kept";
@@ -56,14 +55,10 @@ export class CryptoStorage {
   }
 
   static async open(userId: string, deviceId: string, keys: VaultKeys): Promise<CryptoStorage> {
-    const database = await openDB<Schema>(CryptoStorage.name(userId, deviceId), VERSION, {
-      upgrade: (database) => STORES.forEach((name) => database.createObjectStore(name)),
-      blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
-    });
     const parts = SEALED.map((store): Part => ({ store, place: (name) => `${store} ${name}` }));
-    const vault = new Vault(await moved(database as unknown as IDBPDatabase, keys, parts));
+    const [database, moved] = await openStore<Schema>(CryptoStorage.name(userId, deviceId), STORES, keys, parts);
     const generation = ((await database.get("meta", "generation")) as number | undefined) ?? 0;
-    return new CryptoStorage(database, vault, generation);
+    return new CryptoStorage(database, new Vault(moved), generation);
   }
 
   static async delete(userId: string, deviceId: string): Promise<void> {

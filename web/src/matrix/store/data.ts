@@ -1,11 +1,11 @@
 // What is kept of an account between visits, but keys: rooms, account data, positions, messages that wait.
 
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from "idb";
+import { deleteDB, type DBSchema, type IDBPDatabase } from "idb";
 
 import type { JsonObject } from "../json";
 import type { Opened } from "../room/opened";
 import { Room, type Snapshot } from "../room/room";
-import { moved, type Part } from "./move";
+import { openStore, type Part } from "./move";
 import { Vault, type VaultKeys } from "./vault";
 
 interface Schema extends DBSchema {
@@ -16,7 +16,7 @@ interface Schema extends DBSchema {
   queue: { key: string; value: Uint8Array };
 }
 
-const VERSION = 1;
+const STORES = ["rooms", "accountData", "meta", "queue"] as const;
 const PARTS: Part[] = [
   { store: "rooms", place: (id) => `room ${id}`, field: "opened" },
   { store: "queue", place: (id) => `queue ${id}` },
@@ -39,16 +39,7 @@ export class DataStore {
   }
 
   static async open(userId: string, keys: VaultKeys): Promise<DataStore> {
-    const database = await openDB<Schema>(dataName(userId), VERSION, {
-      upgrade(database) {
-        for (const name of ["rooms", "accountData", "meta", "queue"] as const) {
-          database.createObjectStore(name);
-        }
-      },
-      // Another tab logs out, or is of a newer version.
-      blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
-    });
-    return new DataStore(database, await moved(database as unknown as IDBPDatabase, keys, PARTS));
+    return new DataStore(...(await openStore<Schema>(dataName(userId), STORES, keys, PARTS)));
   }
 
   /** With what was opened of their last words: so they are there before the keys are. */

@@ -82,6 +82,34 @@ test("stores of an earlier version come under the lock whole, and go on after it
   expect(await again.keys.get("opened", "!a $2")).toBe("later");
 });
 
+test("a tab of an earlier version writes nothing that nobody could open afterwards", async () => {
+  const user = "@old:a";
+  await left(user);
+  await new SessionStore().lock(user);
+  const names = [`sealpost data ${user}`, CryptoStorage.name(user, "DEVICE")];
+  const old = await Promise.all(names.map(async (name) => {
+    const database = await openDB(name, 1, { blocking: (_from, _to, event) => (event.target as IDBDatabase).close() });
+    return { database, keys: (await database.get("meta", "vault")) as VaultKeys };
+  }));
+  let isOver = false;
+  /** Writes until it can't. Answers how much was kept. */
+  const writing = async (store: string, { database, keys }: (typeof old)[number]): Promise<number> => {
+    for (let at = 0; !isOver; at += 1) {
+      const sealed = await new Vault(keys).sealJson(`${store} late${at}`, { body: `late ${at}` });
+      const isKept = await database.put(store, sealed, `late${at}`).then(() => true, () => false);
+      if (!isKept) return at;
+    }
+    return Infinity;
+  };
+  const written = Promise.all(old.map((one, at) => writing(["queue", "opened"][at] ?? "", one)));
+  const { data, keys } = await start(user);
+  isOver = true;
+  const [queued = 0, opened = 0] = await written;
+  expect((await data.queued()).length).toBe(250 + queued);
+  expect((await keys.page("opened", undefined, 10_000)).values.length).toBe(1 + opened);
+  for (const name of names) await expect(openDB(name, 1)).rejects.toThrow();
+});
+
 test("a crash while they are moved loses nothing", async () => {
   const user = "@crashes:a";
   await left(user);

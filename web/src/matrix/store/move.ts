@@ -3,9 +3,11 @@
 //   each value: opens under the new key, or else under the old one, and is sealed under the new one in its place
 //   when all are: the old key of values goes; that of names stays, by which they are found and nothing is opened
 //
-// A crash leaves some under each key, and both keys: the next start goes on. Another tab may write meanwhile.
+// A crash leaves some under each key, and both keys: the next start goes on. Another tab of this version may write
+// meanwhile; one of the earlier version may not, for it would seal under the old key: before anything is moved the database
+// counts up, and who has it open under the old count closes it and can't open it any more.
 
-import type { IDBPDatabase } from "idb";
+import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 
 import { open, seal, type VaultKeys } from "./vault";
 
@@ -18,8 +20,37 @@ export interface Part {
 
 const PAGE = 200;
 
+/** What an earlier version left, and this one makes, has the first count; what was moved has the second. */
+const [FIRST, MOVED] = [1, 2];
+
+/** A store, and the keys that are used in it from now on. */
+export async function openStore<S extends DBSchema>(
+  name: string,
+  stores: readonly string[],
+  keys: VaultKeys,
+  parts: Part[],
+): Promise<[IDBPDatabase<S>, VaultKeys]> {
+  let database = await openCounted(name, stores);
+  if (database.version === FIRST && (await database.getKey("meta", "vault")) !== undefined) {
+    database.close();
+    database = await openCounted(name, stores, MOVED);
+  }
+  return [database as unknown as IDBPDatabase<S>, await moved(database, keys, parts)];
+}
+
+/** Without a count: as it is. */
+function openCounted(name: string, stores: readonly string[], count?: number): Promise<IDBPDatabase> {
+  return openDB(name, count, {
+    upgrade: (database, before) => {
+      if (before < FIRST) for (const store of stores) database.createObjectStore(store);
+    },
+    // Another tab logs out, or is of a newer version.
+    blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),
+  });
+}
+
 /** The keys that are used from now on. */
-export async function moved(database: IDBPDatabase, keys: VaultKeys, parts: Part[]): Promise<VaultKeys> {
+async function moved(database: IDBPDatabase, keys: VaultKeys, parts: Part[]): Promise<VaultKeys> {
   const old = (await database.get("meta", "vault")) as VaultKeys | undefined;
   if (old) {
     for (const part of parts) await movePart(database, part, old.seal, keys.seal);
