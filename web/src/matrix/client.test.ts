@@ -48,6 +48,16 @@ async function inRoom(user: string, others: string[], keys = new KeyServer(), ta
   return one;
 }
 
+/** Somebody who said something in a sealed room, so that its members are known; and these, as the server tells of them. */
+async function spoken(user: string): Promise<{ one: Somebody; present: JsonObject[] }> {
+  const one = await inRoom(user, ["@jonas:b.test"]);
+  const present = [member(user), member("@jonas:b.test")];
+  one.server.instead = ({ path }) => (path.includes("/members") ? { chunk: present } : undefined);
+  await one.client.queue.add(ROOM, "m.room.message", { body: "x" });
+  await until(() => asked(one) === 1 && one.client.queue.waiting === 0);
+  return { one, present };
+}
+
 const asksFor = (one: Somebody, user: string) =>
   one.server.of("POST", "/keys/query").filter(({ body }) => user in (body["device_keys"] as JsonObject)).length;
 
@@ -81,11 +91,7 @@ test("news that came while the module could not be loaded is asked for when it c
 });
 
 test("who came while the module could not be loaded is asked for before something is sealed", async () => {
-  const lena = await inRoom("@lena:came.test", ["@jonas:b.test"]);
-  const present = [member(lena.user), member("@jonas:b.test")];
-  lena.server.instead = ({ path }) => (path.includes("/members") ? { chunk: present } : undefined);
-  await lena.client.queue.add(ROOM, "m.room.message", { body: "x" });
-  await until(() => asked(lena) === 1 && lena.client.queue.waiting === 0);
+  const { one: lena, present } = await spoken("@lena:came.test");
   lena.hasModule = false;
   lena.client.loadCrypto();
   await until(() => lena.client.crypto.standing === "unavailable");
@@ -101,11 +107,7 @@ test("who came while the module could not be loaded is asked for before somethin
 });
 
 test("who left while the module could not be loaded gets nothing of what is said after the page was opened again", async () => {
-  const lena = await inRoom("@lena:left.test", ["@jonas:b.test"]);
-  const present = [member(lena.user), member("@jonas:b.test")];
-  lena.server.instead = ({ path }) => (path.includes("/members") ? { chunk: present } : undefined);
-  await lena.client.queue.add(ROOM, "m.room.message", { body: "x" });
-  await until(() => asked(lena) === 1 && lena.client.queue.waiting === 0);
+  const { one: lena, present } = await spoken("@lena:left.test");
   lena.hasModule = false;
   await lena.open();
   const left = { ...member("@jonas:b.test", "leave"), event_id: "$left" };
@@ -125,11 +127,7 @@ test("who left while the module could not be loaded gets nothing of what is said
 });
 
 test("what the module can't be told while it begins keeps nothing from being sent, and is told before something is sealed", async () => {
-  const lena = await inRoom("@lena:later.test", ["@jonas:b.test"]);
-  const present = [member(lena.user), member("@jonas:b.test")];
-  lena.server.instead = ({ path }) => (path.includes("/members") ? { chunk: present } : undefined);
-  await lena.client.queue.add(ROOM, "m.room.message", { body: "x" });
-  await until(() => asked(lena) === 1 && lena.client.queue.waiting === 0);
+  const { one: lena } = await spoken("@lena:later.test");
   lena.hasModule = false;
   lena.client.loadCrypto();
   await until(() => lena.client.crypto.standing === "unavailable");
