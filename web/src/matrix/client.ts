@@ -14,10 +14,12 @@ import { Extra } from "./crypto/extra";
 import { PinnedRooms } from "./crypto/pinned_rooms";
 import { expose } from "./crypto/remote";
 import { deskOf } from "./desk";
-import type { RoomEvent, StateEvent } from "./event";
+import type { RoomEvent } from "./event";
+import { Forgetting } from "./forgetting";
 import { OthersPresence } from "./presence/others";
 import { HERE, hereOf, OwnPresence } from "./presence/own";
 import { list, object, text, type JsonObject } from "./json";
+import { Older } from "./older";
 import { isSpoken } from "./room/messages";
 import { directWith } from "./room/direct";
 import { KnownReaders } from "./room/known_readers";
@@ -27,7 +29,6 @@ import { arePublic, Reading, RECEIPTS } from "./room/reading";
 import { CatchingUp } from "./room/catching_up";
 import { leftElsewhere } from "./room/elsewhere";
 import { ALGORITHM, Room } from "./room/room";
-import type { Gap } from "./room/timeline";
 import { SealedRooms } from "./sealed_rooms";
 import { Delivery } from "./send/delivery";
 import { SendQueue } from "./send/queue";
@@ -41,7 +42,6 @@ import type { RoomUpdate, SyncUpdate } from "./sync/update";
 import type { News, Tabs } from "./tabs";
 import { Topic } from "./topic";
 
-const PAGE = 40;
 /** Of a larger room the members are fetched when they are asked for. */
 const MOST_MET = 500;
 
@@ -65,6 +65,7 @@ export class Client {
   readonly queue: SendQueue;
   readonly drafts: Drafts;
   readonly known: KnownReaders;
+  readonly older: Older;
   readonly presence: OthersPresence;
   readonly here: OwnPresence;
   readonly #reading: Reading;
@@ -80,6 +81,7 @@ export class Client {
   readonly #delivery: Delivery;
   readonly #sealed: SealedRooms;
   readonly #catchingUp: CatchingUp;
+  readonly #forgetting: Forgetting;
   /** Another tab owns the keys, and sends. */
   #isGuest = false;
   #engine: SyncEngine | undefined;
@@ -124,12 +126,14 @@ export class Client {
       changed: (room) => this.#tell(room),
       opened: () => this.#maybeReached(),
     });
-    this.#catchingUp = new CatchingUp(session.userId, (room, gap) => this.fill(room, gap));
+    this.older = new Older(this.api, this.#sealed, (room) => this.#keep([room]).then(() => this.#tell(room)));
+    this.#catchingUp = new CatchingUp(session.userId, (room, gap) => this.older.fill(room, gap));
     const circumstances = (roomId: string) => {
       const room = this.rooms.get(roomId);
       return { isSealed: room?.sealing === "ours", shown: room && this.known.shown(room) };
     };
     this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
+    this.#forgetting = new Forgetting(store, this, () => this.#hasModule());
     this.queue.done.subscribe((pending) => void Promise.all([delivery.done(pending), this.here.spoke()]));
     // What waited behind it goes once nothing of it is left.
     this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending).then(() => this.queue.resume()));
@@ -286,38 +290,6 @@ export class Client {
     this.#tell(room);
   }
 
-  /** Fetches what is before a gap's end; or, where that can be, what is after its beginning. */
-  async fill(room: Room, gap: Gap, direction: "back" | "onward" = "back"): Promise<void> {
-    if (direction === "onward" && gap.onward !== undefined) {
-      const { events, state, end } = await this.api.messages(room.id, gap.onward, PAGE, "f");
-      return this.#takeOld(room, state, () => room.fillOnward(gap, events, end));
-    }
-    let { token } = gap;
-    const after = room.timeline.after(gap);
-    if (!token && after) token = (await this.api.tokenBefore(room.id, after.event_id)) ?? "";
-    if (!token) return;
-    const { events, state, end } = await this.api.messages(room.id, token, PAGE);
-    await this.#takeOld(room, state, () => room.fill(gap, events, end));
-  }
-
-  /** Has an event in the timeline, with what is around it. Answers whether it is there. */
-  async reach(room: Room, eventId: string): Promise<boolean> {
-    if (room.timeline.find(eventId)) return true;
-    const { events, state, start, end } = await this.api.context(room.id, eventId, PAGE);
-    await this.#takeOld(room, state, () => room.insert(events, start, end));
-    return room.timeline.find(eventId) !== undefined;
-  }
-
-  async #takeOld(room: Room, state: StateEvent[], take: () => RoomEvent[]): Promise<void> {
-    room.learnMembers(state.filter((event) => !room.state(event.type, event.state_key)));
-    await this.#sealed.open(room, take());
-    await this.#sealed.tellGap(room);
-    // A list of readers may have been in the gap.
-    await this.#sealed.warn(room);
-    await this.#keep([room]);
-    this.#tell(room);
-  }
-
   /** All members of a room, from the server. */
   async loadMembers(room: Room): Promise<void> {
     const members = await this.api.members(room.id);
@@ -410,23 +382,9 @@ export class Client {
   }
 
   async #forget(roomId: string): Promise<void> {
-    const room = this.rooms.get(roomId);
-    if (room) room.isForgotten = true;
-    this.rooms.delete(roomId);
+    const forgotten = this.#forgetting.forget(roomId);
     this.changed.emit(new Set());
-    await this.#store.forget(roomId);
-    await Promise.all([this.drafts.forget(roomId), this.known.forget(roomId), !this.#isGuest && this.queue.forget(roomId)]);
-    void this.#forgetOpened().catch(console.error);
-  }
-
-  /** What is kept with the keys of rooms that were forgotten, perhaps while the module was not there. */
-  async #forgetOpened(): Promise<void> {
-    if (this.#isGuest || !(await this.#hasModule())) return;
-    for (const roomId of await this.#store.forgotten()) {
-      // Somebody may be in it again.
-      if (!this.rooms.has(roomId)) await this.crypto.sessions.forgetRoom(roomId);
-      await this.#store.forgottenWholly(roomId);
-    }
+    await forgotten;
   }
 
   async setTag(room: Room, tag: string, isOn: boolean): Promise<void> {
@@ -502,7 +460,7 @@ export class Client {
 
   /** The module is there: goes on with what waited for it. */
   async #begin(): Promise<void> {
-    void this.#forgetOpened().catch(console.error);
+    void this.#forgetting.goOn();
     const settle = async () => {
       await this.crypto.settle().catch((error: unknown) => {
         if (!isOutside(error)) throw error;

@@ -87,7 +87,7 @@ export class Found {
 
   async #read(): Promise<void> {
     const gap = this.#room.timeline.entries.findLast((entry) => entry.kind === "gap");
-    if (gap?.kind === "gap") await this.#live.client.fill(this.#room, gap);
+    if (gap?.kind === "gap") await this.#live.client.older.fill(this.#room, gap);
     else this.isWhole = true;
   }
 }
