@@ -1,6 +1,9 @@
 //! Hot events: parsed, in memory, bounded. What is not there is read from the database.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
@@ -75,6 +78,30 @@ impl Events {
             },
         };
         self.get(conn, nid).map(Some)
+    }
+
+    /// The numbers of those of some events that are there, also of those that were rejected.
+    pub fn nids<'a>(
+        &self,
+        conn: &mut Conn,
+        event_ids: impl IntoIterator<Item = &'a EventId>,
+    ) -> Result<HashMap<OwnedEventId, EventNid>> {
+        let (mut nids, mut unknown) = (HashMap::new(), Vec::new());
+        for event_id in event_ids {
+            match self.nids.get(event_id) {
+                Some(nid) => {
+                    nids.insert(event_id.to_owned(), nid);
+                }
+                None => unknown.push(event_id),
+            }
+        }
+        for (event_id, nid) in events::nids(conn, &unknown)? {
+            if let Ok(event_id) = OwnedEventId::try_from(event_id) {
+                self.nids.insert(event_id.clone(), nid);
+                nids.insert(event_id, nid);
+            }
+        }
+        Ok(nids)
     }
 
     /// Holds an event that was just committed.

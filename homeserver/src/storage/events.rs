@@ -39,6 +39,8 @@ pub struct EventRow {
 
 /// Of so many gaps in a room's timeline, the newest, is taken note.
 const GAPS_MAX: i64 = 100;
+/// So many events are looked for by their ids in one query.
+const IDS_AT_ONCE: usize = 500;
 
 /// The direction in which a room's timeline is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -101,6 +103,21 @@ pub fn nid(conn: &mut Conn, event_id: &EventId) -> Result<Option<EventNid>> {
         .select(events::event_nid)
         .first(conn)
         .optional()?)
+}
+
+/// [`nid`] of several events: those that are there.
+pub fn nids(conn: &mut Conn, event_ids: &[&EventId]) -> Result<Vec<(String, EventNid)>> {
+    let mut nids = Vec::with_capacity(event_ids.len());
+    for event_ids in event_ids.chunks(IDS_AT_ONCE) {
+        let ids = event_ids.iter().map(|id| id.as_str()).filter(|id| !id.contains('\0'));
+        nids.extend(
+            events::table
+                .filter(events::event_id.eq_any(ids))
+                .select((events::event_id, events::event_nid))
+                .load::<(String, EventNid)>(conn)?,
+        );
+    }
+    Ok(nids)
 }
 
 /// Events of a room's timeline with `after < position <= until`, in the order of `direction`.

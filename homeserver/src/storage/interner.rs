@@ -4,7 +4,12 @@
 //! the same reserved nid. Should the reservation have been forgotten meanwhile (the memory of them is
 //! bounded), the insert finds another nid for the key and answers [`Error::StaleRoom`]: prepare again.
 
-use std::{fmt::Debug, hash::Hash, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt::Debug,
+    hash::Hash,
+    sync::Arc,
+};
 
 use diesel::{connection::Connection, prelude::*};
 use quick_cache::{Equivalent, sync::Cache};
@@ -27,6 +32,8 @@ prepared! {
 
 /// How many reservations are remembered.
 const RESERVED: usize = 20_000;
+/// How many keys are looked for in one query.
+const AT_ONCE: usize = 500;
 
 /// A kind of interned key, over its table.
 pub trait Kind: 'static {
@@ -38,6 +45,8 @@ pub trait Kind: 'static {
     fn to_key(key: Self::Ref<'_>) -> Self::Key;
     fn reserve(nids: &Nids) -> Self::Nid;
     fn select(conn: &mut Conn, key: Self::Ref<'_>) -> Result<Option<Self::Nid>>;
+    /// Those of some keys that have rows. No more than [`AT_ONCE`].
+    fn select_all(conn: &mut Conn, keys: &[&Self::Key]) -> Result<Vec<(Self::Key, Self::Nid)>>;
     fn select_key(conn: &mut Conn, nid: Self::Nid) -> Result<Option<Self::Key>>;
     /// Inserts the row unless the key has one. Returns how many were inserted.
     fn insert(conn: &mut Conn, key: &Self::Key, nid: Self::Nid) -> Result<usize>;
@@ -115,15 +124,53 @@ impl<K: Kind> Interner<K> {
         key: impl Into<K::Ref<'a>>,
     ) -> Result<Interned<K::Key, K::Nid>> {
         let key = key.into();
+        // What is committed is held there before it is reserved no more.
+        let reserved = self.0.reserved.get(&key).filter(|_| self.0.by_key.get(&key).is_none());
+        if let Some(nid) = reserved {
+            return Ok(Interned { key: K::to_key(key), nid, committed: false });
+        }
         if let Some(nid) = self.find(conn, key)? {
             return Ok(Interned { key: K::to_key(key), nid, committed: true });
         }
         let key = K::to_key(key);
-        // It may have been committed since this connection's snapshot.
-        let committed = || self.0.by_key.get(&K::by_ref(&key));
-        let reserve = || Ok::<_, Error>(committed().unwrap_or_else(|| K::reserve(&self.0.nids)));
-        let reserved = self.0.reserved.get_or_insert_with(&key, reserve)?;
-        Ok(Interned { key, nid: reserved, committed: false })
+        let nid = self.reserve(&key)?;
+        Ok(Interned { key, nid, committed: false })
+    }
+
+    /// Has the nids of keys, found or reserved, in memory for those that are about to ask for them one by one.
+    pub fn reserve_all(
+        &self,
+        conn: &mut Conn,
+        keys: impl IntoIterator<Item = K::Key>,
+    ) -> Result<()> {
+        let is_new = |key: &K::Key| {
+            let key = K::by_ref(key);
+            self.0.by_key.get(&key).is_none() && self.0.reserved.get(&key).is_none()
+        };
+        let keys: HashSet<K::Key> = keys.into_iter().filter(is_new).collect();
+        let keys: Vec<&K::Key> = keys.iter().collect();
+        for keys in keys.chunks(AT_ONCE) {
+            let found: HashMap<K::Key, K::Nid> = K::select_all(conn, keys)?.into_iter().collect();
+            for &key in keys {
+                match found.get(key) {
+                    Some(nid) if self.0.reserved.get(key).is_none() => {
+                        self.remember(key.clone(), *nid);
+                    }
+                    Some(_) => {}
+                    None => {
+                        self.reserve(key)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reserve(&self, key: &K::Key) -> Result<K::Nid> {
+        // It may have been committed since the snapshot of who asks.
+        let committed = || self.0.by_key.get(&K::by_ref(key));
+        let reserve = || Ok(committed().unwrap_or_else(|| K::reserve(&self.0.nids)));
+        self.0.reserved.get_or_insert_with(key, reserve)
     }
 
     /// The key of a nid that has a row.
@@ -186,6 +233,14 @@ impl Kind for Users {
             .select(users::user_nid)
             .first(conn)
             .optional()?)
+    }
+
+    fn select_all(conn: &mut Conn, keys: &[&Arc<str>]) -> Result<Vec<(Arc<str>, UserNid)>> {
+        let found: Vec<(String, UserNid)> = users::table
+            .filter(users::user_id.eq_any(keys.iter().map(|key| &***key)))
+            .select((users::user_id, users::user_nid))
+            .load(conn)?;
+        Ok(found.into_iter().map(|(user_id, nid)| (Arc::from(user_id), nid)).collect())
     }
 
     fn select_key(conn: &mut Conn, nid: UserNid) -> Result<Option<Arc<str>>> {
@@ -256,6 +311,26 @@ impl Kind for StateKeys {
             .select(state_keys::state_key_nid)
             .first(conn)
             .optional()?)
+    }
+
+    fn select_all(conn: &mut Conn, keys: &[&StateKey]) -> Result<Vec<(StateKey, StateKeyNid)>> {
+        let mut of_types: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
+        for key in keys {
+            of_types.entry(&key.event_type).or_default().push(&key.state_key);
+        }
+        let mut all = Vec::new();
+        for (event_type, keys) in of_types {
+            let found: Vec<(String, StateKeyNid)> = state_keys::table
+                .filter(state_keys::event_type.eq(&**event_type))
+                .filter(state_keys::state_key.eq_any(keys))
+                .select((state_keys::state_key, state_keys::state_key_nid))
+                .load(conn)?;
+            all.extend(found.into_iter().map(|(state_key, nid)| {
+                let (event_type, state_key) = (Arc::clone(event_type), Arc::from(state_key));
+                (StateKey { event_type, state_key }, nid)
+            }));
+        }
+        Ok(all)
     }
 
     fn select_key(conn: &mut Conn, nid: StateKeyNid) -> Result<Option<StateKey>> {

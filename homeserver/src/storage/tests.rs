@@ -299,6 +299,46 @@ fn two_that_intern_a_key_at_once_get_one_nid() {
 }
 
 #[test]
+fn keys_that_are_looked_for_together_get_the_nids_that_each_would() {
+    on_both(|store| {
+        store.write_blocking(|tx| insert_user(tx, 77, "@a:x")).unwrap();
+        let reserve = || {
+            let (users, keys) = (store.users().clone(), store.state_keys().clone());
+            let read = move |conn: &mut Conn| {
+                let users_of_all = (0..1_200).map(|number| Arc::from(format!("@{number}:x")));
+                users.reserve_all(conn, users_of_all.chain([Arc::from("@a:x")]))?;
+                let key = |event_type: &str, state_key: &str| StateKey {
+                    event_type: Arc::from(event_type),
+                    state_key: Arc::from(state_key),
+                };
+                keys.reserve_all(conn, [key("m.a", ""), key("m.a", "b"), key("m.b", "b")])?;
+                let first = users.find_or_reserve(conn, "@0:x")?;
+                let last = users.find_or_reserve(conn, "@1199:x")?;
+                let there = users.find_or_reserve(conn, "@a:x")?;
+                let one = keys.find_or_reserve(conn, ("m.a", "b"))?;
+                Ok((first, last, there, one, keys.find_or_reserve(conn, ("m.b", "b"))?))
+            };
+            store.read_blocking(read).unwrap()
+        };
+        let (first, last, there, one, other) = reserve();
+        assert_eq!((there.nid, there.committed), (UserNid(77), true));
+        assert!(!first.committed && !one.committed && first.nid != last.nid);
+        assert_ne!(one.nid, other.nid);
+        let (users, keys) = (store.users().clone(), store.state_keys().clone());
+        let written = (last.clone(), one.clone());
+        let write = store.write_blocking(move |tx| {
+            users.insert(tx, &written.0)?;
+            keys.insert(tx, &written.1)
+        });
+        write.unwrap();
+        let again = reserve();
+        assert_eq!((again.0, again.4), (first, other));
+        assert_eq!((again.1.nid, again.1.committed), (last.nid, true));
+        assert_eq!((again.3.nid, again.3.committed), (one.nid, true));
+    });
+}
+
+#[test]
 fn a_rolled_back_insert_is_not_interned() {
     on_both(|store| {
         let keys = store.state_keys().clone();

@@ -223,9 +223,10 @@ impl Remote {
         let (context, room) = (self.context.clone(), info.nid);
         let read = self.context.store.read(move |conn| {
             let mut state = HashMap::new();
-            for id in &ids {
-                if let Some(event) = context.events.by_id(conn, id)?
-                    && event.room_nid == room
+            let nids = context.events.nids(conn, ids.iter().map(|id| &**id))?;
+            for nid in ids.iter().filter_map(|id| nids.get(id)) {
+                let event = context.events.get(conn, *nid)?;
+                if event.room_nid == room
                     && !event.rejected
                     && !is_out_of_band(&context, conn, &event)?
                     && let Some(key) = event.state_key_nid

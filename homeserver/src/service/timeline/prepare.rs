@@ -48,7 +48,7 @@ pub use self::{local::refused, whole::WholeState};
 pub(super) use self::{
     local::{create_event, local, propose},
     notify::{Counted, Notification},
-    outlier::outlier,
+    outlier::{known_outliers, outlier},
     past::past,
     place::membership,
     prepared::{MembershipChange, Prepared, Verdict},

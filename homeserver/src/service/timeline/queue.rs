@@ -347,8 +347,9 @@ fn prepare_job(
         }
         Request::Remote(event) => keep(prepare::remote(context, conn, tip, event)?),
         Request::Outliers(pdus) => {
+            let known = prepare::known_outliers(context, conn, pdus)?;
             for pdu in pdus {
-                keep(prepare::outlier(context, conn, tip, pdu)?);
+                keep(prepare::outlier(context, conn, tip, pdu, &known)?);
             }
         }
         Request::Past(events) => {

@@ -138,6 +138,11 @@ impl Tip {
         }
     }
 
+    /// Whether an event is prepared and not known to be committed.
+    pub fn is_held(&self, id: &EventId) -> bool {
+        self.pending_nids.contains_key(id)
+    }
+
     /// An event by id, also one that is not committed yet.
     pub fn event_by_id(
         &self,

@@ -1,6 +1,8 @@
 //! Events that are kept without a place in the graph, as others' auth events or state.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
+
+use ruma::OwnedEventId;
 
 use super::{
     Context, Outcome, Preparation, Tip,
@@ -12,8 +14,24 @@ use crate::{
     error::Result,
     room::event::Pdu,
     service::event::{Event, Parts},
-    storage::Conn,
+    storage::{Conn, EventNid, StateKey},
 };
+
+/// Which of several events are there, looked up all at once, as are their users and state keys.
+pub(in crate::service::timeline) fn known_outliers(
+    context: &Context,
+    conn: &mut Conn,
+    pdus: &[Pdu],
+) -> Result<HashMap<OwnedEventId, EventNid>> {
+    let users = pdus.iter().map(|pdu| Arc::from(pdu.sender.as_str()));
+    context.store.users().reserve_all(conn, users)?;
+    let state_keys = pdus.iter().filter_map(|pdu| {
+        let state_key = Arc::from(pdu.state_key.as_deref()?);
+        Some(StateKey { event_type: Arc::from(pdu.event_type.to_string()), state_key })
+    });
+    context.store.state_keys().reserve_all(conn, state_keys)?;
+    context.events.nids(conn, pdus.iter().map(|pdu| &*pdu.event_id))
+}
 
 /// Prepares an event to be kept without a place in the graph.
 pub(in crate::service::timeline) fn outlier(
@@ -21,8 +39,12 @@ pub(in crate::service::timeline) fn outlier(
     conn: &mut Conn,
     tip: &mut Tip,
     pdu: &Pdu,
+    known: &HashMap<OwnedEventId, EventNid>,
 ) -> Result<Preparation> {
-    let existing = tip.event_by_id(context, conn, &pdu.event_id)?;
+    let existing = match known.contains_key(&pdu.event_id) || tip.is_held(&pdu.event_id) {
+        true => tip.event_by_id(context, conn, &pdu.event_id)?,
+        false => None,
+    };
     if let Some(event) = &existing
         && (event.room_nid != tip.info.nid || !is_out_of_band(context, conn, event)?)
     {
