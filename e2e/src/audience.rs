@@ -25,6 +25,10 @@ pub const PART_MAX: usize = 75;
 const PART_BYTES: usize = 22 * 1024;
 /// How many readers a list may have.
 pub const READERS_MAX: usize = 20_000;
+/// A list is told in so many events at most: one that tells of twice as many readers whose ids have 255 bytes each.
+pub const PARTS_MAX: usize = 2 * READERS_MAX.div_ceil(PART_BYTES / ROW_BYTES);
+/// What a reader with such ids takes: beside them three keys, and what stands between.
+const ROW_BYTES: usize = 2 * 255 + 3 * 43 + 16;
 
 /// A device that can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +183,7 @@ pub fn read(content: &Value) -> Result<Told, Error> {
         usize::try_from(number).map_err(|_| Error::Encoding)
     };
     let part = (number("part")?, number("parts")?);
-    if part.0 >= part.1 || part.1 > 2 * READERS_MAX.div_ceil(PART_MAX) {
+    if part.0 >= part.1 || part.1 > PARTS_MAX {
         return Err(Error::Encoding);
     }
     Ok(Told {
@@ -342,13 +346,12 @@ mod tests {
             content[key] = value;
             read(&content).map(|told| told.part)
         };
-        // Two full lists of 20,000 are 534 events of 75.
-        assert_eq!(with("parts", json!(534)), Ok((0, 534)));
+        assert_eq!(with("parts", json!(PARTS_MAX)), Ok((0, PARTS_MAX)));
         let rows: Vec<Value> = list.iter().map(Reader::to_json).collect();
         let mut row = rows[0].clone();
         row[1] = json!("AAAA");
         for (key, value) in [
-            ("parts", json!(535)),
+            ("parts", json!(PARTS_MAX + 1)),
             ("parts", json!(0)),
             ("parts", json!(-1)),
             ("part", json!(1)),

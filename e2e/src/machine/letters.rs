@@ -299,7 +299,7 @@ impl Work<'_> {
     fn heal(&mut self, user_id: &str, device_id: &str) -> Result<(), Error> {
         let mut user = self.user(user_id)?;
         let Some(device) = user.device_mut(device_id) else { return Ok(()) };
-        if device.healed_at.is_some_and(|at| self.now.saturating_sub(at) < HEAL_EVERY_MS) {
+        if device.healed_at.is_some_and(|at| self.is_recent(at, HEAL_EVERY_MS)) {
             return Ok(());
         }
         device.healed_at = Some(self.now);
@@ -344,7 +344,7 @@ impl Work<'_> {
 
     /// Whether a device had nothing to claim a short while ago.
     pub(super) fn was_claimed(&self, device: &Device) -> bool {
-        device.claimed_at.is_some_and(|at| self.now.saturating_sub(at) < CLAIM_AGAIN_MS)
+        device.claimed_at.is_some_and(|at| self.is_recent(at, CLAIM_AGAIN_MS))
     }
 
     pub(super) fn keys_claimed(

@@ -34,8 +34,7 @@ impl Work<'_> {
         // Of each device by itself: nobody keeps another from being asked.
         let at = place(sender, device_id, id);
         let asked = self.tx.get::<Asked>(&at)?;
-        let is_recent =
-            asked.is_some_and(|asked| self.now.saturating_sub(asked.at) < AGAIN_AFTER_MS);
+        let is_recent = asked.is_some_and(|asked| self.is_recent(asked.at, AGAIN_AFTER_MS));
         let user = self.user(sender)?;
         let Some(device) = user.device(device_id) else {
             self.suspect(sender)?;
@@ -53,7 +52,7 @@ impl Work<'_> {
         }
         // A server can make up events of any device.
         let all = self.tx.scan::<Asked>(&place(sender, device_id, &[]))?;
-        let is_recent = |asked: &Asked| self.now.saturating_sub(asked.at) < AGAIN_AFTER_MS;
+        let is_recent = |asked: &Asked| self.is_recent(asked.at, AGAIN_AFTER_MS);
         if all.iter().filter(|(_, asked)| is_recent(asked)).count() >= ASKED_AT_ONCE {
             return Ok(Outcome::MissingKey);
         }

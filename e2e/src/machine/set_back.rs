@@ -23,8 +23,8 @@ impl Work<'_> {
     /// An event is said to be of this device, which knows of no such message: a server can say so of any.
     pub(super) fn unknown_own_message(&mut self, room_id: &str) -> Result<(), Error> {
         self.tx.delete::<OwnChainRow>(room_id.as_bytes());
-        let age = self.account.set_back_at.map(|at| self.now.saturating_sub(at));
-        if age.is_some_and(|age| (0..BELIEVED_EVERY_MS).contains(&age)) {
+        let last = self.account.set_back_at;
+        if last.is_some_and(|at| self.is_recent(at, BELIEVED_EVERY_MS)) {
             return Ok(());
         }
         self.begin_anew()

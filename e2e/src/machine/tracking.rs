@@ -110,8 +110,8 @@ impl Work<'_> {
             return Ok(());
         }
         let mut user = self.user(user_id)?;
-        let is_recent = |at| (0..AGAIN_AFTER_MS).contains(&self.now.saturating_sub(at));
-        if user.is_outdated || user.suspected_at.is_some_and(is_recent) {
+        let suspected = user.suspected_at;
+        if user.is_outdated || suspected.is_some_and(|at| self.is_recent(at, AGAIN_AFTER_MS)) {
             return Ok(());
         }
         user.suspected_at = Some(self.now);

@@ -109,6 +109,12 @@ impl<S: Store> Machine<S> {
 }
 
 impl Work<'_> {
+    /// Whether something was less than `within` milliseconds ago. What seems to be to come was when the clock was ahead,
+    /// at a time that nobody knows.
+    pub fn is_recent(&self, at: i64, within: i64) -> bool {
+        (0..within).contains(&self.now.saturating_sub(at))
+    }
+
     fn finish(mut self) -> Result<(Account, Flows, Changes), Error> {
         self.post_letters()?;
         if self.account_changed {

@@ -397,6 +397,23 @@ fn a_device_is_asked_for_few_keys_at_once_whatever_a_server_makes_up() {
     assert_eq!(world.text(&mut bob, &[event]), "lost");
 }
 
+/// Else a clock that was ahead for a moment would keep it from being asked for until then.
+#[test]
+fn what_was_asked_for_at_a_time_that_is_to_come_is_asked_for_again() {
+    let mut world = World::new();
+    let (mut alice, mut bob, _) = three(&mut world);
+    world.server.lose = true;
+    let events = world.send(&mut alice, "hello");
+    world.now += 5 * 60 * 1_000;
+    assert_eq!(world.read(&mut bob, &events[1]), Outcome::MissingKey);
+    world.settle(&mut [&mut bob]);
+    world.server.lose = false;
+    world.now -= 5 * 60 * 1_000;
+    assert_eq!(world.read(&mut bob, &events[1]), Outcome::MissingKey);
+    world.settle(&mut [&mut bob, &mut alice]);
+    assert_eq!(world.text(&mut bob, &events), "hello");
+}
+
 /// Neither another device's chain, nor a second answer, is taken for the one that was asked for.
 #[test]
 fn what_was_asked_for_is_answered_by_the_device_that_was_asked() {
