@@ -17,7 +17,7 @@ use crate::{
     json,
     pins::Pins,
     room_message::MessageId,
-    sender_key::{HeldChain, Provenance},
+    sender_key::{HeldChain, Owner, Provenance},
     signed_json::key_from_base64,
     store::key,
 };
@@ -155,9 +155,11 @@ impl Work<'_> {
     ) -> Result<u32, Error> {
         let is_wanted =
             |of: &str| room_id.is_none_or(|room_id| room_id == of) && check_id(of).is_ok();
+        let is_named =
+            |of: &Owner| check_id(&of.user_id).and_then(|()| check_id(&of.device_id)).is_ok();
         let mut count = 0;
         match saved {
-            Saved::Chain(chain) if is_wanted(chain.room_id()) => {
+            Saved::Chain(chain) if is_wanted(chain.room_id()) && is_named(chain.owner()) => {
                 let provenance = provenance.unwrap_or(chain.provenance()).clone();
                 let Ok(distribution) = chain.distribution(chain.earliest()) else { return Ok(0) };
                 if distribution.id() != chain.id() {
@@ -170,8 +172,7 @@ impl Work<'_> {
                 for SavedWrap { id, mut row } in wraps {
                     let is_right = row.open().is_ok_and(|wrap| wrap.id == id);
                     let (user_id, device_id) = (&row.from.user_id, &row.from.device_id);
-                    let is_named = check_id(user_id).and_then(|()| check_id(device_id)).is_ok();
-                    if !is_wanted(&row.room_id) || !is_right || !is_named {
+                    if !is_wanted(&row.room_id) || !is_right || !is_named(&row.from) {
                         continue;
                     }
                     let held = self.wraps_of(&id, user_id, device_id)?;

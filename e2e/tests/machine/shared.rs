@@ -1,8 +1,7 @@
 //! Keys that somebody shared: false ones keep nobody from the right ones, in whatever order they come.
 
 use sealpost_e2e::{
-    changes::Table, direct::Wrap, inside::Inside, machine::Outcome, signed_json::from_base64,
-    store::Store as _,
+    changes::Table, direct::Wrap, inside::Inside, machine::Outcome, store::Store as _,
 };
 use serde_json::{Value, json};
 
@@ -78,8 +77,7 @@ fn false_keys_of_a_message_that_came_first_do_not_keep_the_right_one_out() {
     let mut world = World::new();
     let (mut alice, mut bob) = pair(&mut world);
     let events = world.send(&mut alice, "hello");
-    let id = world.seal(&mut alice, "x").unwrap();
-    drop(id);
+    world.seal(&mut alice, "x").unwrap();
     let mut carol = world.person("@carol:c.test");
     let mut phone = world.second(&bob, "PHONE");
     world.room(GROUP, &THREE, &mut [&mut alice, &mut bob, &mut carol, &mut phone]);
@@ -113,7 +111,6 @@ fn false_keys_of_a_message_that_came_first_do_not_keep_the_right_one_out() {
     phone.restart();
     assert_eq!(shared_by(&mut world, &mut phone, &events[1]).as_deref(), Some("@dora:d.test"));
     assert_eq!(world.text(&mut phone, &events), "hello");
-    assert!(from_base64(events[1]["content"]["ciphertext"].as_str().unwrap()).is_ok());
 }
 
 /// Whether the owner's own key comes before the history or after it.
