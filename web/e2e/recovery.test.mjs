@@ -112,13 +112,15 @@ test("who has neither a device nor the key begins a new identity, when the serve
   // The others notice, and the old devices are to be approved anew: the new key does it.
   await jonas.say("is-that-you");
   await jonas.page.getByText("Waiting, not sent: look at", { exact: false }).waitFor();
-  await lena.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await lena.page.getByText("Another device began a new identity for you", { exact: false }).waitFor();
   await lena.page.getByRole("button", { name: "Approve" }).click();
+  await lena.page.getByText("If it was not, somebody has your password", { exact: false }).waitFor();
+  await assertAccessible(lena.page, "approving after a new identity");
   await lena.page.getByRole("dialog").getByLabel("Recovery key").fill(fresh);
   await lena.page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();
   await lena.page.getByText("This key belongs to something else.").waitFor();
   await lena.approve(key);
-  await lena.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await lena.page.getByText("Another device began a new identity for you", { exact: false }).waitFor({ state: "detached" });
   await lena.choose("Attic");
   await third.sends("coats-by-the-window");
   await lena.reads("coats-by-the-window");

@@ -40,6 +40,8 @@ export const de: OwnWords = {
   newRecoveryKey: "Neuen Schlüssel machen",
   newRecoveryKeyTitle: "Ein neuer Schlüssel?",
   newRecoveryKeyMore: "Falls du deinen Schlüssel zum Wiederherstellen nicht mehr hast. Dieses Gerät legt seine Schlüssel unter dem neuen ab und beginnt eine neue Sicherung mit dem, was es lesen kann. Der alte Schlüssel öffnet danach nichts mehr.",
+  replacedBanner: "Ein anderes Gerät hat für dich eine neue Identität begonnen: Dieses kann nicht mitlesen.",
+  replacedMore: "Warst du es, dann bestätige dieses Gerät neu, mit dem neuen Schlüssel zum Wiederherstellen. Warst du es nicht, dann hat jemand dein Passwort: Ändere es, und beginn von hier aus eine neue Identität.",
   haveNeither: "Ich habe beides nicht",
   lostRecoveryKey: "Ich habe ihn nicht mehr",
   renewTitle: "Neu anfangen?",

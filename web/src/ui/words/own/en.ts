@@ -38,6 +38,8 @@ export const en = {
   newRecoveryKey: "Make a new recovery key",
   newRecoveryKeyTitle: "A new recovery key?",
   newRecoveryKeyMore: "For when you don’t have yours any more. This device stores its keys under the new one, and begins a new backup with what it can read. The old recovery key opens nothing after that.",
+  replacedBanner: "Another device began a new identity for you: this one can’t read along.",
+  replacedMore: "If it was you, approve this device again: by the new recovery key, or from that device. If it was not, somebody has your password: change it, and begin a new identity from here.",
   haveNeither: "I have neither",
   lostRecoveryKey: "I don’t have it any more",
   renewTitle: "Begin anew?",
