@@ -35,13 +35,12 @@ export function expose(port: Port, find: (part: string) => Promise<object>): voi
       if (typeof found !== "function") throw new Error(`no method ${part}.${method}`);
       return found.apply(target, args) as unknown;
     });
-    called.then(
-      (value) => port.postMessage({ id, value }),
-      (error: unknown) => {
-        const { name, message } = error instanceof Error ? error : new Error(String(error));
-        port.postMessage({ id, error: { name, message } });
-      },
-    );
+    const failed = (error: unknown) => {
+      const { name, message } = error instanceof Error ? error : new Error(String(error));
+      port.postMessage({ id, error: { name, message } });
+    };
+    // Once the port is closed nobody is told.
+    called.then((value) => port.postMessage({ id, value })).catch(failed).catch(() => {});
   });
 }
 
