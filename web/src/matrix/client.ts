@@ -139,11 +139,11 @@ export class Client {
     this.queue.givenUp.subscribe((pending) => void delivery.giveUp(pending).then(() => this.queue.resume()));
     this.crypto.lettersCame.subscribe(() => {
       this.#maybeReached();
-      void this.#pin().catch(console.error);
+      void this.#pin();
     });
     this.crypto.keysCame.subscribe((rooms) => void this.#sealed.keysCame(rooms));
     this.crypto.devicesCame.subscribe(() => {
-      void this.#pin().catch(console.error);
+      void this.#pin();
       void this.#sealed.devicesCame();
       const looked = this.#looked !== undefined && this.rooms.get(this.#looked);
       if (looked) void this.#sealed.warn(looked).then(() => this.#tell(looked));
@@ -198,8 +198,7 @@ export class Client {
   /** Loads the encryption module, again if it failed. `isInherited`: its keys were another tab's until now. */
   loadCrypto(isInherited = false): void {
     const loaded = this.#isGuest && this.#tabs ? this.#join(this.#tabs) : this.#load(isInherited);
-    // What can't be pinned now is asked of the module where it counts, and pinned with the next news.
-    this.#loaded = loaded.then(() => this.#pin().catch(console.error));
+    this.#loaded = loaded.then(() => this.#pin());
     this.#begun(this.#loaded);
     this.#loaded.then(() => this.#begin()).catch((error: unknown) => console.error(error));
   }
@@ -442,15 +441,22 @@ export class Client {
     return room.sealing === "none" && this.#pinned.areKnown;
   }
 
-  /** What the machine knows as sealed is, whatever the server says. */
+  /**
+   * What the machine knows as sealed is, whatever the server says. What can't be kept now is asked of the machine where it
+   * counts, and kept with the next news.
+   */
   async #pin(): Promise<void> {
-    const { areKnown } = this.#pinned;
-    const ids = await this.#pinned.ask(this.crypto.sessions);
-    const fresh = ids.flatMap((id) => this.rooms.get(id) ?? []);
-    for (const room of fresh) room.pinSealed();
-    await this.#keep(fresh);
-    await this.#pinned.learned(ids);
-    if (fresh.length > 0 || !areKnown) this.changed.emit(new Set(fresh.map(({ id }) => id)));
+    try {
+      const { areKnown } = this.#pinned;
+      const ids = await this.#pinned.ask(this.crypto.sessions);
+      const fresh = ids.flatMap((id) => this.rooms.get(id) ?? []);
+      for (const room of fresh) room.pinSealed();
+      await this.#keep(fresh);
+      await this.#pinned.learned(ids);
+      if (fresh.length > 0 || !areKnown) this.changed.emit(new Set(fresh.map(({ id }) => id)));
+    } catch (error) {
+      console.error(error);
+    }
   }
 
   /** Waits for the encryption module; `false` if it could not be loaded. */
