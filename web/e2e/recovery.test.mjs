@@ -32,6 +32,12 @@ async function keeps({ page }) {
   return key;
 }
 
+/** The version of the backup to which a request writes. */
+function backedUpTo(request) {
+  const { pathname, searchParams } = new URL(request.url());
+  return request.method() === "PUT" && pathname.endsWith("/room_keys/keys") ? searchParams.get("version") : undefined;
+}
+
 test("an approved device makes another recovery key, which approves a new device and brings back what was said", async () => {
   const { page } = lena;
   // Who has not saved the first one needs no other.
@@ -60,6 +66,8 @@ test("an approved device makes another recovery key, which approves a new device
   await page.getByRole("button", { name: "Back" }).click();
 
   const second = await lena.secondDevice();
+  const versions = new Set();
+  second.page.on("request", (request) => void (backedUpTo(request) && versions.add(backedUpTo(request))));
   await second.page.getByRole("button", { name: "Approve" }).click();
   const dialog = second.page.getByRole("dialog");
   await dialog.getByLabel("Recovery key").fill(lost);
@@ -72,6 +80,16 @@ test("an approved device makes another recovery key, which approves a new device
   await second.choose("jonas");
   await second.sends("from-the-recovered-device");
   await jonas.reads("from-the-recovered-device");
+  // The other device writes to the new backup, too: it is given what it needs for that.
+  assert.equal(versions.size, 1);
+  const [before] = versions;
+  const goesOn = second.page.waitForRequest((request) => ![undefined, before].includes(backedUpTo(request)));
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Make a new recovery key" }).click();
+  await asked.getByRole("button", { name: "Make a new recovery key" }).click();
+  fresh = await keeps(lena);
+  await page.getByRole("button", { name: "Back" }).click();
+  await goesOn;
   assert.deepEqual(second.crashes, []);
   await second.close();
 });
