@@ -172,15 +172,24 @@ export class Crypto {
       await this.flush();
       own = await this.keys.user(this.#userId);
     }
+    if (own.has_changed) await this.#withdraw();
     if (this.#isGivenUp) return this.#become("unpublished");
     if (this.#standing === "starting" && !own.is_outdated) {
       await this.#renewal.resume();
       own = await this.keys.user(this.#userId);
     }
-    // Under another identity what waited is of no use, and would take the place of what is.
-    if (!own.has_changed) await this.storeAccountData();
+    await this.storeAccountData();
     this.#judge(own);
     if (this.#standing === "ready") await this.#checkRecoveryKey();
+  }
+
+  /** Another own device published an identity: the one from here that was not never is. */
+  async #withdraw(): Promise<void> {
+    if (!this.#isGivenUp) return;
+    const kinds: OutgoingRequest["kind"][] = ["signing_keys_upload", "signatures_upload"];
+    const withdrawn = (await this.keys.requests()).filter(({ kind }) => kinds.includes(kind));
+    for (const { id } of withdrawn) await this.keys.markRefused(id, 403);
+    this.#isGivenUp = false;
   }
 
   /** Finds out where this device stands, in whichever tab owns the keys. */
@@ -340,7 +349,7 @@ export class Crypto {
       this.#tell(await this.keys.markSent(id, answer));
       if (kind === "keys_query") {
         // Another own device may have begun another identity.
-        if (this.#standing === "ready") this.#judge(await this.keys.user(this.#userId));
+        await this.#lookAgain();
         this.#announce({ news: "devices" });
       }
       return true;
@@ -354,6 +363,14 @@ export class Crypto {
       if (isOutside(error) || error instanceof Cancelled) return false;
       throw error;
     }
+  }
+
+  /** What the server told of devices may be of this one. */
+  async #lookAgain(): Promise<void> {
+    if (this.#standing !== "ready" && this.#standing !== "unpublished") return;
+    const own = await this.keys.user(this.#userId);
+    if (own.has_changed) await this.#withdraw();
+    if (!this.#isGivenUp) this.#judge(own);
   }
 
   #tell(synced: Synced): void {

@@ -55,7 +55,7 @@ export class Identity {
       // A machine that nobody goes on with.
       const aside = Machine.open(this.#device.module, await this.#device.storage.rows());
       const made = aside.bootstrap().result;
-      const upload = aside.requests().result.find(({ kind }) => kind === "signing_keys_upload")?.body;
+      const upload = aside.requests().result.findLast(({ kind }) => kind === "signing_keys_upload")?.body;
       if (!upload) throw new Error("no identity was made");
       const prepared: Prepared = { master: made.master, selfSigning: made.self_signing, userSigning: made.user_signing, upload };
       return { result: upload, values: [["kept", PREPARED, prepared]] };
@@ -106,6 +106,7 @@ export class Identity {
     if (!secrets.some(([name]) => name === SECRETS.master)) accountData.push([SECRETS.master, {}]);
     return [
       ["kept", "accountData", accountData],
+      ["kept", "accountDataOf", machine.user(this.#device.userId).pinned_key],
       ["kept", "recoveryKey", recovery.encode()],
       ["kept", "newBackup", undefined],
     ];

@@ -109,14 +109,22 @@ export class KeyManager {
         result: undefined,
         values: [
           ["kept", "accountData", accountData],
+          ["kept", "accountDataOf", machine.user(this.#device.userId).pinned_key],
           ["kept", "recoveryKey", recovery.encode()],
         ],
       };
     });
   }
 
-  /** What is to be stored at the server as account data, in this order. */
+  /** What is to be stored at the server as account data, in this order: nothing, if it is of another identity. */
   async accountData(): Promise<AccountData[]> {
+    const { pinned_key, has_changed } = await this.user(this.#device.userId);
+    // An earlier version did not note whose it is.
+    const of = await this.#device.storage.get<string>("kept", "accountDataOf");
+    return has_changed || (of ?? pinned_key) !== pinned_key ? [] : this.#waiting();
+  }
+
+  async #waiting(): Promise<AccountData[]> {
     return (await this.#device.storage.get<AccountData[]>("kept", "accountData")) ?? [];
   }
 
@@ -124,7 +132,7 @@ export class KeyManager {
   async accountDataStored(stored: AccountData[]): Promise<void> {
     const done = new Set(stored.map((one) => JSON.stringify(one)));
     await this.#device.batch(async () => {
-      const left = (await this.accountData()).filter((one) => !done.has(JSON.stringify(one)));
+      const left = (await this.#waiting()).filter((one) => !done.has(JSON.stringify(one)));
       return { result: undefined, values: [["kept", "accountData", left.length > 0 ? left : undefined]] };
     });
   }

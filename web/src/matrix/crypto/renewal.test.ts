@@ -116,3 +116,36 @@ test("a recovery key that could not be stored is the one that is stored later", 
   expect(await lena.client.crypto.keys.recoveryKey()).toBe(made);
   expect(stored(lena)[DEFAULT_KEY]).toBeDefined();
 });
+
+test("an identity that was never published makes way for one that another own device published", async () => {
+  const keys = new KeyServer();
+  const lena = new Somebody("@lena:late.test", keys);
+  lena.server.instead = wantsPassword;
+  const { crypto } = await lena.open();
+  await until(() => crypto.standing === "unpublished");
+  const waiting = await crypto.keys.accountData();
+  expect(waiting.length).toBeGreaterThan(0);
+  keys.answer(lena.user, { id: 0, kind: "signing_keys_upload", method: "POST", path: "", body: await crypto.identity.prepare() });
+  lena.server.push({});
+  await until(() => crypto.standing === "unapproved");
+  expect((await crypto.keys.requests()).map(({ kind }) => kind)).not.toContain("signing_keys_upload");
+  // Approved by that identity, this device overwrites nothing of it.
+  await crypto.identity.take(false);
+  const theirs = await crypto.keys.accountData();
+  expect(theirs.length).toBeGreaterThan(0);
+  expect(theirs).not.toEqual(waiting);
+});
+
+test("what waits to be stored of an identity is not stored under another one", async () => {
+  const lena = await ready("stale");
+  const { crypto } = lena.client;
+  await crypto.identity.renewRecoveryKey(false);
+  expect((await crypto.keys.accountData()).length).toBeGreaterThan(0);
+  const upload = await crypto.identity.prepare();
+  await lena.client.api.http.call("POST", `/_matrix/client/v3${UPLOAD}`, { body: upload });
+  lena.server.push({});
+  await until(() => crypto.standing === "unapproved");
+  expect(await crypto.keys.accountData()).toEqual([]);
+  await crypto.settle();
+  expect(stored(lena)).toEqual({});
+});
