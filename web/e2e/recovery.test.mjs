@@ -145,16 +145,18 @@ test("who has neither a device nor the key begins a new identity, when the serve
   assert.deepEqual([...third.crashes, ...lena.crashes], []);
 });
 
-test("whoever logs out is told of how many conversations the keys are not backed up", async () => {
+test("whoever logs out is told of how many conversations the keys can't be backed up", async () => {
   const { page } = lena;
+  await page.route("**/room_keys/keys?*", (route) => route.fulfill({ status: 503, json: { errcode: "M_UNKNOWN" } }));
   await lena.choose("Cellar");
   await lena.sends("one-more-for-the-cellar");
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("button", { name: "Log out" }).last().click();
   const dialog = page.getByRole("dialog", { name: "Log out?" });
-  await dialog.getByText(/The keys of (one conversation|\d+ conversations) are not in your backup yet/).waitFor();
+  await dialog.getByText(/The keys of (one conversation|\d+ conversations) could not be put into your backup/).waitFor();
   await assertAccessible(page, "logging out");
   await dialog.getByRole("button", { name: "Cancel" }).click();
+  await page.unroute("**/room_keys/keys?*");
   await page.getByRole("button", { name: "Back" }).click();
 });
 

@@ -98,6 +98,14 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Nothing waits any longer for more to be written with.
+    pub(super) fn hurry_backup(&mut self) -> Result<(), Error> {
+        for (at, _) in self.tx.scan::<Unsaved>(&[])? {
+            self.tx.put(&at, &Unsaved(self.now.saturating_sub(WAIT_MS)));
+        }
+        Ok(())
+    }
+
     /// Writes what is not in the backup yet.
     pub(super) fn write_backup(&mut self) -> Result<(), Error> {
         let Some(BackupRow { public, version: Some(version) }) = self.tx.get(&[])? else {

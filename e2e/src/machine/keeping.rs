@@ -44,6 +44,15 @@ impl<S: Store> Machine<S> {
         self.work(now, |work| work.restore(private, mac_key, keys))
     }
 
+    /// Has [`Machine::requests`] write everything to the backup that is not there, without waiting for more: before this
+    /// device is no more.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn hurry_backup(&mut self, now: Now<'_>) -> Step<()> {
+        self.work(now, |work| work.hurry_backup())
+    }
+
     /// The rooms of which keys are here that are not in the backup yet, those that are under way to it among them. Sorted.
     ///
     /// # Errors

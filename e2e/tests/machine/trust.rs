@@ -231,24 +231,32 @@ fn rooms_whose_keys_are_not_in_the_backup_yet_are_told() {
     assert_eq!(unsaved(&alice), [ROOM], "before there is a backup");
     // What a new version is to hold, it holds at once.
     alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
-    for _ in 0..3 {
-        for request in alice.run(world.now, |machine, now| machine.requests(now)).unwrap() {
-            assert_eq!(unsaved(&alice), [ROOM], "under way");
-            let from = (alice.user.as_str(), alice.device.as_str());
-            let answer = match request.kind {
-                "backup_version" => json!({ "version": "1" }),
-                "backup_keys" => json!({}),
-                kind => world.server.answer(from, kind, &request.path, &request.body),
-            };
-            alice
-                .run(world.now, |machine, now| machine.mark_sent(request.id, &answer, now))
-                .unwrap();
+    let write = |world: &mut World, alice: &mut Device| {
+        for _ in 0..3 {
+            for request in alice.run(world.now, |machine, now| machine.requests(now)).unwrap() {
+                assert_eq!(unsaved(alice), [ROOM], "under way");
+                let from = (alice.user.as_str(), alice.device.as_str());
+                let answer = match request.kind {
+                    "backup_version" => json!({ "version": "1" }),
+                    "backup_keys" => json!({}),
+                    kind => world.server.answer(from, kind, &request.path, &request.body),
+                };
+                alice
+                    .run(world.now, |machine, now| machine.mark_sent(request.id, &answer, now))
+                    .unwrap();
+            }
         }
-    }
+    };
+    write(&mut world, &mut alice);
     assert_eq!(unsaved(&alice), [] as [&str; 0]);
     let direct = world.send(&mut bob, "once more");
     world.text(&mut alice, &direct);
-    assert_eq!(unsaved(&alice), [ROOM]);
+    write(&mut world, &mut alice);
+    assert_eq!(unsaved(&alice), [ROOM], "it waits for more");
+    // Whoever logs out does not.
+    alice.run(world.now, |machine, now| machine.hurry_backup(now)).unwrap();
+    write(&mut world, &mut alice);
+    assert_eq!(unsaved(&alice), [] as [&str; 0]);
 }
 
 #[test]

@@ -199,6 +199,7 @@ interface RawMachine {
   restore(
     privateKeys: Uint8Array, macKey: Uint8Array | undefined, keys: string, now: number,
   ): RawStep;
+  hurryBackup(now: number): RawStep;
   secret(name: string, now: number): RawStep;
   keepSecret(name: string, value: Uint8Array, now: number): RawStep;
   history(roomId: string, now: number): RawStep;
@@ -579,6 +580,11 @@ export class Machine {
   /** The rooms in which everything is sealed, whatever their state says. */
   encryptedRooms(): string[] {
     return JSON.parse(this.#raw.encryptedRooms()) as string[];
+  }
+
+  /** Everything that waits to be written to the backup is, by the next requests. */
+  hurryBackup(): Step<null> {
+    return step(this.#raw.hurryBackup(this.#now()));
   }
 
   /** The rooms of which keys are here that are not in the backup yet. */

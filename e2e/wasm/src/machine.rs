@@ -373,6 +373,11 @@ impl Machine {
         step!(self, now, restore(private, mac_key, &keys))
     }
 
+    #[wasm_bindgen(js_name = hurryBackup)]
+    pub fn hurry_backup(&mut self, now: f64) -> Result<Step, JsValue> {
+        step!(self, now, hurry_backup())
+    }
+
     /// The secret is in `bytes` of the step.
     pub fn secret(&mut self, name: &str, now: f64) -> Result<Step, JsValue> {
         secret(step!(@raw self, now, secret(name)), |value| value.to_vec())

@@ -149,6 +149,13 @@ export class Crypto {
     return this.#flushing;
   }
 
+  /** Writes to the backup what waits there for more. Answers the rooms of which keys are not in it all the same. */
+  async saveKeys(): Promise<string[]> {
+    await this.keys.hurryBackup();
+    await this.flush();
+    return this.keys.unsavedRooms();
+  }
+
   /** Keys of what was said before, to and from own devices that were approved. */
   async #passHistory(): Promise<void> {
     try {

@@ -249,6 +249,11 @@ export class KeyManager {
     });
   }
 
+  /** What waits to be written to the backup is to be written at once. */
+  hurryBackup(): Promise<null> {
+    return this.#device.run((machine) => machine.hurryBackup());
+  }
+
   /** The rooms of which keys are here that are not in the backup yet. */
   unsavedRooms(): Promise<string[]> {
     return this.#device.read((machine) => machine.unsavedRooms());

@@ -21,8 +21,8 @@ export const de: OwnWords = {
   logOutWaiting: (count) => (count === 1 ? "Eine Nachricht wurde noch nicht gesendet. Sie ginge verloren." : `${count} Nachrichten wurden noch nicht gesendet. Sie gingen verloren.`),
   logOutUnsavedRooms: (count) =>
     count === 1
-      ? "Die Schlüssel einer Unterhaltung sind noch nicht in deiner Sicherung. Bleibt Sealpost offen, sind sie es binnen einer Stunde."
-      : `Die Schlüssel von ${count} Unterhaltungen sind noch nicht in deiner Sicherung. Bleibt Sealpost offen, sind sie es binnen einer Stunde.`,
+      ? "Die Schlüssel einer Unterhaltung konnten nicht gesichert werden. Ohne sie ist verloren, was zuletzt gesagt wurde."
+      : `Die Schlüssel von ${count} Unterhaltungen konnten nicht gesichert werden. Ohne sie ist verloren, was zuletzt gesagt wurde.`,
   logOutUnapproved: "Dieses Gerät wurde nie bestätigt: Was nur es lesen kann, geht verloren.",
   logOutOffline: "Der Server kann es gerade nicht erfahren: Er führt dieses Gerät, bis du es von einem anderen abmeldest.",
   // Der Server möchte sicher sein

@@ -21,8 +21,8 @@ export const en = {
   logOutOffline: "The server can’t be told now: it lists this device until you log it out from another one.",
   logOutUnsavedRooms: (count: number) =>
     count === 1
-      ? "The keys of one conversation are not in your backup yet. Within an hour they are, if Sealpost stays open."
-      : `The keys of ${count} conversations are not in your backup yet. Within an hour they are, if Sealpost stays open.`,
+      ? "The keys of one conversation could not be put into your backup. Without them what was said last is lost."
+      : `The keys of ${count} conversations could not be put into your backup. Without them what was said last is lost.`,
   // The server wants to be sure
   confirmMayLack: "Leave it empty if you log in at another service.",
   confirmThen: "The server will ask on a page of its own whether it is you.",
