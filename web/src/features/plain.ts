@@ -7,6 +7,7 @@ import { placeOf } from "../matrix/room/place";
 import { t } from "../ui/words.svelte";
 
 export function plainText(type: string, content: JsonObject, seal: Seal): string {
+  if (seal === "foreign") return t.foreignWords;
   if (!isReadable(seal)) return t.sealedWords;
   const words = wordsOf(type, content);
   // Of what stands in clear in a sealed room nobody is the proven author: that is said wherever its words are.

@@ -21,6 +21,8 @@ export interface Told {
 /** How far back something is still new: what was missed for longer shows in the list. */
 const RECENT_MS = 10 * 60_000;
 const LOOKS_BACK = 20;
+/** So long a key may take to come before a message is told without its words. */
+const PATIENCE_MS = 10_000;
 
 export class Notifier {
   readonly #client: Client;
@@ -29,6 +31,9 @@ export class Notifier {
   readonly #known = new Map<string, ReadonlySet<string>>();
   /** Rooms to which one is invited, as it was told. */
   readonly #invited = new Set<string>();
+  /** By event that can't be read: until when its key is waited for. */
+  readonly #patience = new Map<string, number>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   /** Shown with what was written. */
   withWords = true;
 
@@ -40,10 +45,11 @@ export class Notifier {
   /** Listens until the answer is called. What is there already is not new. */
   listen(): () => void {
     for (const room of this.#client.rooms.values()) {
+      for (const { event_id } of room.timeline.events.slice(-LOOKS_BACK)) this.#patience.set(event_id, Infinity);
       this.#fresh(room);
       if (room.membership === "invite") this.#invited.add(room.id);
     }
-    return this.#client.changed.subscribe((rooms) => {
+    const stop = this.#client.changed.subscribe((rooms) => {
       for (const id of rooms) {
         const room = this.#client.rooms.get(id);
         if (room?.membership === "join") this.#look(room);
@@ -51,6 +57,10 @@ export class Notifier {
         else if (room && room.membership !== "invite") this.#invited.delete(id);
       }
     });
+    return () => {
+      stop();
+      for (const timer of this.#timers) clearTimeout(timer);
+    };
   }
 
   #tellInvited(room: Room): void {
@@ -65,14 +75,31 @@ export class Notifier {
     if (said.notify) this.#show({ title, body: t.invitesYou(who), tag: room.id, roomId: room.id, isSilent: !said.sound });
   }
 
-  /** Events that were not seen before; one that can't be read yet is seen when it can. */
+  /** Events that were not seen before; one that can't be read yet is seen when it can, or is not waited for any more. */
   #fresh(room: Room): RoomEvent[] {
     const known = this.#known.get(room.id);
     const seen = room.timeline.events.slice(-LOOKS_BACK).filter((event) => {
-      return known?.has(event.event_id) || isReadable(inside(room, event).seal);
+      return known?.has(event.event_id) || isReadable(inside(room, event).seal) || this.#isGivenUp(room, event);
     });
     this.#known.set(room.id, new Set(seen.map(({ event_id }) => event_id)));
     return seen.filter((event) => !known?.has(event.event_id));
+  }
+
+  /** Whether it is told without its words; begins to wait for them. */
+  #isGivenUp(room: Room, event: RoomEvent): boolean {
+    const { seal } = inside(room, event);
+    if (seal === "foreign") return true;
+    if (seal !== "missing_key" || Date.now() - event.origin_server_ts > RECENT_MS) return false;
+    const until = this.#patience.get(event.event_id);
+    if (until !== undefined) return Date.now() >= until;
+    this.#patience.set(event.event_id, Date.now() + PATIENCE_MS);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (room.membership === "join") this.#look(room);
+      this.#patience.delete(event.event_id);
+    }, PATIENCE_MS);
+    this.#timers.add(timer);
+    return false;
   }
 
   #look(room: Room): void {

@@ -3,6 +3,7 @@
 import type { RoomEvent } from "../../matrix/event";
 import { object, text } from "../../matrix/json";
 import type { Happening } from "../../matrix/room/messages";
+import { isOurs } from "../../matrix/room/room";
 import { listed, t } from "../../ui/words.svelte";
 
 /** Comings and goings, which are told together where many follow each other. */
@@ -71,7 +72,7 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
     case "created":
       return t.created(who);
     case "sealed":
-      return t.sealedFromHere;
+      return isOurs(event.content["algorithm"]) ? t.sealedFromHere : t.foreignFromHere(who);
     case "upgraded":
       return t.upgraded;
     case "joined":

@@ -104,7 +104,8 @@ export function inside(room: Room, event: RoomEvent): { type: string; content: J
   }
   const opened = room.opened.get(event.event_id);
   if (opened?.status === "read") return { type: opened.type, content: opened.content, seal: "sealed" };
-  return { type: event.type, content: {}, seal: opened?.status ?? "missing_key" };
+  const untold = room.sealing === "foreign" ? "foreign" : "missing_key";
+  return { type: event.type, content: {}, seal: opened?.status ?? untold };
 }
 
 /** What an event is on its own. */
@@ -293,7 +294,7 @@ export function preview(
     if (unheard.has(event.sender) || hidden.includes(event.event_id)) continue;
     const found = inside(room, event);
     if (isSpoken(found)) return { event, ...found, content: lastEdit(room, event, at) ?? found.content };
-    if (found.seal === "missing_key" || found.seal === "not_vouched_for") return { event, ...found };
+    if (found.seal === "missing_key" || found.seal === "not_vouched_for" || found.seal === "foreign") return { event, ...found };
   }
   return undefined;
 }

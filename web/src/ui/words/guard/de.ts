@@ -15,6 +15,9 @@ export const de: GuardWords = {
   notUnpinned: (why) => `Das ist noch angeheftet: ${why}`,
   notTakenBack: (why) => `Deine Reaktion wurde nicht zurückgenommen: ${why}`,
   notKept: (why) => `Das wurde nicht behalten: ${why}`,
+  // Why something can’t be read
+  foreignFromHere: (who) => `${who} hat eine andere Art der Verschlüsselung eingeschaltet.`,
+  foreignWords: "Verschlüsselte Nachricht",
   // New readers
   newReaders: (names) => `Neu hier: ${names}`,
   newReadersMore: "Sie können lesen, was du von jetzt an schreibst. Wenn du sie nicht kennst, sieh nach, bevor du schreibst.",

@@ -13,6 +13,9 @@ export const en = {
   notUnpinned: (why: string) => `That is still pinned: ${why}`,
   notTakenBack: (why: string) => `Your reaction was not taken back: ${why}`,
   notKept: (why: string) => `That was not kept: ${why}`,
+  // Why something can’t be read
+  foreignFromHere: (who: string) => `${who} turned on encryption by another protocol.`,
+  foreignWords: "Encrypted message",
   // New readers
   newReaders: (names: string) => `New here: ${names}`,
   newReadersMore: "They can read what you write from now on. If you don’t know them, look before you write.",
