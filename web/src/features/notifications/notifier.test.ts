@@ -56,6 +56,7 @@ test("one whose key comes meanwhile is told with its words", () => {
 
 test("what another protocol encrypted is told at once, what is not authentic never, and nothing after the end", () => {
   const { room, told, stop, come } = made();
+  room.opened.set("$1", { status: "foreign" });
   come(sealed("$1", "m.megolm.v1.aes-sha2"));
   expect(told.map(({ body }) => body)).toEqual(["Encrypted message"]);
   room.opened.set("$2", { status: "refused" });
