@@ -16,6 +16,12 @@ export const de: GuardWords = {
   notTakenBack: (why) => `Deine Reaktion wurde nicht zurückgenommen: ${why}`,
   notKept: (why) => `Das wurde nicht behalten: ${why}`,
   // Why something can’t be read
+  keyUnapproved: "Diese Nachricht kann hier nicht gelesen werden: Dieses Gerät ist noch nicht bestätigt.",
+  keyBeforeJoin: "Gesagt, bevor du dazukamst. Sie kann gelesen werden, wenn dir jemand, der schon da war, ihren Schlüssel weitergibt.",
+  keyBeforeDevice: "Gesagt, bevor es dieses Gerät gab. Sie kann gelesen werden, wenn dein Wiederherstellungsschlüssel oder ein anderes deiner Geräte ihren Schlüssel bringt.",
+  keyLate: (who) =>
+    `Diese Nachricht kann hier nicht gelesen werden: Ihr Schlüssel kam bisher nicht. Das Gerät von ${who} wird ab und zu wieder gefragt.`,
+  keyLateHere: "Diese Nachricht kann hier nicht gelesen werden: Ihr Schlüssel kam bisher nicht. Deine anderen Geräte werden ab und zu wieder gefragt.",
   foreignFromHere: (who) => `${who} hat eine andere Art der Verschlüsselung eingeschaltet.`,
   foreignWords: "Verschlüsselte Nachricht",
   // New readers

@@ -14,6 +14,12 @@ export const en = {
   notTakenBack: (why: string) => `Your reaction was not taken back: ${why}`,
   notKept: (why: string) => `That was not kept: ${why}`,
   // Why something can’t be read
+  keyUnapproved: "This message can’t be read here: this device is not approved yet.",
+  keyBeforeJoin: "Said before you came in. It can be read when somebody who was there passes its key on to you.",
+  keyBeforeDevice: "Said before this device was there. It can be read when your recovery key or another of your devices brings its key.",
+  keyLate: (who: string) =>
+    `This message can’t be read here: its key did not come so far. ${who}’s device is asked again from time to time.`,
+  keyLateHere: "This message can’t be read here: its key did not come so far. Your other devices are asked again from time to time.",
   foreignFromHere: (who: string) => `${who} turned on encryption by another protocol.`,
   foreignWords: "Encrypted message",
   // New readers
