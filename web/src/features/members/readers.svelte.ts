@@ -3,22 +3,24 @@
 import type { DeviceView, UserView } from "@e2e/machine";
 
 import { isIn } from "../../matrix/room/membership";
+import { circleOf, devicesOf, reachOf, type Reach } from "../../matrix/room/recipients";
 import type { Room } from "../../matrix/room/room";
 import type { Live } from "../live.svelte";
 
 export interface Reader {
   userId: string;
   view: UserView | undefined;
-}
-
-/** Devices with which somebody reads, or would. */
-export function devicesOf(view: UserView | undefined): DeviceView[] {
-  return view?.devices.filter((one) => one.is_ours && one.gone_at === null && !one.is_removed) ?? [];
+  /** Whether the next message goes to them; as far as that is known. */
+  reach: Reach | undefined;
 }
 
 /** Those of them that their owner did not approve. */
 export function ghostsOf(view: UserView | undefined): DeviceView[] {
   return devicesOf(view).filter((one) => !one.is_vouched_for);
+}
+
+function isLeftOut({ reach }: Reader): boolean {
+  return reach === "invited" || reach === "changed" || reach === "no_device";
 }
 
 export class Readers {
@@ -40,6 +42,16 @@ export class Readers {
     return this.all.filter(({ view }) => view?.has_changed).map(({ userId }) => userId);
   }
 
+  /** Those who read the next message, or may. */
+  get reading(): Reader[] {
+    return this.all.filter((one) => !isLeftOut(one));
+  }
+
+  /** Those to whom it does not go. */
+  get leftOut(): Reader[] {
+    return this.all.filter(isLeftOut);
+  }
+
   isVerified(userId: string): boolean {
     return this.all.some((one) => one.userId === userId && one.view?.is_verified === true);
   }
@@ -58,7 +70,12 @@ export class Readers {
         return isIn(membership) ? state_key : [];
       });
       const views = isSealed ? await client.crypto.keys.users(members) : [];
-      const all = members.map((userId, at): Reader => ({ userId, view: views[at] }));
+      const circle = circleOf(this.#room, client.me);
+      const all = members.map((userId, at): Reader => {
+        const membership = this.#room.state("m.room.member", userId)?.content["membership"];
+        const view = views[at];
+        return { userId, view, reach: view && reachOf(view, membership, circle) };
+      });
       if (load !== this.#loads) return;
       const rank = (one: Reader) => (one.userId === client.me ? 0 : one.view?.has_changed ? 1 : 2);
       this.all = all.toSorted((a, b) => rank(a) - rank(b) || a.userId.localeCompare(b.userId));

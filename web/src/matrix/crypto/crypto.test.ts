@@ -11,11 +11,14 @@ import { beforeAll, expect, test, vi } from "vitest";
 import { toBase64 } from "../base64";
 import type { RoomEvent, StateEvent } from "../event";
 import { placeInChain } from "../room/chains";
+import { circleOf, reachOf } from "../room/recipients";
+import { Room } from "../room/room";
 import { unlock } from "../store/lock";
 import { SessionStore } from "../store/sessions";
 import { Device } from "./device";
 import { Files } from "./files";
 import { packHistory, unpackHistory, type RoomKeys } from "./history_file";
+import { Identity } from "./identity";
 import { KeyManager } from "./key_manager";
 import { KeyServer } from "./key_server.test-support";
 import { CHUNK, PIECE } from "./pieces";
@@ -398,4 +401,50 @@ test("a file of the first version still opens", async () => {
   expect(opened.size).toBe(CHUNK + 2);
   const other = toBase64(new Uint8Array(32));
   await expect(new Files().openWhole(blob, ROOM, toBase64(sealer.key()), other)).rejects.toThrow("another file");
+});
+
+test("whom a message goes to is told before it is sealed as the machine then does", async () => {
+  const server = new KeyServer();
+  const people = ["lena", "jonas", "klara", "tom"].map((name) => new Person(`@${name}.circle:a.test`, server));
+  await meet(people);
+  const [lena, jonas, klara, tom] = people as [Person, Person, Person, Person];
+  const room = new Room(ROOM);
+  const told = async (visibility: string, present: [Person, string][]) => {
+    const state = (type: string, state_key: string, content: JsonObject): StateEvent => {
+      return { event_id: `$${visibility}${type}${state_key}`, type, state_key, sender: "@x:a", origin_server_ts: 1, content };
+    };
+    const members = people.map((one) => {
+      return state("m.room.member", one.user, { membership: present.find(([who]) => who === one)?.[1] ?? "leave" });
+    });
+    const events = [state("m.room.history_visibility", "", { history_visibility: visibility }), ...members];
+    room.update({ state: events });
+    await lena.sessions.pushState(ROOM, events, true);
+    const circle = circleOf(room, lena.user);
+    return Promise.all(present.map(async ([one, membership]) => reachOf(await lena.keys.user(one.user), membership, circle)));
+  };
+  const group: [Person, string][] = [[lena, "join"], [jonas, "join"], [klara, "join"], [tom, "invite"]];
+  const read = async (by: Person, contents: JsonObject[]) => {
+    await by.sync();
+    return (await by.read(contents, lena.user, (from += 1)))?.status;
+  };
+  let from = 0;
+
+  expect(await told("shared", group)).toEqual(["reads", "reads", "reads", "reads"]);
+  const toAll = await lena.say("all", "to all");
+  expect([await read(klara, toAll), await read(tom, toAll)]).toEqual(["read", "read"]);
+
+  expect(await told("joined", group)).toEqual(["reads", "reads", "reads", "invited"]);
+  const toJoined = await lena.say("joined", "to those who are in");
+  expect([await read(klara, toJoined), await read(tom, toJoined)]).toEqual(["read", "missing_key"]);
+
+  const body = await new Identity(klara.device).prepare();
+  server.answer(klara.user, { id: 0, kind: "signing_keys_upload", method: "POST", path: "", body });
+  await lena.sync(true);
+  expect(await told("joined", group)).toEqual(["reads", "reads", "changed", "invited"]);
+  while (!(await lena.sessions.prepare(ROOM))) await lena.sync();
+  const sealed = await lena.sessions.seal(ROOM, "changed", "m.room.message", { msgtype: "m.text", body: "without her" });
+  expect(sealed.leftOut).toEqual([klara.user]);
+
+  expect(await told("joined", [[lena, "join"], [klara, "join"]])).toEqual(["reads", "stops"]);
+  await expect(lena.sessions.seal(ROOM, "direct", "m.room.message", {})).rejects.toMatchObject({ name: "Identity" });
 });

@@ -32,12 +32,15 @@ function made() {
   };
   const room = new Room("!a");
   room.pinSealed();
-  const crypto = { standing: "ready", sessions, flush: async () => {} } as unknown as Crypto;
+  const keys = {
+    users: async (ids: string[]) => ids.map((id) => ({ user_id: id, has_changed: id !== "@tom:a", is_verified: id === "@lena:a", devices: [] })),
+  };
+  const crypto = { standing: "ready", sessions, keys, flush: async () => {} } as unknown as Crypto;
   const around = { find: () => room, room: () => room, loaded: async () => {}, hasModule: async () => true, tellMissed: async () => {}, arePinsKnown: () => true };
   const pending = (txnId: string, content: Pending["content"]): Pending => {
     return { txnId, roomId: "!a", type: "m.room.message", content, createdAt: 0, isSealed: true };
   };
-  return { log, server, pending, delivery: new Delivery(new Api(http, "@me:a"), crypto, "@me:a", around) };
+  return { log, room, sessions, server, pending, delivery: new Delivery(new Api(http, "@me:a"), crypto, "@me:a", around) };
 }
 
 const EDIT = { "m.relates_to": { rel_type: "m.replace", event_id: "$1" }, "m.new_content": { body: "better" } };
@@ -65,4 +68,14 @@ test("what an earlier visit sealed and let go of gives up its place; what waits 
   const { log, delivery } = made();
   await delivery.sweep(async (txnId) => txnId === "queued");
   expect(log).toEqual(["give up old"]);
+});
+
+test("a message that waits for a new key names those whose it is, not those who are only left out", async () => {
+  const { room, sessions, pending, delivery } = made();
+  const members = ["@me:a", "@lena:a", "@jonas:a", "@tom:a"].map((state_key) => {
+    return { type: "m.room.member", state_key, sender: state_key, event_id: state_key, origin_server_ts: 0, content: { membership: "join" } };
+  });
+  room.learnMembers(members, true);
+  sessions.seal = () => Promise.reject(Object.assign(new Error("changed"), { name: "Identity" }));
+  await expect(delivery.send(pending("m", { body: "hello" }))).rejects.toMatchObject({ why: "identity", who: ["@lena:a"] });
 });

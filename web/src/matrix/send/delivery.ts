@@ -6,7 +6,9 @@ import { setState, stateContent } from "../api/rooms";
 import type { Crypto } from "../crypto/crypto";
 import type { ToSend } from "../crypto/session_manager";
 import type { StateEvent } from "../event";
+import { isIn } from "../room/membership";
 import { isSpoken } from "../room/messages";
+import { circleOf, reachOf } from "../room/recipients";
 import { ALGORITHM, isOurs, type Room } from "../room/room";
 import { Held, type Pending } from "./queue";
 
@@ -125,7 +127,27 @@ export class Delivery {
       await this.#crypto.flush();
       return sealed;
     } catch (error) {
-      throw heldBy(error);
+      const held = heldBy(error);
+      if (held instanceof Held && held.why === "identity") throw new Held("identity", error, await this.#stopping(roomId));
+      throw held;
+    }
+  }
+
+  /** Whose new key stops what is said in a room; `undefined`, if that can't be told. */
+  async #stopping(roomId: string): Promise<string[] | undefined> {
+    const room = this.#around.room(roomId);
+    const members = room.states("m.room.member").filter(({ content }) => isIn(content["membership"]));
+    const circle = circleOf(room, this.#me);
+    try {
+      const views = await this.#crypto.keys.users(members.map(({ state_key }) => state_key));
+      const stop = members.filter(({ content }, at) => {
+        const view = views[at];
+        return view && view.user_id !== this.#me && reachOf(view, content["membership"], circle) === "stops";
+      });
+      return stop.map(({ state_key }) => state_key);
+    } catch (error) {
+      console.error(error);
+      return undefined;
     }
   }
 

@@ -31,7 +31,7 @@ export type Circumstances = Pick<Pending, "isSealed" | "shown">;
 export type Progress =
   /** `failures`: how often the server was asked and did not take it. */
   | { state: "queued" | "sending"; failures?: number }
-  /** `who`: the people whose key is missing. */
+  /** `who`: the people whose key is missing, or new. */
   | { state: "held"; why: Hold; who?: string[] }
   | { state: "failed"; why: string }
   | { state: "sent"; eventId: string };

@@ -70,7 +70,6 @@ export const de: AroundWords = {
       ? "Hier kam ein Gerät dazu, das niemand bestätigt hat. Es bekommt keine Schlüssel."
       : `Hier kamen ${count} Geräte dazu, die niemand bestätigt hat. Sie bekommen keine Schlüssel.`,
   notVouched: (names) => `Für ${names} bürgt niemand: Es gibt kein Gerät, das versiegelte Nachrichten öffnet, und keines bekommt deine Worte.`,
-  keysChanged: (names) => `Neuer Schlüssel: ${names}. Vergleicht, bevor du Geheimes schreibst.`,
   unsealedName: (who) => `Mit ${who}, unversiegelt`,
   // Einstellungen eines Raums
   roomSettings: "Einstellungen des Raums",

@@ -66,7 +66,6 @@ export const en = {
       ? "A device was added here that its owner has not approved. It gets no keys."
       : `${count} devices were added here that their owners have not approved. They get no keys.`,
   notVouched: (names: string) => `Nobody vouches for ${names}: there is no device of theirs that opens sealed messages, and none gets your words.`,
-  keysChanged: (names: string) => `New key: ${names}. Compare before you write anything secret.`,
   unsealedName: (who: string) => `With ${who}, unsealed`,
   // Settings of a room
   roomSettings: "Room settings",

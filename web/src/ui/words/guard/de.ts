@@ -24,6 +24,14 @@ export const de: GuardWords = {
   keyLateHere: "Diese Nachricht kann hier nicht gelesen werden: Ihr Schlüssel kam bisher nicht. Deine anderen Geräte werden ab und zu wieder gefragt.",
   foreignFromHere: (who) => `${who} hat eine andere Art der Verschlüsselung eingeschaltet.`,
   foreignWords: "Verschlüsselte Nachricht",
+  // Who gets nothing
+  newKeyOf: (names) => `den neuen Schlüssel von ${names}`,
+  newKeysStop: (names) => `Neuer Schlüssel: ${names}. Hier wird nichts gesendet, bis du nachgesehen hast.`,
+  newKeysLeftOut: (names) => `Neuer Schlüssel: ${names}. Sie bekommen nichts, bis du nachgesehen hast.`,
+  getNothing: "Bekommen nichts davon",
+  getsNothing: (who) => `${who} bekommt nichts, bis du nachgesehen hast.`,
+  getsNothingInvited: "Bekommt nichts, solange die Einladung nicht angenommen ist: Dieser Raum zeigt nur denen etwas, die darin sind.",
+  nothingIsSent: "Hier wird nichts gesendet, bis du nachgesehen hast.",
   // New readers
   newReaders: (names) => `Neu hier: ${names}`,
   newReadersMore: "Sie können lesen, was du von jetzt an schreibst. Wenn du sie nicht kennst, sieh nach, bevor du schreibst.",

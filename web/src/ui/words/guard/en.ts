@@ -22,6 +22,14 @@ export const en = {
   keyLateHere: "This message can’t be read here: its key did not come so far. Your other devices are asked again from time to time.",
   foreignFromHere: (who: string) => `${who} turned on encryption by another protocol.`,
   foreignWords: "Encrypted message",
+  // Who gets nothing
+  newKeyOf: (names: string) => `the new key of ${names}`,
+  newKeysStop: (names: string) => `New key: ${names}. Nothing is sent here until you have looked.`,
+  newKeysLeftOut: (names: string) => `New key: ${names}. They get nothing until you have looked.`,
+  getNothing: "Get nothing of it",
+  getsNothing: (who: string) => `${who} gets nothing until you have looked.`,
+  getsNothingInvited: "Gets nothing before coming in: this room shows what was said only to who is in it.",
+  nothingIsSent: "Nothing is sent here until you have looked.",
   // New readers
   newReaders: (names: string) => `New here: ${names}`,
   newReadersMore: "They can read what you write from now on. If you don’t know them, look before you write.",
