@@ -7,6 +7,8 @@ mod attacks;
 mod bounded;
 #[path = "machine/given_up.rs"]
 mod given_up;
+#[path = "machine/gone.rs"]
+mod gone;
 #[path = "machine/hostile.rs"]
 mod hostile;
 #[path = "machine/kept.rs"]

@@ -120,14 +120,14 @@ impl Work<'_> {
             }
             let chain: Option<StoredChain> = self.tx.get(at.get(1..).unwrap_or_default())?;
             let chain = chain.map(|row| row.chain);
-            let Some(chain) = chain.filter(|chain| chain.provenance() == &Provenance::Owner) else {
+            let Some(chain) = chain.filter(|chain| chain.provenance().is_proven()) else {
                 // Never to be written: it takes no place of one that is.
                 self.tx.delete::<Unsaved>(&at);
                 continue;
             };
             let room_id = chain.room_id().to_owned();
             let (name, first) = (chain_name(&chain), chain.earliest());
-            rows.push((room_id, name, first, Saved::Chain(Box::new(chain))));
+            rows.push((room_id, name, first, Saved::Chain(Box::new(self.saved_chain(chain)?))));
             saved.push(at);
         }
         let mut pins = Vec::new();
@@ -157,7 +157,7 @@ impl Work<'_> {
                     continue;
                 };
                 let room_id = row.room_id.clone();
-                let wrap = SavedWrap { id, row };
+                let wrap = SavedWrap { id, row: self.saved_wrap(row)? };
                 match rooms.iter_mut().find(|(room, _)| *room == room_id) {
                     Some((_, wraps)) => wraps.push(wrap),
                     None => rooms.push((room_id, vec![wrap])),
@@ -271,7 +271,7 @@ pub(super) fn unsaved_rooms(tx: &Transaction<'_>) -> Result<Vec<String>, Error> 
     for (at, _) in tx.scan::<Unsaved>(b"c")? {
         let row: Option<StoredChain> = tx.get(at.get(1..).unwrap_or_default())?;
         let chain = row.map(|row| row.chain);
-        if let Some(chain) = chain.filter(|chain| chain.provenance() == &Provenance::Owner) {
+        if let Some(chain) = chain.filter(|chain| chain.provenance().is_proven()) {
             rooms.push(chain.room_id().to_owned());
         }
     }

@@ -112,12 +112,12 @@ impl Work<'_> {
         let new = HeldChain::new(distribution, provenance.clone());
         let learnt = match held {
             Some(held) => held.learn(distribution, provenance.clone()),
-            None if *provenance == Provenance::Owner => Ok(new.clone()),
+            None if provenance.is_proven() => Ok(new.clone()),
             None => Err(Error::NoKey),
         };
         if let Ok(chain) = learnt {
             self.hold_chain(&at, chain, &all)?;
-        } else if held.is_some_and(|held| held.provenance() == &Provenance::Owner)
+        } else if held.is_some_and(|held| held.provenance().is_proven())
             || all.iter().any(|(_, row)| row.chain.leads_to(distribution))
             || !self.keep_candidate(&at, &StoredChain { chain: new })?
         {
@@ -145,7 +145,7 @@ impl Work<'_> {
             }
         }
         // What is not proven stays out of the backup: it could hide an owner's key there.
-        if chain.provenance() == &Provenance::Owner {
+        if chain.provenance().is_proven() {
             self.unsaved(b'c', at);
         }
         self.tx.put(at, &StoredChain { chain });

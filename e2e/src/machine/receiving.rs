@@ -160,16 +160,18 @@ impl Work<'_> {
             Err(outcome) => return Ok(outcome),
         };
         let user = self.user(parsed.sender)?;
-        let Some(device) =
-            user.device(parsed.device_id).filter(|device| device.ed25519 == opened.owner.ed25519)
-        else {
-            self.suspect(parsed.sender)?;
-            return Ok(Outcome::NotVouchedFor);
+        let key = opened.owner.ed25519;
+        let device = user.device(parsed.device_id).filter(|device| device.ed25519 == key);
+        let is_vouched_for = match (device, &opened.provenance) {
+            (Some(device), _) => user.vouches_for(device),
+            // It is gone, and this device never saw it.
+            (None, Provenance::Vouched(master)) => user.pinned == Some(*master),
+            (None, _) => false,
         };
-        if self.is_removed(parsed.sender, &device.ed25519.0)? {
+        if (device.is_some() || is_vouched_for) && self.is_removed(parsed.sender, &key.0)? {
             return Ok(Outcome::Removed);
         }
-        if !user.vouches_for(device) {
+        if !is_vouched_for {
             self.suspect(parsed.sender)?;
             return Ok(Outcome::NotVouchedFor);
         }
@@ -215,7 +217,7 @@ impl Work<'_> {
                     }));
                 }
                 Err(Error::NoKey) => is_missing = true,
-                Err(_) if row.chain.provenance() == &Provenance::Owner => {}
+                Err(_) if row.chain.provenance().is_proven() => {}
                 // It is the key that is wrong.
                 Err(_) => is_missing |= row.chain.check(&context, &received).is_ok(),
             }
@@ -240,7 +242,7 @@ impl Work<'_> {
             return Ok(Err(Outcome::Refused));
         };
         let held = self.wraps_of(&id, parsed.sender, parsed.device_id)?;
-        let is_here = held.iter().any(|(_, row)| row.provenance == Provenance::Owner);
+        let is_here = held.iter().any(|(_, row)| row.provenance.is_proven());
         if let Some(opened) = self.open_with(room_id, parsed, id, held)? {
             return Ok(Ok(opened));
         }
@@ -276,8 +278,7 @@ impl Work<'_> {
         let context = parsed.context(room_id);
         for (at, mut row) in held {
             let is_of_room = row.room_id.is_empty() || row.room_id == room_id;
-            let is_authors =
-                row.provenance == Provenance::Owner || is_key(self, &row.from.ed25519)?;
+            let is_authors = row.provenance.is_proven() || is_key(self, &row.from.ed25519)?;
             let wrap = row.open()?;
             let opened = direct::open(&context, &parsed.message, &wrap);
             let Some(padded) = opened.ok().filter(|_| is_of_room && is_authors) else { continue };
@@ -325,7 +326,7 @@ impl Work<'_> {
         let mut is_held = false;
         for (at, kept) in self.wraps_of(&wrap.id, sender, &device.device_id)? {
             match kept.provenance {
-                Provenance::Owner => is_held |= kept.from == from,
+                Provenance::Owner | Provenance::Vouched(_) => is_held |= kept.from == from,
                 // What others said is not needed any more.
                 _ => self.tx.delete::<StoredWrap>(&at),
             }
@@ -442,7 +443,7 @@ impl Work<'_> {
             user_id: parsed.sender.to_owned(),
             device_id: parsed.device_id.to_owned(),
             is_verified: user.is_verified && !user.has_changed(),
-            is_proven: opened.provenance == Provenance::Owner,
+            is_proven: opened.provenance.is_proven(),
             shared_by,
         };
         Ok(Outcome::Read(Box::new(Decrypted {

@@ -343,7 +343,7 @@ impl StoredWrap {
 
     /// Its room is known, and who wrote the message is proven.
     pub fn is_for_backup(&self) -> bool {
-        !self.room_id.is_empty() && self.provenance == Provenance::Owner
+        !self.room_id.is_empty() && self.provenance.is_proven()
     }
 }
 

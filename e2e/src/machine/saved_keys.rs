@@ -66,7 +66,7 @@ impl Work<'_> {
     /// Keys for a file: the proven ones of a room's history, or all that are here.
     pub(super) fn keys_of(&self, room_id: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Error> {
         let is_wanted = |of: &str, provenance: &Provenance| match room_id {
-            Some(room_id) => of == room_id && provenance == &Provenance::Owner,
+            Some(room_id) => of == room_id && provenance.is_proven(),
             // A wrap is of no room until its message is read.
             None => !of.is_empty(),
         };
@@ -74,18 +74,45 @@ impl Work<'_> {
         let mut all = Vec::new();
         for (_, row) in self.tx.scan::<StoredChain>(&prefix)? {
             if is_wanted(row.chain.room_id(), row.chain.provenance()) {
-                all.push(Saved::Chain(Box::new(row.chain)));
+                all.push(Saved::Chain(Box::new(self.saved_chain(row.chain)?)));
             }
         }
         let mut wraps = Vec::new();
         for (at, row) in self.tx.scan::<StoredWrap>(&[])? {
             if is_wanted(&row.room_id, &row.provenance) {
                 let id = message_of(&at)?;
-                wraps.push(SavedWrap { id, row });
+                wraps.push(SavedWrap { id, row: self.saved_wrap(row)? });
             }
         }
         all.push(Saved::Wraps(wraps));
         Ok(encoding::encode_versioned(1, &History(all)))
+    }
+
+    /// A chain as it is written for later and for other own devices.
+    pub(super) fn saved_chain(&self, chain: HeldChain) -> Result<HeldChain, Error> {
+        let provenance = self.saved_provenance(chain.owner(), chain.provenance())?;
+        Ok(chain.with_provenance(provenance))
+    }
+
+    /// A wrap as it is written for later and for other own devices.
+    pub(super) fn saved_wrap(&self, mut row: StoredWrap) -> Result<StoredWrap, Error> {
+        row.provenance = self.saved_provenance(&row.from, &row.provenance)?;
+        Ok(row)
+    }
+
+    /// Whoever reads it may never see the device of which it is.
+    fn saved_provenance(
+        &self,
+        owner: &Owner,
+        provenance: &Provenance,
+    ) -> Result<Provenance, Error> {
+        if *provenance != Provenance::Owner {
+            return Ok(provenance.clone());
+        }
+        let user = self.user(&owner.user_id)?;
+        let device = user.device(&owner.device_id).filter(|device| device.ed25519 == owner.ed25519);
+        let master = device.filter(|device| user.vouches_for(device)).and(user.pinned);
+        Ok(master.map_or(Provenance::Owner, Provenance::Vouched))
     }
 
     /// Tells a user's devices where the keys of a room's history are.
@@ -176,14 +203,14 @@ impl Work<'_> {
                         continue;
                     }
                     let held = self.wraps_of(&id, user_id, device_id)?;
-                    if held.iter().any(|(_, row)| row.provenance == Provenance::Owner) {
+                    if held.iter().any(|(_, row)| row.provenance.is_proven()) {
                         continue;
                     }
                     let at = wrap_place(&id, user_id, device_id);
                     if let Some(provenance) = provenance {
                         row.provenance = provenance.clone();
                     }
-                    if row.provenance == Provenance::Owner {
+                    if row.provenance.is_proven() {
                         self.tx.put(&at, &row);
                         self.unsaved(b'w', &at);
                     } else if !self.keep_candidate(&at, &row)? {

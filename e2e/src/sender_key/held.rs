@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::{ChainId, ChainKey, Distribution, MESSAGE, Owner, Received, SIGNATURE, read, write};
 use crate::{
     Error,
-    encoding::coded,
+    encoding::{Bytes32, coded},
     primitives::{aead, ed25519, kdf},
     room_message::{Context, MessageId},
 };
@@ -21,12 +21,22 @@ pub enum Provenance {
     Shared(String),
     /// From a file or an old backup: its author is not proven either.
     Import,
+    /// From its owner, for which the identity with this master key vouched then, as an own device says.
+    Vouched(Bytes32),
+}
+
+impl Provenance {
+    /// Whether who made it is proven.
+    pub fn is_proven(&self) -> bool {
+        matches!(self, Self::Owner | Self::Vouched(_))
+    }
 }
 
 coded!(enum Provenance {
     0 Owner,
     1 Shared(first),
     2 Import,
+    3 Vouched(first),
 });
 
 /// A chain of another device's. A value: operations answer the next one.
@@ -81,7 +91,7 @@ impl HeldChain {
         if distribution.id() != self.id {
             return Err(Error::Order);
         }
-        if self.provenance != Provenance::Owner && provenance == Provenance::Owner {
+        if !self.provenance.is_proven() && provenance.is_proven() {
             let mut owners = Self::new(distribution, provenance);
             if self.leads_to(distribution) {
                 owners.earliest = self.earliest.clone();
@@ -173,6 +183,12 @@ impl HeldChain {
     /// How this device came to it.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
+    }
+
+    /// The same, come to in another way.
+    #[must_use]
+    pub fn with_provenance(self, provenance: Provenance) -> Self {
+        Self { provenance, ..self }
     }
 
     /// What another device is given so that it reads from `iteration` on.
