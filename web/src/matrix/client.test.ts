@@ -5,6 +5,7 @@ import { Somebody, until } from "./client.test-support";
 import { KeyServer } from "./crypto/key_server.test-support";
 import { SessionManager } from "./crypto/session_manager";
 import type { JsonObject } from "./json";
+import type { Room } from "./room/room";
 import { unread } from "./room/unread";
 import { DataStore } from "./store/data";
 import { unlock } from "./store/lock";
@@ -437,4 +438,25 @@ test("a server that wants a password for the first identity holds up nothing els
   expect(await answer("right")).toBe(true);
   await until(() => client.crypto.standing === "ready");
   expect(lena.server.of("POST", "/keys/signatures/upload").length).toBe(1);
+});
+
+test("a room that takes the place of a sealed one is sealed, though its server dropped that, and another one is not gone to", async () => {
+  const lena = await inRoom("@lena:replaced.test", []);
+  const room = lena.client.rooms.get(ROOM) as Room;
+  const create = { predecessor: { room_id: ROOM } };
+  lena.server.instead = ({ method, path }) => {
+    return method === "GET" && path.includes("!next:a.test/state/m.room.create") ? create : undefined;
+  };
+  expect(await lena.client.goOnIn("!other:a.test", room)).toBe(false);
+  expect(lena.client.rooms.get("!other:a.test")?.sealing ?? "none").toBe("none");
+  expect(lena.server.of("PUT", "!other:a.test/state/")).toHaveLength(0);
+  expect(await lena.client.goOnIn("!next:a.test", room)).toBe(true);
+  expect(lena.client.rooms.get("!next:a.test")?.sealing).toBe("ours");
+  const [stated] = lena.server.of("PUT", "!next:a.test/state/m.room.encryption");
+  expect(stated?.body).toEqual({ algorithm: "org.sealpost.ratchet.v1" });
+  // So also where one is led there by somebody's invitation, and after a start.
+  lena.server.push(joined("!invited:a.test", [event("m.room.create", create, ""), member("@lena:replaced.test")]));
+  await until(() => lena.client.rooms.get("!invited:a.test")?.sealing === "ours");
+  await lena.open();
+  for (const id of ["!next:a.test", "!invited:a.test"]) expect(lena.client.rooms.get(id)?.sealing).toBe("ours");
 });

@@ -6,7 +6,7 @@
 import { Api, type CreateRoom } from "./api/api";
 import { isOutside } from "./api/error";
 import { wait, type Http } from "./api/http";
-import { forget } from "./api/rooms";
+import { forget, stateContent } from "./api/rooms";
 import type { Asked } from "./auth/uia";
 import { CodeReader } from "./crypto/codes";
 import { Crypto } from "./crypto/crypto";
@@ -28,7 +28,8 @@ import { displayName, profile } from "./room/names";
 import { arePublic, Reading, RECEIPTS } from "./room/reading";
 import { CatchingUp } from "./room/catching_up";
 import { leftElsewhere } from "./room/elsewhere";
-import { ALGORITHM, Room } from "./room/room";
+import { ALGORITHM, isOurs, Room } from "./room/room";
+import { predecessorOf } from "./room/predecessor";
 import { SealedRooms } from "./sealed_rooms";
 import { Delivery } from "./send/delivery";
 import { SendQueue } from "./send/queue";
@@ -331,14 +332,38 @@ export class Client {
     if (wanted.isDirect) for (const userId of wanted.invite ?? []) await this.#addDirect(userId, roomId);
     // What is written at once is sealed, before the sync says so.
     if (isSealed) {
-      await this.#keepSealed(roomId);
-      if (this.#isGuest) this.#tabs?.tell({ news: "made", roomId });
-      // If it can't be now, it is before the first message.
-      await this.#delivery.stateOurs(roomId).catch(console.error);
+      await this.#beginSealed(roomId);
       await this.known.begin(roomId, [this.me, ...(wanted.invite ?? [])]);
     } else await this.#keep([this.#room(roomId)]);
     this.#tell(this.#room(roomId));
     return roomId;
+  }
+
+  /**
+   * Somebody goes on in a room that took the place of another: of a sealed one in seal, whatever the server made of it.
+   * `false`: that room is not sealed, nor does it say itself that it is the next one.
+   */
+  async goOnIn(roomId: string, from: Room): Promise<boolean> {
+    if (from.sealing !== "ours" || this.rooms.get(roomId)?.sealing === "ours") return true;
+    const { http } = this.api;
+    const isNext = predecessorOf(await stateContent(http, roomId, "m.room.create")) === from.id;
+    if (!isNext && !isOurs((await stateContent(http, roomId, "m.room.encryption"))?.["algorithm"])) return false;
+    await this.#beginSealed(roomId);
+    this.#tell(this.#room(roomId));
+    return true;
+  }
+
+  async #beginSealed(roomId: string): Promise<void> {
+    await this.#keepSealed(roomId);
+    if (this.#isGuest) this.#tabs?.tell({ news: "made", roomId });
+    // If it can't be now, it is before the first message.
+    await this.#delivery.stateOurs(roomId).catch(console.error);
+  }
+
+  /** What took the place of a sealed room is sealed. */
+  #inherit(room: Room): void {
+    const before = predecessorOf(room.known("m.room.create")?.content);
+    if (before !== undefined && this.rooms.get(before)?.sealing === "ours") room.pinSealed();
   }
 
   async #keepSealed(roomId: string): Promise<void> {
@@ -513,6 +538,7 @@ export class Client {
       if (isApart) room.hasAllMembers = false;
       const isKept = room.isKept(roomUpdate);
       const fresh = room.update(roomUpdate);
+      this.#inherit(room);
       news.push([room, fresh]);
       changed.add(id);
       if (isApart && id === this.#looked) this.#meetAll(room);

@@ -32,6 +32,10 @@ export const de: GuardWords = {
   getsNothing: (who) => `${who} bekommt nichts, bis du nachgesehen hast.`,
   getsNothingInvited: "Bekommt nichts, solange die Einladung nicht angenommen ist: Dieser Raum zeigt nur denen etwas, die darin sind.",
   nothingIsSent: "Hier wird nichts gesendet, bis du nachgesehen hast.",
+  // A room that took the place of another
+  nextUnsealed: "Der neue Raum ist nicht versiegelt",
+  nextUnsealedMore: "Dieser Raum ist es. Im anderen kann mitlesen, wer einen Server betreibt, und er sagt nicht, dass er hieraus hervorgeht.",
+  toNextAnyway: "Trotzdem hingehen",
   // New readers
   newReaders: (names) => `Neu hier: ${names}`,
   newReadersMore: "Sie können lesen, was du von jetzt an schreibst. Wenn du sie nicht kennst, sieh nach, bevor du schreibst.",

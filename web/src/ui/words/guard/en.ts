@@ -30,6 +30,10 @@ export const en = {
   getsNothing: (who: string) => `${who} gets nothing until you have looked.`,
   getsNothingInvited: "Gets nothing before coming in: this room shows what was said only to who is in it.",
   nothingIsSent: "Nothing is sent here until you have looked.",
+  // A room that took the place of another
+  nextUnsealed: "The new room is not sealed",
+  nextUnsealedMore: "This room is. In the other one whoever runs a server can read what is written, and it does not say that it goes on from here.",
+  toNextAnyway: "Go there all the same",
   // New readers
   newReaders: (names: string) => `New here: ${names}`,
   newReadersMore: "They can read what you write from now on. If you don’t know them, look before you write.",
