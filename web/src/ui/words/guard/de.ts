@@ -36,6 +36,22 @@ export const de: GuardWords = {
   nextUnsealed: "Der neue Raum ist nicht versiegelt",
   nextUnsealedMore: "Dieser Raum ist es. Im anderen kann mitlesen, wer einen Server betreibt, und er sagt nicht, dass er hieraus hervorgeht.",
   toNextAnyway: "Trotzdem hingehen",
+  // Comparing emoji
+  stepFailed: "Dieser Schritt gelang nicht.",
+  emojiNames: {
+    Dog: "Hund", Cat: "Katze", Lion: "Löwe", Horse: "Pferd", Unicorn: "Einhorn", Pig: "Schwein", Elephant: "Elefant",
+    Rabbit: "Hase", Panda: "Panda", Rooster: "Hahn", Penguin: "Pinguin", Turtle: "Schildkröte", Fish: "Fisch",
+    Octopus: "Oktopus", Butterfly: "Schmetterling", Flower: "Blume", Tree: "Baum", Cactus: "Kaktus", Mushroom: "Pilz",
+    Globe: "Globus", Moon: "Mond", Cloud: "Wolke", Fire: "Feuer", Banana: "Banane", Apple: "Apfel",
+    Strawberry: "Erdbeere", Corn: "Mais", Pizza: "Pizza", Cake: "Kuchen", Heart: "Herz", Smiley: "Lächeln",
+    Robot: "Roboter", Hat: "Hut", Glasses: "Brille", Spanner: "Schraubenschlüssel", Santa: "Weihnachtsmann",
+    "Thumbs Up": "Daumen Hoch", Umbrella: "Regenschirm", Hourglass: "Sanduhr", Clock: "Uhr", Gift: "Geschenk",
+    "Light Bulb": "Glühbirne", Book: "Buch", Pencil: "Bleistift", Paperclip: "Büroklammer", Scissors: "Schere",
+    Lock: "Schloss", Key: "Schlüssel", Hammer: "Hammer", Telephone: "Telefon", Flag: "Flagge", Train: "Zug",
+    Bicycle: "Fahrrad", Aeroplane: "Flugzeug", Rocket: "Rakete", Trophy: "Pokal", Ball: "Ball", Guitar: "Gitarre",
+    Trumpet: "Trompete", Bell: "Glocke", Anchor: "Anker", Headphones: "Kopfhörer", Folder: "Ordner",
+    Pin: "Stecknadel",
+  },
   // New readers
   newReaders: (names) => `Neu hier: ${names}`,
   newReadersMore: "Sie können lesen, was du von jetzt an schreibst. Wenn du sie nicht kennst, sieh nach, bevor du schreibst.",

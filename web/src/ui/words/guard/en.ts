@@ -34,6 +34,10 @@ export const en = {
   nextUnsealed: "The new room is not sealed",
   nextUnsealedMore: "This room is. In the other one whoever runs a server can read what is written, and it does not say that it goes on from here.",
   toNextAnyway: "Go there all the same",
+  // Comparing emoji
+  stepFailed: "This step could not be taken.",
+  /** By their English names; those of the specification in other languages. */
+  emojiNames: {} as Record<string, string>,
   // New readers
   newReaders: (names: string) => `New here: ${names}`,
   newReadersMore: "They can read what you write from now on. If you don’t know them, look before you write.",
