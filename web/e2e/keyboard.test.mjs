@@ -35,6 +35,15 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
     await keys("Enter");
     await page.getByText("You changed the topic.").waitFor({ state: "detached" });
     await reach(page.getByRole("main").getByRole("button", { name: "More", exact: true }).first(), "Shift+Tab");
+    const opener = page.getByRole("main").getByRole("button", { name: "More", exact: true }).first();
+    assert.equal(await opener.getAttribute("aria-haspopup"), "menu");
+    assert.equal(await opener.getAttribute("aria-expanded"), "false");
+    await keys("Enter");
+    assert.equal(await opener.getAttribute("aria-expanded"), "true");
+    assert.equal(await page.getByRole("menuitemcheckbox", { name: "Favourite" }).getAttribute("aria-checked"), "false");
+    await keys("Tab");
+    await page.getByRole("menu").waitFor({ state: "detached" });
+    await reach(opener, "Shift+Tab");
     await keys("Enter");
     await reach(page.getByRole("menuitem", { name: "Room settings" }), "ArrowDown");
     await keys("Enter");
@@ -53,9 +62,47 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
     await reach(panel.getByRole("button", { name: "Close" }));
     await keys("Enter");
     await panel.waitFor({ state: "detached" });
+    const info = page.getByRole("button", { name: "Who can read this" });
+    assert.equal(await info.evaluate((node) => node === document.activeElement), true, "the focus comes back");
+    await keys("Enter");
+    await panel.waitFor();
+    await keys("Escape");
+    await panel.waitFor({ state: "detached" });
+    await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Who can read this");
+    await reach(page.getByRole("textbox", { name: "Message Garden house" }));
+    await keys("Control+/");
+    await page.getByRole("dialog", { name: "Keyboard" }).getByText("This list").waitFor();
+    await keys("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await keys("Control+k");
     await page.getByRole("combobox").fill("gar");
     await keys("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  } finally {
+    await server.stop();
+  }
+});
+
+test("messages one after the other are heard with who wrote each, and a selection does not close a dialog", async () => {
+  const server = await Server.alone("heard");
+  try {
+    const lena = await Person.register(server, "lena");
+    const { page } = lena;
+    await lena.startRoom("Garden house");
+    await lena.sends("The roof is done");
+    await lena.sends("The door too");
+    const heard = await lena.message("The door too").evaluate((node) => node.textContent);
+    assert.match(heard, /You.*\d\d:\d\d.*The door too/s);
+    await page.keyboard.press("Control+k");
+    const field = page.getByRole("combobox");
+    await field.fill("garden");
+    const box = await field.boundingBox();
+    await page.mouse.move(box.x + 40, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(5, 5);
+    await page.mouse.up();
+    assert.equal(await field.inputValue(), "garden");
+    await page.mouse.click(5, 5);
     await page.getByRole("dialog").waitFor({ state: "detached" });
   } finally {
     await server.stop();

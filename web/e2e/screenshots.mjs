@@ -26,11 +26,11 @@ async function speak(page, language) {
 }
 
 async function lookAt(page, name, size) {
-  for (const theme of ["light", "dark", "contrast"]) {
+  for (const theme of ["light", "dark", "contrast", "contrast dark"]) {
     await inTheme(page, theme, async () => {
       // Where there is another width, lists are laid out anew.
       await page.waitForTimeout(theme === "light" ? 250 : 50);
-      if (theme !== "contrast") await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) });
+      if (!theme.startsWith("contrast")) await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) });
       // Of another theme the colours alone are other ones.
       for (const one of await findings(page, theme === "light" ? undefined : ["color-contrast"])) found.push(`${name}, ${size}, ${theme}: ${one}`);
     });

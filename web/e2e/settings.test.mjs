@@ -73,6 +73,35 @@ test("sealed words are found, and one goes to where they were said", async () =>
   await lena.reads("The kettle is on");
 });
 
+test("that something was copied is said, and what can't be is shown to be selected", async () => {
+  const copy = async () => {
+    await lena.message("The kettle is on").hover();
+    await lena.message("The kettle is on").getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Copy", exact: true }).click();
+  };
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await copy();
+  await page.getByRole("status").getByText("Copied").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "The kettle is on");
+  await page.evaluate(() => (navigator.clipboard.writeText = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
+  await copy();
+  const dialog = page.getByRole("dialog", { name: "That could not be copied" });
+  await dialog.getByText("The kettle is on", { exact: true }).waitFor();
+  await assertAccessible(page, "what could not be copied");
+  await page.keyboard.press("Escape");
+});
+
+test("who wants it compact has the conversation so, too, and high contrast in the dark", async () => {
+  const height = () => page.getByRole("log", { name: "Conversation" }).evaluate((log) => log.scrollHeight);
+  const row = () => lena.message("The kettle is on").evaluate((node) => node.offsetHeight + parseFloat(getComputedStyle(node).marginBlockStart));
+  const roomy = [await row(), await height()];
+  await page.evaluate(() => (document.documentElement.dataset.density = "compact"));
+  assert.ok((await row()) < roomy[0], "the row is smaller");
+  assert.ok((await height()) < roomy[1], "the conversation is");
+  await page.evaluate(() => (document.documentElement.dataset.density = "roomy"));
+  await assertAccessible(page, "a conversation", ["contrast", "contrast dark"]);
+});
+
 test("where one looks for calls, it is said that there are none", async () => {
   await lena.choose("tomasz");
   await lena.chooseAbout("Call");

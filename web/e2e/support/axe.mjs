@@ -6,11 +6,11 @@ import { createRequire } from "node:module";
 const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
-/** Shows the page in the colours of a theme, while something is done; `contrast` is the one of that name. */
+/** Shows the page in the colours of a theme, while something is done; `contrast` is the one of that name, in the dark too. */
 export async function inTheme(page, theme, operation) {
-  await page.emulateMedia({ colorScheme: theme === "dark" ? "dark" : "light", reducedMotion: "reduce" });
+  await page.emulateMedia({ colorScheme: theme.includes("dark") ? "dark" : "light", reducedMotion: "reduce" });
   const chosen = await page.evaluate(() => document.documentElement.dataset.theme);
-  if (theme === "contrast") await page.evaluate(() => void (document.documentElement.dataset.theme = "contrast"));
+  if (theme.startsWith("contrast")) await page.evaluate(() => void (document.documentElement.dataset.theme = "contrast"));
   // The colours are those of the next frame.
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   try {
@@ -34,7 +34,7 @@ export async function findings(page, rules) {
 }
 
 /** Looks at the page as it stands, in every theme: after the first, at the colours alone. */
-export async function assertAccessible(page, what, themes = ["light", "dark", "contrast"]) {
+export async function assertAccessible(page, what, themes = ["light", "dark", "contrast", "contrast dark"]) {
   for (const [at, theme] of themes.entries()) {
     const rules = at === 0 ? undefined : ["color-contrast"];
     await inTheme(page, theme, async () => assert.deepEqual(await findings(page, rules), [], `${what}, ${theme}`));

@@ -5,6 +5,8 @@ export interface Keys {
   /** To the room before or after; or to the next with something new. */
   step(by: number, onlyUnread: boolean): void;
   help(): void;
+  /** What stands beside is closed. Answers whether anything did. */
+  close(): boolean;
   /** What is shown is read. Answers whether anything is. */
   read(): boolean;
   /** What was done last is taken back. Answers whether anything was. */
@@ -20,8 +22,8 @@ export function pressed(event: KeyboardEvent, keys: Keys): void {
   else if ((event.ctrlKey || event.metaKey) && event.key === "z" && !isFull(event.target) && keys.undo()) event.stopPropagation();
   else if (event.altKey && isVertical) keys.step(event.key === "ArrowUp" ? -1 : 1, event.shiftKey);
   else if (event.key === "F6") nextRegion();
-  else if (event.key === "?" && !isWriting) keys.help();
-  else if (event.key !== "Escape" || !keys.read()) return;
+  else if ((event.key === "?" && !isWriting) || ((event.ctrlKey || event.metaKey) && event.key === "/")) keys.help();
+  else if (event.key !== "Escape" || !(keys.close() || keys.read())) return;
   event.preventDefault();
 }
 

@@ -11,6 +11,7 @@ import type { Presence } from "../matrix/presence/presence";
 import { displayName, profile, roomName, partner, type Profile } from "../matrix/room/names";
 import type { Room } from "../matrix/room/room";
 import { unread, type Unread } from "../matrix/room/unread";
+import { Copying } from "./copying.svelte";
 import { Troubles } from "./troubles.svelte";
 import { Undoing } from "./undoing.svelte";
 
@@ -34,6 +35,7 @@ export class Live {
   readonly client: Client;
   /** What a person did and the server did not. */
   readonly troubles = new Troubles();
+  readonly copying = new Copying();
   /** What looks done and can be taken back yet. */
   readonly undoing = new Undoing(this.troubles);
   readonly #all: () => void;
