@@ -21,17 +21,27 @@ interface Fetched extends Extended {
 
 interface Told extends MessageEvent, Omit<Extended, keyof Event> {}
 
+interface Pressed extends Extended {
+  readonly notification: { readonly data: unknown; close(): void };
+}
+
 interface Page {
-  postMessage(message: unknown, transfer: Transferable[]): void;
+  focus(): Promise<unknown>;
+  postMessage(message: unknown, transfer?: Transferable[]): void;
 }
 
 interface Scope {
   readonly registration: { readonly active: { postMessage(message: unknown): void } | null };
-  readonly clients: { claim(): Promise<void>; matchAll(options: { type: "window" }): Promise<Page[]> };
+  readonly clients: {
+    claim(): Promise<void>;
+    matchAll(options: { type: "window"; includeUncontrolled?: boolean }): Promise<Page[]>;
+    openWindow(url: string): Promise<unknown>;
+  };
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", listener: (event: Extended) => void): void;
   addEventListener(type: "fetch", listener: (event: Fetched) => void): void;
   addEventListener(type: "message", listener: (event: Told) => void): void;
+  addEventListener(type: "notificationclick", listener: (event: Pressed) => void): void;
 }
 
 const scope = self as unknown as Scope;
@@ -70,6 +80,26 @@ scope.addEventListener("fetch", (event) => {
   const name = url.pathname === "/" ? PAGE : url.pathname.slice(1);
   if (name in files) event.respondWith(own(request, name));
 });
+
+scope.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(goTo(event.notification.data as Goal));
+});
+
+/** What `Desktop` gives a notification. */
+interface Goal {
+  goal: unknown;
+  /** Of the message, for a page that has to be opened first. */
+  link?: string;
+}
+
+/** To the page that was looked at last, or a new one. */
+async function goTo({ goal, link }: Goal): Promise<void> {
+  const [page] = await scope.clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (!page) return void (await scope.clients.openWindow(link === undefined ? "/" : `/#/link/${encodeURIComponent(link)}`));
+  page.postMessage({ goal });
+  await page.focus();
+}
 
 const pathOf = (name: string) => (name === PAGE ? "/" : `/${name}`);
 

@@ -15,6 +15,8 @@ export interface Told {
   /** A later one of the same room takes its place. */
   tag: string;
   roomId: string;
+  /** None for an invitation. */
+  eventId?: string;
   isSilent: boolean;
 }
 
@@ -126,6 +128,7 @@ export class Notifier {
         body: this.withWords ? plainText(type, content, seal) : t.newMessageFrom(who),
         tag: room.id,
         roomId: room.id,
+        eventId: event.event_id,
         isSilent: !said.sound,
       });
     }
