@@ -38,10 +38,16 @@ test("keys go to a file, which opens by its passphrase alone", async () => {
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("button", { name: "Save keys to a file" }).click();
   await page.getByLabel("Passphrase").fill("short");
+  await page.getByLabel("Once more").fill("short");
   await page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click();
   await page.getByRole("alert").getByText("At least 8 characters.").waitFor();
   await assertAccessible(page, "keys to a file");
   await page.getByLabel("Passphrase").fill("corked and dusty");
+  await page.getByText(/^(Fair|Good)\./).waitFor();
+  await page.getByLabel("Once more").fill("corked and rusty");
+  await page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click();
+  await page.getByText("The two are not the same.").waitFor();
+  await page.getByLabel("Once more").fill("corked and dusty");
   const [download] = await Promise.all([
     page.waitForEvent("download"),
     page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click(),
