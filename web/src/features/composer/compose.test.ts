@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 
 import type { Message } from "../../matrix/room/messages";
 import { parsed } from "./commands";
-import { asWritten, compose as composed, type About, type Named } from "./compose";
+import { asWritten, compose as composed, type About } from "./compose";
+import type { Named } from "./markup";
 
 const message = { id: "$1", sender: "@lena:a", content: { "m.mentions": { user_ids: ["@lena:a"] } } } as unknown as Message;
 const people: Named[] = [
@@ -24,6 +25,39 @@ test("plain words stay plain; markup is formatted, and what looks like HTML is t
   expect(await compose("the butler", undefined, { isSpoiler: true })).toMatchObject({
     formatted_body: "<span data-mx-spoiler>the butler</span>",
   });
+});
+
+test("signs of HTML are escaped once: in words, in code and in addresses", async () => {
+  const html = async (words: string) => (await compose(words))["formatted_body"];
+  expect(await html('`a < b && "c"`')).toBe("<p><code>a &lt; b &amp;&amp; &quot;c&quot;</code></p>");
+  expect(await html("```rs\nif a < b && c > d {}\n```")).toBe(
+    '<pre><code class="language-rs">if a &lt; b &amp;&amp; c &gt; d {}\n</code></pre>',
+  );
+  const address = '<a href="https://a.example/?x=1&amp;y=2">https://a.example/?x=1&amp;y=2</a>';
+  expect(await html("**see** https://a.example/?x=1&y=2")).toBe(`<p><strong>see</strong> ${address}</p>`);
+  expect(await html("[here](https://a.example/?x=1&y=2)")).toBe('<p><a href="https://a.example/?x=1&amp;y=2">here</a></p>');
+  expect(await html("**a** &amp; 1 < 2 > 0")).toBe("<p><strong>a</strong> &amp;amp; 1 &lt; 2 &gt; 0</p>");
+  expect(await html("> said")).toBe("<blockquote>\n<p>said</p>\n</blockquote>");
+});
+
+test("HTML that somebody typed is text, wherever it stands", async () => {
+  const html = async (words: string) => String((await compose(words))["formatted_body"]);
+  expect(await html("<div>\n**bold**\n</div>")).toBe("<p>&lt;div&gt;<br><strong>bold</strong><br>&lt;/div&gt;</p>");
+  for (const typed of ["<script>x</script>", "<!-- x -->", "<img src=x onerror=y>", "</p><b>"]) {
+    expect(await html(`**a** ${typed}`)).not.toMatch(/<(?!\/?(p|strong)>)/);
+    expect(await html(`${typed}\n\n- one`)).not.toMatch(/<(?!\/?(p|ul|li)>)/);
+  }
+});
+
+test("words between || are hidden, with a reason before |", async () => {
+  const hidden = async (words: string) => (await compose(words))["formatted_body"];
+  expect(await hidden("it was ||the **butler**||")).toBe("<p>it was <span data-mx-spoiler>the <strong>butler</strong></span></p>");
+  expect(await hidden('||the "end"|he dies|| and ||more||')).toBe(
+    '<p><span data-mx-spoiler="the &quot;end&quot;">he dies</span> and <span data-mx-spoiler>more</span></p>',
+  );
+  expect(await hidden("a || b || c")).toBeUndefined();
+  expect(await hidden("`a||b||c`")).toBe("<p><code>a||b||c</code></p>");
+  expect(asWritten(await compose("||one||"))).toBe("||one||");
 });
 
 test("replies and edits name what they are about; a reply in a thread stays there", async () => {
@@ -53,6 +87,10 @@ test("who is named is mentioned and linked; who was mentioned before is not told
   const named = await compose("ask @Lena Vogt and @room");
   expect(named["m.mentions"]).toEqual({ user_ids: ["@lv:b"], room: true });
   expect(named["formatted_body"]).toBe('ask <a href="https://matrix.to/#/%40lv%3Ab">Lena Vogt</a> and @room');
+  const link = '<a href="https://matrix.to/#/%40lena%3Aa">Lena</a>';
+  expect((await compose("**ask** @Lena, not `@Lena`"))["formatted_body"]).toBe(
+    `<p><strong>ask</strong> ${link}, not <code>@Lena</code></p>`,
+  );
   expect(await compose("ask @Lena", { kind: "edit", message })).toMatchObject({
     "m.mentions": {},
     "m.new_content": { "m.mentions": { user_ids: ["@lena:a"] } },

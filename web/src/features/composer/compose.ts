@@ -3,6 +3,7 @@
 import { object, strings, text, type JsonObject } from "../../matrix/json";
 import type { Message } from "../../matrix/room/messages";
 import type { Parsed } from "./commands";
+import { escaped, hasSpoiler, spoiler, toHtml, type Named } from "./markup";
 
 /** What the words are about. */
 export type About =
@@ -18,13 +19,6 @@ export interface InThread {
 /** Words that are to be said. */
 export type Said = Extract<Parsed, { kind: "say" }>;
 
-/** Who may be meant by `@` and a name. */
-export interface Named {
-  userId: string;
-  name: string;
-}
-
-const MARKUP = /[*_`~#>[\]|\\]|^\s*(\d+[.)]|[-+])\s|\n\s*\n/m;
 const USER_ID = /@[a-z0-9._=/+-]+:[a-z0-9.-]+(:\d+)?/gi;
 const FORMAT = { format: "org.matrix.custom.html" };
 
@@ -60,7 +54,7 @@ export function asWritten(content: JsonObject): string {
   const body = text(content["body"]) ?? "";
   if (content["msgtype"] === "m.emote") return `/me ${body}`;
   const isHidden = /^<span data-mx-spoiler[^>]*>[\s\S]*<\/span>$/.test(text(content["formatted_body"]) ?? "");
-  return isHidden ? `/spoiler ${body}` : body.startsWith("/") ? `/${body}` : body;
+  return isHidden && !hasSpoiler(body) ? `/spoiler ${body}` : body.startsWith("/") ? `/${body}` : body;
 }
 
 /** Who is named, the longest names first: a name may begin another. */
@@ -98,32 +92,4 @@ function edit(content: JsonObject, message: Message): JsonObject {
     "m.new_content": content,
     "m.relates_to": { rel_type: "m.replace", event_id: message.id },
   };
-}
-
-/** `undefined`: plain text says the same. */
-async function toHtml(body: string, named: readonly Named[]): Promise<string | undefined> {
-  const isMarked = MARKUP.test(body);
-  const plain = escaped(body);
-  let html = plain;
-  if (isMarked) {
-    // It is said without its form rather than not at all, if what forms it can't be fetched.
-    const marked = await import("marked").catch(() => undefined);
-    if (marked) html = (await marked.marked.parse(plain, { gfm: true, breaks: true })).trim();
-    // Words alone in a paragraph are said better as plain text.
-    if (html === `<p>${plain}</p>`) html = plain;
-  }
-  for (const { userId, name } of named) {
-    const link = `<a href="https://matrix.to/#/${encodeURIComponent(userId)}">${escaped(name)}</a>`;
-    html = html.replaceAll(`@${escaped(name)}`, () => link);
-  }
-  return html === plain ? undefined : html;
-}
-
-function spoiler(html: string): string {
-  return `<span data-mx-spoiler>${html.replace(/^<p>([\s\S]*)<\/p>$/, (whole, inner: string) => (inner.includes("<p>") ? whole : inner))}</span>`;
-}
-
-/** Markup that somebody typed is text. A `>` stays: it begins a quotation. */
-function escaped(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
 }
