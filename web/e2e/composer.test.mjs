@@ -73,8 +73,29 @@ test("a command is done, not said; one that is not known is neither", async () =
   await lena.say("/dance");
   await lena.page.getByRole("alert").getByText("There is no command /dance").waitFor();
   await assertAccessible(lena.page, "a command that is not known");
-  await lena.say("/spoiler the butler");
-  await jonas.page.locator("[data-mx-spoiler]").waitFor();
+});
+
+test("hidden words are shown and hidden again by a button that tells why, and are nowhere else", async () => {
+  await lena.say("it was ||who did it|the **butler** of https://a.example/?x=1&y=2||");
+  const message = jonas.page.getByRole("article").filter({ hasText: "it was" }).last();
+  const button = message.getByRole("button", { name: "Spoiler: who did it", exact: true });
+  await button.waitFor();
+  const words = message.locator("[data-mx-spoiler]");
+  assert.equal(await words.evaluate((node) => node.inert), true);
+  assert.equal(await message.getByRole("link").count(), 0);
+  await assertAccessible(jonas.page, "hidden words");
+  const row = jonas.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: /Garden house/ });
+  await row.getByText("it was (who did it) [Spoiler]").waitFor();
+  await button.focus();
+  await jonas.page.keyboard.press("Space");
+  assert.equal(await words.evaluate((node) => node.inert), false);
+  assert.equal(await button.getAttribute("aria-expanded"), "true");
+  assert.equal(await message.getByRole("link").getAttribute("href"), "https://a.example/?x=1&y=2");
+  await assertAccessible(jonas.page, "hidden words that are shown");
+  await jonas.page.keyboard.press("Enter");
+  assert.equal(await words.evaluate((node) => node.inert), true);
+  await words.click({ force: true });
+  assert.equal(await words.evaluate((node) => node.inert), false);
 });
 
 test("the last own message is edited with the arrow up", async () => {
@@ -192,4 +213,25 @@ test("a link in clear shows what the homeserver tells of it; one that does not t
   await lena.sends("see https://garden.example/cellar");
   await lena.sends("that is secret");
   assert.equal(told, 0);
+});
+
+test("of others' messages pictures stay as their words, addresses become links, and nothing is fetched for either", async () => {
+  const token = await server.logIn(lena);
+  const { room_id: roomId } = await server.call(token, "POST", "/createRoom", { name: "Field", preset: "private_chat" });
+  await lena.choose("Field");
+  const said = async (at, formatted_body) => {
+    const content = { msgtype: "m.text", body: `body ${at}`, format: "org.matrix.custom.html", formatted_body };
+    await server.call(token, "PUT", `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/p${at}`, content);
+  };
+  await said(1, '<img data-mx-emoticon src="mxc://a/b" alt=":wave:"><img src="https://x.example/y" title=":smile:" onerror="1">');
+  await lena.page.getByRole("article").getByText(":wave::smile:").waitFor();
+  await said(2, '<img src="mxc://a/b">');
+  await lena.page.getByRole("article").getByText("body 2").waitFor();
+  await said(3, '<b>at https://a.example/x</b> or <code>https://b.example</code> with <i title="t">#garden:a.example</i>');
+  const last = lena.page.getByRole("article").filter({ hasText: "a.example/x" });
+  await last.waitFor();
+  const links = await last.locator(".body a").evaluateAll((all) => all.map((link) => link.getAttribute("href")));
+  assert.deepEqual(links, ["https://a.example/x", "https://matrix.to/#/%23garden%3Aa.example"]);
+  assert.equal(await last.locator(".body").locator("img, [title], [alt]").count(), 0);
+  lena.assertOwnOrigin();
 });

@@ -1,9 +1,10 @@
 // A message in a few words, for places with one line.
 
-import { text, type JsonObject } from "../matrix/json";
+import type { JsonObject } from "../matrix/json";
 import { isReadable, type Seal } from "../matrix/room/messages";
 import { isPollStart, pollOf } from "../matrix/room/poll";
 import { placeOf } from "../matrix/room/place";
+import { HIDDEN, openWords } from "../matrix/search/shown";
 import { t } from "../ui/words.svelte";
 
 export function plainText(type: string, content: JsonObject, seal: Seal): string {
@@ -17,7 +18,7 @@ export function plainText(type: string, content: JsonObject, seal: Seal): string
 function wordsOf(type: string, content: JsonObject): string {
   if (type === "m.sticker") return t.sticker;
   if (isPollStart(type)) return `${t.newPoll}: ${pollOf(content, "", [], [], () => false)?.question ?? ""}`;
-  const body = withoutQuote(text(content["body"]) ?? "", content);
+  const body = withoutQuote(openWords(content), content).replaceAll(HIDDEN, `[${t.spoiler("")}]`);
   switch (content["msgtype"]) {
     case "m.image":
       return t.photo;

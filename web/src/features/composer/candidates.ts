@@ -7,7 +7,7 @@ import { emoji, found } from "../../ui/emoji";
 import { t } from "../../ui/words.svelte";
 import { COMMANDS } from "./commands";
 import { ranked, type Candidate, type Token } from "./complete";
-import type { Named } from "./compose";
+import type { Named } from "./markup";
 
 /** The people in a room, by the names that they have there. */
 export function peopleIn(room: Room): Named[] {

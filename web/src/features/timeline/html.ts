@@ -2,7 +2,9 @@
 
 import DOMPurify from "dompurify";
 
+import { t } from "../../ui/words.svelte";
 import { pieces } from "./code";
+import { linksIn } from "./links";
 
 const TAGS = (
   "del h1 h2 h3 h4 h5 h6 blockquote p a ul ol sup sub li b i u strong em s code hr br div table thead tbody tr th " +
@@ -10,32 +12,87 @@ const TAGS = (
 ).split(" ");
 
 const ATTRIBUTES = ["href", "start", "class", "data-mx-spoiler"];
+/** Of a picture its words stay; without an address nothing is fetched for it. */
+const PICTURE = { tag: "img", words: ["alt", "title"] };
 const SCHEMES = /^(https?|mailto|matrix):/i;
 
 /** What may be shown of a body. Pictures and colours stay out: they would tell others or hide words. */
 export function sanitised(html: string): DocumentFragment {
   const fragment = DOMPurify.sanitize(html.replace(/<mx-reply>[\s\S]*?<\/mx-reply>/gi, ""), {
-    ALLOWED_TAGS: TAGS,
-    ALLOWED_ATTR: ATTRIBUTES,
+    ALLOWED_TAGS: [...TAGS, PICTURE.tag],
+    ALLOWED_ATTR: [...ATTRIBUTES, ...PICTURE.words],
     ALLOW_DATA_ATTR: false,
     ALLOWED_URI_REGEXP: SCHEMES,
     RETURN_DOM_FRAGMENT: true,
   });
-  for (const link of fragment.querySelectorAll("a")) {
-    link.target = "_blank";
-    link.rel = "noreferrer noopener";
-  }
+  for (const picture of fragment.querySelectorAll("img")) picture.replaceWith(picture.alt || picture.title);
+  for (const node of fragment.querySelectorAll("[alt], [title]")) for (const name of PICTURE.words) node.removeAttribute(name);
+  for (const link of fragment.querySelectorAll("a")) leadsOut(link);
   for (const node of fragment.querySelectorAll("[class]")) {
     if (!(node.tagName === "CODE" && /^language-[\w-]+$/.test(node.className))) node.removeAttribute("class");
   }
+  linkWords(fragment);
   for (const code of fragment.querySelectorAll("pre > code, pre:not(:has(code))")) coloured(code);
   // What is wider than the screen is moved by keys too.
   for (const wide of fragment.querySelectorAll<HTMLElement>("pre, table")) wide.tabIndex = 0;
-  for (const spoiler of fragment.querySelectorAll<HTMLElement>("[data-mx-spoiler]")) {
-    spoiler.tabIndex = 0;
-    spoiler.setAttribute("role", "button");
-  }
+  for (const words of fragment.querySelectorAll<HTMLElement>("[data-mx-spoiler]")) cover(words);
   return fragment;
+}
+
+/** Plain text with its links. */
+export function linked(text: string): DocumentFragment {
+  const fragment = document.createDocumentFragment();
+  let from = 0;
+  for (const { text: words, at, href } of linksIn(text)) {
+    const link = document.createElement("a");
+    link.href = href;
+    link.textContent = words;
+    leadsOut(link);
+    fragment.append(text.slice(from, at), link);
+    from = at + words.length;
+  }
+  fragment.append(text.slice(from));
+  return fragment;
+}
+
+function leadsOut(link: HTMLAnchorElement): void {
+  link.target = "_blank";
+  link.rel = "noreferrer noopener";
+}
+
+/** Addresses in words that are no links yet. */
+function linkWords(fragment: DocumentFragment): void {
+  const walker = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
+  const found: Text[] = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode as Text;
+    if (!node.parentElement?.closest("a, code, pre") && linksIn(node.data).length > 0) found.push(node);
+  }
+  for (const node of found) node.replaceWith(linked(node.data));
+}
+
+/** Hidden words, for eyes and ears, and a button that shows them and hides them again. */
+function cover(words: HTMLElement): void {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = t.spoiler(words.dataset["mxSpoiler"]?.trim() ?? "");
+  const show = (isShown: boolean) => {
+    words.inert = !isShown;
+    button.ariaExpanded = String(isShown);
+  };
+  show(false);
+  const whole = document.createElement("span");
+  whole.className = "spoiler";
+  words.replaceWith(whole);
+  whole.append(button, words);
+  whole.addEventListener("click", (event) => {
+    const isOnButton = event.target === button;
+    if (!isOnButton && !words.inert) return;
+    // It may stand in a link, or in another one that was opened.
+    event.preventDefault();
+    event.stopPropagation();
+    show(words.inert);
+  });
 }
 
 function coloured(code: Element): void {
@@ -48,24 +105,4 @@ function coloured(code: Element): void {
     return span;
   });
   code.replaceChildren(...spans);
-}
-
-const LINK = /\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]}]/g;
-
-/** Plain text with its links. */
-export function linked(text: string): DocumentFragment {
-  const fragment = document.createDocumentFragment();
-  let from = 0;
-  for (const match of text.matchAll(LINK)) {
-    fragment.append(text.slice(from, match.index));
-    const link = document.createElement("a");
-    link.href = match[0];
-    link.textContent = match[0];
-    link.target = "_blank";
-    link.rel = "noreferrer noopener";
-    fragment.append(link);
-    from = match.index + match[0].length;
-  }
-  fragment.append(text.slice(from));
-  return fragment;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { shownWords } from "./shown";
+import { openWords, shownWords } from "./shown";
 
 const shown = (body: string, formatted_body?: string) =>
   shownWords({ body, ...(formatted_body !== undefined && { format: "org.matrix.custom.html", formatted_body }) });
@@ -19,4 +19,14 @@ test("marks that are never closed hold nobody up", () => {
   const begin = performance.now();
   for (const piece of ["<", "<a ", "<mx-reply>", "</p", "&#", "&amp"]) shown("x", piece.repeat(60_000 / piece.length));
   expect(performance.now() - begin).toBeLessThan(1000);
+});
+
+test("hidden words stay hidden, and why they are is told", () => {
+  const hidden = '<p>it was <span data-mx-spoiler="the &lt;end&gt;">the <span>old</span> <b>butler</b></span>, yes</p>';
+  expect(shown("it was the old butler, yes", hidden)).toBe("it was (the <end>) ▒▒▒, yes");
+  expect(shown("x y", "<SPAN Data-mx-Spoiler>x</SPAN> y")).toBe("▒▒▒ y");
+  expect(shown("x y", "<span data-mx-spoiler>x</div> y")).toBe("▒▒▒");
+  const content = { body: "a **b** c", format: "org.matrix.custom.html", formatted_body: "a <b>b</b> c" };
+  expect(openWords(content)).toBe("a **b** c");
+  expect(openWords({ ...content, formatted_body: "a <span data-mx-spoiler>b</span> c" })).toBe("a ▒▒▒ c");
 });

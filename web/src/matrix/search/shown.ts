@@ -6,18 +6,47 @@ import { text, type JsonObject } from "../json";
 const QUOTED = /^\s*<mx-reply>[\s\S]*?<\/mx-reply>/i;
 /** After these, words do not go on in the same line. */
 const BREAK = /<(?:br|hr|\/(?:p|div|li|h[1-6]|tr|t[dh]|pre|blockquote))\b[^<>]*>/gi;
+/** Stands for words that are hidden until somebody wants to see them. */
+export const HIDDEN = "▒▒▒";
+const SPOILER = /\sdata-mx-spoiler(?:\s*=\s*(?:"([^"]*)"|'([^']*)'))?/i;
 /** No `<` inside: else each that is never closed would be looked after until the end. */
-const TAG = /<\/?[a-z][^<>]*>/gi;
+const TAG = /<\/?([a-z][a-z\d]*)[^<>]*>/gi;
 const NAMED: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " ", amp: "&" };
 
 export function shownWords(content: JsonObject | undefined): string {
-  const body = text(content?.["body"]) ?? "";
-  const html = content?.["format"] === "org.matrix.custom.html" ? text(content["formatted_body"]) : undefined;
-  return (html !== undefined && wordsIn(html)) || body;
+  const html = htmlOf(content);
+  return (html !== undefined && wordsIn(html)) || (text(content?.["body"]) ?? "");
+}
+
+/** The body as it is; without what is hidden in it, if something is. */
+export function openWords(content: JsonObject): string {
+  return SPOILER.test(htmlOf(content) ?? "") ? shownWords(content) : (text(content["body"]) ?? "");
+}
+
+function htmlOf(content: JsonObject | undefined): string | undefined {
+  return content?.["format"] === "org.matrix.custom.html" ? text(content["formatted_body"]) : undefined;
+}
+
+/** What is hidden stays so, also where it is never closed. */
+function covered(html: string): string {
+  let [open, from, depth, within] = ["", 0, 0, ""];
+  for (const { 0: tag, 1: name = "", index } of html.matchAll(TAG)) {
+    if (depth > 0) {
+      if (name.toLowerCase() === within) depth += tag.startsWith("</") ? -1 : 1;
+      from = index + tag.length;
+      continue;
+    }
+    const [spoiler, double, single] = tag.startsWith("</") ? [] : (SPOILER.exec(tag) ?? []);
+    if (spoiler === undefined) continue;
+    const reason = (double ?? single)?.trim();
+    open += `${html.slice(from, index)}${reason ? `(${reason}) ` : ""}${HIDDEN}`;
+    [within, depth] = [name.toLowerCase(), 1];
+  }
+  return depth > 0 ? open : open + html.slice(from);
 }
 
 function wordsIn(html: string): string {
-  const bare = html.replace(QUOTED, "").replace(BREAK, " ").replace(TAG, "");
+  const bare = covered(html.replace(QUOTED, "")).replace(BREAK, " ").replace(TAG, "");
   return bare.replace(/&(?:(lt|gt|quot|apos|nbsp|amp)|#(\d{1,7}));/g, named).replace(/\s+/g, " ").trim();
 }
 

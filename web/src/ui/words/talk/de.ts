@@ -70,6 +70,7 @@ export const de: TalkWords = {
     renamed: (who, count) => `${who} ${count === 1 ? "hat" : "haben"} Namen oder Bild geändert`,
   },
   place: "Ein Ort",
+  spoiler: (why: string) => (why ? `Spoiler: ${why}` : "Spoiler"),
   newPoll: "Umfrage",
   pollQuestion: "Frage",
   pollAnswer: (number) => `Antwort ${number}`,

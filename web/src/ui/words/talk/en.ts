@@ -74,6 +74,7 @@ export const en = {
     renamed: (who: string) => `${who} changed name or picture`,
   } as Record<Together, (who: string, count: number) => string>,
   place: "A place",
+  spoiler: (why: string) => (why ? `Spoiler: ${why}` : "Spoiler"),
   newPoll: "Poll",
   pollQuestion: "Question",
   pollAnswer: (number: number) => `Answer ${number}`,
