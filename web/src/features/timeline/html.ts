@@ -23,6 +23,8 @@ export function sanitised(html: string): DocumentFragment {
     ALLOWED_ATTR: [...ATTRIBUTES, ...PICTURE.words],
     ALLOW_DATA_ATTR: false,
     ALLOWED_URI_REGEXP: SCHEMES,
+    // Else their values had to be addresses, and words that are hidden for a reason were not.
+    ADD_URI_SAFE_ATTR: ["start", "data-mx-spoiler"],
     RETURN_DOM_FRAGMENT: true,
   });
   for (const picture of fragment.querySelectorAll("img")) picture.replaceWith(picture.alt || picture.title);
