@@ -77,6 +77,11 @@ export function isSpoken({ type, content }: { type: string; content: JsonObject 
   return SPOKEN.has(type) && relationOf(content)?.type !== "m.replace";
 }
 
+/** An edit is of the kind of what it changes. */
+function isSameKind(type: string, other: string): boolean {
+  return type === other || (isPollStart(type) && isPollStart(other));
+}
+
 /** Words, which their author may change. */
 export function isChangeable({ content }: Message): boolean {
   return content["msgtype"] === "m.text" || content["msgtype"] === "m.emote";
@@ -201,7 +206,7 @@ function read(room: Room, event: RoomEvent): Part {
   const relation = relationOf(content);
   if (!isRedacted && relation && !isWrong(opened)) {
     const kind = type === "m.reaction" && relation.type === "m.annotation" ? "reactions"
-      : type === "m.room.message" && relation.type === "m.replace" ? "edits"
+      : SPOKEN.has(type) && relation.type === "m.replace" ? "edits"
       : isPollResponse(type) ? "responses"
       : isPollEnd(type) ? "ends"
       : undefined;
@@ -269,7 +274,7 @@ function finished(room: Room, plain: Message, parts: Parts, me: string): Message
   message.reactions = reactionsOf(about("reactions"), me);
   for (const { event, content } of about("edits")) {
     const next = object(content["m.new_content"]);
-    if (!next || !isByAuthor(room, event, message.event)) continue;
+    if (!next || !isSameKind(inside(room, event).type, type) || !isByAuthor(room, event, message.event)) continue;
     message.before.push({ ts: message.editedAt ?? message.ts, content: message.content });
     const relation = message.content["m.relates_to"];
     message.content = { ...next, ...(relation !== undefined && { "m.relates_to": relation }) };
@@ -306,7 +311,7 @@ function lastEdit(room: Room, of: RoomEvent, place: number): JsonObject | undefi
     const event = events[at];
     if (!event || event.sender !== of.sender || event.unsigned?.["redacted_because"]) continue;
     const { type, content } = inside(room, event);
-    const relation = type === "m.room.message" ? relationOf(content) : undefined;
+    const relation = isSameKind(type, inside(room, of).type) ? relationOf(content) : undefined;
     if (relation?.type !== "m.replace" || relation.eventId !== of.event_id) continue;
     const next = object(content["m.new_content"]);
     if (next && isMeant(room, event, of.event_id) && isByAuthor(room, event, of)) return next;

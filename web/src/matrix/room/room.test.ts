@@ -4,6 +4,7 @@ import type { RoomEvent } from "../event";
 import type { JsonObject } from "../json";
 import { items, preview, type Message } from "./messages";
 import { displayName, profile, roomName } from "./names";
+import { pollStart } from "./poll";
 import { seenBy } from "./receipts";
 import { Room } from "./room";
 import { passOver, unread } from "./unread";
@@ -132,6 +133,17 @@ test("who begins a thread knows what was said in it; what it answers for older c
   const [root, reply] = messages(room);
   expect(root?.thread).toMatchObject({ count: 1, last: { id: "$2" } });
   expect(reply).toMatchObject({ threadRoot: "$1", replyTo: undefined });
+});
+
+test("a poll that is edited is one poll, and no words change a poll", () => {
+  const room = new Room("!a");
+  const start = (id: string, question: string) => event(id, pollStart(question, ["Red", "Blue"], 1, true), { type: "m.poll.start" });
+  const edit = (id: string, content: JsonObject, type: string) =>
+    event(id, { "m.new_content": content, "m.relates_to": { rel_type: "m.replace", event_id: "$1" } }, { type });
+  const better = pollStart("Paint it?", ["Red", "Blue"], 1, true);
+  room.update({ timeline: [start("$1", "Paint?"), edit("$2", better, "m.poll.start"), edit("$3", { body: "x" }, "m.room.message")] });
+  expect(messages(room).map(({ id, poll }) => [id, poll?.question])).toEqual([["$1", "Paint it?"]]);
+  expect(preview(room)?.content).toEqual(better);
 });
 
 test("what a server puts in clear into a sealed room is marked, and changes no sealed message", () => {
