@@ -40,6 +40,8 @@ export interface DeviceInfo {
   deviceId: string;
   name: string | undefined;
   lastSeen: number | undefined;
+  /** The address it came from then. */
+  lastAddress: string | undefined;
 }
 
 export interface FoundUser {
@@ -209,11 +211,20 @@ export class Api {
       deviceId: text(device["device_id"]) ?? "",
       name: text(device["display_name"]),
       lastSeen: number(device["last_seen_ts"]),
+      lastAddress: text(device["last_seen_ip"]),
     }));
   }
 
   async deleteDevice(deviceId: string, auth: JsonObject | undefined): Promise<void> {
     await this.http.call("DELETE", V3 + path`/devices/${deviceId}`, { body: auth ? { auth } : {} });
+  }
+
+  async deleteDevices(devices: string[], auth: JsonObject | undefined): Promise<void> {
+    await this.http.call("POST", `${V3}/delete_devices`, { body: { devices, ...(auth && { auth }) } });
+  }
+
+  async renameDevice(deviceId: string, name: string): Promise<void> {
+    await this.http.call("PUT", V3 + path`/devices/${deviceId}`, { body: { display_name: name } });
   }
 
   async logOut(): Promise<void> {

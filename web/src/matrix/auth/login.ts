@@ -4,6 +4,7 @@ import { MatrixError } from "../api/error";
 import { Http } from "../api/http";
 import { list, object, text, type JsonObject } from "../json";
 import { sessionOf, type Session } from "../session";
+import { deviceName } from "./device_name";
 
 /** How a server lets people in. */
 export interface LoginFlows {
@@ -32,9 +33,6 @@ export async function loginFlows(http: Http): Promise<LoginFlows> {
   };
 }
 
-/** What the device is called in the list of devices. */
-export const DEVICE_NAME = "Sealpost in a browser";
-
 export function logInWithPassword(
   http: Http,
   user: string,
@@ -54,7 +52,7 @@ async function logIn(http: Http, credentials: JsonObject, deviceId?: string): Pr
     body: {
       ...credentials,
       refresh_token: true,
-      initial_device_display_name: DEVICE_NAME,
+      initial_device_display_name: deviceName(),
       ...(deviceId && { device_id: deviceId }),
     },
     anonymous: true,

@@ -4,7 +4,7 @@ import { MatrixError } from "../api/error";
 import { Http } from "../api/http";
 import { object, text } from "../json";
 import { sessionOf, type Session } from "../session";
-import { DEVICE_NAME } from "./login";
+import { deviceName } from "./device_name";
 import { authenticate, type AskStage, type Stage } from "./uia";
 
 /** Stages that this client can finish by itself or by asking the person. */
@@ -29,7 +29,7 @@ export function register(
           username,
           password,
           refresh_token: true,
-          initial_device_display_name: DEVICE_NAME,
+          initial_device_display_name: deviceName(),
           ...(auth && { auth }),
         },
         anonymous: true,
