@@ -75,21 +75,53 @@ test("a poll is asked, answered and ended, and no server knows of what", async (
   await lena.page.getByRole("button", { name: "Add", exact: true }).click();
   await lena.page.getByRole("menuitem", { name: "Poll" }).click();
   const dialog = lena.page.getByRole("dialog");
-  await dialog.getByLabel("Question").fill("which-colour-for-the-door");
-  await dialog.getByLabel("Answer 1").fill("green");
-  await dialog.getByLabel("Answer 2").fill("blue");
+  const question = dialog.getByLabel("Question");
+  await question.waitFor();
+  assert.ok(await question.evaluate((node) => node === document.activeElement));
+  await lena.page.keyboard.type("which-colour-for-the-door");
+  await dialog.getByRole("button", { name: "One more answer" }).click();
+  await dialog.getByLabel("Answer 1", { exact: true }).fill("red");
+  await dialog.getByLabel("Answer 2", { exact: true }).fill("green");
+  await dialog.getByLabel("Answer 3", { exact: true }).fill("blue");
   await assertAccessible(lena.page, "new poll");
-  await dialog.getByRole("button", { name: "Ask" }).click();
+  await dialog.getByRole("button", { name: "Remove answer 1" }).click();
+  assert.equal(await dialog.getByLabel("Answer 1", { exact: true }).inputValue(), "green");
+  await dialog.getByLabel("Answer 2", { exact: true }).press("Enter");
   for (const person of [jonas, lena]) {
     const poll = person.page.getByRole("group", { name: "which-colour-for-the-door" });
     await poll.getByRole("button", { name: "green" }).click();
   }
   const poll = lena.page.getByRole("group", { name: "which-colour-for-the-door" });
   await poll.getByText("2 votes").waitFor();
+  await poll.getByText("Who chose what").click();
+  await poll.getByRole("definition").getByText(/jonas/).waitFor();
   await assertAccessible(lena.page, "poll");
   await poll.getByRole("button", { name: "End the poll" }).click();
+  await poll.getByText("Ended, 2 votes").waitFor();
+  await lena.page.getByRole("button", { name: "Undo" }).click();
+  await poll.getByText("Ended, 2 votes").waitFor({ state: "detached" });
+  await poll.getByRole("button", { name: "End the poll" }).click();
+  await lena.page.getByRole("button", { name: "Do it now" }).click();
   await jonas.page.getByText("Ended, 2 votes").waitFor();
   assert.deepEqual(foundAt(["which-colour-for-the-door"], server), []);
+});
+
+test("a poll that is asked in a thread stands there, and not in the room", async () => {
+  await lena.page.getByRole("button", { name: /repl(y|ies)/ }).click();
+  const panel = lena.page.getByRole("complementary", { name: "Thread" });
+  await panel.getByRole("button", { name: "Add", exact: true }).click();
+  await lena.page.getByRole("menuitem", { name: "Poll" }).click();
+  const dialog = lena.page.getByRole("dialog");
+  await dialog.getByLabel("Question").fill("who-brings-the-ladder");
+  await dialog.getByLabel("Answer 1").fill("Lena");
+  await dialog.getByLabel("Answer 2").fill("Jonas");
+  await dialog.getByRole("button", { name: "Ask" }).click();
+  await panel.getByRole("group", { name: "who-brings-the-ladder" }).waitFor();
+  await jonas.page.getByRole("button", { name: /repl(y|ies)/ }).click();
+  const beside = jonas.page.getByRole("complementary", { name: "Thread" });
+  await beside.getByRole("group", { name: "who-brings-the-ladder" }).waitFor();
+  assert.equal(await jonas.page.getByRole("main").getByRole("group", { name: "who-brings-the-ladder" }).count(), 0);
+  for (const one of [panel, beside]) await one.getByRole("button", { name: "Close" }).click();
 });
 
 test("what is pinned stands above for all, and leads to where it was said", async () => {

@@ -73,6 +73,11 @@ export function threadRelation({ rootId, last }: InThread): JsonObject {
   return { rel_type: "m.thread", event_id: rootId, is_falling_back: true, "m.in_reply_to": { event_id: last } };
 }
 
+/** What is said in a thread, if it is said in one. */
+export function saidIn(thread: InThread | undefined, content: JsonObject): JsonObject {
+  return thread ? { ...content, "m.relates_to": threadRelation(thread) } : content;
+}
+
 /** A reply in a thread stays in it. */
 function replyRelation(message: Message): JsonObject {
   const inReplyTo = { "m.in_reply_to": { event_id: message.id } };

@@ -79,6 +79,7 @@ export const en = {
   pollQuestion: "Question",
   pollAnswer: (number: number) => `Answer ${number}`,
   pollMoreAnswers: "One more answer",
+  pollFewerAnswers: (number: number) => `Remove answer ${number}`,
   pollMany: "Several answers may be chosen",
   pollHidden: "Votes are shown at the end only",
   pollAsk: "Ask",
@@ -88,6 +89,9 @@ export const en = {
   pollVotes: (count: number) => plural(count, "vote", "votes"),
   pollEnded: (count: number) => `Ended, ${plural(count, "vote", "votes")}`,
   pollEnd: "End the poll",
+  pollWho: "Who chose what",
+  undoPollEnded: "Poll ended",
+  pollNotEnded: (why: string) => `The poll was not ended: ${why}`,
   lost: (count: number, who: string) =>
     `${plural(count, "message", "messages")} from ${who} did not arrive. The server may have held ${count === 1 ? "it" : "them"} back.`,
   // Files
