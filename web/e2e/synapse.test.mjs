@@ -104,6 +104,7 @@ test("who logs out and in again has their rooms, and by the recovery key what wa
   await lena.choose("jonas");
   // Said moments before: it came into the backup because Lena was about to log out.
   await lena.reads(secrets[1]);
+  await lena.reads(secrets[2]);
   await lena.choose("Market square");
   await lena.reads("anybody-may-read-this");
 });
