@@ -109,6 +109,22 @@ test("where one looks for calls, it is said that there are none", async () => {
   await page.keyboard.press("Escape");
 });
 
+test("a profile that could not be loaded is loaded again, and no empty name is saved", async () => {
+  const profiles = "**/_matrix/client/v3/profile/**";
+  await page.route(profiles, (route) => route.fulfill({ status: 502, json: { errcode: "M_UNKNOWN", error: "Asleep" } }));
+  await page.getByRole("button", { name: "Settings" }).click();
+  const notice = page.getByRole("alert").filter({ hasText: "Your profile could not be loaded" });
+  await notice.waitFor();
+  const form = page.locator("form").filter({ has: page.getByLabel("Name that others see") });
+  const save = form.getByRole("button", { name: "Save" });
+  assert.ok(await save.isDisabled());
+  await page.unroute(profiles);
+  await notice.getByRole("button", { name: "Try again" }).click();
+  await notice.waitFor({ state: "detached" });
+  assert.ok(await save.isEnabled());
+  await lena.choose("tomasz");
+});
+
 test("the password is changed by who knows the old one, and the account closed", async () => {
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("button", { name: "Change password" }).click();

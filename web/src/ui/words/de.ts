@@ -290,6 +290,7 @@ export const de: Words = {
   moduleFailed: "Das Versiegeln konnte nicht geladen werden. Nichts geht offen hinaus; versiegelte Nachrichten warten.",
   profile: "Profil",
   displayName: "Name, den andere sehen",
+  profileNotLoaded: "Dein Profil konnte nicht geladen werden",
   save: "Speichern",
   saved: "Gespeichert",
   appearance: "Aussehen",

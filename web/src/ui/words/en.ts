@@ -300,6 +300,7 @@ export const en = {
   // Settings
   profile: "Profile",
   displayName: "Name that others see",
+  profileNotLoaded: "Your profile could not be loaded",
   save: "Save",
   saved: "Saved",
   appearance: "Appearance",
