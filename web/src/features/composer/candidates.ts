@@ -2,6 +2,7 @@
 
 import { text } from "../../matrix/json";
 import { profile } from "../../matrix/room/names";
+import { mayNotify } from "../../matrix/room/power";
 import type { Room } from "../../matrix/room/room";
 import { emoji, found } from "../../ui/emoji";
 import { t } from "../../ui/words.svelte";
@@ -24,7 +25,7 @@ export async function candidates(token: Token, room: Room, rooms: readonly Room[
       const all = people.map(({ userId, name }) => ({ id: userId, label: name, more: userId, words: `@${name}`, avatarUrl: profile(room, userId).avatarUrl }));
       const everybody = { id: "@room", label: "@room", more: t.everybodyHere, words: "@room" };
       const found = ranked(all, token.term);
-      return "room".startsWith(token.term) && room.may(me, "ban") ? [...found, everybody] : found;
+      return "room".startsWith(token.term) && mayNotify(room, me, "room") ? [...found, everybody] : found;
     }
     case "room": {
       const all = rooms.flatMap((one): Candidate[] => {

@@ -1,6 +1,7 @@
 // Push rules, evaluated here: of what is sealed the server can't tell whether it is worth a notification.
 
-import { list, number, object, objects, text, type Json, type JsonObject } from "../json";
+import { list, object, objects, text, type Json, type JsonObject } from "../json";
+import { mayNotify } from "../room/power";
 import type { Room } from "../room/room";
 
 const KINDS = ["override", "content", "room", "sender", "underride"] as const;
@@ -64,10 +65,8 @@ function holds(condition: JsonObject, room: Room, event: Heard, myName: string):
       return hasWord(text(event.content["body"]), myName.replace(/[*?]/g, "?"));
     case "room_member_count":
       return compares(room.joined, text(condition["is"]) ?? "");
-    case "sender_notification_permission": {
-      const levels = object(room.state("m.room.power_levels")?.content["notifications"]);
-      return room.level(event.sender) >= (number(levels?.[key]) ?? 50);
-    }
+    case "sender_notification_permission":
+      return mayNotify(room, event.sender, key);
     default:
       return false;
   }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { StateEvent } from "../event";
 import type { JsonObject } from "../json";
-import { mayState, permission, rolesToGive, withPermissions, withRole } from "./power";
+import { mayNotify, mayState, permission, rolesToGive, withPermissions, withRole } from "./power";
 import { Room } from "./room";
 
 function roomOf(levels: JsonObject | undefined, version = "11"): Room {
@@ -24,6 +24,14 @@ test("a role can be given up to one's own, to people below, and to oneself", () 
   expect(rolesToGive(room, "@mod:a", "@other:a")).toEqual([]);
   expect(rolesToGive(room, "@mod:a", "@admin:a")).toEqual([]);
   expect(rolesToGive(room, "@somebody:a", "@else:a")).toEqual([]);
+});
+
+test("whoever the room lets may notify all", () => {
+  const room = roomOf({ users: { "@mod:a": 50, "@low:a": 20 }, notifications: { room: 20 } });
+  expect(mayNotify(room, "@low:a", "room")).toBe(true);
+  expect(mayNotify(room, "@anybody:a", "room")).toBe(false);
+  const [usual, low] = [roomOf({ users: { "@mod:a": 50 } }), "@low:a"];
+  expect([mayNotify(usual, "@mod:a", "room"), mayNotify(usual, low, "room")]).toEqual([true, false]);
 });
 
 test("the founder of a room of version 12 is above all and stays", () => {

@@ -30,6 +30,12 @@ export function mayState(room: Room, userId: string, type: string): boolean {
   return room.membership === "join" && room.level(userId) >= levelForState(room, type);
 }
 
+/** Whether somebody may notify everybody there: `what` is `room`, as in `@room`. */
+export function mayNotify(room: Room, userId: string, what: string): boolean {
+  const wanted = levelIn(object(levels(room)?.["notifications"])?.[what]) ?? 50;
+  return room.level(userId) >= wanted;
+}
+
 /** Roles that `me` may give to somebody; none, where nothing may be changed. */
 export function rolesToGive(room: Room, me: string, userId: string): Exclude<Role, "founder">[] {
   const [mine, theirs] = [room.level(me), room.level(userId)];

@@ -5,17 +5,14 @@ import { relationOf } from "../event";
 import type { JsonObject } from "../json";
 import type { Message } from "./messages";
 
-/** Answers with a picture; or answers the event by which that was done already, which is to be taken back. */
-export function toggleReaction(client: Client, roomId: string, message: Message, key: string): string | undefined {
-  const own = message.reactions.find((reaction) => reaction.key === key)?.own;
-  if (own) return own;
+/** Answers with a picture; the event by which that was done already is to be taken back by the caller. */
+export async function react(client: Client, roomId: string, message: Message, key: string): Promise<void> {
   const isIt = (content: JsonObject) => {
     const relation = relationOf(content);
     return relation?.eventId === message.id && relation.key === key;
   };
   // It is on its way already.
-  if (client.queue.of(roomId).some(({ type, content }) => type === "m.reaction" && isIt(content))) return undefined;
+  if (client.queue.of(roomId).some(({ type, content }) => type === "m.reaction" && isIt(content))) return;
   const relation = { rel_type: "m.annotation", event_id: message.id, key };
-  void client.queue.add(roomId, "m.reaction", { "m.relates_to": relation });
-  return undefined;
+  await client.queue.add(roomId, "m.reaction", { "m.relates_to": relation });
 }

@@ -249,6 +249,17 @@ test("a room that was sealed once stays so, whatever its state becomes", () => {
   expect(Room.restore(structuredClone(room.snapshot())).sealing).toBe("ours");
 });
 
+test("a call to all is a mention where its sender may call all", () => {
+  const room = new Room("!a");
+  const levels = (room: number) => ({ ...event("$levels", { notifications: { room } }), type: "m.room.power_levels", state_key: "" });
+  const call = event("$1", { body: "@room", "m.mentions": { room: true } });
+  const receipts = { $0: { "m.read": { [me]: { ts: 1 } } } };
+  room.update({ state: [levels(50)], timeline: [say("$0"), call], receipts });
+  expect(unread(room, me, "Me")).toMatchObject({ count: 1, highlights: 0 });
+  room.update({ state: [levels(0)] });
+  expect(unread(room, me, "Me")).toMatchObject({ count: 1, highlights: 1 });
+});
+
 test("unread are others' messages after the own receipt or the own last message", () => {
   const room = new Room("!a");
   room.update({ timeline: [say("$1"), say("$2"), say("$3")], receipts: { $1: { "m.read": { [me]: { ts: 1 } } } } });

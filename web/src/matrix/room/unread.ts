@@ -4,6 +4,7 @@ import type { RoomEvent } from "../event";
 import { object, text, type JsonObject } from "../json";
 import { isMeant } from "./about";
 import { inside, isSpoken, threadOf, type Unheard } from "./messages";
+import { mayNotify } from "./power";
 import type { Room } from "./room";
 
 export interface Unread {
@@ -19,7 +20,7 @@ export function unread(room: Room, me: string, myName: string, unheard?: Unheard
   const from = readUntil(room, me);
   const isHeard = ({ event }: Spoken) => unheard?.has(event.sender) !== true;
   const passed = passedOver(room, me, from).filter(isHeard);
-  const isMention = ({ content }: Spoken) => mentions(content, me, myName);
+  const isMention = ({ event, content }: Spoken) => mentions(room, event.sender, content, me, myName);
   if (from === -1 && room.sealing !== "ours") {
     return { count: room.notifications, highlights: room.highlights, first: undefined };
   }
@@ -75,10 +76,11 @@ function spokenBy(room: Room, event: RoomEvent, me: string): Spoken | undefined 
   return isSpoken(found) || isUnreadable ? { event, ...found } : undefined;
 }
 
-function mentions(content: JsonObject, me: string, myName: string): boolean {
+function mentions(room: Room, sender: string, content: JsonObject, me: string, myName: string): boolean {
   const mentioned = object(content["m.mentions"]);
   const ids = mentioned?.["user_ids"];
-  if (mentioned) return mentioned["room"] === true || (Array.isArray(ids) && ids.includes(me));
+  const isToAll = mentioned?.["room"] === true && mayNotify(room, sender, "room");
+  if (mentioned) return isToAll || (Array.isArray(ids) && ids.includes(me));
   const body = text(content["body"])?.toLowerCase() ?? "";
   return myName.length > 1 && body.includes(myName.toLowerCase());
 }
