@@ -107,6 +107,7 @@ test("somebody asks to come in by the address, is turned away, asks again, and i
   await panel.getByRole("button", { name: "Turn away" }).click();
   await tomasz.page.getByRole("main").getByText("lena did not let you in.").last().waitFor();
   await assertAccessible(tomasz.page, "turned away");
+  await page.getByText("tomasz asks to come in. Why: “From next door”").waitFor();
   await page.getByText("You did not let tomasz in.").waitFor();
   await tomasz.page.getByRole("button", { name: "Take it from the list" }).click();
   await ask(tomasz);

@@ -31,7 +31,11 @@ test("one is told by who did what", () => {
   expect(told(member("@b", "leave", "@b", "invite"))).toBe("B declined.");
   expect(told(member("@b", "leave", "@a", "knock"))).toBe("A did not let B in.");
   expect(told(member("@b", "leave", "@b", "knock"))).toBe("");
+  expect(told(member("@b", "knock"))).toBe("B asks to come in.");
   expect(told(member("@b", "join", "@b", "join"))).toBe("B changed name or picture.");
+  const removed = member("@b", "leave", "@a");
+  removed.event.content["reason"] = "sang too loud";
+  expect(told(removed)).toBe("A removed B. Why: “sang too loud”");
 });
 
 test("who changes the rules of a room is named", () => {

@@ -11,8 +11,10 @@ const COMMON = ["joined", "left", "invited", "declined", "removed", "banned", "r
 export type Common = (typeof COMMON)[number];
 /** More people than these are counted instead. */
 const MOST_NAMED = 3;
+/** So much of a reason is told. */
+const WHY_MAX = 300;
 
-type Change = Common | "room" | "refused" | "unbanned" | "created" | "sealed" | "upgraded";
+type Change = Common | "room" | "asked" | "refused" | "unbanned" | "created" | "sealed" | "upgraded";
 
 /** `undefined`: nothing that is worth a line. */
 export function changeOf(event: RoomEvent): Change | undefined {
@@ -47,6 +49,8 @@ function membership(event: RoomEvent): Change | undefined {
       return "invited";
     case "ban":
       return "banned";
+    case "knock":
+      return "asked";
     case "leave":
       if (before === "ban") return "unbanned";
       // Who asks and thinks better of it was never there.
@@ -64,8 +68,14 @@ export function isCommon(event: RoomEvent): boolean {
   return COMMON.some((one) => one === change);
 }
 
-/** One line. */
+/** One line, with the reason that was given. */
 export function happening(event: RoomEvent, nameOf: (userId: string) => string): string {
+  const line = what(event, nameOf);
+  const why = event.type === "m.room.member" && line !== "" ? text(event.content["reason"])?.trim() : undefined;
+  return why ? t.saidWhy(line, why.slice(0, WHY_MAX)) : line;
+}
+
+function what(event: RoomEvent, nameOf: (userId: string) => string): string {
   const [who, named] = [nameOf(event.sender), nameOf(event.state_key ?? "")];
   const whom = named === t.you ? t.youWhom : named;
   switch (changeOf(event)) {
@@ -81,6 +91,8 @@ export function happening(event: RoomEvent, nameOf: (userId: string) => string):
       return t.renamed(named);
     case "invited":
       return t.invitedSomebody(who, whom);
+    case "asked":
+      return t.asksToComeIn(named);
     case "banned":
       return t.bannedSomebody(who, whom);
     case "removed":
