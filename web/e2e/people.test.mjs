@@ -59,7 +59,7 @@ test("somebody is banned with a reason, and may come back", async () => {
   // Who was banned is told by whom and why, with what was said there, until that is taken from the list.
   const notice = tomasz.page.getByRole("main").getByText("lena banned you from this room.");
   await notice.waitFor();
-  await tomasz.page.getByRole("main").getByText("The flower beds").waitFor();
+  await tomasz.page.getByRole("main").getByText("The flower beds").first().waitFor();
   await assertAccessible(tomasz.page, "taken out of a room");
   await tomasz.page.getByRole("button", { name: "Take it from the list" }).click();
   await tomasz.page.getByRole("navigation").getByText("Garden house").waitFor({ state: "detached" });
