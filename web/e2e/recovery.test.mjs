@@ -165,6 +165,7 @@ test("keys go to a file and come from one also on a device that is not approved"
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("button", { name: "Save keys to a file" }).click();
   await page.getByLabel("Passphrase").fill("corked and dusty");
+  await page.getByLabel("Once more").fill("corked and dusty");
   const [download] = await Promise.all([
     page.waitForEvent("download"),
     page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click(),
@@ -174,6 +175,7 @@ test("keys go to a file and come from one also on a device that is not approved"
   await fourth.page.getByRole("button", { name: "Settings" }).click();
   await fourth.page.getByRole("button", { name: "Save keys to a file" }).click();
   await fourth.page.getByLabel("Passphrase").fill("hardly anything");
+  await fourth.page.getByLabel("Once more").fill("hardly anything");
   await Promise.all([
     fourth.page.waitForEvent("download"),
     fourth.page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click(),
