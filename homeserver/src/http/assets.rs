@@ -66,7 +66,8 @@ pub fn respond(request: &HttpRequest) -> HttpResponse {
                 .insert_header((header::VARY, "accept-encoding"))
                 .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
                 .insert_header((header::REFERRER_POLICY, "no-referrer"))
-                .insert_header((OPENER_POLICY, "same-origin"))
+                // A homeserver's own page, which the client opens, tells it when it is done.
+                .insert_header((OPENER_POLICY, "same-origin-allow-popups"))
                 .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .insert_header((header::X_FRAME_OPTIONS, "DENY"))
                 .body(match file.data {

@@ -147,6 +147,7 @@ function file(path, incoming, outgoing, { edit, loaded }) {
   outgoing.writeHead(200, {
     "content-type": TYPES[extname(name)] ?? "application/octet-stream",
     "content-security-policy": policy(),
+    "cross-origin-opener-policy": "same-origin-allow-popups",
     "cache-control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
     ...(isCompressed && { "content-encoding": "br" }),
   });
