@@ -91,6 +91,18 @@ test("somebody else finds the space in the directory, and the rooms in the space
   await assertAccessible(tomasz.page, "space");
   await bees.getByRole("button", { name: "Join" }).click();
   await tomasz.page.getByRole("textbox", { name: "Message Bees" }).waitFor();
+  // What is new in a room of the space stands at the space, too.
+  const tomaszToken = await server.logIn(tomasz);
+  const { room_id: beesId } = await server.call(tomaszToken, "GET", `/directory/room/${encodeURIComponent(`#bees:${server.name}`)}`);
+  const words = { msgtype: "m.text", body: "Look here", "m.mentions": { user_ids: [lena.id] } };
+  await server.call(tomaszToken, "PUT", `/rooms/${encodeURIComponent(beesId)}/send/m.room.message/1`, words);
+  const rail = page.getByRole("navigation", { name: "Sealpost" });
+  const marked = rail.getByRole("button", { name: "Garden club, 1 unread message, 1 mention of you", exact: true });
+  await marked.waitFor();
+  await marked.getByText("@1", { exact: true }).waitFor();
+  await assertAccessible(page, "a space with something new in it");
+  await page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "Bees" }).click();
+  await rail.getByRole("button", { name: "Garden club", exact: true }).waitFor();
   // Who is in the space comes into its room.
   await tomasz.page.getByRole("navigation", { name: "Sealpost" }).getByRole("button", { name: "Garden club" }).click();
   const roses = tomasz.page.getByRole("main").getByRole("listitem").filter({ hasText: "Roses" });
