@@ -133,6 +133,52 @@ test("an edit that was begun goes on where it was after another room and a reloa
   await lena.field().fill("");
 });
 
+test("what is answered is known after another room, an edit and a reload; one that was cancelled or sent is gone", async () => {
+  const { page } = lena;
+  const bar = page.getByText("Reply to jonas", { exact: true });
+  const gone = async () => {
+    await lena.choose("Shed");
+    await lena.choose("Garden house");
+    await lena.field().waitFor();
+    assert.equal(await bar.count(), 0);
+  };
+  await jonas.sends("who brings the ladder?");
+  await lena.sends("nobody yet");
+  await lena.message("who brings the ladder?").hover();
+  await lena.message("who brings the ladder?").getByRole("button", { name: "Reply", exact: true }).click();
+  await lena.field().fill("I do");
+  await bar.waitFor();
+  await lena.choose("Shed");
+  await lena.field().waitFor();
+  assert.equal(await bar.count(), 0);
+  await lena.choose("Garden house");
+  await bar.waitFor();
+  await lena.field().fill("");
+  await lena.field().press("ArrowUp");
+  await page.getByText("Editing").waitFor();
+  await lena.field().press("Escape");
+  await bar.waitFor();
+  await lena.field().fill("I do");
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.waitForTimeout(600);
+  await page.reload();
+  await bar.waitFor();
+  assert.equal(await lena.field().inputValue(), "I do");
+  await lena.field().press("Escape");
+  await gone();
+  await lena.message("who brings the ladder?").hover();
+  await lena.message("who brings the ladder?").getByRole("button", { name: "Reply", exact: true }).click();
+  await bar.waitFor();
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.waitForTimeout(600);
+  await page.reload();
+  await bar.waitFor();
+  await lena.field().fill("I do");
+  await lena.field().press("Enter");
+  await jonas.message("I do").getByText("who brings the ladder?").waitFor();
+  await gone();
+});
+
 test("a picture loses where it was taken before it leaves", async () => {
   await lena.startRoom("Market square", "", { isSealed: false });
   const place = "GPS 52.5200 N 13.4050 E";

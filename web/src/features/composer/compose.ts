@@ -2,12 +2,13 @@
 
 import { object, strings, text, type JsonObject } from "../../matrix/json";
 import type { Message } from "../../matrix/room/messages";
+import type { Answered } from "../../matrix/store/drafts";
 import type { Parsed } from "./commands";
 import { escaped, hasSpoiler, spoiler, toHtml, type Named } from "./markup";
 
 /** What the words are about. */
 export type About =
-  | { kind: "reply"; message: Message }
+  | { kind: "reply"; message: Answered }
   | { kind: "edit"; message: Message };
 
 /** The thread in which something is said, and what was said last in it. */
@@ -79,7 +80,7 @@ export function saidIn(thread: InThread | undefined, content: JsonObject): JsonO
 }
 
 /** A reply in a thread stays in it. */
-function replyRelation(message: Message): JsonObject {
+function replyRelation(message: Answered): JsonObject {
   const inReplyTo = { "m.in_reply_to": { event_id: message.id } };
   if (message.threadRoot === undefined) return inReplyTo;
   return { ...inReplyTo, rel_type: "m.thread", event_id: message.threadRoot, is_falling_back: false };

@@ -108,14 +108,14 @@ export class Writing {
 
   /** Words that did not go are in the field again: before what was written since, or as the edit that they were. */
   #bringBack(words: string, about: About | undefined): void {
-    const isFree = this.#place.about() === undefined;
-    if (isFree && about?.kind === "edit") {
+    const since = this.#place.about();
+    if (about?.kind === "edit" && since?.kind !== "edit") {
       this.#begun = { id: about.message.id, words };
       this.#place.onedit(this.#begun);
       return this.#place.onabout(about);
     }
     this.words = this.words.trim() === "" ? words : `${words}\n${this.words}`;
-    if (isFree && about) this.#place.onabout(about);
+    if (!since && about) this.#place.onabout(about);
     this.keep();
   }
 

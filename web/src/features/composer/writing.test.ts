@@ -61,6 +61,24 @@ test("an edit that could not be put on its way is an edit again, of the same wor
   expect(writing.words).toBe("Thursday");
 });
 
+test("an edit that could not be put on its way comes before an answer that was begun since", async () => {
+  const { state, writing } = made();
+  const message = { id: "$1", sender: "@me:a", content: { body: "Tuesday" } } as unknown as Message;
+  state.about = { kind: "edit", message };
+  writing.edit(message);
+  writing.words = "Thursday";
+  const sending = writing.send();
+  state.about = { kind: "reply", message: { id: "$2", sender: "@lena:a", threadRoot: undefined } };
+  writing.edit(undefined);
+  writing.words = "I do";
+  await sending;
+  expect(state).toMatchObject({ about: { kind: "edit" }, edit: { id: "$1", words: "Thursday" } });
+  writing.edit(message);
+  expect(writing.words).toBe("Thursday");
+  writing.edit(undefined);
+  expect(writing.words).toBe("I do");
+});
+
 test("an edit is kept as it is written, goes on where it was, and leaves the draft alone", () => {
   const message = (id: string, body: string) => ({ id, sender: "@me:a", content: { body } }) as unknown as Message;
   const first = made();

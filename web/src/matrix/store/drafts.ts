@@ -31,6 +31,28 @@ export function editOf(draft: string): Edit {
   return { id, words: lines.join("\n") };
 }
 
+/** Where it is found what an answer in a room or thread is to. */
+export function inReply(of: string): string {
+  return `${of} reply`;
+}
+
+/** What is to be answered. */
+export interface Answered {
+  id: string;
+  sender: string;
+  threadRoot: string | undefined;
+}
+
+/** What is to be answered, as a draft: it need not be loaded when the answer goes on. */
+export function keptReply({ id, sender, threadRoot = "" }: Answered): string {
+  return [id, sender, threadRoot].join("\n");
+}
+
+export function replyOf(draft: string): Answered {
+  const [id = "", sender = "", threadRoot] = draft.split("\n");
+  return { id, sender, threadRoot: threadRoot || undefined };
+}
+
 /** What was begun in a room, in words. */
 export function begunIn(roomId: string, drafts: ReadonlyMap<string, string>): string | undefined {
   const edit = drafts.get(inEdit(roomId));
