@@ -10,8 +10,16 @@ import type { Session } from "../matrix/session";
 /** Files by name, with the SHA-256 of each, and the hash of all that. */
 declare const __SHELL__: { version: string; files: Record<string, string> };
 
+/** Where there are routes, there is this as well. */
+declare const URLPattern: new (input: string | { pathname: string }, base?: string) => object;
+
 interface Extended extends Event {
   waitUntil(done: Promise<unknown>): void;
+}
+
+interface Installed extends Extended {
+  /** Not in all browsers. */
+  addRoutes?(rules: { condition: { urlPattern: object }; source: "network" | "fetch-event" }[]): Promise<void>;
 }
 
 interface Fetched extends Extended {
@@ -31,14 +39,15 @@ interface Page {
 }
 
 interface Scope {
-  readonly registration: { readonly active: { postMessage(message: unknown): void } | null };
+  readonly registration: { readonly active: { postMessage(message: unknown, transfer: Transferable[]): void } | null };
   readonly clients: {
     claim(): Promise<void>;
     matchAll(options: { type: "window"; includeUncontrolled?: boolean }): Promise<Page[]>;
     openWindow(url: string): Promise<unknown>;
   };
   skipWaiting(): Promise<void>;
-  addEventListener(type: "install" | "activate", listener: (event: Extended) => void): void;
+  addEventListener(type: "install", listener: (event: Installed) => void): void;
+  addEventListener(type: "activate", listener: (event: Extended) => void): void;
   addEventListener(type: "fetch", listener: (event: Fetched) => void): void;
   addEventListener(type: "message", listener: (event: Told) => void): void;
   addEventListener(type: "notificationclick", listener: (event: Pressed) => void): void;
@@ -51,18 +60,17 @@ const PAGE = "index.html";
 /** Aborted, when what is fetched is not to hold up the next version. */
 let way = new AbortController();
 
-scope.addEventListener("install", (event) => event.waitUntil(install()));
+scope.addEventListener("install", (event) => event.waitUntil(Promise.all([install(), pass(event)])));
 scope.addEventListener("activate", (event) => event.waitUntil(activate()));
 
 scope.addEventListener("message", (event) => {
   const { data, ports } = event;
   if (data === "go on") {
-    // The person wants this version. Browsers wait until the one before has nothing left to do.
-    scope.registration.active?.postMessage("make way");
-    event.waitUntil(scope.skipWaiting());
+    event.waitUntil((going ??= goOn()));
   } else if (data === "make way") {
     way.abort();
     way = new AbortController();
+    ports[0]?.postMessage(true);
   } else if (typeof data === "object" && data !== null && "has" in data) {
     ports[0]?.postMessage(String(data.has) in files);
   }
@@ -121,6 +129,35 @@ async function install(): Promise<void> {
     if (!isThere) await caches.delete(CACHE);
     throw error;
   }
+}
+
+/** What the homeserver is asked for passes by: it takes no way through here, nor keeps a version busy that is to go. */
+async function pass(event: Installed): Promise<void> {
+  await event.addRoutes?.([
+    { condition: { urlPattern: new URLPattern("/_matrix/client/v1/media/*", location.href) }, source: "fetch-event" },
+    { condition: { urlPattern: new URLPattern({ pathname: "/_matrix/*" }) }, source: "network" },
+  ]);
+}
+
+/** How long the version before may take to let go of what it fetches. */
+const FAREWELL_MS = 1000;
+let going: Promise<void> | undefined;
+
+/**
+ * The person wants this version. Browsers wait until the one before has nothing left to do, and some ask it but once
+ * whether it has: so it is told first, and nothing is sent to it after that.
+ */
+async function goOn(): Promise<void> {
+  const { active } = scope.registration;
+  if (active) {
+    const { port1, port2 } = new MessageChannel();
+    await new Promise<unknown>((resolve) => {
+      port1.onmessage = resolve;
+      setTimeout(resolve, FAREWELL_MS);
+      active.postMessage("make way", [port2]);
+    });
+  }
+  await scope.skipWaiting();
 }
 
 async function activate(): Promise<void> {
