@@ -55,6 +55,8 @@ impl Work<'_> {
         }
         let path = "/_matrix/client/v3/room_keys/version";
         self.request("POST", path, &body, Purpose::BackupVersion)?;
+        // What a version before holds is not in this one.
+        self.save_everything()?;
         Ok(private.to_bytes())
     }
 
@@ -220,7 +222,8 @@ impl Work<'_> {
         }
         row.version = None;
         self.tx.put(&[], &row);
-        Ok(())
+        // Whoever asks what is not backed up is told so meanwhile.
+        self.save_everything()
     }
 
     /// Takes the keys of a backup in. Answers how many were new.

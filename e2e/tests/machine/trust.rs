@@ -257,6 +257,18 @@ fn rooms_whose_keys_are_not_in_the_backup_yet_are_told() {
     alice.run(world.now, |machine, now| machine.hurry_backup(now)).unwrap();
     write(&mut world, &mut alice);
     assert_eq!(unsaved(&alice), [] as [&str; 0]);
+    // Another version is begun: of the one before nothing counts, nor of one that refuses what is written to it.
+    alice.run(world.now, |machine, now| machine.create_backup(now)).unwrap();
+    assert_eq!(unsaved(&alice), [ROOM], "begun");
+    write(&mut world, &mut alice);
+    assert_eq!(unsaved(&alice), [] as [&str; 0]);
+    let direct = world.send(&mut bob, "and again");
+    world.text(&mut alice, &direct);
+    alice.run(world.now, |machine, now| machine.hurry_backup(now)).unwrap();
+    let requests = alice.run(world.now, |machine, now| machine.requests(now)).unwrap();
+    let refused = requests.into_iter().find(|request| request.kind == "backup_keys").unwrap();
+    alice.run(world.now, |machine, now| machine.mark_refused(refused.id, 403, now)).unwrap();
+    assert_eq!(unsaved(&alice), [ROOM], "refused");
 }
 
 #[test]
