@@ -12,8 +12,8 @@ import { DEFAULT_KEY, PUBLIC_MASTER } from "./secrets";
 const UPLOAD = "/keys/device_signing/upload";
 
 /** Somebody whose device is approved, and whose recovery key is kept. */
-async function ready(name: string): Promise<Somebody> {
-  const lena = new Somebody(`@lena:${name}.test`, new KeyServer());
+async function ready(name: string, keys = new KeyServer()): Promise<Somebody> {
+  const lena = new Somebody(`@lena:${name}.test`, keys);
   const { crypto } = await lena.open();
   await until(() => crypto.standing === "ready");
   await crypto.keys.recoveryKeySaved();
@@ -70,6 +70,26 @@ test("an identity of which no answer came is sent once more, and no other in its
   expect(uploads.length).toBeGreaterThan(1);
   for (const upload of uploads) expect(upload).toEqual(uploads[0]);
   expect(await lena.client.crypto.identity.isPrepared()).toBe(false);
+});
+
+test("an identity that the server took without an answer is gone on with, whatever becomes of the next attempt", async () => {
+  const keys = new KeyServer();
+  const lena = await ready("taken", keys);
+  let isGone = true;
+  lena.server.instead = (asked) => {
+    const refused = wantsPassword(asked);
+    if (refused || asked.path !== UPLOAD || !isGone) return refused;
+    keys.answer(lena.user, { id: 0, kind: "signing_keys_upload", method: "POST", path: "", body: without(asked.body) });
+    throw new TypeError("gone");
+  };
+  const { crypto } = lena.client;
+  await expect(lena.client.renewIdentity(saying("right"))).rejects.toBeInstanceOf(Unreachable);
+  const taken = (await crypto.identity.prepare())["master_key"] as { keys: JsonObject };
+  isGone = false;
+  await lena.client.renewIdentity(saying("wrong"));
+  expect(crypto.standing).toBe("ready");
+  expect(Object.values(taken.keys)).toEqual([(await crypto.keys.user(lena.user)).pinned_key]);
+  expect(await crypto.keys.recoveryKey()).toBeDefined();
 });
 
 test("what the server took before a crash is gone on with, and what it did not take is forgotten", async () => {

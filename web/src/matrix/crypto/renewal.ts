@@ -40,6 +40,7 @@ export class Renewal {
   /** A new identity. Errors: `Cancelled`, or as of requests: then nothing has changed. */
   async identity(asked: Asked): Promise<void> {
     const { identity } = this.#parts;
+    const wasPrepared = await identity.isPrepared();
     const upload = await identity.prepare();
     const send = (auth?: JsonObject) => {
       const body = { ...upload, ...(auth && { auth }) };
@@ -50,21 +51,26 @@ export class Renewal {
     } catch (error) {
       // Of one to which no answer came it is not known: the same is sent again.
       const isRefused = error instanceof Cancelled || (error instanceof MatrixError && !error.isTemporary);
-      if (isRefused) await identity.drop();
+      // One that was not answered before may have been taken all the same: its keys are nowhere but here.
+      if (isRefused && wasPrepared && (await this.resume())) return;
+      if (isRefused && !wasPrepared) await identity.drop();
       throw error;
     }
     await this.#take();
   }
 
-  /** Goes on with what was begun before a crash, if the server took it. */
-  async resume(): Promise<void> {
+  /** Goes on with what was begun before a crash, if the server took it. Answers whether it did. */
+  async resume(): Promise<boolean> {
     const { identity } = this.#parts;
-    if (!(await identity.isPrepared())) return;
-    await this.#take().catch(async (error: unknown) => {
-      if (isOutside(error)) throw error;
-      if (!(error instanceof Error) || error.name !== "Identity") throw error;
+    if (!(await identity.isPrepared())) return false;
+    try {
+      await this.#take();
+      return true;
+    } catch (error) {
+      if (isOutside(error) || !(error instanceof Error) || error.name !== "Identity") throw error;
       await identity.drop();
-    });
+      return false;
+    }
   }
 
   async #take(): Promise<void> {
