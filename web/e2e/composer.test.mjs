@@ -191,7 +191,7 @@ test("a picture loses where it was taken before it leaves", async () => {
   const comment = Buffer.concat([Buffer.from([0xff, 0xfe, 0, place.length + 2]), Buffer.from(place)]);
   const path = join(server.folder, "..", "roof.jpg");
   writeFileSync(path, Buffer.concat([bytes.subarray(0, 2), comment, bytes.subarray(2)]));
-  await lena.page.locator("input[type=file]").setInputFiles(path);
+  await lena.attachAll(path);
   await lena.page.getByRole("article").getByRole("img", { name: "roof.jpg" }).waitFor();
   assert.deepEqual(foundAt([place], server), []);
   assert.ok(server.proxy.traffic.includes(bytes.subarray(-60)));
@@ -211,12 +211,11 @@ test("a film loses where it was taken; where that can't be taken out, somebody i
     box("moov", box("udta", box("\xa9xyz", Buffer.from(place)))),
     box("mdat", Buffer.from("what is to be seen")),
   ]);
-  const input = lena.page.locator("input[type=file]");
-  await input.setInputFiles({ name: "yard.mp4", mimeType: "video/mp4", buffer: film });
+  await lena.attachAll({ name: "yard.mp4", mimeType: "video/mp4", buffer: film });
   await lena.page.getByRole("button", { name: "Play the video: yard.mp4" }).waitFor();
   assert.deepEqual(foundAt([place], server), []);
   assert.ok(server.proxy.traffic.includes("what is to be seen"));
-  await input.setInputFiles({ name: "pond.avi", mimeType: "video/x-msvideo", buffer: Buffer.from(`RIFF....AVI ${place}`) });
+  await lena.attachAll({ name: "pond.avi", mimeType: "video/x-msvideo", buffer: Buffer.from(`RIFF....AVI ${place}`) });
   await lena.page.getByRole("alert").getByText("pond.avi may say where it was taken").waitFor();
   await assertAccessible(lena.page, "a question about a place");
   await lena.page.getByRole("button", { name: "Don’t send it" }).click();

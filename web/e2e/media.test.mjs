@@ -38,7 +38,7 @@ async function pictures(names) {
 const asked = (part) => server.proxy.requests.filter(({ path }) => path.includes(part)).length;
 
 test("pictures that are sent at once stand together, small; the large one comes when it is opened", async () => {
-  await lena.page.locator("input[type=file]").setInputFiles(await pictures(["roof.png", "wall.png", "gate.png"]));
+  await lena.attachAll(await pictures(["roof.png", "wall.png", "gate.png"]));
   const album = jonas.page.getByRole("article").filter({ has: jonas.page.getByRole("button", { name: "Picture: gate.png" }) });
   await album.getByRole("button", { name: "Picture: roof.png" }).waitFor();
   await jonas.page.waitForFunction(() => document.querySelectorAll("article li img").length === 3);
@@ -90,7 +90,7 @@ test("pictures are looked at large, one after the other, and closed again", asyn
   for (const name of ["shed.png", "gutter.png"]) {
     const path = join(server.folder, "..", name);
     writeFileSync(path, Buffer.from(encoded, "base64"));
-    await lena.page.locator("input[type=file]").setInputFiles(path);
+    await lena.attachAll(path);
     await jonas.page.getByRole("img", { name }).waitFor();
   }
   const { page } = jonas;

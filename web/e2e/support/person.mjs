@@ -278,7 +278,14 @@ export class Person {
 
   async attach(name, buffer) {
     const mimeType = name.endsWith(".png") ? "image/png" : "application/pdf";
-    await this.page.locator("input[type=file]").setInputFiles({ name, mimeType, buffer });
+    await this.attachAll({ name, mimeType, buffer });
+  }
+
+  /** Chooses files, and sends them: where there is one, with words. */
+  async attachAll(files, words = "") {
+    await this.page.locator("input[type=file]").setInputFiles(files);
+    await this.page.getByRole("list", { name: "Files to send" }).waitFor();
+    await this.say(words);
   }
 
   /** Saves a file of a message; what is in it. */

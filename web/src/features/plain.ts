@@ -1,6 +1,7 @@
 // A message in a few words, for places with one line.
 
-import type { JsonObject } from "../matrix/json";
+import { text, type JsonObject } from "../matrix/json";
+import { captionOf } from "../matrix/room/caption";
 import { isReadable, type Seal } from "../matrix/room/messages";
 import { isPollStart, pollOf } from "../matrix/room/poll";
 import { placeOf } from "../matrix/room/place";
@@ -21,20 +22,29 @@ function wordsOf(type: string, content: JsonObject): string {
   const body = withoutQuote(openWords(content), content).replaceAll(HIDDEN, `[${t.spoiler("")}]`);
   switch (content["msgtype"]) {
     case "m.image":
-      return t.photo;
+      return withCaption(t.photo, content, body);
     case "m.video":
-      return t.video;
+      return withCaption(t.video, content, body);
     case "m.audio":
-      return content["org.matrix.msc3245.voice"] === undefined ? t.audio : t.voiceMessage;
+      return content["org.matrix.msc3245.voice"] === undefined ? withCaption(t.audio, content, body) : t.voiceMessage;
     case "m.location":
       return placeOf(content)?.description ?? t.place;
     case "m.file":
-      return body || t.file;
+      return withCaption(text(content["filename"]) || body || t.file, content, body);
     case undefined:
       return t.removed;
     default:
-      return body.replace(/\s+/g, " ").slice(0, 200);
+      return inOneLine(body);
   }
+}
+
+/** A file, and what is said of it. */
+function withCaption(file: string, content: JsonObject, caption: string): string {
+  return captionOf(content) === undefined ? file : `${file}: ${inOneLine(caption)}`;
+}
+
+function inOneLine(words: string): string {
+  return words.replace(/\s+/g, " ").slice(0, 200);
 }
 
 /** The text of a reply without the words that it quotes, as older clients write them. */

@@ -106,3 +106,13 @@ test("what is changed is written as it was: hidden words stay hidden, deeds stay
   ];
   for (const one of said) expect(parsed(asWritten(await composed(one, undefined, [], "@me:a")))).toEqual(one);
 });
+
+test("of a file what is said of it is edited, also away, and the file stays", async () => {
+  const file = { msgtype: "m.image", url: "mxc://a/b", filename: "roof.png", info: { w: 4 } };
+  const content = { ...file, body: "the **roof**", format: "org.matrix.custom.html", formatted_body: "<p>x</p>", "m.mentions": {} };
+  const about = { kind: "edit", message: { id: "$1", sender: "@me:a", content } } as unknown as About;
+  expect(asWritten(content)).toBe("the **roof**");
+  expect(asWritten({ ...file, body: "roof.png" })).toBe("");
+  expect((await compose("the wall", about))["m.new_content"]).toEqual({ ...file, body: "the wall", "m.mentions": {} });
+  expect((await compose("", about))["m.new_content"]).toEqual({ ...file, body: "roof.png", "m.mentions": {} });
+});

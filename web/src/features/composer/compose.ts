@@ -1,6 +1,7 @@
 // Words on their way into an event.
 
 import { object, strings, text, type JsonObject } from "../../matrix/json";
+import { bare, captionOf, isFile } from "../../matrix/room/caption";
 import type { Message } from "../../matrix/room/messages";
 import type { Answered } from "../../matrix/store/drafts";
 import type { Parsed } from "./commands";
@@ -50,9 +51,23 @@ export async function compose(
   return about?.kind === "edit" ? edit(content, about.message) : content;
 }
 
+/** What is said of a file, in its message: in the place of its name, if there are words, and what it answers. */
+export async function aboutFile(...said: Parameters<typeof compose>): Promise<JsonObject> {
+  const content = await compose(...said);
+  delete content["msgtype"];
+  if (content["body"] === "") delete content["body"];
+  return content;
+}
+
+/** A file, and what is said of it instead of its name, if there are words. */
+function said(file: JsonObject, { body, ...words }: JsonObject): JsonObject {
+  const { msgtype = "m.file" } = file;
+  return { ...file, ...words, msgtype, ...(body !== undefined && body !== "" && { body }) };
+}
+
 /** What was typed to say this, as far as it can be told. */
 export function asWritten(content: JsonObject): string {
-  const body = text(content["body"]) ?? "";
+  const body = (isFile(content) ? captionOf(content) : text(content["body"])) ?? "";
   if (content["msgtype"] === "m.emote") return `/me ${body}`;
   const isHidden = /^<span data-mx-spoiler[^>]*>[\s\S]*<\/span>$/.test(text(content["formatted_body"]) ?? "");
   return isHidden && !hasSpoiler(body) ? `/spoiler ${body}` : body.startsWith("/") ? `/${body}` : body;
@@ -86,8 +101,9 @@ function replyRelation(message: Answered): JsonObject {
   return { ...inReplyTo, rel_type: "m.thread", event_id: message.threadRoot, is_falling_back: false };
 }
 
-/** Those who were mentioned before are not told again. */
-function edit(content: JsonObject, message: Message): JsonObject {
+/** Those who were mentioned before are not told again. Of a file, what is said of it changes, and the file stays. */
+function edit(words: JsonObject, message: Message): JsonObject {
+  const content = isFile(message.content) ? said(bare(message.content), words) : words;
   const before = strings(object(message.content["m.mentions"])?.["user_ids"]);
   const after = strings(object(content["m.mentions"])?.["user_ids"]);
   const fresh = after.filter((id) => !before.includes(id));

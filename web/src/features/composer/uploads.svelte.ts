@@ -7,25 +7,23 @@ import { mostBytes, uploadFile } from "../../matrix/files";
 import type { Room } from "../../matrix/room/room";
 import { Held } from "../../matrix/send/queue";
 import { fileSize, t } from "../../ui/words.svelte";
-import { threadRelation, type InThread } from "./compose";
 import type { Prepared } from "./prepare";
+import { Tray, type ToSend } from "./tray.svelte";
 
 /** When a file is tried again that did not go: later and later. */
 const [PAUSE_MS, LONGEST_PAUSE_MS] = [2000, 60_000];
 
-/** What is said of files besides. */
-export interface About {
-  /** It was said aloud: in milliseconds, and how loud, from 0 to 1024. */
-  voice?: { duration: number; waveform: number[] };
-  /** Where it is said, if not in the room itself. */
-  thread?: InThread | undefined;
+/** Something that was said aloud: in milliseconds, and how loud, from 0 to 1024. */
+export interface Voice {
+  duration: number;
+  waveform: number[];
 }
 
 export class Upload {
   readonly id = crypto.randomUUID();
   readonly roomId: string;
-  readonly files: readonly File[];
-  readonly about: About;
+  readonly files: readonly ToSend[];
+  readonly voice: Voice | undefined;
   isSealed = $state(false);
   /** How many files have gone. */
   sent = $state(0);
@@ -45,32 +43,42 @@ export class Upload {
   /** Pictures that were chosen together are shown together. */
   readonly album: string | undefined;
 
-  constructor(roomId: string, files: readonly File[], about: About) {
+  constructor(roomId: string, files: readonly ToSend[], voice: Voice | undefined) {
     this.roomId = roomId;
     this.files = files;
-    this.about = about;
-    const pictures = files.filter(({ type }) => /^(image|video)\//.test(type));
+    this.voice = voice;
+    const pictures = files.filter(({ file }) => isShown(file));
     this.album = pictures.length > 1 ? crypto.randomUUID() : undefined;
   }
 
-  get next(): File | undefined {
+  get next(): ToSend | undefined {
     return this.files[this.sent];
   }
 
   get bytes(): number {
-    return this.files.reduce((sum, { size }) => sum + size, 0);
+    return sizeOf(this.files);
   }
 
   get bytesDone(): number {
-    const gone = this.files.slice(0, this.sent).reduce((sum, { size }) => sum + size, 0);
-    return gone + Math.round((this.next?.size ?? 0) * this.part);
+    return sizeOf(this.files.slice(0, this.sent)) + Math.round((this.next?.file.size ?? 0) * this.part);
   }
+}
+
+function sizeOf(files: readonly ToSend[]): number {
+  return files.reduce((sum, { file }) => sum + file.size, 0);
+}
+
+/** Whether it is shown among pictures. */
+function isShown({ type }: File): boolean {
+  return /^(image|video)\//.test(type);
 }
 
 export class Uploads {
   all = $state.raw<Upload[]>([]);
   readonly #client: Client;
   #isFollowing = false;
+  /** By where they are to be said: a room, or `inThread`. */
+  readonly #trays: Record<string, Tray> = {};
 
   constructor(client: Client) {
     this.#client = client;
@@ -86,17 +94,27 @@ export class Uploads {
     return () => {
       unsubscribe();
       this.#isFollowing = false;
+      for (const tray of Object.values(this.#trays)) tray.clear();
       for (const { again } of this.all) clearTimeout(again);
     };
+  }
+
+  /** What was chosen for a place, and not sent yet: there also when somebody comes back to it. */
+  tray(of: string): Tray {
+    return (this.#trays[of] ??= new Tray());
+  }
+
+  /** Something would be lost with the page. */
+  get areUnsent(): boolean {
+    return this.all.length > 0 || Object.values(this.#trays).some(({ files }) => files.length > 0);
   }
 
   of(roomId: string): Upload[] {
     return this.all.filter((upload) => upload.roomId === roomId);
   }
 
-  async add(room: Room, files: Iterable<File>, about: About = {}): Promise<void> {
-    const upload = new Upload(room.id, [...files], about);
-    if (upload.files.length === 0) return;
+  async add(room: Room, files: readonly ToSend[], voice?: Voice): Promise<void> {
+    const upload = new Upload(room.id, files, voice);
     upload.isSealed = room.sealing === "ours";
     this.all = [...this.all, upload];
     await this.#send(upload);
@@ -139,8 +157,8 @@ export class Uploads {
 
   async #send(upload: Upload): Promise<void> {
     try {
-      for (let file = upload.next; file; file = upload.next) {
-        if (!(await this.#sendFile(upload, file))) return;
+      for (let next = upload.next; next; next = upload.next) {
+        if (!(await this.#sendFile(upload, next))) return;
         this.#gone(upload);
       }
       this.cancel(upload);
@@ -165,8 +183,9 @@ export class Uploads {
   }
 
   /** Whether it is sent; else a person is to decide something. */
-  async #sendFile(upload: Upload, chosen: File): Promise<boolean> {
-    const { roomId, stop, about, album } = upload;
+  async #sendFile(upload: Upload, next: ToSend): Promise<boolean> {
+    const { roomId, stop, voice, album } = upload;
+    const { file: chosen, said } = next;
     // As the room is now: it may have been sealed since the first try.
     const isSealed = (upload.isSealed = await this.#client.isSealed(roomId));
     const most = await mostBytes(this.#client, isSealed);
@@ -180,16 +199,14 @@ export class Uploads {
       upload.asks = true;
       return false;
     }
-    const isShown = /^(image|video)\//.test(chosen.type);
     const content = await uploadFile(
-      this.#client, roomId, { ...made, ...about.voice, name: chosen.name, ...(isShown && album && { album }) },
+      this.#client, roomId, { ...made, ...voice, name: chosen.name, ...(isShown(chosen) && album && { album }) },
       isSealed, (part) => (upload.part = part), stop.signal,
     );
     // What went up in clear meanwhile is named to nobody.
-    if (!isSealed && (await this.#client.isSealed(roomId))) return this.#sendFile(upload, chosen);
-    if (about.thread) content["m.relates_to"] = threadRelation(about.thread);
+    if (!isSealed && (await this.#client.isSealed(roomId))) return this.#sendFile(upload, next);
     stop.signal.throwIfAborted();
-    await this.#client.queue.add(roomId, "m.room.message", content);
+    await this.#client.queue.add(roomId, "m.room.message", { ...content, ...said });
     return true;
   }
 }

@@ -21,7 +21,7 @@ function made(upload: () => Promise<string>) {
   const client = { syncChanged, syncState: "live", isSealed: async () => false, api, queue: { add } };
   const uploads = new Uploads(client as unknown as Client);
   const stop = uploads.follow();
-  void uploads.add(new Room("!a"), [new File(["words"], "words.ogg", { type: "audio/ogg" })]);
+  void uploads.add(new Room("!a"), [{ file: new File(["words"], "words.ogg", { type: "audio/ogg" }), said: {} }]);
   return { uploads, sent, add, syncChanged, stop };
 }
 

@@ -1,6 +1,8 @@
 // What somebody is writing: kept as a draft, said as a message, or done as a command.
 
 import type { Message } from "../../matrix/room/messages";
+import type { JsonObject } from "../../matrix/json";
+import { isFile } from "../../matrix/room/caption";
 import type { Room } from "../../matrix/room/room";
 import type { Edit } from "../../matrix/store/drafts";
 import { emoji } from "../../ui/emoji";
@@ -10,7 +12,8 @@ import type { Live } from "../live.svelte";
 import { peopleIn } from "./candidates";
 import { parsed } from "./commands";
 import { withEmoji } from "./complete";
-import { asWritten, compose, type About, type InThread, type Said } from "./compose";
+import { aboutFile, asWritten, compose, type About, type InThread, type Said } from "./compose";
+import { drop, type Chosen, type ToSend, type Tray } from "./tray.svelte";
 import { Typing } from "./typing";
 
 /** Where it is written. */
@@ -19,6 +22,9 @@ export interface Place {
   about(): About | undefined;
   /** Where it is said, if not in the room itself. */
   thread(): InThread | undefined;
+  /** What goes with the words. */
+  readonly tray: Tray;
+  onfiles(files: ToSend[]): void;
   ondraft(draft: string): void;
   /** Keeps what was changed of a message so far; nothing, if no edit is under way. */
   onedit(edit: Edit | undefined): void;
@@ -81,12 +87,20 @@ export class Writing {
     this.#typing.tell(this.words !== "" && !this.words.startsWith("/"));
   }
 
+  /** There is something to send: words, files, or that nothing is said of a file any more. */
+  get isReady(): boolean {
+    const about = this.#place.about();
+    if (this.words.trim() !== "") return true;
+    return about?.kind === "edit" ? isFile(about.message.content) : this.#place.tray.files.length > 0;
+  }
+
   async send(): Promise<void> {
+    if (!this.isReady) return;
     const words = this.words.trim();
-    if (!words) return;
     const said = parsed(words);
     if (said.kind === "wrong") return void (this.complaint = t.commandWrong[said.why](said.name));
     const [about, thread] = [this.#place.about(), this.#place.thread()];
+    const files = said.kind === "say" && about?.kind !== "edit" ? this.#place.tray.take() : [];
     this.words = "";
     if (about?.kind === "edit") this.#place.onedit(undefined);
     else this.keep();
@@ -97,9 +111,10 @@ export class Writing {
       return this.#place.onleave();
     }
     if (said.kind === "do") return this.#do(said.run, words);
-    const say = this.#sending.then(() => this.#say(said, about, thread)).catch((failure: unknown) => {
+    const say = this.#sending.then(() => this.#say(said, about, thread, files)).catch((failure: unknown) => {
       console.error(failure);
       this.complaint = t.notComposed;
+      this.#place.tray.giveBack(files);
       this.#bringBack(words, about);
     });
     this.#sending = say;
@@ -114,7 +129,7 @@ export class Writing {
       this.#place.onedit(this.#begun);
       return this.#place.onabout(about);
     }
-    this.words = this.words.trim() === "" ? words : `${words}\n${this.words}`;
+    this.words = [words, this.words].filter((some) => some.trim() !== "").join("\n");
     if (!since && about) this.#place.onabout(about);
     this.keep();
   }
@@ -130,14 +145,32 @@ export class Writing {
     }
   }
 
-  async #say(said: Said, about: About | undefined, thread: InThread | undefined): Promise<void> {
-    if (/:[\w+-]+:/.test(said.words)) {
-      const all = await emoji().catch(() => []);
-      said.words = withEmoji(said.words, (name) => all.find(({ names }) => names.includes(name))?.emoji);
-    }
+  /** Of a single file the words are what is said of it; of several, they go before them. */
+  async #say(said: Said, about: About | undefined, thread: InThread | undefined, files: readonly Chosen[]): Promise<void> {
     const { client } = this.#live;
-    const people = said.words.includes("@") ? peopleIn(this.#room) : [];
-    const content = await compose(said, about, people, client.me, thread);
-    await client.queue.add(this.#room.id, "m.room.message", content);
+    const [only, ...others] = files;
+    if (!only || (others.length > 0 && said.words !== "")) {
+      await client.queue.add(this.#room.id, "m.room.message", await this.#content(compose, said, about, thread));
+    }
+    if (!only) return;
+    const one = async (chosen: Chosen, words: Said, to: About | undefined): Promise<ToSend> => {
+      return { file: chosen.file, said: await this.#content(aboutFile, words, to, thread) };
+    };
+    const captioned = (chosen: Chosen): Said => ({ kind: "say", words: chosen.caption.trim() });
+    const first = others.length === 0 ? one(only, said, about) : one(only, captioned(only), said.words === "" ? about : undefined);
+    this.#place.onfiles(await Promise.all([first, ...others.map((chosen) => one(chosen, captioned(chosen), undefined))]));
+    drop(files);
+  }
+
+  async #content(make: typeof compose, said: Said, about: About | undefined, thread: InThread | undefined): Promise<JsonObject> {
+    const words = await this.#withEmoji(said.words);
+    const people = words.includes("@") ? peopleIn(this.#room) : [];
+    return make({ ...said, words }, about, people, this.#live.client.me, thread);
+  }
+
+  async #withEmoji(words: string): Promise<string> {
+    if (!/:[\w+-]+:/.test(words)) return words;
+    const all = await emoji().catch(() => []);
+    return withEmoji(words, (name) => all.find(({ names }) => names.includes(name))?.emoji);
   }
 }

@@ -6,12 +6,14 @@ import { editOf, keptEdit, type Edit } from "../../matrix/store/drafts";
 import { t } from "../../ui/words.svelte";
 import type { Live } from "../live.svelte";
 import type { About } from "./compose";
+import { Tray, type ToSend } from "./tray.svelte";
 import { Writing } from "./writing.svelte";
 
 /** Somebody writes; what they say can't be kept as long as `fails`. */
 function made(begun?: Edit) {
   vi.spyOn(console, "error").mockImplementation(() => {});
-  const state = { fails: true, about: undefined as About | undefined, draft: "", edit: begun, sent: [] as unknown[] };
+  const state = { fails: true, about: undefined as About | undefined, draft: "", edit: begun, sent: [] as unknown[], files: [] as ToSend[] };
+  const tray = new Tray();
   const add = async (_room: string, _type: string, content: { body: string }) => {
     if (state.fails) throw new Error("the disk is full");
     state.sent.push(content.body);
@@ -20,13 +22,15 @@ function made(begun?: Edit) {
   const writing = new Writing({ client } as unknown as Live, new Room("!a"), "", begun, {
     about: () => state.about,
     thread: () => undefined,
+    tray,
+    onfiles: (files) => (state.files = files),
     ondraft: (draft) => (state.draft = draft),
     onedit: (edit) => (state.edit = edit),
     onabout: (about) => (state.about = about),
     onopen: () => {},
     onleave: () => {},
   });
-  return { state, writing };
+  return { state, writing, tray };
 }
 
 test("words that could not be put on their way are in the field again, before what was written since", async () => {
@@ -99,4 +103,56 @@ test("an edit is kept as it is written, goes on where it was, and leaves the dra
   const other = made({ id: "$1", words: "Thursday" });
   other.writing.edit(message("$2", "Wednesday"));
   expect(other.writing.words).toBe("Wednesday");
+});
+
+const file = (name: string) => new File(["inside"], name, { type: "application/pdf" });
+const reply: About = { kind: "reply", message: { id: "$1", sender: "@lena:a", content: {} } as unknown as Message };
+
+test("of a single file the words are what is said of it, and the answer that it is", async () => {
+  const { state, writing, tray } = made();
+  expect(writing.isReady).toBe(false);
+  tray.add([file("roof.pdf")]);
+  expect(writing.isReady).toBe(true);
+  state.about = reply;
+  writing.words = "the **new** roof";
+  await writing.send();
+  expect([state.sent, state.about, tray.files, writing.words]).toEqual([[], undefined, [], ""]);
+  const said = { body: "the **new** roof", formatted_body: "<p>the <strong>new</strong> roof</p>", "m.mentions": { user_ids: ["@lena:a"] } };
+  expect(state.files).toMatchObject([{ file: { name: "roof.pdf" }, said: { ...said, "m.relates_to": { "m.in_reply_to": { event_id: "$1" } } } }]);
+  expect(state.files[0]?.said).not.toHaveProperty("msgtype");
+  tray.add([file("wall.pdf")]);
+  await writing.send();
+  expect(state.files.map(({ said }) => said)).toEqual([{ "m.mentions": {} }]);
+});
+
+test("of several files each has words of its own, and what is written goes before them", async () => {
+  const { state, writing, tray } = made();
+  tray.add([file("roof.pdf"), file("wall.pdf")]);
+  const [, wall] = tray.files;
+  if (wall) wall.caption = " the wall ";
+  state.about = reply;
+  await writing.send();
+  const relation = { "m.in_reply_to": { event_id: "$1" } };
+  expect(state.files.map(({ said }) => [said["body"], said["m.relates_to"]])).toEqual([[undefined, relation], ["the wall", undefined]]);
+  tray.add([file("roof.pdf"), file("wall.pdf")]);
+  writing.words = "both of them";
+  await writing.send();
+  expect(writing.complaint).toBe(t.notComposed);
+  expect([writing.words, tray.files.length]).toEqual(["both of them", 2]);
+  state.fails = false;
+  await writing.send();
+  expect([state.sent, tray.files, state.files.map(({ said }) => said["body"])]).toEqual([["both of them"], [], [undefined, undefined]]);
+});
+
+test("files stay where they are while a message is edited, or a command is done", async () => {
+  const { state, writing, tray } = made();
+  tray.add([file("roof.pdf")]);
+  state.fails = false;
+  state.about = { kind: "edit", message: { id: "$1", sender: "@me:a", content: { msgtype: "m.text", body: "Tuesday" } } as unknown as Message };
+  expect(writing.isReady).toBe(false);
+  writing.words = "Thursday";
+  await writing.send();
+  writing.words = "/nothing";
+  await writing.send();
+  expect([state.sent, state.files, tray.files.length]).toEqual([["* Thursday"], [], 1]);
 });

@@ -3,7 +3,7 @@
 import { relationOf, type RoomEvent } from "../event";
 import { object, text } from "../json";
 import type { Opened } from "../room/opened";
-import { shownWords } from "../search/shown";
+import { foundWords, soughtWords } from "../search/shown";
 import { hasWords } from "../search/words";
 
 export interface Place {
@@ -57,9 +57,8 @@ export function messageIn(kept: Kept, words: readonly string[]): KeptMessage | u
   const relation = relationOf(opened.content);
   const isEdit = relation?.type === "m.replace" && !opened.isRelationWrong;
   const content = isEdit ? object(opened.content["m.new_content"]) : opened.content;
-  const body = text(content?.["body"]);
-  if (body === undefined) return undefined;
+  if (text(content?.["body"]) === undefined) return undefined;
   const { isProven, sharedBy, messageId, means } = opened;
   const target = isEdit ? relation.eventId : undefined;
-  return { ...at, body: shownWords(content).slice(0, SHOWN), matches: hasWords(body, words), isProven, sharedBy, messageId, target, means };
+  return { ...at, body: foundWords(content).slice(0, SHOWN), matches: hasWords(soughtWords(content), words), isProven, sharedBy, messageId, target, means };
 }

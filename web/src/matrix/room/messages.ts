@@ -3,6 +3,7 @@
 import { relationOf, replyTo, type RoomEvent } from "../event";
 import { object, type JsonObject } from "../json";
 import { isByAuthor, isMeant } from "./about";
+import { isFile } from "./caption";
 import { lostBefore } from "./chains";
 import type { Opened } from "./opened";
 import { isPollEnd, isPollResponse, isPollStart, pollOf, POLL_START, type About, type Poll } from "./poll";
@@ -82,9 +83,10 @@ function isSameKind(type: string, other: string): boolean {
   return type === other || (isPollStart(type) && isPollStart(other));
 }
 
-/** Words, which their author may change. */
+/** Words, also of a file, which their author may change. */
 export function isChangeable({ content }: Message): boolean {
-  return content["msgtype"] === "m.text" || content["msgtype"] === "m.emote";
+  const isVoice = content["org.matrix.msc3245.voice"] !== undefined;
+  return content["msgtype"] === "m.text" || content["msgtype"] === "m.emote" || (isFile(content) && !isVoice);
 }
 
 const HAPPENINGS = new Set([

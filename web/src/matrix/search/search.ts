@@ -4,7 +4,7 @@ import type { Client } from "../client";
 import { object, objects, text } from "../json";
 import { isReadable, items } from "../room/messages";
 import type { Room } from "../room/room";
-import { shownWords } from "./shown";
+import { foundWords, soughtWords } from "./shown";
 import { hasWords, wordsOf } from "./words";
 
 export interface Hit {
@@ -25,9 +25,8 @@ export function searchRoom(room: Room, term: string): Hit[] {
   const found = items(room, "").flatMap((item): Hit[] => {
     if (item.kind !== "message" || item.isRedacted || item.type !== "m.room.message" || !isReadable(item.seal)) return [];
     const { id: eventId, sender, ts, content, seal } = item;
-    const body = text(content["body"]) ?? "";
-    return hasWords(body, wanted)
-      ? [{ roomId: room.id, eventId, sender, ts, body: shownWords(content), isClear: seal === "clear" }]
+    return hasWords(soughtWords(content), wanted)
+      ? [{ roomId: room.id, eventId, sender, ts, body: foundWords(content), isClear: seal === "clear" }]
       : [];
   });
   return found.toReversed();
@@ -66,7 +65,7 @@ export async function searchServer(client: Client, term: string, roomIds: string
     if (!event || !eventId || !roomId || !sender || text(content?.["body"]) === undefined) return [];
     // Of a sealed room the server knows no words: those that it tells are its own.
     if (!roomIds.includes(roomId)) return [];
-    return [{ roomId, eventId, sender, ts: Number(event["origin_server_ts"]) || 0, body: shownWords(content) }];
+    return [{ roomId, eventId, sender, ts: Number(event["origin_server_ts"]) || 0, body: foundWords(content) }];
   });
   return { hits, next: text(found?.["next_batch"]) };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { openWords, shownWords } from "./shown";
+import { foundWords, openWords, shownWords, soughtWords } from "./shown";
 
 const shown = (body: string, formatted_body?: string) =>
   shownWords({ body, ...(formatted_body !== undefined && { format: "org.matrix.custom.html", formatted_body }) });
@@ -29,4 +29,11 @@ test("hidden words stay hidden, and why they are is told", () => {
   const content = { body: "a **b** c", format: "org.matrix.custom.html", formatted_body: "a <b>b</b> c" };
   expect(openWords(content)).toBe("a **b** c");
   expect(openWords({ ...content, formatted_body: "a <span data-mx-spoiler>b</span> c" })).toBe("a ▒▒▒ c");
+});
+
+test("a file is found by what is said of it, and by its name", () => {
+  const file = { msgtype: "m.image", body: "the **roof**", filename: "IMG_1.png", format: "org.matrix.custom.html", formatted_body: "the <b>roof</b>" };
+  expect([soughtWords(file), foundWords(file)]).toEqual(["the **roof** · IMG_1.png", "the roof · IMG_1.png"]);
+  expect(foundWords({ msgtype: "m.image", body: "IMG_1.png", filename: "IMG_1.png" })).toBe("IMG_1.png");
+  expect(foundWords({ msgtype: "m.text", body: "words", filename: "x" })).toBe("words");
 });

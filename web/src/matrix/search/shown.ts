@@ -1,6 +1,7 @@
 // A message as plain text, as it is read: without the marks with which it was typed.
 
 import { text, type JsonObject } from "../json";
+import { captionOf } from "../room/caption";
 
 /** A reply's quotation, for clients that know no replies. */
 const QUOTED = /^\s*<mx-reply>[\s\S]*?<\/mx-reply>/i;
@@ -16,6 +17,20 @@ const NAMED: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", 
 export function shownWords(content: JsonObject | undefined): string {
   const html = htmlOf(content);
   return (html !== undefined && wordsIn(html)) || (text(content?.["body"]) ?? "");
+}
+
+/** What is looked through for words: of a file, what is said of it, and its name. */
+export function soughtWords(content: JsonObject | undefined): string {
+  return withName(text(content?.["body"]) ?? "", content);
+}
+
+/** As `soughtWords`, as it is shown. */
+export function foundWords(content: JsonObject | undefined): string {
+  return withName(shownWords(content), content);
+}
+
+function withName(words: string, content: JsonObject | undefined): string {
+  return content && captionOf(content) !== undefined ? `${words} · ${text(content["filename"]) ?? ""}` : words;
 }
 
 /** The body as it is; without what is hidden in it, if something is. */

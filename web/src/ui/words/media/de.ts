@@ -5,6 +5,12 @@ import type { MediaWords } from "./en";
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const de: MediaWords = {
+  tray: "Dateien zum Senden",
+  trayCount: (count) => `${plural(count, "Datei steht", "Dateien stehen")} zum Senden bereit`,
+  caption: "Beschriftung",
+  captionFor: (name) => `Beschriftung für ${name}`,
+  captionHint: "Was du schreibst, steht darunter",
+  takeOut: (name) => `${name} herausnehmen`,
   uploading: (done, all) => `Wird versiegelt und gesendet · ${done} von ${all}`,
   uploadingClear: (done, all) => `Wird gesendet · ${done} von ${all}`,
   uploadFailed: "Die Datei konnte nicht gesendet werden.",

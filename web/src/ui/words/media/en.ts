@@ -3,6 +3,13 @@
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
 
 export const en = {
+  // Chosen
+  tray: "Files to send",
+  trayCount: (count: number) => `${plural(count, "file is", "files are")} ready to be sent`,
+  caption: "Caption",
+  captionFor: (name: string) => `Caption for ${name}`,
+  captionHint: "What you write goes with it",
+  takeOut: (name: string) => `Take out ${name}`,
   // On their way
   uploading: (done: string, all: string) => `Sealing and sending · ${done} of ${all}`,
   uploadingClear: (done: string, all: string) => `Sending · ${done} of ${all}`,

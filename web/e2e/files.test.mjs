@@ -1,0 +1,110 @@
+// Files on their way from who chooses them to who sees them: chosen, described, sent.
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { assertAccessible } from "./support/axe.mjs";
+import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
+import { Server } from "./support/servers.mjs";
+
+let server, lena, jonas;
+
+before(async () => {
+  await openBrowser();
+  server = await Server.alone("files");
+  [lena, jonas] = await lenaAndJonas(server);
+  await lena.meets(jonas, "files follow");
+});
+
+after(() => endWith(server));
+
+const pdf = (name) => ({ name, mimeType: "application/pdf", buffer: Buffer.from(`inside of ${name}`) });
+const tray = () => lena.page.getByRole("list", { name: "Files to send" });
+const choose = (files) => lena.page.locator("input[type=file]").setInputFiles(files);
+const asked = (part) => server.proxy.requests.filter(({ path }) => path.includes(part)).length;
+
+async function picture(name) {
+  const encoded = await lena.page.evaluate(() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 400, height: 300 });
+    canvas.getContext("2d").fillRect(40, 40, 200, 150);
+    return canvas.toDataURL("image/png").split(",")[1];
+  });
+  return { name, mimeType: "image/png", buffer: Buffer.from(encoded, "base64") };
+}
+
+test("files that are chosen wait until they are sent, and are taken out by key", async () => {
+  const { page } = lena;
+  await choose([pdf("roof.pdf"), pdf("wall.pdf"), pdf("gate.pdf")]);
+  await tray().getByText("gate.pdf").waitFor();
+  await page.getByRole("status").getByText("3 files are ready to be sent").waitFor();
+  await assertAccessible(page, "files that were chosen");
+  await page.setViewportSize({ width: 360, height: 720 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await assertAccessible(page, "files that were chosen, on a phone");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await tray().getByRole("button", { name: "Take out wall.pdf" }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Take out gate.pdf");
+  await page.keyboard.press("Escape");
+  await tray().getByText("What you write goes with it").waitFor();
+  // They are there also when somebody comes back.
+  await lena.startRoom("Elsewhere", "", { isSealed: false });
+  assert.equal(await tray().count(), 0);
+  await lena.choose("jonas");
+  await tray().getByText("roof.pdf").waitFor();
+  await lena.field().focus();
+  await page.keyboard.press("Escape");
+  await tray().waitFor({ state: "detached" });
+  assert.equal(asked("/media/v3/upload"), 0);
+});
+
+test("what is said of a single file stands below it, in its quote and in what is found", async () => {
+  await choose(await picture("roof.png"));
+  await tray().locator("img").waitFor();
+  await lena.say("the **new** roof");
+  await tray().waitFor({ state: "detached" });
+  const row = jonas.page.getByRole("article").filter({ hasText: "the new roof" });
+  await row.getByRole("img", { name: "roof.png" }).waitFor();
+  assert.equal(await row.locator("strong").innerText(), "new");
+  await assertAccessible(jonas.page, "a picture with words");
+  await jonas.reply("the new roof", "well done");
+  const answer = lena.page.getByRole("article").filter({ hasText: "well done" });
+  await answer.getByText("Picture: the **new** roof").waitFor();
+  await jonas.page.getByRole("button", { name: "Picture: roof.png" }).first().click();
+  await jonas.page.getByRole("dialog", { name: "Picture" }).getByText("the new roof").waitFor();
+  await jonas.page.keyboard.press("Escape");
+  // It is changed as words are.
+  await lena.message("the new roof").hover();
+  await lena.message("the new roof").getByRole("button", { name: "More" }).click();
+  await lena.page.getByRole("menuitem", { name: "Edit" }).click();
+  await lena.say("the old roof");
+  await jonas.page.getByRole("article").filter({ hasText: "the old roof" }).getByRole("img", { name: "roof.png" }).waitFor();
+});
+
+test("of several pictures each has words of its own, and what is pasted waits as well", async () => {
+  const { page } = lena;
+  await choose([await picture("east.png"), await picture("west.png")]);
+  await tray().getByRole("textbox", { name: "Caption for west.png" }).fill("towards evening");
+  await page.keyboard.press("Enter");
+  const album = jonas.page.getByRole("article").filter({ has: jonas.page.getByRole("button", { name: "Picture: west.png" }) });
+  await album.getByRole("listitem").filter({ hasText: "towards evening" }).waitFor();
+  await assertAccessible(jonas.page, "pictures with words");
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["inside"], "pasted.pdf", { type: "application/pdf" }));
+    document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await tray().getByText("pasted.pdf").waitFor();
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await jonas.page.getByRole("article").filter({ hasText: "pasted.pdf" }).waitFor();
+});
+
+test("words of a file in clear are as the specification has them", async () => {
+  await lena.choose("Elsewhere");
+  await lena.attachAll(pdf("plan.pdf"), "the *plan*");
+  await lena.page.getByRole("article").filter({ hasText: "plan.pdf" }).getByText("the plan").waitFor();
+  const [sent] = server.proxy.requests.filter(({ path }) => path.includes("/send/m.room.message/")).slice(-1);
+  const { msgtype, body, filename, format } = JSON.parse(sent.body);
+  assert.deepEqual({ msgtype, body, filename, format }, {
+    msgtype: "m.file", body: "the *plan*", filename: "plan.pdf", format: "org.matrix.custom.html",
+  });
+});
