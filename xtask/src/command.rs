@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::counts::without_colours;
+use crate::failures::Failures;
 use crate::{Counts, Result};
 
 /// A command in the repository's folder or below.
@@ -46,17 +48,22 @@ pub fn run_counted(command: &mut Command) -> Result<Counts> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().map_err(|error| unstarted(command, &error))?;
     let mut counts = Counts::default();
+    let mut failures = Failures::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines().map_while(std::io::Result::ok) {
             println!("{line}");
+            let line = without_colours(&line);
             counts.read_line(&line);
+            failures.read_line(&line);
         }
     }
     let status = child.wait().map_err(|error| unstarted(command, &error))?;
     if !status.success() && counts.failed == 0 {
-        eprintln!("{} failed: {status}", shown(command));
-        counts.failed += 1;
+        let why = format!("{} failed: {status}", shown(command));
+        eprintln!("{why}");
+        counts += Counts::failed(&why);
     }
+    counts.told.extend(failures.into_lines());
     Ok(counts)
 }
 

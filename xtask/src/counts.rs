@@ -3,26 +3,35 @@
 use std::ops::AddAssign;
 
 /// Tests passed and failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub passed: u32,
     pub failed: u32,
+    /// What was printed of those that failed.
+    pub told: Vec<String>,
 }
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.told.extend(other.told);
     }
 }
 
 impl Counts {
-    /// One check that has no tests of its own.
-    pub const ONE: Self = Self { passed: 1, failed: 0 };
+    /// Checks that have no tests of their own, and went well.
+    pub const fn passed(passed: u32) -> Self {
+        Self { passed, failed: 0, told: Vec::new() }
+    }
 
-    /// Adds what a closing line of cargo, node, vitest or one of our own scripts reports.
+    /// One check that failed, and why.
+    pub fn failed(why: &str) -> Self {
+        Self { passed: 0, failed: 1, told: vec![why.to_owned()] }
+    }
+
+    /// Adds what a closing line, without colours, of cargo, node, vitest or one of our own scripts reports.
     pub fn read_line(&mut self, line: &str) {
-        let line = without_colours(line);
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("test result: ") {
             self.passed += number_before(rest, "passed");
@@ -41,7 +50,7 @@ impl Counts {
 }
 
 /// The line without terminal escapes: with `CI` set, vitest prints colours into a pipe too.
-fn without_colours(line: &str) -> String {
+pub fn without_colours(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
@@ -69,7 +78,7 @@ mod tests {
 
     fn read(lines: &str) -> (u32, u32) {
         let mut counts = Counts::default();
-        lines.lines().for_each(|line| counts.read_line(line));
+        lines.lines().for_each(|line| counts.read_line(&without_colours(line)));
         (counts.passed, counts.failed)
     }
 

@@ -62,7 +62,7 @@ pub fn short() -> Result<Counts> {
             Ok(()) => counts.passed += 1,
             Err(error) => {
                 eprintln!("{error}");
-                counts.failed += 1;
+                counts += Counts::failed(&error);
             }
         }
     }

@@ -23,6 +23,7 @@ mod clients;
 mod command;
 mod counts;
 mod differential;
+mod failures;
 mod fuzz;
 mod lint;
 mod mutants;

@@ -22,17 +22,20 @@ pub fn run_steps(steps: &[Step], chosen: &[String]) -> Result<()> {
         let start = Instant::now();
         let (counts, trouble) = match step() {
             Ok(counts) => (counts, String::new()),
-            Err(message) => (Counts { passed: 0, failed: 1 }, message),
+            Err(message) => (Counts::failed(&message), message),
         };
+        lines.push(line(name, &counts, start.elapsed(), &trouble));
         total += counts;
-        lines.push(line(name, counts, start.elapsed(), &trouble));
+    }
+    if !total.told.is_empty() {
+        println!("\nWhat failed, once more:\n{}", total.told.join("\n"));
     }
     println!("\n{}\n\n{} passed, {} failed", lines.join("\n"), total.passed, total.failed);
     if total.failed == 0 { Ok(()) } else { Err("not everything passed".to_owned()) }
 }
 
-fn line(name: &str, counts: Counts, took: Duration, trouble: &str) -> String {
-    let Counts { passed, failed } = counts;
+fn line(name: &str, counts: &Counts, took: Duration, trouble: &str) -> String {
+    let Counts { passed, failed, .. } = counts;
     let seconds = took.as_secs();
     let line = format!("{name:<10} {passed:>5} ok {failed:>4} failed {seconds:>5} s");
     if trouble.is_empty() { line } else { format!("{line}  {trouble}") }
