@@ -25,15 +25,19 @@ export class Attempt {
     }
   }
 
-  /** As `run`, but a newer one takes the place of one that is under way, whose answer is left out. */
+  /**
+   * As `run`, but a newer one takes the place of one that is under way, whose answer is left out. Why one did not work
+   * stays until another did: who tries again is not to lose the button.
+   */
   async renew<T>(ask: () => Promise<T>, take: (answer: T) => void, words = saidBy): Promise<void> {
     const mine = (this.#newest += 1);
     const isNewest = () => mine === this.#newest;
     this.busy = true;
-    this.error = undefined;
     try {
       const answer = await ask();
-      if (isNewest()) take(answer);
+      if (!isNewest()) return;
+      this.error = undefined;
+      take(answer);
     } catch (failure) {
       if (isNewest()) this.error = words(failure);
     } finally {
@@ -45,6 +49,7 @@ export class Attempt {
   drop(): void {
     this.#newest += 1;
     this.busy = false;
+    this.error = undefined;
   }
 }
 

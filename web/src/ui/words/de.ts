@@ -207,6 +207,7 @@ export const de: Words = {
   joinRoom: "Beitreten",
   whom: "Wem möchtest du schreiben?",
   whomHint: "Ein Name oder eine Adresse wie @lena:garten.example",
+  notAnswered: "Die Suche wurde nicht beantwortet",
   nobodyFound: "Hier wurde niemand gefunden. Mit der ganzen Adresse kannst du jedem schreiben.",
   roomName: "Name des Raums",
   topic: "Worum es geht",
@@ -334,7 +335,7 @@ export const de: Words = {
   newVersionGo: "Wechseln",
   keyboard: "Tastatur",
   keys: [
-    ["Strg K", "Zu einem Raum springen"],
+    ["Strg K", "Zu einem Raum, einem Space, einer Person oder einer Adresse springen"],
     ["Alt ↑ ↓", "Raum davor und danach"],
     ["Alt Umschalt ↑ ↓", "Nächster ungelesener Raum"],
     ["Esc", "Schließen, was offen ist, dann als gelesen markieren"],
@@ -347,4 +348,5 @@ export const de: Words = {
     ["? · Strg /", "Diese Liste"],
   ],
   nothingFound: "Nichts gefunden",
+  openLinked: (where, isMessage) => (isMessage ? `Die Nachricht in ${where} öffnen` : `${where} öffnen`),
 };

@@ -214,6 +214,7 @@ export const en = {
   joinRoom: "Join a room",
   whom: "Whom do you want to write to?",
   whomHint: "A name, or an address such as @lena:garden.example",
+  notAnswered: "The search was not answered",
   nobodyFound: "Nobody found here. With a whole address you can write to anybody.",
   roomName: "Name of the room",
   topic: "What it is about",
@@ -344,7 +345,7 @@ export const en = {
   newVersionGo: "Change to it",
   keyboard: "Keyboard",
   keys: [
-    ["Ctrl K", "Jump to a room"],
+    ["Ctrl K", "Jump to a room, a space, a person or an address"],
     ["Alt ↑ ↓", "Room before and after"],
     ["Alt Shift ↑ ↓", "Next unread room"],
     ["Esc", "Close what is open, then mark read"],
@@ -357,6 +358,7 @@ export const en = {
     ["? · Ctrl /", "This list"],
   ] as [string, string][],
   nothingFound: "Nothing found",
+  openLinked: (where: string, isMessage: boolean) => (isMessage ? `Open the message in ${where}` : `Open ${where}`),
 };
 
 export type Words = typeof en;
