@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { addressOf, linkTo, matrixLink } from "./uri";
+import { addressOf, linkOf, linkTo, matrixLink } from "./uri";
 
 test("links in both forms lead to the same; a link that is made is read again", () => {
   const message = { id: "!a:b.example", eventId: "$e_1", via: ["b.example", "c.example"] };
@@ -30,5 +30,17 @@ test("addresses are understood bare and in both kinds of links", () => {
 test("what is no address of a room is none", () => {
   for (const written of ["garden", "@lena:a.test", "#with space:a", "https://a.test/#/r", "matrix:u/lena:a", "https://matrix.to/#/%E0%A4%A"]) {
     expect(addressOf(written)).toBeUndefined();
+  }
+});
+
+test("whole addresses of people, rooms and messages are told from words that begin like them", () => {
+  expect(linkOf(" @lena:a.test ")).toEqual({ id: "@lena:a.test", eventId: undefined, via: ["a.test"] });
+  expect(linkOf("#a/b?:[::1]:8448")).toEqual({ id: "#a/b?:[::1]:8448", eventId: undefined, via: ["[::1]:8448"] });
+  const opaque = `!${"a_-1".repeat(11).slice(0, 43)}`;
+  expect(linkOf(opaque)).toEqual({ id: opaque, eventId: undefined, via: [] });
+  expect(linkOf("https://matrix.to/#/!id:a.test/$event?via=b.test")).toEqual({ id: "!id:a.test", eventId: "$event", via: ["b.test"] });
+  expect(linkOf("matrix:u/lena:a.test?action=chat")?.id).toBe("@lena:a.test");
+  for (const written of ["@lena", "@lena:", "!really", "#garden", "lena:a.test", "# a:b", "@a:b c", "https://matrix.to/#/@lena", "matrix:x/y"]) {
+    expect(linkOf(written), written).toBeUndefined();
   }
 });

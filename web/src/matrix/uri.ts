@@ -40,6 +40,14 @@ export function addressOf(written: string): Address | undefined {
   return { room: id, via: via.length > 0 || !id.includes(":") ? via : [serverOf(id)] };
 }
 
+/** A whole address that somebody typed or pasted, in any of the forms: of a person, a room or a message. */
+export function linkOf(written: string): MatrixLink | undefined {
+  const trimmed = written.trim();
+  const link = matrixLink(trimmed) ?? { id: trimmed, eventId: undefined, via: [] };
+  if (!/^([@#!][^\s:]+:[^\s/?#]+|![\w-]{43})$/.test(link.id)) return undefined;
+  return link.via.length > 0 || !link.id.includes(":") ? link : { ...link, via: [serverOf(link.id)] };
+}
+
 export function linkTo(roomId: string, eventId: string | undefined, via: string[]): string {
   const parts = [roomId, ...(eventId === undefined ? [] : [eventId])].map(encodeURIComponent).join("/");
   const query = via.map((server) => `via=${encodeURIComponent(server)}`).join("&");

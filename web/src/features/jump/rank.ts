@@ -1,8 +1,8 @@
-/** Those whose name has the letters that were typed: at its beginning, at the beginning of a word, anywhere, scattered. */
-export function ranked<T>(all: T[], term: string, nameOf: (one: T) => string): T[] {
+/** Those of whose names one has the letters that were typed: at its beginning, at the beginning of a word, anywhere, scattered. */
+export function ranked<T>(all: T[], term: string, namesOf: (one: T) => string[]): T[] {
   const wanted = plain(term.trim());
   if (!wanted) return all;
-  const found = all.map((one, order) => ({ one, order, rank: rank(plain(nameOf(one)), wanted) }));
+  const found = all.map((one, order) => ({ one, order, rank: Math.min(...namesOf(one).map((name) => rank(plain(name), wanted))) }));
   return found
     .filter(({ rank }) => rank < 4)
     .toSorted((a, b) => a.rank - b.rank || a.order - b.order)
