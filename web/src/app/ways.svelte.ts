@@ -10,8 +10,8 @@ import type { MatrixLink } from "../matrix/uri";
 interface Steps {
   /** Brings an event of this room into view. */
   jump: (eventId: string) => Promise<void>;
-  /** Shows the people of this room. */
-  people: () => void;
+  /** Shows somebody of this room. */
+  person: (userId: string) => void;
   open: (roomId: string, eventId?: string) => void;
 }
 
@@ -37,19 +37,22 @@ export class Ways {
   }
 
   follow(link: MatrixLink): void {
-    const { open, jump, people } = this.#steps;
+    const { open, jump, person } = this.#steps;
     if (link.id.startsWith("@")) {
-      const direct = this.#live.client.directWith(link.id);
       const isHere = isIn(this.#room?.known("m.room.member", link.id)?.content["membership"]);
-      if (direct && direct.id !== this.#room?.id) open(direct.id);
-      else if (isHere) people();
-      else this.somebody = link.id;
-      return;
+      return isHere ? person(link.id) : this.writeTo(link.id);
     }
     const found = this.#live.rooms.find((one) => one.membership === "join" && isAt(one, link.id));
     if (found && found === this.#room && link.eventId) void jump(link.eventId);
     else if (found) open(found.id, link.eventId);
     else this.elsewhere = link;
+  }
+
+  /** Opens the chat that there is with somebody, or asks about a new one. */
+  writeTo(userId: string): void {
+    const direct = this.#live.client.directWith(userId);
+    if (direct) this.#steps.open(direct.id);
+    else this.somebody = userId;
   }
 
   /** Joins the room to which a link led. */

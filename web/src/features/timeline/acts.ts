@@ -12,6 +12,8 @@ export interface Acts {
   jump(eventId: string): void;
   /** Opens the thread that a message begins. */
   thread(rootId: string): void;
+  /** Shows who somebody is; `thread`: of whose words in it. */
+  person(userId: string, thread?: string): void;
   /** Goes where a link leads: a room, a message, a person. */
   follow(link: MatrixLink): void;
   /** Takes messages away for everybody; for a moment that can be undone. */

@@ -30,6 +30,12 @@ export function mayState(room: Room, userId: string, type: string): boolean {
   return room.membership === "join" && room.level(userId) >= levelForState(room, type);
 }
 
+/** Whether somebody may say something in a room, sealed where that is. */
+export function mayWrite(room: Room, userId: string): boolean {
+  const { sealing } = room;
+  return sealing !== "foreign" && room.maySend(userId, sealing === "ours" ? "m.room.encrypted" : "m.room.message");
+}
+
 /** Whether somebody may notify everybody there: `what` is `room`, as in `@room`. */
 export function mayNotify(room: Room, userId: string, what: string): boolean {
   const wanted = levelIn(object(levels(room)?.["notifications"])?.[what]) ?? 50;

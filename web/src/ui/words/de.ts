@@ -5,6 +5,7 @@ import { de as guard } from "./guard/de";
 import { de as here } from "./here/de";
 import { de as media } from "./media/de";
 import { de as own } from "./own/de";
+import { de as people } from "./people/de";
 import { de as talk } from "./talk/de";
 import type { Words } from "./en";
 
@@ -16,6 +17,7 @@ export const de: Words = {
   ...here,
   ...media,
   ...own,
+  ...people,
   ...talk,
   close: "Schließen",
   cancel: "Abbrechen",

@@ -5,6 +5,7 @@ import { en as guard } from "./guard/en";
 import { en as here } from "./here/en";
 import { en as media } from "./media/en";
 import { en as own } from "./own/en";
+import { en as people } from "./people/en";
 import { en as talk } from "./talk/en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
@@ -15,6 +16,7 @@ export const en = {
   ...here,
   ...media,
   ...own,
+  ...people,
   ...talk,
   // Everywhere
   close: "Close",
