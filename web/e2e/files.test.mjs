@@ -108,3 +108,70 @@ test("words of a file in clear are as the specification has them", async () => {
     msgtype: "m.file", body: "the *plan*", filename: "plan.pdf", format: "org.matrix.custom.html",
   });
 });
+
+/** How many files are kept in somebody's browser until they have gone. */
+const kept = (person, count) => person.page.waitForFunction(async ([name, count]) => {
+  const { result: database } = await new Promise((resolve) => (indexedDB.open(name).onsuccess = ({ target }) => resolve(target)));
+  const all = database.transaction("files").objectStore("files").count();
+  await new Promise((resolve) => (all.onsuccess = resolve));
+  database.close();
+  return all.result === count;
+}, [`sealpost data ${person.id}`, count]);
+
+test("files that were on their way when the tab crashed go on when the page is opened again, once each", async () => {
+  const bytes = Buffer.alloc(2_500_000, "what the cellar holds ");
+  await lena.choose("jonas");
+  const hold = server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload"));
+  await lena.attachAll({ name: "cellar.pdf", mimeType: "application/pdf", buffer: bytes }, "before the crash");
+  await lena.attachAll([await picture("north.png"), await picture("south.png")]);
+  await hold.reached;
+  await kept(lena, 3);
+  await lena.crash();
+  await lena.page.getByRole("progressbar", { name: "cellar.pdf" }).waitFor();
+  await lena.page.getByRole("progressbar", { name: "2 pictures" }).waitFor();
+  await assertAccessible(lena.page, "files that go on");
+  hold.release();
+  const row = jonas.page.getByRole("article").filter({ hasText: "before the crash" });
+  assert.ok((await jonas.download("cellar.pdf")).equals(bytes));
+  const album = jonas.page.getByRole("article").filter({ has: jonas.page.getByRole("button", { name: "Picture: south.png" }) });
+  await album.getByRole("button", { name: "Picture: north.png" }).waitFor();
+  await kept(lena, 0);
+  await lena.sends("all of it there?");
+  await jonas.reads("all of it there?");
+  assert.equal(await row.count(), 1);
+  assert.equal(await jonas.page.getByText("did not arrive").count(), 0);
+});
+
+test("what is given up after a crash does not go, then or later", async () => {
+  const hold = server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload"));
+  await lena.attachAll(pdf("attic.pdf"));
+  await hold.reached;
+  await kept(lena, 1);
+  await lena.crash();
+  const way = lena.page.getByRole("listitem").filter({ hasText: "attic.pdf" });
+  await way.getByRole("button", { name: "Cancel" }).click();
+  await way.waitFor({ state: "detached" });
+  hold.release();
+  await kept(lena, 0);
+  await lena.page.reload();
+  await lena.sends("no attic");
+  await jonas.reads("no attic");
+  assert.equal(await jonas.page.getByRole("article").filter({ hasText: "attic.pdf" }).count(), 0);
+  assert.equal(await way.count(), 0);
+});
+
+test("a file for which there is no room is sent all the same, and that is said", async () => {
+  const hold = server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload"));
+  await lena.page.evaluate(() => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...args) {
+      if (this.name === "pieces") throw new DOMException("full", "QuotaExceededError");
+      return put.apply(this, args);
+    };
+  });
+  await lena.attachAll(pdf("full.pdf"));
+  await lena.page.getByText("There is no room to keep it here").waitFor();
+  await assertAccessible(lena.page, "a file that is not kept");
+  hold.release();
+  await jonas.page.getByRole("article").filter({ hasText: "full.pdf" }).waitFor();
+});

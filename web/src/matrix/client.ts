@@ -32,6 +32,7 @@ import { ALGORITHM, isOurs, Room } from "./room/room";
 import { predecessorOf } from "./room/predecessor";
 import { SealedRooms } from "./sealed_rooms";
 import { Delivery } from "./send/delivery";
+import { OutgoingFiles } from "./send/outgoing";
 import { SendQueue } from "./send/queue";
 import type { Session } from "./session";
 import type { DataStore } from "./store/data";
@@ -64,6 +65,7 @@ export class Client {
   /** For who scans a code: to be stopped after that. */
   readonly makeCodeReader: () => CodeReader;
   readonly queue: SendQueue;
+  readonly outgoing: OutgoingFiles;
   readonly drafts: Drafts;
   readonly known: KnownReaders;
   readonly older: Older;
@@ -134,6 +136,7 @@ export class Client {
       return { isSealed: room?.sealing === "ours", shown: room && this.known.shown(room) };
     };
     this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
+    this.outgoing = new OutgoingFiles(store.files, session.userId);
     this.#forgetting = new Forgetting(store, this, () => this.#hasModule());
     this.queue.done.subscribe((pending) => void Promise.all([delivery.done(pending), this.here.spoke()]));
     // What waited behind it goes once nothing of it is left.

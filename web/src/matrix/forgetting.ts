@@ -39,7 +39,7 @@ export class Forgetting {
     if (room) room.isForgotten = true;
     rooms.delete(roomId);
     await this.#store.forget(roomId);
-    await Promise.all([drafts.forget(roomId), known.forget(roomId), !isGuest && queue.forget(roomId)]);
+    await Promise.all([this.#store.files.forget(roomId), drafts.forget(roomId), known.forget(roomId), !isGuest && queue.forget(roomId)]);
     void this.goOn();
   }
 

@@ -23,6 +23,11 @@ export async function inherit(userId: string, signal: AbortSignal): Promise<Owne
   });
 }
 
+/** Has an upload in this tab; `undefined` if another tab does. */
+export function ownUpload(userId: string, upload: string): Promise<Ownership | undefined> {
+  return hold(`${nameOf(userId)} upload ${upload}`, { ifAvailable: true });
+}
+
 /** One tab at a time does this. */
 export function alone<T>(userId: string, what: string, operation: () => Promise<T>): Promise<T> {
   return navigator.locks.request(`${nameOf(userId)} ${what}`, operation) as Promise<T>;

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { MatrixError, Unreachable } from "../../matrix/api/error";
 import type { Client } from "../../matrix/client";
 import { Room } from "../../matrix/room/room";
+import type { Outgoing } from "../../matrix/store/files";
 import { Topic } from "../../matrix/topic";
 import { Uploads } from "./uploads.svelte";
 
@@ -12,13 +13,15 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-/** One file on its way; `upload` answers for the server. */
-function made(upload: () => Promise<string>) {
+/** One file on its way, and those that were `left` by a tab that is gone; `upload` answers for the server. */
+function made(upload: () => Promise<string>, left: Outgoing[][] = []) {
   const syncChanged = new Topic();
   const add = vi.fn(async () => "t");
   const sent = vi.fn(upload);
   const api = { upload: sent, uploadLimit: async () => undefined };
-  const client = { syncChanged, syncState: "live", isSealed: async () => false, api, queue: { add } };
+  const outgoing = { keep: async () => undefined, left: async () => left, end: async () => {}, drop: async () => {}, release: () => {}, open: async () => new Blob(["words"]) };
+  const queue = { add, circumstances: () => ({ isSealed: false, shown: ["@lena:a"] }) };
+  const client = { syncChanged, syncState: "live", isSealed: async () => false, api, queue, outgoing, rooms: new Map() };
   const uploads = new Uploads(client as unknown as Client);
   const stop = uploads.follow();
   void uploads.add(new Room("!a"), [{ file: new File(["words"], "words.ogg", { type: "audio/ogg" }), said: {} }]);
@@ -62,5 +65,17 @@ test("what the server refuses waits for somebody, and what is given up, or left 
   if (upload) cancelled?.uploads.cancel(upload);
   left?.stop();
   await seconds(600);
-  expect([refused, cancelled, left, early].map((one) => one?.sent.mock.calls.length)).toEqual([1, 1, 1, 1]);
+  expect([refused, cancelled, left, early].map((one) => one?.sent.mock.calls.length)).toEqual([1, 1, 1, 0]);
+});
+
+test("what a tab left that is gone is sent, as it was written, to those who were shown then", async () => {
+  const circumstances = { isSealed: false, shown: ["@tom:a"] };
+  const file = { upload: "u", roomId: "!b", type: "audio/ogg", size: 5, said: { body: "look" }, circumstances };
+  const left = [{ ...file, at: 1, name: "one.ogg" }, { ...file, at: 3, name: "two.ogg" }];
+  const { uploads, add } = made(async () => "mxc://a/b", [left]);
+  await seconds(0);
+  expect(uploads.all).toEqual([]);
+  const said = (filename: string) => expect.objectContaining({ filename, body: "look" });
+  expect(add.mock.calls).toContainEqual(["!b", "m.room.message", said("one.ogg"), circumstances, "u 1"]);
+  expect(add.mock.calls).toContainEqual(["!b", "m.room.message", said("two.ogg"), circumstances, "u 3"]);
 });

@@ -53,7 +53,8 @@ export class Held extends Error {
 
 export interface QueueStore {
   queued<T>(): Promise<T[]>;
-  enqueue(id: string, value: Pending): Promise<void>;
+  /** `file`: what is kept of it goes in the same moment. */
+  enqueue(id: string, value: Pending, file?: string): Promise<void>;
   dequeue(id: string): Promise<void>;
   isQueued(id: string): Promise<boolean>;
 }
@@ -182,14 +183,22 @@ export class SendQueue {
     return [...this.#echoes.values()].some(({ progress }) => progress.state === "held" && progress.why === why);
   }
 
-  /** Shows it at once, and sends it when it is kept. Fails, if it can't be kept. */
-  async add(roomId: string, type: string, content: JsonObject): Promise<string> {
+  /** What is known of a room now. */
+  circumstances(roomId: string): Circumstances {
+    return this.#circumstances(roomId);
+  }
+
+  /**
+   * Shows it at once, and sends it when it is kept. Fails, if it can't be kept. `written`: how it was when somebody sent it,
+   * if that was before; `file`: a file that was kept until now, and is not to be after that.
+   */
+  async add(roomId: string, type: string, content: JsonObject, written = this.circumstances(roomId), file?: string): Promise<string> {
     const createdAt = Math.max(Date.now(), ...this.of(roomId).map((echo) => echo.createdAt + 1));
-    const pending = { txnId: `s${crypto.randomUUID()}`, roomId, type, content, createdAt, ...this.#circumstances(roomId) };
+    const pending = { txnId: `s${crypto.randomUUID()}`, roomId, type, content, createdAt, ...written };
     this.#untaken.add(pending.txnId);
     this.#set(pending, { state: "queued" });
     try {
-      await this.#store.enqueue(pending.txnId, pending);
+      await this.#store.enqueue(pending.txnId, pending, file);
     } catch (error) {
       // What is not kept is not on its way: whoever wrote it still has it.
       this.#untaken.delete(pending.txnId);

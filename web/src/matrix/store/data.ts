@@ -5,6 +5,7 @@ import { deleteDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { JsonObject } from "../json";
 import type { Opened } from "../room/opened";
 import { Room, type Snapshot } from "../room/room";
+import { FileStore, piecesOf } from "./files";
 import { openStore, type Part } from "./move";
 import { Vault, type VaultKeys } from "./vault";
 
@@ -14,9 +15,12 @@ interface Schema extends DBSchema {
   meta: { key: string; value: unknown };
   /** Sealed under the vault: words that were not sent yet. */
   queue: { key: string; value: Uint8Array };
+  /** Sealed under the vault: what files are that were not sent yet; and what is in them, each under a key of its own. */
+  files: { key: string; value: Uint8Array };
+  pieces: { key: [string, number]; value: Uint8Array };
 }
 
-const STORES = ["rooms", "accountData", "meta", "queue"] as const;
+const STORES = ["rooms", "accountData", "meta", "queue", "files", "pieces"] as const;
 const PARTS: Part[] = [
   { store: "rooms", place: (id) => `room ${id}`, field: "opened" },
   { store: "queue", place: (id) => `queue ${id}` },
@@ -32,10 +36,12 @@ function dataName(userId: string): string {
 export class DataStore {
   readonly #database: IDBPDatabase<Schema>;
   readonly #vault: Vault;
+  readonly files: FileStore;
 
   private constructor(database: IDBPDatabase<Schema>, keys: VaultKeys) {
     this.#database = database;
     this.#vault = new Vault(keys);
+    this.files = new FileStore(database as unknown as IDBPDatabase, this.#vault);
   }
 
   static async open(userId: string, keys: VaultKeys): Promise<DataStore> {
@@ -144,9 +150,15 @@ export class DataStore {
     return Promise.all(opened);
   }
 
-  async enqueue(id: string, value: unknown): Promise<void> {
+  /** `file`: the one that it is about goes in the same moment. */
+  async enqueue(id: string, value: unknown, file?: string): Promise<void> {
     const sealed = await this.#vault.sealJson(`queue ${id}`, value);
-    await this.#database.put("queue", sealed, id);
+    const transaction = this.#database.transaction(["queue", "files", "pieces"], "readwrite");
+    const changed: Promise<unknown>[] = [transaction.objectStore("queue").put(sealed, id)];
+    if (file !== undefined) {
+      changed.push(transaction.objectStore("files").delete(file), transaction.objectStore("pieces").delete(piecesOf(file)));
+    }
+    await Promise.all([...changed, transaction.done]);
   }
 
   async isQueued(id: string): Promise<boolean> {

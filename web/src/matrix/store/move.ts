@@ -20,7 +20,7 @@ export interface Part {
 
 const PAGE = 200;
 
-/** What an earlier version left, and this one makes, has the first count; what was moved has the second. */
+/** What an earlier version left, and this one makes, has the first count; what was moved has the second at least. */
 const [FIRST, MOVED] = [1, 2];
 
 /** A store, and the keys that are used in it from now on. */
@@ -35,14 +35,19 @@ export async function openStore<S extends DBSchema>(
     database.close();
     database = await openCounted(name, stores, MOVED);
   }
+  if (stores.some((store) => !database.objectStoreNames.contains(store))) {
+    // An earlier version made it without some.
+    database.close();
+    database = await openCounted(name, stores, Math.max(database.version, MOVED) + 1);
+  }
   return [database as unknown as IDBPDatabase<S>, await moved(database, keys, parts)];
 }
 
 /** Without a count: as it is. */
 function openCounted(name: string, stores: readonly string[], count?: number): Promise<IDBPDatabase> {
   return openDB(name, count, {
-    upgrade: (database, before) => {
-      if (before < FIRST) for (const store of stores) database.createObjectStore(store);
+    upgrade: (database) => {
+      for (const store of stores) if (!database.objectStoreNames.contains(store)) database.createObjectStore(store);
     },
     // Another tab logs out, or is of a newer version.
     blocking: (_from, _to, event) => (event.target as IDBDatabase).close(),

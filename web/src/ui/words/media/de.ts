@@ -16,6 +16,10 @@ export const de: MediaWords = {
   uploadFailed: "Die Datei konnte nicht gesendet werden.",
   fileTooLarge: "Die Datei ist größer, als dieser Server annimmt.",
   fileLarger: (name, size, most) => `${name} hat ${size}; dieser Server nimmt höchstens ${most}.`,
+  notKeptHere: {
+    large: "Zu groß, um hier aufbewahrt zu werden: Wird diese Seite vorher geschlossen, wähle sie noch einmal aus.",
+    full: "Hier ist kein Platz, sie aufzubewahren: Wird diese Seite vorher geschlossen, wähle sie noch einmal aus.",
+  },
   pictures: (count) => plural(count, "Bild", "Bilder"),
   filesAndThis: (count, name) => `${plural(count, "Datei", "Dateien")}: ${name}`,
   mayTellPlace: (name) => `${name} verrät vielleicht, wo es aufgenommen wurde, und das lässt sich hier nicht herausnehmen.`,

@@ -16,6 +16,10 @@ export const en = {
   uploadFailed: "The file could not be sent.",
   fileTooLarge: "The file is larger than this server takes.",
   fileLarger: (name: string, size: string, most: string) => `${name} has ${size}; this server takes ${most} at most.`,
+  notKeptHere: {
+    large: "Too large to be kept here: if this page is closed before it has gone, choose it again.",
+    full: "There is no room to keep it here: if this page is closed before it has gone, choose it again.",
+  },
   pictures: (count: number) => plural(count, "picture", "pictures"),
   filesAndThis: (count: number, name: string) => `${plural(count, "file", "files")}: ${name}`,
   mayTellPlace: (name: string) => `${name} may say where it was taken, and that can’t be taken out of it here.`,
