@@ -68,8 +68,14 @@ test("a draft is there after a reload, and nowhere in clear on the disk of the b
 });
 
 test("a command is done, not said; one that is not known is neither", async () => {
-  await lena.say("/topic Roof and gutters");
-  await lena.page.getByText("changed the topic").waitFor();
+  await lena.say("/topic Roof and gutters: https://gutters.example/plan");
+  await lena.page.getByText("You changed the topic to “Roof and gutters: https://gutters.example/plan”.").waitFor();
+  // It stands in the head, and whole, with its links, beside the room.
+  await lena.page.getByRole("banner").or(lena.page.locator("main header")).getByText("Roof and gutters").waitFor();
+  await lena.page.getByRole("button", { name: "Who can read this" }).click();
+  await lena.page.getByRole("region", { name: "What it is about" }).getByRole("link", { name: "https://gutters.example/plan" }).waitFor();
+  await assertAccessible(lena.page, "what a room is about");
+  await lena.page.getByRole("button", { name: "Close" }).click();
   await lena.say("/dance");
   await lena.page.getByRole("alert").getByText("There is no command /dance").waitFor();
   await assertAccessible(lena.page, "a command that is not known");

@@ -130,6 +130,8 @@ test("what is pinned stands above for all, and leads to where it was said", asyn
   await pins.getByText("the roof is done").waitFor();
   await assertAccessible(jonas.page, "pinned");
   await pins.getByRole("button", { name: "the roof is done" }).click();
+  const told = jonas.page.getByText("lena pinned a message.");
+  await told.getByRole("button", { name: "Show it" }).click();
   await lena.page.getByRole("region", { name: "Pinned" }).getByRole("button", { name: "Unpin" }).click();
   await pins.waitFor({ state: "detached" });
 });

@@ -31,9 +31,9 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
     await reach(made, "Shift+Tab");
     assert.equal(await made.evaluate((node) => node.matches(":focus-visible")), true);
     await keys("Enter");
-    await page.getByText("You changed the topic.").waitFor();
+    await page.getByText("You changed the topic to “Roof”.").waitFor();
     await keys("Enter");
-    await page.getByText("You changed the topic.").waitFor({ state: "detached" });
+    await page.getByText("You changed the topic to “Roof”.").waitFor({ state: "detached" });
     await reach(page.getByRole("main").getByRole("button", { name: "More", exact: true }).first(), "Shift+Tab");
     const opener = page.getByRole("main").getByRole("button", { name: "More", exact: true }).first();
     assert.equal(await opener.getAttribute("aria-haspopup"), "menu");

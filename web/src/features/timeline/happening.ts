@@ -5,6 +5,7 @@ import { object, text } from "../../matrix/json";
 import type { Happening } from "../../matrix/room/messages";
 import { isOurs } from "../../matrix/room/room";
 import { listed, t } from "../../ui/words.svelte";
+import { isRoomChange, roomChange } from "./room_change";
 
 /** Comings and goings, which are told together where many follow each other. */
 const COMMON = ["joined", "left", "invited", "declined", "removed", "banned", "renamed"] as const;
@@ -14,21 +15,13 @@ const MOST_NAMED = 3;
 /** So much of a reason is told. */
 const WHY_MAX = 300;
 
-type Change = Common | "room" | "asked" | "refused" | "unbanned" | "created" | "sealed" | "upgraded";
+type Change = Common | "room" | "called" | "asked" | "refused" | "unbanned" | "created" | "sealed" | "upgraded";
 
 /** `undefined`: nothing that is worth a line. */
 export function changeOf(event: RoomEvent): Change | undefined {
   switch (event.type) {
     case "m.room.create":
       return "created";
-    case "m.room.name":
-      return text(event.content["name"]) ? "room" : undefined;
-    case "m.room.topic":
-    case "m.room.avatar":
-    case "m.room.power_levels":
-    case "m.room.join_rules":
-    case "m.room.history_visibility":
-      return "room";
     case "m.room.encryption":
       return "sealed";
     case "m.room.tombstone":
@@ -36,7 +29,8 @@ export function changeOf(event: RoomEvent): Change | undefined {
     case "m.room.member":
       return membership(event);
     default:
-      return undefined;
+      // All that is no state and is told is a call.
+      return event.state_key === undefined ? "called" : isRoomChange(event) ? "room" : undefined;
   }
 }
 
@@ -88,7 +82,9 @@ function what(event: RoomEvent, nameOf: (userId: string) => string): string {
     case "joined":
       return t.joined(named);
     case "renamed":
-      return t.renamed(named);
+      return renamed(event, named);
+    case "called":
+      return t.called(who);
     case "invited":
       return t.invitedSomebody(who, whom);
     case "asked":
@@ -106,17 +102,18 @@ function what(event: RoomEvent, nameOf: (userId: string) => string): string {
     case "left":
       return t.left(named);
     case "room":
-      return ofRoom(event, who);
+      return roomChange(event, who, nameOf);
     case undefined:
       return "";
   }
 }
 
-function ofRoom(event: RoomEvent, who: string): string {
-  if (event.type === "m.room.name") return t.named(who, text(event.content["name"]) ?? "");
-  const rules = t.rulesSet[event.type];
-  if (rules) return rules(who);
-  return event.type === "m.room.topic" ? t.topicSet(who) : t.avatarSet(who);
+/** Whoever is called otherwise now was called something before, which is known where the server tells it. */
+function renamed(event: RoomEvent, named: string): string {
+  const before = object(event.unsigned?.["prev_content"]);
+  const [from, to] = [before, event.content].map((content) => text(content?.["displayname"]) ?? event.state_key ?? "");
+  if (!from || !to || from === to) return before ? t.pictureSet(named) : t.renamed(named);
+  return t.renamedTo(named === t.you ? named : from, to);
 }
 
 /** Whether it is what everybody does who makes a room. */

@@ -62,7 +62,7 @@ test("what happens one after the other is one line, from the fourth on; a day, a
     "begin", "day", "happening", "happenings", "+$m", "happening", "happening", "happening", "happenings", "day", "happening",
   ]);
   // What nobody is told parts nothing.
-  const quiet = happened("$quiet", "", "@k", 2, "m.room.pinned_events");
+  const quiet = happened("$quiet", "", "@k", 2, "org.example.state");
   expect(shown([...joins(1, 2), quiet, ...joins(3, 2)])).toEqual(["begin", "day", "happenings"]);
 });
 

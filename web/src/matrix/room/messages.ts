@@ -61,7 +61,7 @@ export interface Thread {
   last: Message;
 }
 
-/** Something that happened in the room's state. */
+/** Something that happened in the room's state, or a call. */
 export interface Happening {
   kind: "happening";
   id: string;
@@ -100,7 +100,16 @@ const HAPPENINGS = new Set([
   "m.room.power_levels",
   "m.room.join_rules",
   "m.room.history_visibility",
+  "m.room.guest_access",
+  "m.room.pinned_events",
+  "m.room.canonical_alias",
+  "m.room.server_acl",
+  "m.room.third_party_invite",
+  "m.space.parent",
 ]);
+
+/** What is no message, and is told all the same: that somebody called, or has it ring. */
+const CALLS = new Set(["m.call.invite", "org.matrix.msc4075.rtc.notification", "org.matrix.msc4075.call.notify"]);
 
 /** What an event holds, opened if it was sealed. */
 export function inside(room: Room, event: RoomEvent): { type: string; content: JsonObject; seal: Seal } {
@@ -204,6 +213,9 @@ function read(room: Room, event: RoomEvent): Part {
   }
   const { type, content, seal } = inside(room, event);
   const isRedacted = event.unsigned?.["redacted_because"] !== undefined;
+  if (CALLS.has(type) && !isRedacted) {
+    return { kind: "shown", item: { kind: "happening", id, event: { ...event, type, content }, ts } };
+  }
   const opened = room.opened.get(id);
   const relation = relationOf(content);
   if (!isRedacted && relation && !isWrong(opened)) {

@@ -2,11 +2,13 @@
 
 import { de as around } from "./around/de";
 import { de as guard } from "./guard/de";
+import { de as happened } from "./happened/de";
 import { de as here } from "./here/de";
 import { de as media } from "./media/de";
 import { de as own } from "./own/de";
 import { de as people } from "./people/de";
 import { de as talk } from "./talk/de";
+import { has } from "./du";
 import type { Words } from "./en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
@@ -14,6 +16,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 export const de: Words = {
   ...around,
   ...guard,
+  ...happened,
   ...here,
   ...media,
   ...own,
@@ -116,7 +119,7 @@ export const de: Words = {
   audio: "Ton",
   sticker: "Sticker",
   removed: "Nachricht entfernt",
-  removedBy: (who) => `${who} hat diese Nachricht entfernt`,
+  removedBy: (who) => `${has(who)} diese Nachricht entfernt`,
   yesterday: "Gestern",
   today: "Heute",
   chooseRoom: "Wähl einen Raum",
@@ -167,26 +170,6 @@ export const de: Words = {
   notProven: (who) => `Von ${who} weitergegeben: Wer es schrieb, ist nicht bewiesen.`,
   ghostReader: "Jemand konnte das lesen, für den niemand gebürgt hat.",
   readersUnknown: "Wer das lesen kann, ist nicht bekannt: Ein Server hält vielleicht etwas zurück.",
-  joined: (who) => `${who} ist dazugekommen.`,
-  left: (who) => `${who} ist gegangen.`,
-  invitedSomebody: (who, whom) => `${who} hat ${whom} eingeladen.`,
-  asksToComeIn: (who) => `${who} bittet um Einlass.`,
-  saidWhy: (what, why) => `${what} Warum: „${why}“`,
-  removedSomebody: (who, whom) => `${who} hat ${whom} entfernt.`,
-  bannedSomebody: (who, whom) => `${who} hat ${whom} verbannt.`,
-  declinedInvite: (who) => `${who} hat abgelehnt.`,
-  renamed: (who) => `${who} hat Namen oder Bild geändert.`,
-  named: (who, name) => `${who} hat den Raum „${name}“ genannt.`,
-  topicSet: (who) => `${who} hat das Thema geändert.`,
-  rulesSet: {
-    "m.room.power_levels": (who) => `${who} hat geändert, was man hier darf.`,
-    "m.room.join_rules": (who) => `${who} hat geändert, wer hereinkommt.`,
-    "m.room.history_visibility": (who) => `${who} hat geändert, wer lesen darf, was früher gesagt wurde.`,
-  },
-  avatarSet: (who) => `${who} hat das Bild des Raums geändert.`,
-  created: (who) => `${who} hat diesen Raum angelegt.`,
-  sealedFromHere: "Ab hier ist alles versiegelt.",
-  upgraded: "Dieser Raum wurde durch einen neuen ersetzt.",
   writing: (names) =>
     names.length === 1
       ? `${names[0]} schreibt …`

@@ -2,6 +2,7 @@
 
 import { en as around } from "./around/en";
 import { en as guard } from "./guard/en";
+import { en as happened } from "./happened/en";
 import { en as here } from "./here/en";
 import { en as media } from "./media/en";
 import { en as own } from "./own/en";
@@ -13,6 +14,7 @@ const plural = (count: number, one: string, more: string) => `${count} ${count =
 export const en = {
   ...around,
   ...guard,
+  ...happened,
   ...here,
   ...media,
   ...own,
@@ -172,26 +174,6 @@ export const en = {
   notProven: (who: string) => `Shared by ${who}: who wrote it is not proven.`,
   ghostReader: "Somebody could read this whom nobody vouched for.",
   readersUnknown: "Who can read this is not known: a server may be holding something back.",
-  joined: (who: string) => `${who} came in.`,
-  left: (who: string) => `${who} left.`,
-  invitedSomebody: (who: string, whom: string) => `${who} invited ${whom}.`,
-  asksToComeIn: (who: string) => `${who} asks to come in.`,
-  saidWhy: (what: string, why: string) => `${what} Why: “${why}”`,
-  removedSomebody: (who: string, whom: string) => `${who} removed ${whom}.`,
-  bannedSomebody: (who: string, whom: string) => `${who} banned ${whom}.`,
-  declinedInvite: (who: string) => `${who} declined.`,
-  renamed: (who: string) => `${who} changed name or picture.`,
-  named: (who: string, name: string) => `${who} named the room “${name}”.`,
-  topicSet: (who: string) => `${who} changed the topic.`,
-  rulesSet: {
-    "m.room.power_levels": (who: string) => `${who} changed what people may do here.`,
-    "m.room.join_rules": (who: string) => `${who} changed who may come in.`,
-    "m.room.history_visibility": (who: string) => `${who} changed who may read what was said before.`,
-  } as Record<string, (who: string) => string>,
-  avatarSet: (who: string) => `${who} changed the room’s picture.`,
-  created: (who: string) => `${who} made this room.`,
-  sealedFromHere: "From here on everything is sealed.",
-  upgraded: "This room was replaced by a new one.",
   writing: (names: string[]) =>
     names.length === 1
       ? `${names[0]} is writing…`

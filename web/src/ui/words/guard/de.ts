@@ -22,7 +22,6 @@ export const de: GuardWords = {
   keyLate: (who) =>
     `Diese Nachricht kann hier nicht gelesen werden: Ihr Schlüssel kam bisher nicht. Das Gerät von ${who} wird ab und zu wieder gefragt.`,
   keyLateHere: "Diese Nachricht kann hier nicht gelesen werden: Ihr Schlüssel kam bisher nicht. Deine anderen Geräte werden ab und zu wieder gefragt.",
-  foreignFromHere: (who) => `${who} hat eine andere Art der Verschlüsselung eingeschaltet.`,
   foreignWords: "Verschlüsselte Nachricht",
   // Who gets nothing
   newKeyOf: (names) => `den neuen Schlüssel von ${names}`,

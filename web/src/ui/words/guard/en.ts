@@ -20,7 +20,6 @@ export const en = {
   keyLate: (who: string) =>
     `This message can’t be read here: its key did not come so far. ${who}’s device is asked again from time to time.`,
   keyLateHere: "This message can’t be read here: its key did not come so far. Your other devices are asked again from time to time.",
-  foreignFromHere: (who: string) => `${who} turned on encryption by another protocol.`,
   foreignWords: "Encrypted message",
   // Who gets nothing
   newKeyOf: (names: string) => `the new key of ${names}`,

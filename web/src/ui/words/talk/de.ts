@@ -1,5 +1,6 @@
 // Wörter der Gespräche, auf Deutsch.
 
+import { has } from "../du";
 import type { TalkWords } from "./en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
@@ -44,7 +45,7 @@ export const de: TalkWords = {
   inThread: "In einem Thread gesagt",
   newInThreads: (count) => (count === 1 ? "Neues in einem Thread" : `Neues in ${count} Threads`),
   removedMany: (count) => `${count} Nachrichten entfernt`,
-  removedManyBy: (count, who) => `${who} hat ${count} Nachrichten entfernt`,
+  removedManyBy: (count, who) => `${has(who)} ${count} Nachrichten entfernt`,
   pin: "Anheften",
   unpin: "Loslösen",
   pinned: "Angeheftet",
@@ -57,8 +58,6 @@ export const de: TalkWords = {
   seenBy: (names) => `Gelesen von ${names}`,
   joinLinked: "Diesen Raum betreten?",
   youWhom: "dich",
-  refusedSomebody: (who, whom) => `${who} hat ${whom} nicht eingelassen.`,
-  letBack: (who, whom) => `${who} hat ${whom} wieder zugelassen.`,
   people: (count) => plural(count, "Mensch", "Menschen"),
   together: {
     joined: (who, count) => `${who} ${count === 1 ? "kam" : "kamen"} herein`,

@@ -61,8 +61,6 @@ export const en = {
   joinLinked: "Join this room?",
   /** To whom something was done. */
   youWhom: "you",
-  refusedSomebody: (who: string, whom: string) => `${who} did not let ${whom} in.`,
-  letBack: (who: string, whom: string) => `${who} let ${whom} come back.`,
   people: (count: number) => plural(count, "person", "people"),
   together: {
     joined: (who: string) => `${who} came in`,
