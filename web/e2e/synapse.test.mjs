@@ -6,14 +6,14 @@ import test, { after, before } from "node:test";
 import { Club } from "./support/club.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
-import { Server } from "./support/servers.mjs";
+import { Server, startAll } from "./support/servers.mjs";
 import { Synapse } from "./support/synapse.mjs";
 
 let sealpost, synapse, club, lena, jonas;
 
 before(async () => {
   await openBrowser();
-  [sealpost, synapse] = await Promise.all([Server.alone("page"), Synapse.start("synapse")]);
+  [sealpost, synapse] = await startAll(() => Server.alone("page"), () => Synapse.start("synapse"));
   [lena, jonas] = await Promise.all([
     Person.registerAt(synapse, sealpost, "lena"),
     Person.registerAt(synapse, sealpost, "jonas"),

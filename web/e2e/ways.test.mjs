@@ -5,13 +5,13 @@ import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
-import { Server } from "./support/servers.mjs";
+import { Server, startAll } from "./support/servers.mjs";
 
 let closed, server, lena, jonas, key;
 
 before(async () => {
   await openBrowser();
-  [closed, server] = await Promise.all([Server.alone("closed", "tokens_required = true"), Server.alone("ways")]);
+  [closed, server] = await startAll(() => Server.alone("closed", "tokens_required = true"), () => Server.alone("ways"));
 });
 
 after(() => endWith(closed, server));

@@ -9,12 +9,15 @@ export class Homeserver {
   async begin(program, words, path) {
     const log = openSync(`${this.folder}/log`, "a");
     this.process = spawn(program, words, { cwd: this.folder, stdio: ["ignore", log, log] });
-    this.ended = new Promise((resolve) => this.process.once("exit", resolve));
+    this.ended = new Promise((resolve) => this.process.once("exit", resolve).once("error", resolve));
     const until = Date.now() + PATIENCE_MS;
     for (;;) {
       const answer = await fetch(`http://127.0.0.1:${this.clientPort}${path}`).catch(() => undefined);
       if (answer?.ok) return;
-      if (Date.now() > until || this.process.exitCode !== null) throw new Error(`see ${this.folder}/log`);
+      if (Date.now() > until || this.process.exitCode !== null) {
+        await this.end();
+        throw new Error(`see ${this.folder}/log`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

@@ -126,8 +126,20 @@ export class Server extends Homeserver {
   }
 }
 
+/** Starts one after the other. When one fails, those before it end: else they would keep the process alive for ever. */
+export async function startAll(...starts) {
+  const started = [];
+  try {
+    for (const start of starts) started.push(await start());
+  } catch (error) {
+    await Promise.all(started.map((server) => server.stop()));
+    throw error;
+  }
+  return started;
+}
+
 /** Two that know each other. */
 export async function twoServers(what) {
   const folder = newFolder(what);
-  return Promise.all(["one", "two"].map((name) => Server.start(folder, name)));
+  return startAll(...["one", "two"].map((name) => () => Server.start(folder, name)));
 }

@@ -49,7 +49,12 @@ export class Synapse extends Homeserver {
     server.url = `https://${server.name}`;
     writeFileSync(join(server.folder, "homeserver.yaml"), configuration(server));
     writeFileSync(join(server.folder, "signing.key"), `ed25519 a_test ${randomBytes(32).toString("base64").replace(/=+$/, "")}\n`);
-    await server.run();
+    try {
+      await server.run();
+    } catch (error) {
+      await server.proxy.stop();
+      throw error;
+    }
     return server;
   }
 
