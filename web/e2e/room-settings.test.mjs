@@ -4,6 +4,7 @@ import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
+import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
 
 let server, lena, page, dialog;
@@ -125,4 +126,53 @@ test("leaving for good", async () => {
   await dialog.getByRole("button", { name: "Leave and forget" }).click();
   await dialog.waitFor({ state: "detached" });
   await page.getByText("No rooms yet").waitFor();
+});
+
+/** A sealed room of an earlier version, which is chosen. */
+async function olderRoom(token, name) {
+  const room = { name, preset: "private_chat", room_version: "10", initial_state: [{ type: "m.room.encryption", content: { algorithm: "org.sealpost.sender_key.v1" } }] };
+  const { room_id: roomId } = await server.call(token, "POST", "/createRoom", room);
+  await lena.choose(name);
+  return roomId;
+}
+
+test("a sealed room goes on sealed in a newer version, and where the server leads out of the seal that is warned of", async () => {
+  const token = await server.logIn(lena);
+  const unsealed = (await server.call(token, "POST", "/createRoom", { name: "Market square", preset: "private_chat" })).room_id;
+  await olderRoom(token, "Boathouse");
+  await open("More");
+  await dialog.getByRole("button", { name: "Replace by a newer version" }).click();
+  await dialog.getByText("What was sealed here can be read here only.").waitFor();
+  await assertAccessible(page, "a room that is to be replaced");
+  // The server names a room that neither is sealed nor goes on from here.
+  const stop = server.proxy.tamper(({ path }) => (path.endsWith("/upgrade") ? { replacement_room: unsealed } : undefined));
+  await dialog.getByRole("button", { name: "Replace room" }).click();
+  await dialog.getByText("The new room is not sealed").waitFor();
+  await dialog.getByText("whoever runs a server can read what is written", { exact: false }).waitFor();
+  await assertAccessible(page, "a replacement that is not sealed");
+  stop();
+  await close();
+  assert.equal(await page.getByRole("textbox", { name: "Message Market square" }).count(), 0);
+
+  // The same said by somebody else in the room's state.
+  const pond = await olderRoom(token, "Pond");
+  const tombstone = { body: "Over there", replacement_room: unsealed };
+  await server.call(token, "PUT", `/rooms/${encodeURIComponent(pond)}/state/m.room.tombstone/`, tombstone);
+  await page.getByRole("button", { name: "Go to the new room" }).click();
+  await page.getByRole("main").getByText("The new room is not sealed").waitFor();
+  await assertAccessible(page, "a way out of the seal");
+  assert.equal(await page.getByRole("textbox", { name: "Message Market square" }).count(), 0);
+  await page.getByRole("button", { name: "Go there all the same" }).click();
+  await page.getByRole("textbox", { name: "Message Market square" }).waitFor();
+
+  // An honest server's goes on as it was.
+  await olderRoom(token, "Mill");
+  await open("More");
+  await dialog.getByRole("button", { name: "Replace by a newer version" }).click();
+  await dialog.getByRole("button", { name: "Replace room" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.getByText("Sealed: only the people here can read it.").waitFor({ state: "attached" });
+  await lena.sends("grain-for-the-mill");
+  assert.deepEqual(foundAt(["grain-for-the-mill"], server), []);
+  assert.deepEqual(lena.crashes, []);
 });

@@ -40,10 +40,96 @@ test("both see the same safety number", async () => {
   assert.equal(numbers[0], numbers[1]);
 });
 
-test("two who compare emoji see the same seven, and are verified to each other", async () => {
+/** Lena asks Jonas to compare emoji. */
+async function askForComparison() {
   const dialog = await openComparison(lena);
   await dialog.getByRole("button", { name: "Compare emoji instead" }).click();
   await lena.page.getByText("Waiting until jonas agrees…").waitFor();
+  await jonas.page.getByRole("dialog", { name: "lena wants to compare emoji" }).waitFor();
+}
+
+const bothCompare = () => Promise.all([lena, jonas].map(({ page }) => page.getByText("Do you both see these, in this order?").waitFor()));
+
+/** Says that it came to nothing, and whom nobody is taken for by that. */
+async function brokenOff(...people) {
+  for (const { page } of people) {
+    await page.getByText("The comparison was broken off.").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Done" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }
+  const panel = lena.page.getByRole("complementary");
+  await panel.getByRole("button", { name: "Not compared" }).waitFor();
+  await panel.getByRole("button", { name: "Close" }).click();
+}
+
+test("a comparison that one of the two breaks off, or in which they differ, says so to both and makes nobody verified", async () => {
+  await askForComparison();
+  await assertAccessible(lena.page, "waiting for a comparison");
+  await assertAccessible(jonas.page, "asked for a comparison");
+  await lena.page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await brokenOff(jonas);
+  await askForComparison();
+  await jonas.page.getByRole("button", { name: "Not now" }).click();
+  await brokenOff(lena);
+  await askForComparison();
+  await jonas.page.getByRole("button", { name: "Start" }).click();
+  await bothCompare();
+  await assertAccessible(lena.page, "emoji");
+  await lena.page.getByRole("button", { name: "They are the same" }).click();
+  await lena.page.getByText("Waiting for jonas…").waitFor();
+  await jonas.page.getByRole("button", { name: "They differ" }).click();
+  await lena.page.getByText("The comparison was broken off.").waitFor();
+  await assertAccessible(lena.page, "a comparison that was broken off");
+  await brokenOff(lena, jonas);
+});
+
+test("a comparison in which the server forges a key is broken off", async () => {
+  let forged = 0;
+  const stop = servers[0].proxy.tamper(({ path }, told) => {
+    if (!path.endsWith("/sync")) return;
+    for (const event of told.extensions?.to_device?.events ?? []) {
+      if (event.type !== "m.key.verification.key") continue;
+      event.content.key = Buffer.alloc(32, 7).toString("base64").replace(/=+$/, "");
+      forged += 1;
+    }
+    return told;
+  });
+  await askForComparison();
+  await jonas.page.getByRole("button", { name: "Start" }).click();
+  await brokenOff(lena, jonas);
+  assert.equal(forged, 1);
+  stop();
+});
+
+test("a step that can't be taken says so, and keeps nobody from beginning again", async () => {
+  const { page } = lena;
+  await askForComparison();
+  await jonas.page.getByRole("button", { name: "Start" }).click();
+  await bothCompare();
+  // What the machine did can't be kept for a while.
+  const workers = await Promise.all(page.workers().map(async (one) => ((await one.evaluate(() => self.name)) === "encryption" ? [one] : [])));
+  const [machine] = workers.flat();
+  await machine.evaluate(() => {
+    const begin = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = function (stores, mode, options) {
+      if (self.isFull && mode === "readwrite") throw new DOMException("no room", "QuotaExceededError");
+      return begin.call(this, stores, mode, options);
+    };
+    self.isFull = true;
+  });
+  await page.getByRole("button", { name: "They are the same" }).click();
+  await page.getByRole("dialog").getByRole("alert").getByText("This step could not be taken.").waitFor();
+  await assertAccessible(page, "a step that could not be taken");
+  assert.equal(await page.getByText("Waiting for jonas…").count(), 0);
+  await machine.evaluate(() => void (self.isFull = false));
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await jonas.page.getByRole("button", { name: "They differ" }).click();
+  await brokenOff(jonas);
+});
+
+test("two who compare emoji see the same seven, and are verified to each other", async () => {
+  await askForComparison();
   await jonas.page.getByRole("button", { name: "Start" }).click();
   const seen = [];
   for (const { page } of [lena, jonas]) {
