@@ -135,6 +135,33 @@ test("a voice message is recorded, and heard on the other side", async () => {
   await message.getByRole("button", { name: "Play" }).waitFor();
 });
 
+test("a voice message in a thread is heard there and stands not in the room", async () => {
+  const { page } = lena;
+  await lena.sends("sing it to me");
+  await jonas.reads("sing it to me");
+  await lena.message("sing it to me").hover();
+  await lena.message("sing it to me").getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Reply in a thread" }).click();
+  const panel = page.getByRole("complementary", { name: "Thread" });
+  const inRoom = () => jonas.page.getByRole("main").getByRole("slider", { name: "Place in the voice message" }).count();
+  const before = await inRoom();
+  await panel.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Voice message" }).click();
+  const recorder = panel.getByRole("group", { name: "Voice message" });
+  await recorder.getByText("0:01").waitFor();
+  await assertAccessible(page, "recording in a thread");
+  await recorder.getByRole("button", { name: "Send" }).click();
+  await jonas.page.getByRole("button", { name: "1 reply" }).click();
+  const beside = jonas.page.getByRole("complementary", { name: "Thread" });
+  const message = beside.getByRole("article").filter({ hasText: "Voice message" });
+  await message.getByRole("button", { name: "Play" }).click();
+  await jonas.page.waitForFunction(() => document.querySelector("aside audio")?.currentTime > 0);
+  await message.getByRole("button", { name: "Pause" }).click();
+  await assertAccessible(jonas.page, "a voice message in a thread");
+  assert.equal(await inRoom(), before);
+  for (const one of [panel, beside]) await one.getByRole("button", { name: "Close" }).click();
+});
+
 test("while the browser asks for the microphone there is nothing to send, and the way out leaves it off", async () => {
   const { page } = lena;
   await page.evaluate(() => {
@@ -191,7 +218,7 @@ test("what a room holds stands by kind and month, and opens from there", async (
   await panel.getByRole("tab", { name: "Files" }).click();
   await panel.getByText("plan.pdf").waitFor();
   await panel.getByRole("tab", { name: "Voice" }).click();
-  await panel.getByRole("slider").waitFor();
+  await panel.getByRole("slider").nth(1).waitFor();
   await assertAccessible(jonas.page, "what was said aloud in a room");
   await jonas.page.setViewportSize({ width: 360, height: 720 });
   assert.ok(await jonas.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));

@@ -51,6 +51,30 @@ test("a place may be told roughly", async () => {
   await jonas.page.getByRole("article").getByText("within 1 km").waitFor();
 });
 
+test("a place that is told in a thread stands in it and not in the room", async () => {
+  await lena.message("Where are you?").hover();
+  await lena.message("Where are you?").getByRole("button", { name: "More" }).click();
+  await lena.page.getByRole("menuitem", { name: "Reply in a thread" }).click();
+  const panel = lena.page.getByRole("complementary", { name: "Thread" });
+  await panel.getByRole("button", { name: "Add", exact: true }).click();
+  await lena.page.getByRole("menuitem", { name: "Where I am" }).click();
+  const dialog = lena.page.getByRole("dialog", { name: "Where I am" });
+  await dialog.getByLabel("What is there").fill("At the mill");
+  await dialog.getByRole("button", { name: "Send" }).click();
+  await panel.getByText("At the mill").waitFor();
+  await panel.getByText("Sending…").waitFor({ state: "detached" });
+  await jonas.page.getByRole("button", { name: "1 reply" }).click();
+  const beside = jonas.page.getByRole("complementary", { name: "Thread" });
+  await beside.getByRole("link", { name: "47.12346° N, 9.65432° W" }).waitFor();
+  await assertAccessible(jonas.page, "a place in a thread");
+  // There the link to the thread names it, and no more.
+  const inRoom = jonas.page.getByRole("main").getByRole("article").filter({ hasText: "At the mill" });
+  assert.equal(await inRoom.count(), 1);
+  assert.equal(await inRoom.getByRole("link").count(), 0);
+  for (const one of [panel, beside]) await one.getByRole("button", { name: "Close" }).click();
+  assert.deepEqual(foundAt(["At the mill"], server), []);
+});
+
 test("where the browser says no, that is said and nothing is sent", async () => {
   const dialog = await choose(jonas);
   await dialog.getByText("The browser does not let this page know where you are.", { exact: false }).waitFor();
