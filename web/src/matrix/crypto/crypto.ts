@@ -9,6 +9,7 @@ import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
 import type { VaultKeys } from "../store/vault";
 import { Topic } from "../topic";
+import { Backup } from "./backup";
 import type { Files } from "./files";
 import { History } from "./history";
 import type { KeyManager } from "./key_manager";
@@ -45,6 +46,7 @@ export class Crypto {
   readonly #makeWorker: () => Worker;
   readonly #tabs: Tabs | undefined;
   readonly #history: History;
+  readonly #backup: Backup;
   readonly #renewal: Renewal;
   #isGuest = false;
   #worker: Worker | undefined;
@@ -64,6 +66,7 @@ export class Crypto {
     this.#makeWorker = makeWorker;
     this.#tabs = tabs;
     this.#history = new History(api, userId, this, () => this.knownRooms());
+    this.#backup = new Backup(api, this);
     this.#renewal = new Renewal(api, userId, this);
     tabs?.news.subscribe((news) => this.#hear(news));
   }
@@ -110,6 +113,7 @@ export class Crypto {
   async load(): Promise<void> {
     this.#become("loading");
     this.#isGuest = false;
+    this.#backup.doubt();
     this.#caller?.fail(new Error("loaded anew"));
     this.#worker?.terminate();
     try {
@@ -152,6 +156,7 @@ export class Crypto {
   /** Writes to the backup what waits there for more. Answers the rooms of which keys are not in it all the same. */
   async saveKeys(): Promise<string[]> {
     await this.keys.hurryBackup();
+    this.#backup.hurry();
     await this.flush();
     return this.keys.unsavedRooms();
   }
@@ -187,7 +192,9 @@ export class Crypto {
     }
     await this.storeAccountData();
     this.#judge(own);
-    if (this.#standing === "ready") await this.#checkRecoveryKey();
+    if (this.#standing !== "ready") return;
+    await this.#checkRecoveryKey();
+    if (await this.#backup.look()) await this.flush();
   }
 
   /** Another own device published an identity: the one from here that was not never is. */
@@ -270,7 +277,7 @@ export class Crypto {
   async storeNewBackup(typed: string): Promise<void> {
     await this.flush();
     const version = await this.backupVersion();
-    if (version && !(await this.#follow(version))) throw new Error("the backup is of another device");
+    if (version && !(await this.#backup.follow(version))) throw new Error("the backup is of another device");
     const sealed = await this.keys.sealNewBackup(typed, await this.#storedSecrets());
     for (const [type, content] of sealed) await this.#api.setAccountData(type, content);
     await this.keys.newBackupStored();
@@ -291,33 +298,15 @@ export class Crypto {
 
   /** Takes over the keys of the backup; none, if there is no backup. */
   async #restore(privateKeys: Uint8Array): Promise<number> {
-    const version = await this.#useBackup();
+    const version = await this.#backup.use();
     if (version === undefined) return 0;
     const query = { version };
     const keys = await ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/keys", { query }));
     return keys ? this.keys.restore(privateKeys, keys) : 0;
   }
 
-  /** Writes to the backup that the server has from now on. Answers its name; none, if no own device made one. */
-  async #useBackup(): Promise<string | undefined> {
-    const version = await this.backupVersion();
-    return version && (await this.#follow(version)) ? text(version["version"]) : undefined;
-  }
-
   backupVersion(): Promise<JsonObject | undefined> {
-    return ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/version"));
-  }
-
-  /** Whether an own device made it. */
-  async #follow(version: JsonObject): Promise<boolean> {
-    try {
-      await this.keys.useBackup(version);
-      return true;
-    } catch (error) {
-      // Somebody else's, or one whose keys another own device has not stored yet.
-      if (error instanceof Error && ["Authentication", "Identity"].includes(error.name)) return false;
-      throw error;
-    }
+    return this.#backup.version();
   }
 
   async storeAccountData(): Promise<void> {
@@ -336,6 +325,7 @@ export class Crypto {
         for (const request of requests) isSent = (await this.#send(request)) || isSent;
         if (!isSent) break;
       }
+      if (this.#standing === "ready" && (await this.#backup.look())) this.#again = true;
     }
     void this.#passHistory();
   }
@@ -363,6 +353,7 @@ export class Crypto {
     } catch (error) {
       if (error instanceof MatrixError && !error.isTemporary && error.status !== 401) {
         await this.keys.markRefused(id, error.status);
+        if (kind === "backup_keys") this.#backup.refused();
         return true;
       }
       // What is behind it goes on.
@@ -382,7 +373,7 @@ export class Crypto {
 
   #tell(synced: Synced): void {
     // Another own device removed one, and began a new backup.
-    if (synced.secrets.includes(SECRETS.backupMac)) this.#useBackup().catch((error: unknown) => console.error(error));
+    if (synced.secrets.includes(SECRETS.backupMac)) this.#backup.doubt();
     if (synced.rooms_with_keys.length > 0) this.#announce({ news: "keys", rooms: synced.rooms_with_keys });
     if (synced.verifications.length > 0) this.#announce({ news: "verifications", ids: synced.verifications });
   }
