@@ -351,13 +351,14 @@ export class Crypto {
       }
       return true;
     } catch (error) {
-      if (error instanceof MatrixError && !error.isTemporary && error.status !== 401) {
+      const isRefused = error instanceof MatrixError && !error.isTemporary && error.status !== 401;
+      if (isRefused && !isGuarded) {
         await this.keys.markRefused(id, error.status);
         if (kind === "backup_keys") this.#backup.refused();
         return true;
       }
-      // What is behind it goes on.
-      if (error instanceof Cancelled) this.#isGivenUp = true;
+      // What is behind it goes on. An identity that was refused is known to nobody: it waits to be published.
+      if (error instanceof Cancelled || isRefused) this.#isGivenUp = true;
       if (isOutside(error) || error instanceof Cancelled) return false;
       throw error;
     }

@@ -156,6 +156,20 @@ test("an identity that was never published makes way for one that another own de
   expect(theirs).not.toEqual(waiting);
 });
 
+test("an identity that the server refuses is said not to be published, and is when it takes it", async () => {
+  const lena = new Somebody("@lena:refused.test", new KeyServer());
+  let isRefused = true;
+  lena.server.instead = ({ path }) => (path === UPLOAD && isRefused ? { status: 403, errcode: "M_FORBIDDEN" } : undefined);
+  const { crypto } = await lena.open();
+  await until(() => crypto.standing === "unpublished");
+  expect(await crypto.publish(saying("right"))).toBe(false);
+  expect(stored(lena)).toEqual({});
+  isRefused = false;
+  expect(await crypto.publish(saying("right"))).toBe(true);
+  expect(crypto.standing).toBe("ready");
+  expect(stored(lena)[SECRETS.master]).toBeDefined();
+});
+
 test("what waits to be stored of an identity is not stored under another one", async () => {
   const lena = await ready("stale");
   const { crypto } = lena.client;
