@@ -264,9 +264,11 @@ export class Crypto {
 
   /** Another own device may have made another recovery key than the one that waits here to be saved. */
   async #checkRecoveryKey(): Promise<void> {
-    if ((await this.keys.recoveryKey()) === undefined) return;
+    const waiting = await this.keys.recoveryKey();
+    // What is not stored yet opens nothing.
+    if (waiting === undefined || (await this.keys.accountData()).length > 0) return;
     try {
-      await this.keys.checkRecoveryKey(await this.#storedSecrets([]));
+      await this.keys.checkRecoveryKey(waiting, await this.#storedSecrets([]));
     } catch (error) {
       // It is looked at the next time.
       if (!isOutside(error)) throw error;

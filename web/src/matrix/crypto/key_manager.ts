@@ -146,14 +146,16 @@ export class KeyManager {
     await this.#device.batch(async () => ({ result: undefined, values: [["kept", "recoveryKey", undefined]] }));
   }
 
-  /** Forgets a recovery key that waits to be saved, where another one opens what is stored by now. */
-  async checkRecoveryKey(accountData: Record<string, JsonObject>): Promise<void> {
-    const waiting = await this.recoveryKey();
-    if (waiting === undefined) return;
+  /** Forgets the recovery key that waits to be saved, if it is this one still, where another one opens what is stored by now. */
+  async checkRecoveryKey(waiting: string, accountData: Record<string, JsonObject>): Promise<void> {
     try {
       this.#recoveryKeyOf(waiting, accountData);
     } catch (error) {
-      if (error instanceof Error && error.name === "Authentication") await this.recoveryKeySaved();
+      if (!(error instanceof Error) || error.name !== "Authentication") return;
+      await this.#device.batch(async () => {
+        const isSame = (await this.recoveryKey()) === waiting;
+        return { result: undefined, values: isSame ? [["kept", "recoveryKey", undefined]] : [] };
+      });
     }
   }
 
