@@ -3,7 +3,7 @@
 import { SECRETS, type OutgoingRequest, type SyncInput, type Synced, type UserView } from "@e2e/machine";
 
 import type { Api } from "../api/api";
-import { ifThere, isOutside, MatrixError } from "../api/error";
+import { ifThere, isOutside, isRefusal, MatrixError } from "../api/error";
 import { authenticate, BY_PASSWORD, Cancelled, type Asked } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
@@ -262,6 +262,25 @@ export class Crypto {
     await this.#settleAll();
   }
 
+  /**
+   * Logs own devices out: `remove` has the server do it. That they are none any more is stated as soon as it did, also if
+   * its answer was lost.
+   */
+  async removeDevices(deviceIds: string[], remove: () => Promise<unknown>): Promise<void> {
+    const isStated = deviceIds.length > 0;
+    const fresh = isStated ? await this.keys.intendRemoval(deviceIds) : [];
+    try {
+      await remove();
+    } catch (error) {
+      const isKept = isRefusal(error) || error instanceof Cancelled;
+      if (isKept && isStated) await this.keys.dropRemoval(fresh);
+      throw error;
+    }
+    if (isStated) await this.keys.stateRemovals(deviceIds);
+    this.changed.emit();
+    await this.flush();
+  }
+
   /** Another own device may have made another recovery key than the one that waits here to be saved. */
   async #checkRecoveryKey(): Promise<void> {
     const waiting = await this.keys.recoveryKey();
@@ -372,6 +391,13 @@ export class Crypto {
     const own = await this.keys.user(this.#userId);
     if (own.has_changed) await this.#withdraw();
     if (!this.#isGivenUp) this.#judge(own);
+    if (this.#standing !== "ready") return;
+    // What can't be stated must not hold up the rest.
+    const isStated = await this.keys.stateRemovals().catch((error: unknown) => console.error(error));
+    if (!isStated) return;
+    this.#again = true;
+    // The backup may have new keys, to be stored.
+    this.changed.emit();
   }
 
   #tell(synced: Synced): void {

@@ -20,13 +20,16 @@ import { handOver, historyDue, historySent, historyTaken, historyTold, keepTold,
 import type { Device } from "./device";
 import { inFiles, packHistory, unpackHistory, type RoomKeys } from "./history_file";
 import { DEFAULT_KEY, keyType, PUBLIC_MASTER, sealUnder, type AccountData } from "./secrets";
+import type { Batch } from "./storage";
 
+type Values = NonNullable<Batch["values"]>;
 type Secret = [name: string, base64: string];
 type SafetyNumber = (...people: [string, Uint8Array, string, Uint8Array]) => string;
 
 /** A code of something else is `foreign`. */
 export type Scanned = "matches" | "differs" | "foreign";
 
+const TO_REMOVE = "toRemove";
 const SAFETY_NUMBER = /^\d{60}$/;
 
 export class KeyManager {
@@ -322,16 +325,55 @@ export class KeyManager {
 
   /** Where there is a backup, it gets new keys: the removed device knows the old ones. */
   removeDevice(deviceId: string): Promise<void> {
-    return this.#device.batch((machine, write) => {
-      const backup = write(machine.removeDevice(deviceId));
-      if (backup.length === 0) return { result: undefined };
-      const mac = write(machine.secret(SECRETS.backupMac));
-      const waiting = [
-        [SECRETS.backupPrivate, toBase64(backup)],
-        [SECRETS.backupMac, toBase64(mac)],
-      ];
-      return { result: undefined, values: [["kept", "newBackup", waiting]] };
+    return this.#device.batch((machine, write) => ({ result: undefined, values: this.#remove(machine, write, deviceId) }));
+  }
+
+  #remove(machine: Machine, write: Write, deviceId: string): Values {
+    const backup = write(machine.removeDevice(deviceId));
+    if (backup.length === 0) return [];
+    const mac = write(machine.secret(SECRETS.backupMac));
+    const waiting = [
+      [SECRETS.backupPrivate, toBase64(backup)],
+      [SECRETS.backupMac, toBase64(mac)],
+    ];
+    return [["kept", "newBackup", waiting]];
+  }
+
+  /** The server is asked to log these out: once it did, that is stated. Answers those of which it was not meant before. */
+  intendRemoval(deviceIds: string[]): Promise<string[]> {
+    return this.#device.batch(async () => {
+      const before = await this.#toRemove();
+      const fresh = deviceIds.filter((one) => !before.includes(one));
+      return { result: fresh, values: [["kept", TO_REMOVE, [...before, ...fresh]]] };
     });
+  }
+
+  dropRemoval(deviceIds: string[]): Promise<void> {
+    return this.#device.batch(async () => ({ result: undefined, values: [await this.#leftToRemove(deviceIds)] }));
+  }
+
+  /**
+   * States that those are removed which the server logged out: `answered`, and those of which no answer came. Answers whether
+   * there were any.
+   */
+  async stateRemovals(answered: string[] = []): Promise<boolean> {
+    if ((await this.#toRemove()).length === 0) return false;
+    return this.#device.batch(async (machine, write) => {
+      const { devices } = machine.user(this.#device.userId);
+      const find = (id: string) => devices.find((one) => one.device_id === id);
+      const done = (await this.#toRemove()).filter((id) => answered.includes(id) || typeof find(id)?.gone_at === "number");
+      const values = done.filter((id) => find(id)?.is_removed === false).flatMap((id) => this.#remove(machine, write, id));
+      return { result: done.length > 0, values: done.length > 0 ? [...values, await this.#leftToRemove(done)] : [] };
+    });
+  }
+
+  async #toRemove(): Promise<string[]> {
+    return (await this.#device.storage.get<string[]>("kept", TO_REMOVE)) ?? [];
+  }
+
+  async #leftToRemove(done: string[]): Promise<Values[number]> {
+    const left = (await this.#toRemove()).filter((one) => !done.includes(one));
+    return ["kept", TO_REMOVE, left.length > 0 ? left : undefined];
   }
 
   requestVerification(userId: string, deviceId?: string): Promise<string> {
