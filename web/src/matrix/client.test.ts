@@ -16,7 +16,7 @@ const ROOM = "!room:a.test";
 const people: Somebody[] = [];
 
 vi.setConfig({ testTimeout: 60_000 });
-// A module that can't be loaded is told of, and so is what a client left open when it was stopped.
+// A module that can't be loaded is told of.
 beforeEach(() => void vi.spyOn(console, "error").mockImplementation(() => {}));
 afterEach(() => {
   for (const one of people.splice(0)) one.client.stop();
@@ -269,6 +269,19 @@ test("of a room that is forgotten no words stay, also if the module was not ther
   await until(async () => (await keptOf(lena, ROOM, "pears")) === 0);
   expect(await keptOf(lena, other, "pears")).toBe(1);
   expect(await lena.client.crypto.sessions.sealed()).toEqual([]);
+});
+
+test("what is under way when a client is stopped fails for nobody", async () => {
+  const lena = somebody("@lena:stopped.test");
+  const { crypto } = await lena.open();
+  await until(() => crypto.standing === "ready");
+  let failed = 0;
+  const ask = () => void crypto.keys.user(lena.user).catch(() => (failed += 1));
+  ask();
+  lena.client.stop();
+  ask();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(failed).toBe(0);
 });
 
 /** Of what is kept of the account, all but the keys is gone. */

@@ -134,7 +134,8 @@ export class Crypto {
   }
 
   stop(): void {
-    this.#caller?.fail(new Error("stopped"));
+    // Nobody is there any more to whom an error would tell something.
+    this.#caller?.close();
     this.#worker?.terminate();
   }
 
