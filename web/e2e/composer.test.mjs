@@ -102,6 +102,19 @@ test("hidden words are shown and hidden again by a button that tells why, and ar
   assert.equal(await words.evaluate((node) => node.inert), true);
   await words.click({ force: true });
   assert.equal(await words.evaluate((node) => node.inert), false);
+  // They are written again by who changes them, and found by nobody.
+  await lena.page.locator("article[data-id^='$']").filter({ hasText: "it was" }).last().waitFor();
+  await lena.field().press("ArrowUp");
+  await lena.page.getByText("Editing").waitFor();
+  assert.equal(await lena.field().inputValue(), "it was ||who did it|the **butler** of https://a.example/?x=1&y=2||");
+  await lena.field().press("Escape");
+  await jonas.chooseAbout("Search messages");
+  const dialog = jonas.page.getByRole("dialog");
+  await dialog.getByLabel("Words that were said").fill("it was");
+  await dialog.getByText("it was (who did it) ▒▒▒").waitFor();
+  await dialog.getByLabel("Words that were said").fill("butler");
+  await dialog.getByText("Nothing found").waitFor();
+  await jonas.page.keyboard.press("Escape");
 });
 
 test("the last own message is edited with the arrow up", async () => {

@@ -23,6 +23,7 @@ test("plain words stay plain; markup is formatted, and what looks like HTML is t
   });
   expect(await compose("**now**", undefined, { isPlain: true })).not.toHaveProperty("formatted_body");
   expect(await compose("the butler", undefined, { isSpoiler: true })).toMatchObject({
+    body: "[Spoiler]",
     formatted_body: "<span data-mx-spoiler>the butler</span>",
   });
 });
@@ -58,6 +59,12 @@ test("words between || are hidden, with a reason before |", async () => {
   expect(await hidden("a || b || c")).toBeUndefined();
   expect(await hidden("`a||b||c`")).toBe("<p><code>a||b||c</code></p>");
   expect(asWritten(await compose("||one||"))).toBe("||one||");
+  const open = async (words: string) => (await compose(words))["body"];
+  expect(await open("it was ||who did it|the **butler**||, *really*")).toBe("it was [Spoiler for who did it], *really*");
+  for (const words of ["`||she||` ||she||", "`||x||` ||x||she||y|| ||she||", "| a |\n|-|\n| b |\n\n||why|she||", "> - ||she||"]) {
+    expect(await open(words), words).not.toMatch(/\|\|(why\|)?(she|x|y)\|\|/);
+  }
+  expect(await compose("||one||", { kind: "edit", message })).toMatchObject({ body: "* [Spoiler]", "m.new_content": { body: "[Spoiler]" } });
 });
 
 test("replies and edits name what they are about; a reply in a thread stays there", async () => {

@@ -3,9 +3,11 @@
 import { object, strings, text, type JsonObject } from "../../matrix/json";
 import { bare, captionOf, isFile } from "../../matrix/room/caption";
 import type { Message } from "../../matrix/room/messages";
+import { hidesWords } from "../../matrix/search/shown";
 import type { Answered } from "../../matrix/store/drafts";
 import type { Parsed } from "./commands";
-import { escaped, hasSpoiler, spoiler, toHtml, type Named } from "./markup";
+import { escaped, spoiler, spoilerFallback, toHtml, withoutHidden, type Hidden, type Named } from "./markup";
+import { typedFrom } from "./typed";
 
 /** What the words are about. */
 export type About =
@@ -36,7 +38,9 @@ export async function compose(
   const content: JsonObject = { msgtype: isEmote ? "m.emote" : "m.text", body };
   const named = namedIn(body, people);
   if (!isPlain) {
-    const formatted = await toHtml(body, named);
+    const hidden: Hidden[] = [];
+    const formatted = await toHtml(body, named, hidden);
+    content["body"] = isSpoiler ? spoilerFallback("") : withoutHidden(body, hidden);
     if (isSpoiler) Object.assign(content, FORMAT, { formatted_body: spoiler(formatted ?? escaped(body)) });
     else if (formatted !== undefined) Object.assign(content, FORMAT, { formatted_body: formatted });
   }
@@ -68,9 +72,13 @@ function said(file: JsonObject, { body, ...words }: JsonObject): JsonObject {
 /** What was typed to say this, as far as it can be told. */
 export function asWritten(content: JsonObject): string {
   const body = (isFile(content) ? captionOf(content) : text(content["body"])) ?? "";
-  if (content["msgtype"] === "m.emote") return `/me ${body}`;
-  const isHidden = /^<span data-mx-spoiler[^>]*>[\s\S]*<\/span>$/.test(text(content["formatted_body"]) ?? "");
-  return isHidden && !hasSpoiler(body) ? `/spoiler ${body}` : body.startsWith("/") ? `/${body}` : body;
+  const html = text(content["formatted_body"]) ?? "";
+  // Hidden words stand nowhere else.
+  const words = hidesWords(content) ? typedFrom(html) : body;
+  if (content["msgtype"] === "m.emote") return `/me ${words}`;
+  const [, whole] = /^<span data-mx-spoiler>((?:(?!<\/?span\b)[\s\S])*)<\/span>$/.exec(html) ?? [];
+  if (whole !== undefined && hidesWords(content)) return `/spoiler ${typedFrom(whole)}`;
+  return words.startsWith("/") ? `/${words}` : words;
 }
 
 /** Who is named, the longest names first: a name may begin another. */

@@ -14,14 +14,23 @@ const SPOILER = /^\|\|(?!\s)(?:([^|\n]+)\|(?!\|))?((?:(?!\|\|)[^\n])*[^\s|])\|\|
 
 const NAMES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-/** `undefined`: plain text says the same. `named`: the longest names first, one may begin another. */
-export async function toHtml(body: string, named: readonly Named[]): Promise<string | undefined> {
+/** Words that are hidden: as they were typed, with their marks, and why. */
+export interface Hidden {
+  raw: string;
+  why: string;
+}
+
+/**
+ * `undefined`: plain text says the same. `named`: the longest names first, one may begin another. What is hidden is put
+ * into `hidden`, as it comes.
+ */
+export async function toHtml(body: string, named: readonly Named[], hidden: Hidden[]): Promise<string | undefined> {
   const plain = escaped(body);
   if (MARKUP.test(body)) {
     // It is said without its form rather than not at all, if what forms it can't be fetched.
     const marked = await import("marked").catch(() => undefined);
     if (marked) {
-      const html = (await new marked.Marked(ours(named)).parse(body, { gfm: true, breaks: true })).trim();
+      const html = (await new marked.Marked(ours(named, hidden)).parse(body, { gfm: true, breaks: true })).trim();
       // Words alone in a paragraph are said better as plain text.
       return html === `<p>${plain}</p>` ? undefined : html;
     }
@@ -37,8 +46,23 @@ export function spoiler(html: string): string {
   return `<span data-mx-spoiler>${inner}</span>`;
 }
 
-export function hasSpoiler(body: string): boolean {
-  return body.split("||").length > 2;
+/** What stands for hidden words in plain text, as the specification has it ("Spoiler messages"). */
+export function spoilerFallback(why: string): string {
+  return why ? `[Spoiler for ${why}]` : "[Spoiler]";
+}
+
+/** Plain text without its hidden words. */
+export function withoutHidden(body: string, hidden: readonly Hidden[]): string {
+  let [open, from] = [body, 0];
+  for (const { raw, why } of hidden) {
+    const at = open.indexOf(raw, from);
+    if (at < 0) continue;
+    const fallback = spoilerFallback(why);
+    open = open.slice(0, at) + fallback + open.slice(at + raw.length);
+    from = at + fallback.length;
+  }
+  // Where code says the same, that was taken for it.
+  return hidden.reduce((rest, { raw, why }) => rest.replaceAll(raw, () => spoilerFallback(why)), open);
 }
 
 export function escaped(text: string): string {
@@ -49,7 +73,7 @@ function linkTo({ userId, name }: Named): string {
   return `<a href="https://matrix.to/#/${encodeURIComponent(userId)}">${escaped(name)}</a>`;
 }
 
-function ours(named: readonly Named[]): MarkedExtension {
+function ours(named: readonly Named[], hidden: Hidden[]): MarkedExtension {
   return {
     // HTML that somebody typed is text.
     tokenizer: { html: () => undefined, tag: () => undefined },
@@ -67,8 +91,10 @@ function ours(named: readonly Named[]): MarkedExtension {
           const [raw, why, words] = SPOILER.exec(src) ?? [];
           return raw === undefined ? undefined : { type: "spoiler", raw, why, tokens: this.lexer.inlineTokens(words ?? "") };
         },
-        renderer({ why, tokens }) {
-          const reason = typeof why === "string" ? `="${escaped(why.trim())}"` : "";
+        renderer({ raw, why, tokens }) {
+          const told = typeof why === "string" ? why.trim() : "";
+          hidden.push({ raw, why: told });
+          const reason = told ? `="${escaped(told)}"` : "";
           return `<span data-mx-spoiler${reason}>${this.parser.parseInline(tokens ?? [])}</span>`;
         },
         childTokens: ["tokens"],

@@ -56,6 +56,13 @@ test("words that a server plants by an edit in clear, or about another message, 
   expect(found("misled")).toEqual(["!a2"]);
 });
 
+test("nothing is found by words that are hidden, and what is found shows none", () => {
+  const hidden = { msgtype: "m.text", body: "it was the butler", format: "org.matrix.custom.html", formatted_body: "it was <span data-mx-spoiler>the butler</span>" };
+  const room = roomOf("!a", [["", { content: hidden }]]);
+  expect(searchRoom(room, "butler")).toEqual([]);
+  expect(searchRoom(room, "it was")).toMatchObject([{ body: "it was ▒▒▒" }]);
+});
+
 test("what is found in several places is shown once, as the room has it", () => {
   const hit = (eventId: string, ts: number) => ({ roomId: "!a", eventId, sender: "@x:a", ts, body: "" });
   const isHere = ({ eventId }: { eventId: string }) => ["$1", "$3", "$5"].includes(eventId);

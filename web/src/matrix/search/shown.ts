@@ -19,9 +19,9 @@ export function shownWords(content: JsonObject | undefined): string {
   return (html !== undefined && wordsIn(html)) || (text(content?.["body"]) ?? "");
 }
 
-/** What is looked through for words: of a file, what is said of it, and its name. */
+/** What is looked through for words, without what is hidden in it: of a file, what is said of it, and its name. */
 export function soughtWords(content: JsonObject | undefined): string {
-  return withName(text(content?.["body"]) ?? "", content);
+  return content ? withName(openWords(content), content) : "";
 }
 
 /** As `soughtWords`, as it is shown. */
@@ -35,7 +35,18 @@ function withName(words: string, content: JsonObject | undefined): string {
 
 /** The body as it is; without what is hidden in it, if something is. */
 export function openWords(content: JsonObject): string {
-  return SPOILER.test(htmlOf(content) ?? "") ? shownWords(content) : (text(content["body"]) ?? "");
+  return hidesWords(content) ? shownWords(content) : (text(content["body"]) ?? "");
+}
+
+/** Whether something in it is hidden. */
+export function hidesWords(content: JsonObject): boolean {
+  return SPOILER.test(htmlOf(content) ?? "");
+}
+
+/** Why a tag hides what is in it; empty, where it says nothing of that, and `undefined`, where it hides nothing. */
+export function whyHidden(tag: string): string | undefined {
+  const [spoiler, double, single] = SPOILER.exec(tag) ?? [];
+  return spoiler === undefined ? undefined : (double ?? single ?? "").trim();
 }
 
 function htmlOf(content: JsonObject | undefined): string | undefined {
@@ -51,9 +62,8 @@ function covered(html: string): string {
       from = index + tag.length;
       continue;
     }
-    const [spoiler, double, single] = tag.startsWith("</") ? [] : (SPOILER.exec(tag) ?? []);
-    if (spoiler === undefined) continue;
-    const reason = (double ?? single)?.trim();
+    const reason = tag.startsWith("</") ? undefined : whyHidden(tag);
+    if (reason === undefined) continue;
     open += `${html.slice(from, index)}${reason ? `(${reason}) ` : ""}${HIDDEN}`;
     [within, depth] = [name.toLowerCase(), 1];
   }
@@ -62,7 +72,12 @@ function covered(html: string): string {
 
 function wordsIn(html: string): string {
   const bare = covered(html.replace(QUOTED, "")).replace(BREAK, " ").replace(TAG, "");
-  return bare.replace(/&(?:(lt|gt|quot|apos|nbsp|amp)|#(\d{1,7}));/g, named).replace(/\s+/g, " ").trim();
+  return unescaped(bare).replace(/\s+/g, " ").trim();
+}
+
+/** Text of HTML without tags, as it is read. */
+export function unescaped(bare: string): string {
+  return bare.replace(/&(?:(lt|gt|quot|apos|nbsp|amp)|#(\d{1,7}));/g, named);
 }
 
 function named(_: string, name: string | undefined, number: string): string {
