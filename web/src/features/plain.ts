@@ -17,7 +17,7 @@ export function plainText(type: string, content: JsonObject, seal: Seal): string
 }
 
 function wordsOf(type: string, content: JsonObject): string {
-  if (type === "m.sticker") return t.sticker;
+  if (type === "m.sticker") return [t.sticker, inOneLine(text(content["body"]) ?? "")].filter(Boolean).join(": ");
   if (isPollStart(type)) return `${t.newPoll}: ${pollOf(content, "", [], [], () => false)?.question ?? ""}`;
   const body = withoutQuote(openWords(content), content).replaceAll(HIDDEN, `[${t.spoiler("")}]`);
   switch (content["msgtype"]) {

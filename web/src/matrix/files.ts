@@ -8,6 +8,7 @@ import { mostWithin, padded, PIECE } from "./crypto/pieces";
 import { number, object, text, type JsonObject } from "./json";
 import { KeptFiles } from "./kept_files";
 import { mediaPath } from "./media";
+import type { Sticker } from "./room/stickers";
 
 /** How a file is sealed, as events name it: so that it opens while it comes, and before that. */
 const FORM = "org.sealpost.file.v2";
@@ -85,6 +86,21 @@ export async function uploadFile(
   const smallOne = smallOf(content);
   if (small && smallOne) keep(smallOne, small.blob);
   return content;
+}
+
+/** Stickers are small pictures. */
+const LARGEST_STICKER = 2 * 1024 * 1024;
+
+/** The content of a sticker. A room that is sealed gets a sealed copy of its own. Errors, also where it is no picture. */
+export async function stickerContent(client: Client, roomId: string, sticker: Sticker, signal: AbortSignal): Promise<JsonObject> {
+  const { url, body, info } = sticker;
+  if (!(await client.isSealed(roomId))) return { body, url, info };
+  const clear = { url, info: { ...info, mimetype: text(info["mimetype"]) ?? "image/png" } };
+  const file = await openFile(client, roomId, clear, () => {}, signal);
+  if (!file.type.startsWith("image/") || file.size > LARGEST_STICKER) throw new Error("no sticker");
+  const [width, height] = [number(info["w"]), number(info["h"])];
+  const content = await uploadFile(client, roomId, { file, name: body, width, height }, true, () => {}, signal);
+  return { body, info: content["info"] ?? {}, file: content["file"] ?? {} };
 }
 
 function infoOf(file: Blob, { width, height }: { width?: number | undefined; height?: number | undefined }): JsonObject {

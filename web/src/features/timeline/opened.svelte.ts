@@ -10,8 +10,10 @@ const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 export function kindOf(type: string, content: JsonObject): FileKind {
   const mime = text(object(content["info"])?.["mimetype"]) ?? "";
-  const msgtype = type === "m.sticker" ? "m.image" : content["msgtype"];
-  if (msgtype === "m.image" && PICTURE.test(mime)) return "picture";
+  const isSticker = type === "m.sticker";
+  const msgtype = isSticker ? "m.image" : content["msgtype"];
+  // Some tell of stickers no more than where they are.
+  if (msgtype === "m.image" && (PICTURE.test(mime) || (isSticker && mime === ""))) return "picture";
   if (msgtype === "m.video" && /^video\/\w+$/.test(mime)) return "video";
   if (msgtype === "m.audio" && /^audio\/\w+(;|$)/.test(mime)) return "audio";
   return "file";

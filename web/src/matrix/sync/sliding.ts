@@ -5,6 +5,7 @@ import type { Http } from "../api/http";
 import { roomEvents, stateEvents, strippedEvents, type RoomEvent, type StrippedEvent } from "../event";
 import { number, object, objects, strings, text, type JsonObject } from "../json";
 import type { State } from "../presence/presence";
+import { ROOM_PACK } from "../room/stickers";
 import {
   accountDataEvents,
   e2eeOf,
@@ -37,6 +38,9 @@ const REQUIRED_STATE = [
   ["m.room.member", "$ME"],
   ["m.room.member", "$LAZY"],
 ];
+
+/** Of the room that somebody looks at, also what would be much of all. */
+const STATE_OF_LOOKED = [...REQUIRED_STATE, [ROOM_PACK, "*"]];
 
 /** Whether a server speaks it. */
 export function speaksSliding(versions: JsonObject): boolean {
@@ -125,7 +129,7 @@ export class SlidingSync implements SyncSource {
       body: {
         conn_id: this.#guest ?? "main",
         lists: { all: { ...config, ranges: [[0, this.#until]], timeline_limit: 8 } },
-        room_subscriptions: looked ? { [looked]: { ...config, timeline_limit: 40 } } : {},
+        room_subscriptions: looked ? { [looked]: { required_state: STATE_OF_LOOKED, timeline_limit: 40 } } : {},
         extensions: {
           ...(this.#guest === undefined && {
             to_device: { enabled: true, limit: 100, ...(this.#since && { since: this.#since }) },
