@@ -79,6 +79,18 @@ test("a file that broke off on the way, or that nobody may have just now, is fet
   expect(device.taken).toEqual(device.packed);
 });
 
+test("keys that could not be kept, as the disk was full, are fetched again", async () => {
+  const { device, keys, clock, history } = made();
+  await history.pass();
+  const take = vi.spyOn(keys, "takeHistory");
+  take.mockRejectedValueOnce(Object.assign(new Error("full"), { name: "QuotaExceededError" }));
+  await expect(history.pass()).rejects.toThrow("full");
+  expect(device.told).toHaveLength(2);
+  clock.now += 15_000;
+  await history.pass();
+  expect(device.taken).toEqual(device.packed);
+});
+
 test("what was changed on the way, or is gone, is waited for no longer", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   const { device, api, history } = made();

@@ -4,7 +4,7 @@
 import type { JsonObject } from "@e2e/machine";
 
 import type { Api } from "../api/api";
-import { isOutside, isRefusal, Unreachable } from "../api/error";
+import { isRefusal, Unreachable } from "../api/error";
 import { number, object, text } from "../json";
 import { serverOf } from "../session";
 import type { Files } from "./files";
@@ -18,6 +18,8 @@ const FORM = "org.sealpost.file.v2";
 const FILE_BYTES = 16 * 1024 * 1024;
 /** After a failure it is waited, longer and longer. */
 const [PAUSE_MS, LONGEST_PAUSE_MS] = [15_000, 10 * 60_000];
+/** What a file is in which there are no such keys. */
+const BROKEN = ["Authentication", "Encoding", "Key", "Order", "RangeError", "TooLong"];
 const NOTHING: Passed = { rooms: [], hasTold: false };
 
 /** What is needed of the client. */
@@ -115,7 +117,8 @@ export class History {
       const length = number(told["length"]) ?? opened.size;
       return await keys.takeHistory(url, new Uint8Array(await opened.slice(0, length).arrayBuffer()));
     } catch (error) {
-      if (isOutside(error) && !isRefusal(error)) throw error;
+      // What failed here, as where the disk is full, or on the way may succeed later: there is no other copy for this device.
+      if (!isRefusal(error) && !isBroken(error)) throw error;
       console.error(error);
       await keys.historyTaken(url);
       return [];
@@ -144,4 +147,8 @@ export class History {
   get #place(): string {
     return `!org.sealpost.history:${serverOf(this.#userId)}`;
   }
+}
+
+function isBroken(error: unknown): boolean {
+  return error instanceof Error && BROKEN.includes(error.name);
 }
