@@ -7,6 +7,8 @@
 //!      └───────────── no sync for OFFLINE_AFTER ┴─────────────────────────────────────────┘
 //! ```
 //!
+//! Each device goes its way, and the one that is most there counts ([`devices`]).
+//!
 //! Changes are told in steps ([`Presence::tell`]), to the rooms that are not too large: somebody who comes and goes
 //! must not wake thousands each time. The other servers in these rooms are told of our users, and tell of theirs;
 //! of those nothing is known once their server has been silent for long.
@@ -18,11 +20,12 @@ use std::{
 
 use parking_lot::Mutex;
 use ruma::{
-    OwnedServerName, OwnedUserId, UserId, api::federation::transactions::edu::PresenceUpdate,
-    presence::PresenceState,
+    OwnedDeviceId, OwnedServerName, OwnedUserId, UserId,
+    api::federation::transactions::edu::PresenceUpdate, presence::PresenceState,
 };
 use serde_json::{Map, Value, json};
 
+use self::devices::Devices;
 use super::{
     notifier::{Serial, Subject},
     remote::others::OtherServers,
@@ -34,6 +37,8 @@ use crate::{
     error::{Error, Result},
     storage::{Conn, Position, RoomNid, UserNid, current_position, members},
 };
+
+mod devices;
 
 /// Milliseconds without a sync after which a user is offline.
 const OFFLINE_AFTER: i64 = 30_000;
@@ -74,8 +79,8 @@ struct User {
     state: PresenceState,
     status: Option<String>,
     last_active: i64,
-    /// How many syncs are running, and when the last one ended.
-    syncing: usize,
+    /// Of one of our users: their devices, which make up the state.
+    devices: Devices,
     /// Of a user of another server: when it told of them last.
     last_sync: i64,
     elsewhere: bool,
@@ -102,6 +107,7 @@ pub struct Syncing {
     board: Arc<Board>,
     context: Arc<Context>,
     user: UserNid,
+    device: OwnedDeviceId,
 }
 
 impl Presence {
@@ -159,17 +165,18 @@ impl Presence {
         if state == PresenceState::Online {
             user.last_active = now;
         }
-        // Who says so need not sync to be there for a while.
-        user.last_sync = now;
-        let changes = user.state != state || user.status != status;
-        (user.state, user.status) = (state, status);
+        let before = user.state.clone();
+        user.devices.say(&caller.device_id, state, now);
+        user.state = user.devices.state();
+        let changes = user.state != before || user.status != status;
+        user.status = status;
         if changes {
             inner.changed.insert(caller.user_nid);
         }
         Ok(())
     }
 
-    /// The caller did something that a person does. Who is offline, perhaps because they said so, stays it.
+    /// The caller did something that a person does.
     pub fn active(&self, caller: &Session) {
         if !self.enabled {
             return;
@@ -178,11 +185,10 @@ impl Presence {
         let rooms_at = self.rooms_at(caller);
         let mut inner = self.board.0.lock();
         let user = inner.user(caller, now);
-        if user.state == PresenceState::Offline {
+        if !user.devices.act(&caller.device_id, now) {
             return;
         }
         user.last_active = now;
-        user.last_sync = now;
         let moved = rooms_at.is_some_and(|at| at > user.rooms_at);
         if user.state != PresenceState::Online || moved {
             user.state = PresenceState::Online;
@@ -218,21 +224,20 @@ impl Presence {
         let rooms_at = self.rooms_at(caller);
         let mut inner = self.board.0.lock();
         let user = inner.user(caller, now);
-        user.syncing += 1;
         let before = user.state.clone();
-        if user.state == PresenceState::Offline {
-            user.state = state.clone();
+        if before == PresenceState::Offline {
             user.last_active = now;
-        } else if *state == PresenceState::Unavailable {
-            user.state = state.clone();
         }
+        user.devices.begin(&caller.device_id, state, now);
+        user.state = user.devices.state();
         // Who came into a room since is told there.
         let moved = rooms_at.is_some_and(|at| at > user.rooms_at);
         if user.state != before || moved {
             inner.changed.insert(caller.user_nid);
         }
         let (board, context) = (self.board.clone(), self.context.clone());
-        Some(Syncing { board, context, user: caller.user_nid })
+        let device = caller.device_id.clone();
+        Some(Syncing { board, context, user: caller.user_nid, device })
     }
 
     /// Lets time pass, and tells what changed since the last call. Costs no query when nothing did.
@@ -366,17 +371,14 @@ impl Inner {
         let Self { users, changed } = self;
         for (nid, user) in users {
             let before = user.state.clone();
-            let patience = if user.elsewhere { SILENT_AFTER } else { OFFLINE_AFTER };
-            if user.syncing == 0 && now - user.last_sync > patience {
-                user.state = PresenceState::Offline;
-            } else if !user.elsewhere {
-                let is_idle = now - user.last_active > IDLE_AFTER;
-                if user.state == PresenceState::Online && is_idle {
-                    user.state = PresenceState::Unavailable;
-                }
+            if !user.elsewhere {
+                user.devices.let_time_pass(now);
+                user.state = user.devices.state();
                 if user.state != PresenceState::Offline && now - user.told_at > TELL_EVERY {
                     changed.insert(*nid);
                 }
+            } else if now - user.last_sync > SILENT_AFTER {
+                user.state = PresenceState::Offline;
             }
             if user.state != before {
                 changed.insert(*nid);
@@ -392,7 +394,7 @@ impl User {
             state: PresenceState::Offline,
             status: None,
             last_active: now,
-            syncing: 0,
+            devices: Devices::default(),
             last_sync: now,
             elsewhere,
             told_at: now,
@@ -432,8 +434,7 @@ impl Drop for Syncing {
     fn drop(&mut self) {
         let now = self.context.clock.now_ms();
         if let Some(user) = self.board.0.lock().users.get_mut(&self.user) {
-            user.syncing = user.syncing.saturating_sub(1);
-            user.last_sync = now;
+            user.devices.end(&self.device, now);
         }
     }
 }
@@ -482,12 +483,16 @@ fn share_room(
 
 #[cfg(test)]
 mod tests {
+    use ruma::device_id;
+
     use super::*;
 
     fn user(now: i64) -> User {
+        let mut devices = Devices::default();
+        devices.begin(device_id!("A"), &PresenceState::Online, now);
         User {
             state: PresenceState::Online,
-            syncing: 1,
+            devices,
             rooms: Arc::new(HashSet::from([RoomNid(1)])),
             told: Serial(5),
             ..User::new(ruma::user_id!("@a:x").to_owned(), now, false)
@@ -507,8 +512,11 @@ mod tests {
         assert!(board.0.lock().changed.is_empty());
         assert_eq!(state(IDLE_AFTER + 1), PresenceState::Unavailable);
         assert!(board.0.lock().changed.remove(&UserNid(1)));
-        board.0.lock().users.get_mut(&UserNid(1)).unwrap().syncing = 0;
-        assert_eq!(state(IDLE_AFTER + 2), PresenceState::Offline);
+        let (now, mut inner) = (IDLE_AFTER + 2, board.0.lock());
+        inner.users.get_mut(&UserNid(1)).unwrap().devices.end(device_id!("A"), now);
+        drop(inner);
+        assert_eq!(state(now + OFFLINE_AFTER), PresenceState::Unavailable);
+        assert_eq!(state(now + OFFLINE_AFTER + 1), PresenceState::Offline);
         assert!(board.0.lock().changed.contains(&UserNid(1)));
     }
 

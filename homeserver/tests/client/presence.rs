@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     actor::Actor,
+    keys::another_device,
     server::{on_both, on_both_with},
     sliding_sync::{UNSTABLE, V4},
 };
@@ -149,6 +150,30 @@ async fn presence_that_is_switched_off_is_told_to_nobody() {
         assert_eq!(alice.get(&status(&bob)).await.error(), (403, "M_FORBIDDEN"));
         let own = alice.put(&status(&alice), json!({ "presence": "online" })).await;
         assert_eq!(own.error(), (403, "M_FORBIDDEN"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_there_with_one_device_is_not_idle_by_another() {
+    on_both_with("presence.enabled = true", async |server| {
+        let desk = server.register("alice").await;
+        let phone = another_device(server, &desk, "alice").await;
+        let now = async || desk.get(&status(&desk)).await.ok()["presence"].clone();
+        let say = async |at: &Actor, state: &str| {
+            at.put(&status(&desk), json!({ "presence": state })).await.ok();
+        };
+        desk.sync(None, "").await;
+        phone.sync(None, "set_presence=unavailable").await;
+        assert_eq!(now().await, "online");
+        say(&phone, "unavailable").await;
+        assert_eq!(now().await, "online");
+        say(&desk, "unavailable").await;
+        assert_eq!(now().await, "unavailable");
+        say(&phone, "online").await;
+        assert_eq!(now().await, "online");
+        say(&phone, "offline").await;
+        assert_eq!(now().await, "unavailable");
     })
     .await;
 }
