@@ -39,7 +39,7 @@ async function compare(old, fresh) {
 test("a second device is approved by comparing emoji, and then reads what was said before", async () => {
   second = await lena.secondDevice();
   const { page } = second;
-  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await second.unapproved().waitFor();
   await lena.page.getByText("A new device of yours wants to read along", { exact: false }).waitFor();
   await assertAccessible(lena.page, "a new own device");
   await page.getByRole("button", { name: "Approve" }).click();
@@ -51,7 +51,7 @@ test("a second device is approved by comparing emoji, and then reads what was sa
   await lena.page.getByRole("button", { name: "Start" }).click();
   await compare(lena, second);
   for (const one of [lena, second]) {
-    await one.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+    await one.unapproved().waitFor({ state: "detached" });
     await one.page.getByText("A new device of yours", { exact: false }).waitFor({ state: "detached" });
   }
   await second.choose("jonas");
@@ -67,7 +67,7 @@ test("a second device is approved by comparing emoji, and then reads what was sa
 
 test("what was handed over lets the second approve a third, from its list of devices", async () => {
   third = await lena.secondDevice();
-  await third.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await third.unapproved().waitFor();
   await second.page.getByRole("button", { name: "Settings" }).click();
   const row = second.page.getByRole("listitem").filter({ hasText: "Not approved" });
   await row.getByRole("button", { name: "Approve" }).click();

@@ -74,7 +74,7 @@ test("an approved device makes another recovery key, which approves a new device
   await dialog.getByRole("button", { name: "Approve", exact: true }).click();
   await dialog.getByText("This key belongs to something else.").waitFor();
   await second.approve(fresh);
-  await second.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await second.unapproved().waitFor({ state: "detached" });
   await second.choose("Cellar");
   await second.reads("wine-behind-the-coal");
   await second.choose("jonas");
@@ -97,7 +97,7 @@ test("an approved device makes another recovery key, which approves a new device
 test("who has neither a device nor the key begins a new identity, when the server is sure of them", async () => {
   const third = await lena.secondDevice();
   const { page } = third;
-  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await third.unapproved().waitFor();
   await page.getByRole("button", { name: "Approve" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "I have neither" }).click();
   const dialog = page.getByRole("dialog", { name: "Begin anew?" });
@@ -109,7 +109,7 @@ test("who has neither a device nor the key begins a new identity, when the serve
   await assertAccessible(page, "a new identity refused");
   // Nothing has changed, also not after a start: neither here nor for the others.
   await page.reload();
-  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await third.unapproved().waitFor();
   await lena.choose("jonas");
   await lena.sends("still-the-same-identity");
   await jonas.reads("still-the-same-identity");
@@ -122,7 +122,7 @@ test("who has neither a device nor the key begins a new identity, when the serve
   await dialog.getByRole("button", { name: "Begin with a new identity" }).click();
   const key = await keeps(third);
   assert.ok(![lost, fresh].includes(key));
-  await page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await third.unapproved().waitFor({ state: "detached" });
   assert.equal(await page.getByText("Your recovery key is not saved yet.").count(), 0);
   await third.startRoom("Attic");
   await third.sends("hats-in-the-trunk");
@@ -171,7 +171,7 @@ test("keys go to a file and come from one also on a device that is not approved"
     page.getByRole("dialog").getByRole("button", { name: "Save keys to a file" }).click(),
   ]);
   const fourth = await lena.secondDevice();
-  await fourth.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await fourth.unapproved().waitFor();
   await fourth.page.getByRole("button", { name: "Settings" }).click();
   await fourth.page.getByRole("button", { name: "Save keys to a file" }).click();
   await fourth.page.getByLabel("Passphrase").fill("hardly anything");
@@ -190,7 +190,7 @@ test("keys go to a file and come from one also on a device that is not approved"
   // It reads what others said, and is not approved by that.
   await fourth.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "jonas" }).click();
   await fourth.reads("said-by-jonas");
-  await fourth.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await fourth.unapproved().waitFor();
   assert.deepEqual(fourth.crashes, []);
 });
 
@@ -216,13 +216,13 @@ test("in German, too, the ways to approve fit on the narrowest phone", async () 
 test("in a tab beside the one that owns the keys both are renewed as well", async () => {
   const owner = await jonas.secondDevice();
   const beside = await owner.tab();
-  for (const { page } of [owner, beside]) await page.getByText("This device is not approved", { exact: false }).waitFor();
+  for (const one of [owner, beside]) await one.unapproved().waitFor();
   await beside.page.getByRole("button", { name: "Approve" }).click();
   await beside.page.getByRole("dialog").getByRole("button", { name: "I have neither" }).click();
   await beside.page.getByLabel("Your password").fill(jonas.password);
   await beside.page.getByRole("button", { name: "Begin with a new identity" }).click();
   const first = await keeps(beside);
-  for (const { page } of [owner, beside]) await page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  for (const one of [owner, beside]) await one.unapproved().waitFor({ state: "detached" });
   await beside.page.getByRole("button", { name: "Settings" }).click();
   await beside.page.getByRole("button", { name: "Make a new recovery key" }).click();
   await beside.page.getByRole("dialog").getByRole("button", { name: "Make a new recovery key" }).click();
@@ -231,6 +231,6 @@ test("in a tab beside the one that owns the keys both are renewed as well", asyn
   const last = await jonas.secondDevice();
   await last.page.getByRole("button", { name: "Approve" }).click();
   await last.approve(key);
-  await last.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await last.unapproved().waitFor({ state: "detached" });
   assert.deepEqual([...owner.crashes, ...last.crashes], []);
 });

@@ -163,7 +163,7 @@ test("a second device reads and writes when the recovery key was entered, and no
   key = await lena.saveKey();
   const second = await lena.secondDevice();
   const { page } = second;
-  await page.getByText("This device is not approved", { exact: false }).waitFor();
+  await second.unapproved().waitFor();
   await second.choose("jonas");
   await second.say("from a device that nobody knows");
   await page.getByText("Waiting, not sent: approve this device first").waitFor();
@@ -195,7 +195,7 @@ async function approvedBy(old) {
     await page.getByText("Compared: the new device is yours.", { exact: false }).waitFor();
     await page.getByRole("button", { name: "Done" }).click();
   }
-  await fresh.page.getByText("This device is not approved", { exact: false }).waitFor({ state: "detached" });
+  await fresh.unapproved().waitFor({ state: "detached" });
   return fresh;
 }
 

@@ -200,6 +200,11 @@ export class Person {
     await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
   }
 
+  /** What stands above everything as long as this device is not approved; messages say the same of themselves. */
+  unapproved() {
+    return this.page.getByRole("status").getByText("This device is not approved", { exact: false });
+  }
+
   /** Gives the recovery key, in the dialog that asks for it. */
   async approve(key) {
     const { page } = this;

@@ -33,7 +33,7 @@ export async function trust({ lena, tomasz, page }, look) {
 /** A device that nobody knows. */
 export async function devices({ lena }, look) {
   const second = await lena.secondDevice({ viewport: WIDE });
-  await second.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await second.unapproved().waitFor();
   await second.choose("Garden house");
   await look(second.page, "unapproved");
   await second.page.getByRole("button", { name: "Approve" }).click();

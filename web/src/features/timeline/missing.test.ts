@@ -8,13 +8,21 @@ import { deviceAt, whyMissing, type Here } from "./missing";
 const HOUR = 60 * 60_000;
 
 test("a key is promised only where somebody may send it", () => {
-  const here: Here = { standing: "ready", joinedAt: 100, deviceAt: 200 };
+  const here: Here = { isTried: true, standing: "ready", joinedAt: 100, deviceAt: 200 };
   expect(whyMissing(300, here, 300 + HOUR)).toBe("asked");
   expect(whyMissing(300, here, 300 + 25 * HOUR)).toBe("late");
   expect(whyMissing(150, here, 300)).toBe("before_device");
   expect(whyMissing(50, here, 300)).toBe("before_join");
   expect(whyMissing(50, { ...here, standing: "unapproved" }, 300)).toBe("unapproved");
   expect(whyMissing(50, { ...here, joinedAt: undefined, deviceAt: undefined }, 300)).toBe("asked");
+});
+
+test("nothing is said of a key that nobody has looked for, unless nobody can", () => {
+  const here: Here = { isTried: false, standing: "unapproved", joinedAt: 100, deviceAt: 200 };
+  expect(whyMissing(300, here, 300)).toBe("untried");
+  expect(whyMissing(300, { ...here, isTried: true }, 300)).toBe("unapproved");
+  expect(whyMissing(50, { ...here, standing: "loading" }, 300)).toBe("untried");
+  expect(whyMissing(300, { ...here, standing: "unavailable" }, 300)).toBe("asked");
 });
 
 test("when somebody came in is told by the event with which they did", () => {

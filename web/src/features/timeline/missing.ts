@@ -3,13 +3,15 @@
 import type { Client } from "../../matrix/client";
 import type { Standing } from "../../matrix/crypto/crypto";
 
-/** `late`: it is asked for, and did not come for long. */
-export type Missing = "unapproved" | "before_join" | "before_device" | "late" | "asked";
+/** `untried`: it may be here, nobody has looked yet; `late`: it is asked for, and did not come for long. */
+export type Missing = "untried" | "unapproved" | "before_join" | "before_device" | "late" | "asked";
 
 /** So long a device that is on from time to time has to answer. */
 const LONG_MS = 24 * 60 * 60_000;
 
 export interface Here {
+  /** The machine was asked to open the message. */
+  isTried: boolean;
   standing: Standing;
   /** When this user came into the room, and when this device was first there; as far as that is known. */
   joinedAt: number | undefined;
@@ -17,7 +19,9 @@ export interface Here {
 }
 
 /** `ts`: when the message was written. */
-export function whyMissing(ts: number, { standing, joinedAt, deviceAt }: Here, now = Date.now()): Missing {
+export function whyMissing(ts: number, { isTried, standing, joinedAt, deviceAt }: Here, now = Date.now()): Missing {
+  // Where the machine could not be loaded, it is not asked before somebody does something about that.
+  if (!isTried && standing !== "unavailable") return "untried";
   if (standing === "unapproved") return "unapproved";
   if (joinedAt !== undefined && ts < joinedAt) return "before_join";
   if (deviceAt !== undefined && ts < deviceAt) return "before_device";
