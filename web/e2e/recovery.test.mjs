@@ -32,6 +32,19 @@ async function keeps({ page }) {
   return key;
 }
 
+/** What is asked of the worker by this name fails; answers what ends that. */
+async function failing({ page }, method) {
+  await page.evaluate((name) => {
+    const { postMessage } = Worker.prototype;
+    globalThis.mend = () => (Worker.prototype.postMessage = postMessage);
+    Worker.prototype.postMessage = function (message, ...more) {
+      if (message?.method === name) throw new Error("the disk is full");
+      postMessage.call(this, message, ...more);
+    };
+  }, method);
+  return () => page.evaluate(() => void globalThis.mend());
+}
+
 /** The version of the backup to which a request writes. */
 function backedUpTo(request) {
   const { pathname, searchParams } = new URL(request.url());
@@ -43,7 +56,14 @@ test("an approved device makes another recovery key, which approves a new device
   // Who has not saved the first one needs no other.
   await jonas.page.getByRole("button", { name: "Settings" }).click();
   await jonas.page.getByRole("button", { name: "Save the recovery key" }).click();
-  await jonas.page.getByRole("dialog", { name: "Your recovery key" }).getByRole("button", { name: "Later" }).click();
+  const saving = jonas.page.getByRole("dialog", { name: "Your recovery key" });
+  const mend = await failing(jonas, "recoveryKeySaved");
+  const jonasKey = await saving.locator("code").filter({ hasText: /\S/ }).innerText();
+  await saving.getByLabel("Type the last group").fill(jonasKey.trim().split(/\s+/).at(-1));
+  await saving.getByRole("button", { name: "I have it" }).click();
+  await saving.getByText("That did not work").waitFor();
+  await mend();
+  await saving.getByRole("button", { name: "Later" }).click();
   await jonas.page.getByRole("button", { name: "Back" }).click();
   await jonas.choose("lena");
   await page.getByRole("button", { name: "Settings" }).click();
