@@ -103,6 +103,13 @@ test("a device stays one's own until the password for its removal was right", as
   await dialog.waitFor({ state: "detached" });
   await row.waitFor({ state: "detached" });
   await third.page.getByText("Your server logged this device out").waitFor();
+  // What is written to the backup from now on only this device opens: whoever logs out of it is told.
+  await second.page.getByText("The backup has new keys. Until", { exact: false }).waitFor();
+  await second.page.getByRole("button", { name: "Log out", exact: true }).last().click();
+  const leaving = second.page.getByRole("dialog", { name: "Log out?" });
+  await leaving.getByText("they are not stored under your recovery key yet", { exact: false }).waitFor();
+  await leaving.getByRole("button", { name: "Log out and lose my messages" }).waitFor();
+  await leaving.getByRole("button", { name: "Cancel" }).click();
 });
 
 test("no server has a word of what was handed over", () => {

@@ -25,6 +25,8 @@ export const de: OwnWords = {
       : `Die Schlüssel von ${count} Unterhaltungen konnten nicht gesichert werden. Ohne sie ist verloren, was zuletzt gesagt wurde.`,
   logOutUnapproved: "Dieses Gerät wurde nie bestätigt: Was nur es lesen kann, geht verloren.",
   logOutOffline: "Der Server kann es gerade nicht erfahren: Er führt dieses Gerät, bis du es von einem anderen abmeldest.",
+  logOutNewBackup: "Die Sicherung hat neue Schlüssel, seit ein Gerät entfernt wurde, und sie sind noch nicht unter deinem Wiederherstellungsschlüssel abgelegt. Was darin ist, ginge verloren: Leg sie zuerst unter „Deine Geräte“ ab.",
+  newBackupBanner: "Die Sicherung hat neue Schlüssel. Bis sie unter deinem Wiederherstellungsschlüssel abgelegt sind, kann nur dieses Gerät sie öffnen.",
   // Der Server möchte sicher sein
   confirmMayLack: "Lass es leer, wenn du dich bei einem anderen Dienst anmeldest.",
   confirmThen: "Der Server fragt auf einer eigenen Seite, ob du es bist.",

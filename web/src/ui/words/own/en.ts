@@ -23,6 +23,8 @@ export const en = {
     count === 1
       ? "The keys of one conversation could not be put into your backup. Without them what was said last is lost."
       : `The keys of ${count} conversations could not be put into your backup. Without them what was said last is lost.`,
+  logOutNewBackup: "The backup got new keys when a device was removed, and they are not stored under your recovery key yet. What is in it would be lost: store them first, under “Your devices”.",
+  newBackupBanner: "The backup has new keys. Until they are stored under your recovery key, only this device can open it.",
   // The server wants to be sure
   confirmMayLack: "Leave it empty if you log in at another service.",
   confirmThen: "The server will ask on a page of its own whether it is you.",
