@@ -58,6 +58,7 @@ test("keys go to a file, which opens by its passphrase alone", async () => {
   await page.getByLabel("Passphrase").fill("another one");
   await page.getByRole("dialog").getByRole("button", { name: "Read keys from a file" }).click();
   await page.getByText("That is not the passphrase of this file.").waitFor();
+  await assertAccessible(page, "keys from a file");
   await page.getByLabel("Passphrase").fill("corked and dusty");
   await page.getByRole("dialog").getByRole("button", { name: "Read keys from a file" }).click();
   await page.getByText("All keys in this file were here already.").waitFor();

@@ -53,6 +53,7 @@ test("somebody is reported to those who run the server", async () => {
 test("somebody is banned with a reason, and may come back", async () => {
   await choose("tomasz", "Ban from room");
   await lena.page.getByLabel("Why").fill("The flower beds");
+  await assertAccessible(lena.page, "why somebody is banned");
   await lena.page.getByRole("dialog").getByRole("button", { name: "Ban from room" }).click();
   await panel.getByText("The flower beds").waitFor();
   await assertAccessible(lena.page, "banned");

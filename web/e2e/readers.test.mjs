@@ -63,6 +63,15 @@ test("a device that its owner has not approved is warned of, and gets nothing", 
   await second.close();
 });
 
+test("an invitation says who asks, and where", async () => {
+  await lena.startChat(mara);
+  await lena.sends("come-and-see");
+  await mara.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "lena" }).click();
+  await mara.page.getByRole("button", { name: "Accept" }).waitFor();
+  await assertAccessible(mara.page, "an invitation");
+  await lena.choose("Garden house");
+});
+
 test("those who get nothing stand apart, each with the reason, and get nothing indeed", async () => {
   const otto = await server.register("otto");
   await lena.chooseAbout("Room settings");

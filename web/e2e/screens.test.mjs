@@ -79,6 +79,44 @@ test("no rooms yet, and a room", async () => {
   await page.getByRole("complementary").getByText("This browser").waitFor();
   await assertAccessible(page, "people");
   await assertFits(page, "people");
+  await page.getByRole("complementary").getByRole("button", { name: "Close" }).click();
+});
+
+test("menus, and the list of keys", async () => {
+  const { page } = lena;
+  await page.getByRole("main").getByRole("button", { name: "More", exact: true }).first().click();
+  await page.getByRole("menu").waitFor();
+  await assertAccessible(page, "what is done with a room");
+  await page.keyboard.press("Escape");
+  await page.getByRole("menu").waitFor({ state: "detached" });
+  await lena.message("Roof").hover();
+  await lena.message("Roof").getByRole("button", { name: "More" }).click();
+  await page.getByRole("menu").waitFor();
+  await assertAccessible(page, "what is done with a message");
+  await page.keyboard.press("Escape");
+  await page.getByRole("menu").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("menu").waitFor();
+  await assertAccessible(page, "what is added to a message");
+  await page.keyboard.press("Escape");
+  await page.getByRole("menu").waitFor({ state: "detached" });
+  await lena.field().press("Control+/");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await assertAccessible(page, "keyboard");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
+
+test("where sealing can't be loaded that is told", async () => {
+  const unsealed = await Person.open(server);
+  Object.assign(unsealed, { name: lena.name, password: lena.password });
+  await unsealed.context.route("**/*.wasm", (route) => route.abort());
+  await unsealed.logIn();
+  await unsealed.page.getByText("Sealing could not be loaded.", { exact: false }).waitFor();
+  await unsealed.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name: "Garden house" }).click();
+  await unsealed.field().waitFor();
+  await assertAccessible(unsealed.page, "no sealing");
+  await unsealed.close();
 });
 
 test("what opens above a room", async () => {
