@@ -1,7 +1,6 @@
 // Something that a person started, as a form shows it.
 
-import { MatrixError } from "../matrix/api/error";
-import { t } from "../ui/words.svelte";
+import { saidBy } from "./refused";
 
 export class Attempt {
   /** It is under way. */
@@ -12,7 +11,7 @@ export class Attempt {
   #newest = 0;
 
   /** `words` are those for a failure. While one is under way, no second begins. */
-  async run(operation: () => Promise<void>, words = saidBy): Promise<void> {
+  async run(operation: () => Promise<void>, words: (failure: unknown) => string = saidBy): Promise<void> {
     if (this.busy) return;
     this.busy = true;
     this.error = undefined;
@@ -29,7 +28,7 @@ export class Attempt {
    * As `run`, but a newer one takes the place of one that is under way, whose answer is left out. Why one did not work
    * stays until another did: who tries again is not to lose the button.
    */
-  async renew<T>(ask: () => Promise<T>, take: (answer: T) => void, words = saidBy): Promise<void> {
+  async renew<T>(ask: () => Promise<T>, take: (answer: T) => void, words: (failure: unknown) => string = saidBy): Promise<void> {
     const mine = (this.#newest += 1);
     const isNewest = () => mine === this.#newest;
     this.busy = true;
@@ -51,9 +50,4 @@ export class Attempt {
     this.busy = false;
     this.error = undefined;
   }
-}
-
-/** The server's own words, if it was there to refuse. */
-export function saidBy(failure: unknown): string {
-  return failure instanceof MatrixError ? failure.message : t.unreachable;
 }

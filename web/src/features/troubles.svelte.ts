@@ -1,6 +1,6 @@
 // What a person did at once, and the server did not: told with a way to try again, wherever they are by now.
 
-import { saidBy } from "./attempt.svelte";
+import { saidBy } from "./refused";
 
 export interface Trouble {
   /** In the language of now. */

@@ -97,6 +97,15 @@ export function ago(ts: number, now = Date.now()): string {
   return hours < 24 ? by.format(-hours, "hour") : by.format(-Math.round(hours / 24), "day");
 }
 
+/** In how long, never told as less: "in 40 seconds". */
+export function ahead(ms: number): string {
+  const by = new Intl.RelativeTimeFormat(speech.language, { numeric: "always" });
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds <= 90) return by.format(seconds, "second");
+  const minutes = Math.ceil(seconds / 60);
+  return minutes <= 90 ? by.format(minutes, "minute") : by.format(Math.ceil(minutes / 60), "hour");
+}
+
 /** Names as a sentence has them: "Lena, Tomasz and Klara". */
 export function listed(names: string[]): string {
   return new Intl.ListFormat(speech.language, { type: "conjunction" }).format(names);

@@ -5,6 +5,7 @@ import type { Client } from "../../matrix/client";
 import { ALGORITHM, type Room } from "../../matrix/room/room";
 import { addressOf } from "../../matrix/uri";
 import { t } from "../../ui/words.svelte";
+import { Told } from "../refused";
 
 interface Command {
   name: string;
@@ -62,7 +63,7 @@ export function parsed(written: string): Parsed {
         if (name === "invite" && room.sealing === "ours") {
           const has = await client.api.hasOurDevice(userId, ALGORITHM);
           // The form asks whether to go on; a command has nowhere to.
-          if (has !== "yes") throw new Error(t.inviteByForm(has === "no" ? t.noDevice(userId) : t.deviceUnknown(userId)));
+          if (has !== "yes") throw new Told(t.inviteByForm(has === "no" ? t.noDevice(userId) : t.deviceUnknown(userId)));
         }
         await actOn(client.api.http, room.id, name, userId, reason);
         if (name === "invite") await client.known.add(room.id, [userId]);

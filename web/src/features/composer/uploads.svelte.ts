@@ -10,6 +10,7 @@ import type { NotKept } from "../../matrix/send/outgoing";
 import { Held } from "../../matrix/send/queue";
 import { idOf, type Outgoing, type Voice } from "../../matrix/store/files";
 import { fileSize, t } from "../../ui/words.svelte";
+import { saidBy } from "../refused";
 import type { Prepared } from "./prepare";
 import { Tray, type ToSend } from "./tray.svelte";
 
@@ -224,6 +225,7 @@ export class Uploads {
         : error instanceof Held ? t.waitsModule
         : isCut ? t.waitsOffline
         : upload.waits ? t.waitsServer
+        : error instanceof MatrixError ? `${t.uploadFailed} ${saidBy(error)}`
         : t.uploadFailed;
       if (!upload.waits || !this.#isFollowing) return;
       // The sync may not have noticed.

@@ -9,6 +9,7 @@ import { emoji } from "../../ui/emoji";
 import { t } from "../../ui/words.svelte";
 import { leave } from "../leaving";
 import type { Live } from "../live.svelte";
+import { saidBy } from "../refused";
 import { peopleIn } from "./candidates";
 import { parsed } from "./commands";
 import { withEmoji } from "./complete";
@@ -139,7 +140,7 @@ export class Writing {
       const { opens } = await run(this.#live.client, this.#room);
       if (opens) this.#place.onopen(opens);
     } catch (error) {
-      this.complaint = t.commandFailed(error instanceof Error ? error.message : String(error));
+      this.complaint = t.commandFailed(saidBy(error));
       if (this.words === "") this.words = words;
       this.keep();
     }

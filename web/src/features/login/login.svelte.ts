@@ -1,6 +1,5 @@
 // Logging in and making an account: one server, one form at a time.
 
-import { MatrixError, Unreachable } from "../../matrix/api/error";
 import { Http } from "../../matrix/api/http";
 import { logInWithPassword, loginFlows, logInWithToken, type LoginFlows } from "../../matrix/auth/login";
 import { isAvailable, register } from "../../matrix/auth/register";
@@ -8,6 +7,7 @@ import { Cancelled, type Answer, type AskStage, type Stage } from "../../matrix/
 import { discover, find, type Discovery, type Fetch } from "../../matrix/discovery";
 import type { Session } from "../../matrix/session";
 import { t } from "../../ui/words.svelte";
+import { saidBy, type Here } from "../refused";
 
 /** Takes over when somebody is in. `isNew`: the account was made just now. */
 type Done = (session: Session, password: string | undefined, isNew?: boolean) => Promise<void>;
@@ -77,13 +77,13 @@ export class Login {
       }
       const session = await logInWithPassword(this.#http(), name.trim(), password, deviceId);
       await this.#done(session, password);
-    });
+    }, { M_FORBIDDEN: t.wrongPassword });
   }
 
   async logInWithToken(token: string, deviceId?: string): Promise<boolean> {
     return this.#run(async () => {
       await this.#done(await logInWithToken(this.#http(), token, deviceId), undefined);
-    });
+    }, { M_FORBIDDEN: t.loginExpired, M_UNKNOWN_TOKEN: t.loginExpired });
   }
 
   async register(name: string, password: string): Promise<boolean> {
@@ -94,7 +94,7 @@ export class Login {
     return this.#run(async () => {
       const session = await register(this.#http(), name.trim().toLowerCase(), password, ask);
       await this.#done(session, password, true);
-    });
+    }, { M_FORBIDDEN: t.registrationClosed });
   }
 
   isAvailable(name: string): Promise<boolean | undefined> {
@@ -111,36 +111,17 @@ export class Login {
     return new Http(this.server?.baseUrl ?? this.#origin, this.#fetch);
   }
 
-  async #run(operation: () => Promise<void>): Promise<boolean> {
+  async #run(operation: () => Promise<void>, here?: Here): Promise<boolean> {
     this.busy = true;
     this.error = undefined;
     try {
       await operation();
       return this.error === undefined;
     } catch (error) {
-      this.error ??= said(error);
+      if (!(error instanceof Cancelled)) this.error ??= saidBy(error, here);
       return false;
     } finally {
       this.busy = false;
     }
   }
-}
-
-function said(error: unknown): string | undefined {
-  if (error instanceof Cancelled) return undefined;
-  if (error instanceof Unreachable) return t.unreachable;
-  if (!(error instanceof MatrixError)) {
-    console.error(error);
-    return t.somethingWrong;
-  }
-  const words: Record<string, string> = {
-    M_FORBIDDEN: t.wrongPassword,
-    M_USER_DEACTIVATED: t.deactivated,
-    M_LIMIT_EXCEEDED: t.limited,
-    M_USER_IN_USE: t.nameTaken,
-    M_INVALID_USERNAME: t.nameTaken,
-    M_EXCLUSIVE: t.nameTaken,
-  };
-  const isClosed = error.errcode === "M_FORBIDDEN" && /regist/i.test(error.message);
-  return isClosed ? t.registrationClosed : (words[error.errcode] ?? error.message);
 }

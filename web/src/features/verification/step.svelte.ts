@@ -2,6 +2,7 @@
 
 import { isOutside } from "../../matrix/api/error";
 import { t } from "../../ui/words.svelte";
+import { saidBy } from "../refused";
 
 export class Step {
   isBusy = $state(false);
@@ -41,7 +42,7 @@ export class Step {
         }
       } catch (failure) {
         console.error(failure);
-        this.error = isOutside(failure) ? t.unreachable : t.stepFailed;
+        this.error = isOutside(failure) ? saidBy(failure) : t.stepFailed;
       }
       this.#waiting -= 1;
       this.isBusy = this.#waiting > 0;

@@ -81,7 +81,7 @@ test("what the server refuses can be sent again or given up", async () => {
   });
   const one = await queue.add("!a", "m.room.message", text("one"));
   await until(queue, "failed");
-  expect(queue.of("!a")[0]?.progress).toEqual({ state: "failed", why: "not here" });
+  expect(queue.of("!a")[0]?.progress).toMatchObject({ state: "failed", error: { errcode: "M_FORBIDDEN", message: "not here" } });
   refuses = false;
   queue.retry(one);
   await until(queue, "sent");
@@ -109,7 +109,7 @@ test("an edit that is refused holds nothing back, and is there to be tried again
   await queue.add("!a", "m.room.message", text("one"));
   await until(queue, "sent", "failed");
   expect(givenUp).toEqual([reaction]);
-  expect(queue.of("!a").map(({ progress }) => progress)).toMatchObject([{ state: "failed", why: "not here" }, { state: "sent" }]);
+  expect(queue.of("!a").map(({ progress }) => progress)).toMatchObject([{ state: "failed", error: { message: "not here" } }, { state: "sent" }]);
   expect([...store.kept.keys()]).toEqual([edit]);
   refuses = false;
   queue.retry(edit);

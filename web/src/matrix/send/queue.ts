@@ -8,7 +8,7 @@
 // What comes after a message that waits or was refused waits too: it would arrive before it. What nobody sees as a message
 // (an edit, a reaction, a vote) and was refused is told apart, and holds nothing back.
 
-import { isOutside, isRefusal } from "../api/error";
+import { isOutside, isRefusal, type MatrixError } from "../api/error";
 import { wait } from "../api/http";
 import type { JsonObject } from "../json";
 import { Topic } from "../topic";
@@ -33,7 +33,7 @@ export type Progress =
   | { state: "queued" | "sending"; failures?: number }
   /** `who`: the people whose key is missing, or new. */
   | { state: "held"; why: Hold; who?: string[] }
-  | { state: "failed"; why: string }
+  | { state: "failed"; error: MatrixError }
   | { state: "sent"; eventId: string };
 
 /** Why a message waits and is not sent in clear instead. */
@@ -326,7 +326,7 @@ export class SendQueue {
       if (isRefusal(error)) {
         // It stands there already, from another device.
         if (error.errcode === "M_DUPLICATE_ANNOTATION") await this.#giveUp(echo);
-        else this.#set(echo, { state: "failed", why: error.message });
+        else this.#set(echo, { state: "failed", error });
         return true;
       }
       if (!isOutside(error)) console.error(error);

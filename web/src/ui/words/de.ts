@@ -7,6 +7,7 @@ import { de as here } from "./here/de";
 import { de as media } from "./media/de";
 import { de as own } from "./own/de";
 import { de as people } from "./people/de";
+import { de as refused } from "./refused/de";
 import { de as talk } from "./talk/de";
 import { has } from "./du";
 import type { Words } from "./en";
@@ -21,6 +22,7 @@ export const de: Words = {
   ...media,
   ...own,
   ...people,
+  ...refused,
   ...talk,
   close: "Schließen",
   cancel: "Abbrechen",
@@ -51,7 +53,6 @@ export const de: Words = {
   createAccount: "Konto anlegen",
   haveAccount: "Du hast ein Konto?",
   wrongPassword: "Name oder Passwort stimmt nicht.",
-  deactivated: "Dieses Konto wurde geschlossen.",
   logInWith: (name) => `Anmelden mit ${name}`,
   singleSignOn: "deiner Organisation",
   noPasswordLogin: "Dieser Server lässt auf eine Weise ein, die dieses Programm noch nicht kann.",
@@ -64,7 +65,7 @@ export const de: Words = {
   serverHint: "Was in deiner Adresse nach dem Doppelpunkt steht, etwa garten.example",
   serverNotFound: "Dort ist kein Homeserver zu finden.",
   goOn: "Weiter",
-  registrationClosed: "Dieser Server nimmt keine neuen Konten an.",
+  registrationClosed: "Dieser Server nimmt keine neuen Konten an, oder dieses nicht.",
   nameTaken: "Diesen Namen gibt es schon, oder er ist nicht erlaubt.",
   nameHint: (name, server) => `Deine Adresse wird @${name || "name"}:${server}`,
   passwordsDiffer: "Die beiden sind nicht gleich.",
@@ -157,7 +158,7 @@ export const de: Words = {
   waitsModule: "Wartet, nicht gesendet: In diesem Browser kann gerade nicht versiegelt werden.",
   waitsForeign: "Nicht gesendet: Dieser Raum ist auf andere Weise verschlüsselt, in der dieses Programm noch nicht schreiben kann.",
   look: "Ansehen",
-  refused: (why) => `Nicht gesendet: ${why}`,
+  notSent: (why) => `Nicht gesendet: ${why}`,
   keyMissing: (who) =>
     `Diese Nachricht kann auf diesem Gerät noch nicht gelesen werden. Der Schlüssel wird beim Gerät von ${who} angefragt; sie erscheint hier von selbst.`,
   keyMissingHere: "Diese Nachricht kann auf diesem Gerät noch nicht gelesen werden. Deine anderen Geräte werden nach dem Schlüssel gefragt; sie erscheint hier von selbst.",

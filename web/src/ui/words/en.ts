@@ -7,6 +7,7 @@ import { en as here } from "./here/en";
 import { en as media } from "./media/en";
 import { en as own } from "./own/en";
 import { en as people } from "./people/en";
+import { en as refused } from "./refused/en";
 import { en as talk } from "./talk/en";
 
 const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
@@ -19,6 +20,7 @@ export const en = {
   ...media,
   ...own,
   ...people,
+  ...refused,
   ...talk,
   // Everywhere
   close: "Close",
@@ -51,7 +53,6 @@ export const en = {
   createAccount: "Create an account",
   haveAccount: "You have an account?",
   wrongPassword: "Name or password is not right.",
-  deactivated: "This account was closed.",
   logInWith: (name: string) => `Log in with ${name}`,
   singleSignOn: "your organisation",
   noPasswordLogin: "This server lets people in by a way that this client does not have yet.",
@@ -64,7 +65,7 @@ export const en = {
   serverHint: "What stands after the colon in your address, such as garden.example",
   serverNotFound: "No homeserver was found there.",
   goOn: "Go on",
-  registrationClosed: "This server takes no new accounts.",
+  registrationClosed: "This server takes no new accounts, or not this one.",
   nameTaken: "That name is taken, or can’t be had.",
   nameHint: (name: string, server: string) => `Your address will be @${name || "name"}:${server}`,
   passwordsDiffer: "The two are not the same.",
@@ -161,7 +162,7 @@ export const en = {
   waitsModule: "Waiting, not sent: sealing does not work in this browser right now.",
   waitsForeign: "Not sent: this room is encrypted by another protocol, which this client can’t write yet.",
   look: "Look",
-  refused: (why: string) => `Not sent: ${why}`,
+  notSent: (why: string) => `Not sent: ${why}`,
   keyMissing: (who: string) =>
     `This message can’t be read on this device yet. Asking ${who}’s device for the key; it appears here by itself.`,
   keyMissingHere: "This message can’t be read on this device yet. Asking your other devices for the key; it appears here by itself.",

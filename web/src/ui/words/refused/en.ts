@@ -1,0 +1,52 @@
+// Words for what a server refused, in English.
+
+export const en = {
+  /** A server’s own sentence, after what is said of its refusal here. */
+  serverSays: (what: string, sentence: string) => `${what} The server says: “${sentence}”`,
+  refusedAny: "The server did not take that.",
+  serverTrouble: "The server is in trouble. Try again in a moment.",
+  limitedFor: (time: string) => `Too many tries. Try again ${time}.`,
+  loginExpired: "This way in is not valid any more. Begin once more.",
+  /** By the specification’s code. */
+  codes: {
+    M_FORBIDDEN: "You may not do that here.",
+    M_UNAUTHORIZED: "You may not do that here.",
+    M_GUEST_ACCESS_FORBIDDEN: "Guests may not do that. Log in with an account.",
+    M_UNKNOWN_TOKEN: "You are not logged in any more. Log in again.",
+    M_MISSING_TOKEN: "You are not logged in any more. Log in again.",
+    M_NOT_FOUND: "That does not exist, or not any more.",
+    M_UNRECOGNIZED: "This server can’t do that.",
+    M_TOO_LARGE: "That is larger than this server takes.",
+    M_USER_DEACTIVATED: "This account was closed.",
+    M_USER_LOCKED: "This account is locked. Those who run the server can unlock it.",
+    M_USER_SUSPENDED: "This account is suspended: it can read, and not write.",
+    M_RESOURCE_LIMIT_EXCEEDED: "This server is full. Those who run it can change that.",
+    M_CONSENT_NOT_GIVEN: "The server wants you to agree to its terms first.",
+    M_USER_IN_USE: "That name is taken.",
+    M_INVALID_USERNAME: "That name can’t be had. Take small letters, digits and . _ - only.",
+    M_EXCLUSIVE: "That name is kept for something else.",
+    M_WEAK_PASSWORD: "The server finds that password too weak. Take a longer one.",
+    M_ROOM_IN_USE: "That address belongs to another room.",
+    M_BAD_ALIAS: "That address does not lead to this room.",
+    M_INVALID_ROOM_STATE: "A room can’t begin in this way.",
+    M_UNSUPPORTED_ROOM_VERSION: "This server does not know rooms of that version.",
+    M_INCOMPATIBLE_ROOM_VERSION: "Your server is too old for this room.",
+    M_UNABLE_TO_AUTHORISE_JOIN: "Whether you may come in can’t be found out just now. Try again later, or have somebody invite you.",
+    M_UNABLE_TO_GRANT_JOIN: "Nobody on that server can let you in. Try again later, or have somebody invite you.",
+    M_CANNOT_LEAVE_SERVER_NOTICE_ROOM: "In this room your server tells you things: it can’t be left.",
+    M_INVITE_BLOCKED: "This person takes no invitations from you.",
+    M_SERVER_NOT_TRUSTED: "This server does not trust the other one.",
+    M_CAPTCHA_NEEDED: "The server wants to know first that you are no robot.",
+    M_CAPTCHA_INVALID: "The server is not sure that you are no robot. Try again.",
+    M_THREEPID_IN_USE: "This email address or phone number belongs to another account.",
+    M_THREEPID_NOT_FOUND: "No account has this email address or phone number.",
+    M_THREEPID_AUTH_FAILED: "Whether this email address or phone number is yours could not be found out.",
+    M_THREEPID_DENIED: "This server does not take this email address or phone number.",
+    M_THREEPID_MEDIUM_NOT_SUPPORTED: "This server takes no addresses of that kind.",
+    M_NOT_YET_UPLOADED: "That file is not there yet. Try again in a moment.",
+    M_PROFILE_TOO_LARGE: "Your profile would be larger than this server takes.",
+    M_KEY_TOO_LARGE: "That name is longer than this server takes.",
+  },
+};
+
+export type RefusedWords = typeof en;
