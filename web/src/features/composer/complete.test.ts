@@ -12,6 +12,7 @@ test("a sign at the beginning of a word begins a name; within one it does not", 
   expect(at("ask @Lena Vo")).toEqual(["person", "Lena Vo"]);
   expect(at("(#gard")).toEqual(["room", "gard"]);
   expect(at("fine :smi")).toEqual(["emoji", "smi"]);
+  expect(at("fein :glück")).toEqual(["emoji", "glück"]);
   expect(at("/in")).toEqual(["command", "in"]);
   for (const written of ["mail@garden", "at 12:30", "well :)", "x: no", "say /in", "@a b c", "#two words"]) {
     expect(at(written), written).toBeUndefined();

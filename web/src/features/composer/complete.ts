@@ -38,7 +38,7 @@ export function tokenAt(written: string, caret: number): Token | undefined {
   if (!match || !kind || term.length > LONGEST) return undefined;
   if (kind !== "person" && term.includes(" ")) return undefined;
   // Two signs are more than a smiley such as `:)`.
-  if (kind === "emoji" && !/^[\w+-]{2,}$/.test(term)) return undefined;
+  if (kind === "emoji" && !/^[\p{L}\p{N}_+-]{2,}$/u.test(term)) return undefined;
   return { kind, term, from: caret - term.length - 1, to: caret };
 }
 
