@@ -111,6 +111,11 @@ export function listed(names: string[]): string {
   return new Intl.ListFormat(speech.language, { type: "conjunction" }).format(names);
 }
 
+/** A number with no more than so many digits after its point. */
+export function decimal(value: number, digits: number): string {
+  return value.toLocaleString(speech.language, { maximumFractionDigits: digits });
+}
+
 /** How long something lasts, as players show it. */
 export function minutes(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${`${seconds % 60}`.padStart(2, "0")}`;
@@ -120,5 +125,5 @@ export function fileSize(bytes: number): string {
   const units = ["B", "KB", "MB", "GB"];
   const step = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), 3);
   const value = bytes / 1000 ** step;
-  return `${value.toLocaleString(speech.language, { maximumFractionDigits: value < 10 && step > 0 ? 1 : 0 })} ${units[step]}`;
+  return `${decimal(value, value < 10 && step > 0 ? 1 : 0)} ${units[step]}`;
 }

@@ -8,6 +8,7 @@ import { discover, find, type Discovery, type Fetch } from "../../matrix/discove
 import type { Session } from "../../matrix/session";
 import { t } from "../../ui/words.svelte";
 import { saidBy, type Here } from "../refused";
+import { deviceName } from "./device_name";
 
 /** Takes over when somebody is in. `isNew`: the account was made just now. */
 type Done = (session: Session, password: string | undefined, isNew?: boolean) => Promise<void>;
@@ -75,14 +76,14 @@ export class Login {
         if (!(await this.choose(address[1]))) return;
         this.busy = true;
       }
-      const session = await logInWithPassword(this.#http(), name.trim(), password, deviceId);
+      const session = await logInWithPassword(this.#http(), name.trim(), password, { id: deviceId, name: deviceName() });
       await this.#done(session, password);
     }, { M_FORBIDDEN: t.wrongPassword });
   }
 
   async logInWithToken(token: string, deviceId?: string): Promise<boolean> {
     return this.#run(async () => {
-      await this.#done(await logInWithToken(this.#http(), token, deviceId), undefined);
+      await this.#done(await logInWithToken(this.#http(), token, { id: deviceId, name: deviceName() }), undefined);
     }, { M_FORBIDDEN: t.loginExpired, M_UNKNOWN_TOKEN: t.loginExpired });
   }
 
@@ -92,7 +93,7 @@ export class Login {
         this.asked = { stage, error, answer: resolve };
       }).finally(() => (this.asked = undefined));
     return this.#run(async () => {
-      const session = await register(this.#http(), name.trim().toLowerCase(), password, ask);
+      const session = await register(this.#http(), name.trim().toLowerCase(), password, deviceName(), ask);
       await this.#done(session, password, true);
     }, { M_FORBIDDEN: t.registrationClosed });
   }

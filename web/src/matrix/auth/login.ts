@@ -4,7 +4,6 @@ import { MatrixError } from "../api/error";
 import { Http } from "../api/http";
 import { list, object, text, type JsonObject } from "../json";
 import { sessionOf, type Session } from "../session";
-import { deviceName } from "./device_name";
 
 /** How a server lets people in. */
 export interface LoginFlows {
@@ -33,27 +32,30 @@ export async function loginFlows(http: Http): Promise<LoginFlows> {
   };
 }
 
-export function logInWithPassword(
-  http: Http,
-  user: string,
-  password: string,
-  deviceId?: string,
-): Promise<Session> {
+/** The device that somebody logs in with. */
+interface Entering {
+  /** The one that it was before. */
+  id: string | undefined;
+  /** What it is called, if it is new. */
+  name: string;
+}
+
+export function logInWithPassword(http: Http, user: string, password: string, device: Entering): Promise<Session> {
   const identifier = { type: "m.id.user", user };
-  return logIn(http, { type: "m.login.password", identifier, password }, deviceId);
+  return logIn(http, { type: "m.login.password", identifier, password }, device);
 }
 
-export function logInWithToken(http: Http, token: string, deviceId?: string): Promise<Session> {
-  return logIn(http, { type: "m.login.token", token }, deviceId);
+export function logInWithToken(http: Http, token: string, device: Entering): Promise<Session> {
+  return logIn(http, { type: "m.login.token", token }, device);
 }
 
-async function logIn(http: Http, credentials: JsonObject, deviceId?: string): Promise<Session> {
+async function logIn(http: Http, credentials: JsonObject, device: Entering): Promise<Session> {
   const answer = await http.call("POST", "/_matrix/client/v3/login", {
     body: {
       ...credentials,
       refresh_token: true,
-      initial_device_display_name: deviceName(),
-      ...(deviceId && { device_id: deviceId }),
+      initial_device_display_name: device.name,
+      ...(device.id && { device_id: device.id }),
     },
     anonymous: true,
     impatient: true,

@@ -36,7 +36,7 @@ test("token and terms are asked for, the rest is done without asking", async () 
   const { fetch, asked } = server(["m.login.registration_token", "m.login.terms", "m.login.dummy"]);
   const seen: [string, string | undefined][] = [];
   const given = ["wrong", "let-me-in"];
-  const made = await register(new Http("https://a", fetch), "lena", "pw", async (stage, error) => {
+  const made = await register(new Http("https://a", fetch), "lena", "pw", "Lena’s browser", async (stage, error) => {
     seen.push([stage.type, error]);
     return stage.type === "m.login.registration_token" ? { token: given.shift() ?? "" } : {};
   });
@@ -51,7 +51,7 @@ test("token and terms are asked for, the rest is done without asking", async () 
 
 test("who gives up a stage is not registered", async () => {
   const { fetch } = server(["m.login.terms"]);
-  const made = register(new Http("https://a", fetch), "lena", "pw", async () => undefined);
+  const made = register(new Http("https://a", fetch), "lena", "pw", "Lena’s browser", async () => undefined);
   await expect(made).rejects.toThrow(Cancelled);
 });
 

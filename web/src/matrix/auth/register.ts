@@ -4,7 +4,6 @@ import { MatrixError } from "../api/error";
 import { Http } from "../api/http";
 import { object, text } from "../json";
 import { sessionOf, type Session } from "../session";
-import { deviceName } from "./device_name";
 import { authenticate, type AskStage, type Stage } from "./uia";
 
 /** Stages that this client can finish by itself or by asking the person. */
@@ -20,6 +19,7 @@ export function register(
   http: Http,
   username: string,
   password: string,
+  deviceName: string,
   ask: AskStage,
 ): Promise<Session> {
   return authenticate(
@@ -29,7 +29,7 @@ export function register(
           username,
           password,
           refresh_token: true,
-          initial_device_display_name: deviceName(),
+          initial_device_display_name: deviceName,
           ...(auth && { auth }),
         },
         anonymous: true,

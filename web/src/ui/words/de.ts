@@ -11,8 +11,9 @@ import { de as refused } from "./refused/de";
 import { de as talk } from "./talk/de";
 import { has } from "./du";
 import type { Words } from "./en";
+import { pluralIn } from "./plural";
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+const plural = pluralIn("de");
 
 export const de: Words = {
   ...around,
@@ -127,7 +128,7 @@ export const de: Words = {
   chooseRoomMore: "Oder drück Strg K und tipp einen Namen.",
   roomGone: "Du bist nicht in diesem Raum",
   peopleOn: (people, servers) =>
-    `${plural(people, "Mensch", "Menschen")}${servers > 1 ? ` auf ${servers} Servern` : ""}`,
+    `${plural(people, "Person", "Personen")}${servers > 1 ? ` auf ${servers} Servern` : ""}`,
   roomInfo: "Wer kann das lesen",
   accept: "Annehmen",
   decline: "Ablehnen",

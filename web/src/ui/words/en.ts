@@ -9,8 +9,9 @@ import { en as own } from "./own/en";
 import { en as people } from "./people/en";
 import { en as refused } from "./refused/en";
 import { en as talk } from "./talk/en";
+import { pluralIn } from "./plural";
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+const plural = pluralIn("en");
 
 export const en = {
   ...around,

@@ -1,8 +1,9 @@
 // Worte für das, was um ein Gespräch herum ist, auf Deutsch.
 
+import { pluralIn } from "../plural";
 import type { AroundWords } from "./en";
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+const plural = pluralIn("de");
 
 export const de: AroundWords = {
   // Schlüssel

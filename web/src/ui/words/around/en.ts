@@ -1,6 +1,8 @@
 // Words of what is around a conversation, in English: keys, people, rooms, spaces, settings.
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+import { pluralIn } from "../plural";
+
+const plural = pluralIn("en");
 
 export const en = {
   // Keys

@@ -1,8 +1,9 @@
 // Wörter für Dateien, Bilder und Töne und für das, was sich rückgängig machen lässt, auf Deutsch.
 
+import { pluralIn } from "../plural";
 import type { MediaWords } from "./en";
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+const plural = pluralIn("de");
 
 export const de: MediaWords = {
   tray: "Dateien zum Senden",

@@ -1,6 +1,8 @@
 // Words of files, pictures and sound, and of what can be undone, in English.
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+import { pluralIn } from "../plural";
+
+const plural = pluralIn("en");
 
 export const en = {
   // Chosen

@@ -9,6 +9,8 @@ export const de: OwnWords = {
   emojiAskedNew: "Dieses Gerät bestätigen?",
   emojiAskedNewMore: "Ein anderes Gerät von dir möchte dieses bestätigen. Vergleich Emoji auf beiden Bildschirmen, und dieses Gerät darf deine Nachrichten lesen.",
   emojiWaitingNew: "Öffne Sealpost auf dem neuen Gerät, und stimm dort zu.",
+  deviceCalled: (browser, system) => `Sealpost in ${browser}${system ? ` unter ${system}` : ""}`,
+  someBrowser: "einem Browser",
   tellRead: "Andere sehen lassen, wie weit ich gelesen habe",
   tellReadMore: "Sonst wissen es nur deine eigenen Geräte.",
   readsWith: "Geräte, die mitlesen",

@@ -7,6 +7,9 @@ export const en = {
   emojiAskedNew: "Approve this device?",
   emojiAskedNewMore: "Another device of yours wants to approve this one. Compare emoji on both screens, and this device may read your messages.",
   emojiWaitingNew: "Open Sealpost on the new device, and agree there.",
+  /** What a device is called at first. */
+  deviceCalled: (browser: string, system: string | undefined) => `Sealpost in ${browser}${system ? ` on ${system}` : ""}`,
+  someBrowser: "a browser",
   tellRead: "Tell others how far I have read",
   tellReadMore: "If not, only your own devices know.",
   readsWith: "Devices that read with them",

@@ -1,9 +1,10 @@
 // Wörter der Gespräche, auf Deutsch.
 
 import { has } from "../du";
+import { pluralIn } from "../plural";
 import type { TalkWords } from "./en";
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+const plural = pluralIn("de");
 
 export const de: TalkWords = {
   goToDate: "Zu einem Tag gehen",
@@ -58,7 +59,7 @@ export const de: TalkWords = {
   seenBy: (names) => `Gelesen von ${names}`,
   joinLinked: "Diesen Raum betreten?",
   youWhom: "dich",
-  people: (count) => plural(count, "Mensch", "Menschen"),
+  people: (count) => plural(count, "Person", "Personen"),
   together: {
     joined: (who, count) => `${who} ${count === 1 ? "kam" : "kamen"} herein`,
     left: (who, count) => `${who} ${count === 1 ? "ging" : "gingen"}`,

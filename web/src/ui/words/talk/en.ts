@@ -1,6 +1,8 @@
 // Words of conversations, in English: timeline, composer, what is shown of files.
 
-const plural = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+import { pluralIn } from "../plural";
+
+const plural = pluralIn("en");
 
 /** What happened that is told of many at once. */
 type Together = "joined" | "left" | "invited" | "declined" | "removed" | "banned" | "renamed";

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
+import { speak } from "../../ui/words.svelte";
 import { deviceName } from "./device_name";
 
 const CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0";
@@ -15,4 +16,13 @@ test.each([
   ["something else", "Sealpost in a browser"],
 ])("a device is called by its browser and system: %s", (agent, name) => {
   expect(deviceName(agent)).toBe(name);
+});
+
+test("a device is called so in the language of its person", async () => {
+  vi.stubGlobal("document", { documentElement: {} });
+  await speak("de");
+  expect(deviceName("Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0")).toBe("Sealpost in Firefox unter Linux");
+  expect(deviceName("something else")).toBe("Sealpost in einem Browser");
+  await speak("en");
+  vi.unstubAllGlobals();
 });

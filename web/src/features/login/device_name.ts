@@ -1,4 +1,6 @@
-// What a device is called in the list of devices, until its person gives it another name.
+// What a device is called in the list of devices, in the language of its person, until they give it another name.
+
+import { t } from "../../ui/words.svelte";
 
 /** The first that fits: most browsers claim to be others, too. */
 const BROWSERS: [RegExp, string][] = [
@@ -22,5 +24,5 @@ const SYSTEMS: [RegExp, string][] = [
 export function deviceName(agent: string = globalThis.navigator?.userAgent ?? ""): string {
   const first = (all: [RegExp, string][]) => all.find(([sign]) => sign.test(agent))?.[1];
   const system = first(SYSTEMS);
-  return `Sealpost in ${first(BROWSERS) ?? "a browser"}${system ? ` on ${system}` : ""}`;
+  return t.deviceCalled(first(BROWSERS) ?? t.someBrowser, system);
 }
