@@ -106,7 +106,7 @@ test("an approved device makes another recovery key, which approves a new device
   const dialog = second.page.getByRole("dialog");
   await dialog.getByLabel("Recovery key").fill(lost);
   await dialog.getByRole("button", { name: "Approve", exact: true }).click();
-  await dialog.getByText("This key belongs to something else.").waitFor();
+  await dialog.getByText("This is the recovery key of another account, or an old one.").waitFor();
   await second.approve(fresh);
   await second.unapproved().waitFor({ state: "detached" });
   await second.choose("Cellar");
@@ -170,7 +170,7 @@ test("who has neither a device nor the key begins a new identity, when the serve
   await assertAccessible(lena.page, "approving after a new identity");
   await lena.page.getByRole("dialog").getByLabel("Recovery key").fill(fresh);
   await lena.page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();
-  await lena.page.getByText("This key belongs to something else.").waitFor();
+  await lena.page.getByText("This is the recovery key of another account, or an old one.").waitFor();
   await lena.approve(key);
   await lena.page.getByText("Another device began a new identity for you", { exact: false }).waitFor({ state: "detached" });
   await lena.choose("Attic");

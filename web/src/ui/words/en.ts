@@ -64,7 +64,7 @@ export const en = {
   whichServer: "Which server?",
   serverName: "Server",
   serverHint: "What stands after the colon in your address, such as garden.example",
-  serverNotFound: "No homeserver was found there.",
+  serverNotFound: "No Matrix server was found there.",
   goOn: "Go on",
   registrationClosed: "This server takes no new accounts, or not this one.",
   nameTaken: "That name is taken, or can’t be had.",
@@ -87,7 +87,7 @@ export const en = {
   elsewhereMore: "Your keys can be used in one place at a time.",
   useHere: "Use it here",
   startFailed: "Sealpost could not start",
-  startFailedMore: "This browser may keep nothing: private windows and full disks do that.",
+  startFailedMore: "This browser may not let Sealpost keep anything: private windows and full disks do that.",
   // Shell
   offline: (waiting: number) =>
     waiting === 0
@@ -172,7 +172,7 @@ export const en = {
   notAuthentic: "This message was changed on its way, or is damaged. It is not shown.",
   foreign: "Encrypted by another protocol; this client can’t read it yet.",
   inClear: "Not sealed: anyone who runs a server here could have written or read this.",
-  notProvenKept: "From a backup or a file: who wrote it is not proven.",
+  notProvenKept: "From your backup or a file: who wrote it is not proven.",
   notProven: (who: string) => `Shared by ${who}: who wrote it is not proven.`,
   ghostReader: "Somebody could read this whom nobody vouched for.",
   readersUnknown: "Who can read this is not known: a server may be holding something back.",
@@ -283,11 +283,11 @@ export const en = {
   approveMore: "Enter your recovery key. It makes this device yours, and brings back what you can read.",
   approveElsewhere: "Approve from another device",
   recoveryKey: "Recovery key",
-  recoveryMistyped: "That is not a recovery key; look for a slip of the pen.",
-  recoveryOther: "This key belongs to something else.",
+  recoveryMistyped: "That is not a recovery key; look for a typing mistake.",
+  recoveryOther: "This is the recovery key of another account, or an old one.",
   recoveryNone: "No recovery key was set up for this account.",
   recovered: (count: number) => `This device is approved. ${plural(count, "key", "keys")} came back.`,
-  moduleFailed: "Sealing could not be loaded. Nothing is sent in clear; sealed messages wait.",
+  moduleFailed: "Sealing could not be loaded. Nothing goes out unsealed; sealed messages wait.",
   // Settings
   profile: "Profile",
   displayName: "Name that others see",

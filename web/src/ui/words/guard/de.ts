@@ -14,7 +14,7 @@ export const de: GuardWords = {
   notPinned: (why) => `Das wurde nicht angeheftet: ${why}`,
   notUnpinned: (why) => `Das ist noch angeheftet: ${why}`,
   notTakenBack: (why) => `Deine Reaktion wurde nicht zurückgenommen: ${why}`,
-  notKept: (why) => `Das wurde nicht behalten: ${why}`,
+  notKept: (why) => `Das wurde nicht gespeichert: ${why}`,
   // Why something can’t be read
   keyUnapproved: "Diese Nachricht kann hier nicht gelesen werden: Dieses Gerät ist noch nicht bestätigt.",
   keyBeforeJoin: "Gesagt, bevor du dazukamst. Sie kann gelesen werden, wenn dir jemand, der schon da war, ihren Schlüssel weitergibt.",
@@ -62,7 +62,7 @@ export const de: GuardWords = {
   // Den Code von jemandem scannen
   scanCode: "Code scannen",
   scanTitle: (who) => `Code von ${who} scannen`,
-  scanMore: (who) => `Halte den Code auf dem Bildschirm von ${who} vor die Kamera. Er wird von selbst verglichen.`,
+  scanMore: (who) => `Halt den Code auf dem Bildschirm von ${who} vor die Kamera. Er wird von selbst verglichen.`,
   scanView: "Was die Kamera sieht",
   scanAsking: "Wartet auf die Kamera",
   scanLooking: "Sucht einen Code …",
@@ -73,7 +73,7 @@ export const de: GuardWords = {
     busy: "Die Kamera geht gerade nicht. Vielleicht benutzt sie ein anderes Programm.",
   },
   scanPictureMore: (who) =>
-    `Ohne Kamera: Wähle ein Bild, das du selbst vom Bildschirm von ${who} gemacht hast. Eines, das dir geschickt wurde, beweist nichts.`,
+    `Ohne Kamera: Wähl ein Bild, das du selbst vom Bildschirm von ${who} gemacht hast. Eines, das dir geschickt wurde, beweist nichts.`,
   scanForeign: "Das ist ein Code von etwas anderem.",
   scanNothing: "In diesem Bild ist kein Code zu finden.",
   scanMatches: (who) => `Die Zahl stimmt: Du sprichst mit ${who}.`,

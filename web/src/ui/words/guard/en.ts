@@ -12,7 +12,7 @@ export const en = {
   notPinned: (why: string) => `That was not pinned: ${why}`,
   notUnpinned: (why: string) => `That is still pinned: ${why}`,
   notTakenBack: (why: string) => `Your reaction was not taken back: ${why}`,
-  notKept: (why: string) => `That was not kept: ${why}`,
+  notKept: (why: string) => `That was not saved: ${why}`,
   // Why something can’t be read
   keyUnapproved: "This message can’t be read here: this device is not approved yet.",
   keyBeforeJoin: "Said before you came in. It can be read when somebody who was there passes its key on to you.",

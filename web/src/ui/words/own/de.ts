@@ -23,8 +23,8 @@ export const de: OwnWords = {
   logOutWaiting: (count) => (count === 1 ? "Eine Nachricht wurde noch nicht gesendet. Sie ginge verloren." : `${count} Nachrichten wurden noch nicht gesendet. Sie gingen verloren.`),
   logOutUnsavedRooms: (count) =>
     count === 1
-      ? "Die Schlüssel einer Unterhaltung konnten nicht gesichert werden. Ohne sie ist verloren, was zuletzt gesagt wurde."
-      : `Die Schlüssel von ${count} Unterhaltungen konnten nicht gesichert werden. Ohne sie ist verloren, was zuletzt gesagt wurde.`,
+      ? "Die Schlüssel eines Gesprächs konnten nicht gesichert werden. Ohne sie ist verloren, was zuletzt gesagt wurde."
+      : `Die Schlüssel von ${count} Gesprächen konnten nicht gesichert werden. Ohne sie ist verloren, was zuletzt gesagt wurde.`,
   logOutUnapproved: "Dieses Gerät wurde nie bestätigt: Was nur es lesen kann, geht verloren.",
   logOutOffline: "Der Server kann es gerade nicht erfahren: Er führt dieses Gerät, bis du es von einem anderen abmeldest.",
   logOutNewBackup: "Die Sicherung hat neue Schlüssel, seit ein Gerät entfernt wurde, und sie sind noch nicht unter deinem Wiederherstellungsschlüssel abgelegt. Was darin ist, ginge verloren: Leg sie zuerst unter „Deine Geräte“ ab.",
@@ -41,11 +41,11 @@ export const de: OwnWords = {
   windowBlocked: "Der Browser hat kein Fenster geöffnet. Erlaub dieser Seite Fenster, und versuch es noch einmal.",
   // Ein anderer Wiederherstellungsschlüssel, eine andere Identität
   saveRecoveryKey: "Schlüssel sichern",
-  newRecoveryKey: "Neuen Schlüssel machen",
-  newRecoveryKeyTitle: "Ein neuer Schlüssel?",
-  newRecoveryKeyMore: "Falls du deinen Schlüssel zum Wiederherstellen nicht mehr hast. Dieses Gerät legt seine Schlüssel unter dem neuen ab und beginnt eine neue Sicherung mit dem, was es lesen kann. Der alte Schlüssel öffnet danach nichts mehr.",
+  newRecoveryKey: "Neuen Schlüssel anlegen",
+  newRecoveryKeyTitle: "Ein neuer Wiederherstellungsschlüssel?",
+  newRecoveryKeyMore: "Falls du deinen Wiederherstellungsschlüssel nicht mehr hast. Dieses Gerät legt seine Schlüssel unter dem neuen ab und beginnt eine neue Sicherung mit dem, was es lesen kann. Der alte Wiederherstellungsschlüssel öffnet danach nichts mehr.",
   replacedBanner: "Ein anderes Gerät hat für dich eine neue Identität begonnen: Dieses kann nicht mitlesen.",
-  replacedMore: "Warst du es, dann bestätige dieses Gerät neu, mit dem neuen Schlüssel zum Wiederherstellen. Warst du es nicht, dann hat jemand dein Passwort: Ändere es, und beginn von hier aus eine neue Identität.",
+  replacedMore: "Warst du es, dann bestätige dieses Gerät neu, mit dem neuen Wiederherstellungsschlüssel oder von jenem Gerät aus. Warst du es nicht, dann hat jemand dein Passwort: Ändere es, und beginn von hier aus eine neue Identität.",
   haveNeither: "Ich habe beides nicht",
   lostRecoveryKey: "Ich habe ihn nicht mehr",
   renewTitle: "Neu anfangen?",
@@ -53,7 +53,7 @@ export const de: OwnWords = {
   renewMeans: [
     "Wer mit dir schreibt, sieht, dass deine Identität sich geändert hat, und schaut sie sich an, bevor es weitergeht.",
     "Was früher für dich versiegelt wurde, bleibt hier unlesbar, es sei denn, ein Gerät von dir kann es noch lesen.",
-    "Deine anderen Geräte müssen neu bestätigt werden. Der alte Schlüssel zum Wiederherstellen öffnet nichts mehr.",
+    "Deine anderen Geräte müssen neu bestätigt werden. Der alte Wiederherstellungsschlüssel öffnet nichts mehr.",
   ],
   renew: "Neue Identität beginnen",
 };

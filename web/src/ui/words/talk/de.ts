@@ -16,7 +16,7 @@ export const de: TalkWords = {
   emojiFound: "Gefunden",
   emojiUsed: "Zuletzt benutzt",
   emojiGroups: [
-    "Gesichter und Gefühle", "Menschen", "Tiere und Natur", "Essen und Trinken", "Orte und Reisen", "Tun", "Dinge", "Zeichen", "Flaggen",
+    "Gesichter und Gefühle", "Menschen", "Tiere und Natur", "Essen und Trinken", "Orte und Reisen", "Aktivitäten", "Dinge", "Zeichen", "Flaggen",
   ],
   search: "Suchen",
   completions: "Vorschläge",

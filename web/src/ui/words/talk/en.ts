@@ -18,7 +18,7 @@ export const en = {
   emojiFound: "Found",
   emojiUsed: "Used last",
   emojiGroups: [
-    "Faces and feelings", "People", "Animals and nature", "Food and drink", "Places and travel", "Doing", "Things", "Signs", "Flags",
+    "Faces and feelings", "People", "Animals and nature", "Food and drink", "Places and travel", "Activities", "Things", "Signs", "Flags",
   ],
   search: "Search",
   completions: "Suggestions",
