@@ -31,6 +31,7 @@ test("both see the same safety number", async () => {
   for (const person of [lena, jonas]) {
     const dialog = await openComparison(person);
     await dialog.locator(".number span").first().waitFor();
+    await assertAccessible(person.page, "safety number", person === lena ? undefined : ["light", "dark"]);
     numbers.push((await dialog.locator(".number").getAttribute("aria-label")).replaceAll(" ", ""));
     await person.page.keyboard.press("Escape");
     await person.page.getByRole("dialog").waitFor({ state: "detached" });
@@ -154,6 +155,7 @@ test("what is written offline waits, says so, and is sent when the connection is
   await lena.say("written in a tunnel");
   await page.getByText("Waiting for the connection").waitFor();
   await page.getByText("1 message waits", { exact: false }).waitFor();
+  await assertAccessible(page, "offline");
   await lena.context.setOffline(false);
   await jonas.reads("written in a tunnel");
   await page.getByText("You’re offline.", { exact: false }).waitFor({ state: "detached" });

@@ -78,6 +78,7 @@ test("who has to log in again finds everything as it was, and goes on as the sam
   const stop = await ended(lena);
   const { page } = lena;
   await page.getByRole("heading", { name: "Log in again" }).waitFor();
+  await assertAccessible(page, "a session that ended");
   await jonas.sends("said-while-lena-was-out");
   await page.getByLabel("Password").fill(lena.password);
   await page.getByRole("button", { name: "Log in", exact: true }).click();
