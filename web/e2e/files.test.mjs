@@ -98,6 +98,33 @@ test("of several pictures each has words of its own, and what is pasted waits as
   await jonas.page.getByRole("article").filter({ hasText: "pasted.pdf" }).waitFor();
 });
 
+test("of pictures that stand together each is answered, reacted to and removed by itself", async () => {
+  const { page } = jonas;
+  const tile = (name, of = page) => of.getByRole("listitem").filter({ has: of.getByRole("button", { name: `Picture: ${name}`, exact: true }) });
+  const choose = async (name, what, of = page) => {
+    await tile(name, of).getByRole("button", { name: `Picture: ${name}`, exact: true }).focus();
+    await of.keyboard.press("Tab");
+    await of.keyboard.press("Enter");
+    await of.getByRole("menuitem", { name: what }).click();
+  };
+  await lena.attachAll([await picture("one.png"), await picture("two.png"), await picture("three.png"), await picture("four.png")]);
+  await tile("four.png").waitFor();
+  await tile("two.png").hover();
+  await assertAccessible(page, "what can be done with one of several pictures");
+  await choose("two.png", "Reply");
+  await jonas.say("the second is the best");
+  const answer = lena.page.getByRole("article").filter({ hasText: "the second is the best" });
+  await answer.getByRole("button", { name: "lena" }).or(answer.getByText("You: Picture")).first().waitFor();
+  await choose("four.png", "React");
+  await page.getByRole("toolbar", { name: "React" }).getByRole("button", { name: "🎉" }).click();
+  const apart = lena.page.getByRole("article").filter({ has: lena.page.getByRole("button", { name: "🎉 1: jonas" }) });
+  await apart.getByRole("button", { name: "Picture: four.png" }).waitFor();
+  await choose("one.png", "Remove", lena.page);
+  await lena.page.getByRole("button", { name: "Do it now" }).click();
+  await page.getByRole("button", { name: "Picture: one.png", exact: true }).waitFor({ state: "detached" });
+  await tile("three.png").waitFor();
+});
+
 test("words of a file in clear are as the specification has them", async () => {
   await lena.choose("Elsewhere");
   await lena.attachAll(pdf("plan.pdf"), "the *plan*");
@@ -108,6 +135,12 @@ test("words of a file in clear are as the specification has them", async () => {
     msgtype: "m.file", body: "the *plan*", filename: "plan.pdf", format: "org.matrix.custom.html",
   });
 });
+
+/** Holds as many uploads back as come next. */
+function holdUploads(count) {
+  const all = Array.from({ length: count }, () => server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload")));
+  return { reached: Promise.all(all.map(({ reached }) => reached)), release: () => all.forEach(({ release }) => release()) };
+}
 
 /** How many files are kept in somebody's browser until they have gone. */
 const kept = (person, count) => person.page.waitForFunction(async ([name, count]) => {
@@ -121,20 +154,22 @@ const kept = (person, count) => person.page.waitForFunction(async ([name, count]
 test("files that were on their way when the tab crashed go on when the page is opened again, once each", async () => {
   const bytes = Buffer.alloc(2_500_000, "what the cellar holds ");
   await lena.choose("jonas");
-  const hold = server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload"));
+  const before = holdUploads(2);
   await lena.attachAll({ name: "cellar.pdf", mimeType: "application/pdf", buffer: bytes }, "before the crash");
   await lena.attachAll([await picture("north.png"), await picture("south.png")]);
-  await hold.reached;
+  await before.reached;
   await kept(lena, 3);
+  const after = holdUploads(2);
   await lena.crash();
+  before.release();
+  await after.reached;
   await lena.page.getByRole("progressbar", { name: "cellar.pdf" }).waitFor();
   await lena.page.getByRole("progressbar", { name: "2 pictures" }).waitFor();
   await assertAccessible(lena.page, "files that go on");
-  hold.release();
+  after.release();
   const row = jonas.page.getByRole("article").filter({ hasText: "before the crash" });
   assert.ok((await jonas.download("cellar.pdf")).equals(bytes));
-  const album = jonas.page.getByRole("article").filter({ has: jonas.page.getByRole("button", { name: "Picture: south.png" }) });
-  await album.getByRole("button", { name: "Picture: north.png" }).waitFor();
+  for (const name of ["north.png", "south.png"]) await jonas.page.getByRole("button", { name: `Picture: ${name}`, exact: true }).waitFor();
   await kept(lena, 0);
   await lena.sends("all of it there?");
   await jonas.reads("all of it there?");
@@ -143,15 +178,18 @@ test("files that were on their way when the tab crashed go on when the page is o
 });
 
 test("what is given up after a crash does not go, then or later", async () => {
-  const hold = server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload"));
+  const before = holdUploads(1);
   await lena.attachAll(pdf("attic.pdf"));
-  await hold.reached;
+  await before.reached;
   await kept(lena, 1);
+  const after = holdUploads(1);
   await lena.crash();
+  await after.reached;
   const way = lena.page.getByRole("listitem").filter({ hasText: "attic.pdf" });
   await way.getByRole("button", { name: "Cancel" }).click();
   await way.waitFor({ state: "detached" });
-  hold.release();
+  before.release();
+  after.release();
   await kept(lena, 0);
   await lena.page.reload();
   await lena.sends("no attic");
@@ -161,7 +199,7 @@ test("what is given up after a crash does not go, then or later", async () => {
 });
 
 test("a file for which there is no room is sent all the same, and that is said", async () => {
-  const hold = server.proxy.hold(({ path }) => path.endsWith("/media/v3/upload"));
+  const hold = holdUploads(1);
   await lena.page.evaluate(() => {
     const { put } = IDBObjectStore.prototype;
     IDBObjectStore.prototype.put = function (...args) {
