@@ -72,6 +72,18 @@ test("a device is removed by the server's own page, and by nothing before", asyn
   // Said to be done, and it is not.
   await dialog.getByRole("button", { name: "I am done there" }).click();
   await dialog.getByText("The server does not know yet that it is you.", { exact: false }).waitFor();
+  // A page that leads this one elsewhere does so only if that is wanted, and is gone when it is needed no more.
+  const [own] = await Promise.all([page.waitForEvent("popup"), page.getByRole("button", { name: "Open the page" }).click()]);
+  await own.getByRole("button", { name: "It is me" }).waitFor();
+  const asked = page.waitForEvent("dialog");
+  // Both wait while it is asked.
+  const led = own.evaluate(() => void (window.opener.location = "/elsewhere"));
+  const leaving = await asked;
+  assert.equal(leaving.type(), "beforeunload");
+  await leaving.dismiss();
+  await led;
+  await Promise.all([own.waitForEvent("close"), dialog.getByRole("button", { name: "I am done there" }).click()]);
+  await dialog.getByText("The server does not know yet that it is you.", { exact: false }).waitFor();
   // Another page can say what it likes.
   await page.evaluate(() => window.postMessage("authDone", "*"));
   await dialog.getByText("The server does not know yet that it is you.", { exact: false }).waitFor();
