@@ -131,6 +131,11 @@ fn whole(
         again.check(context, conn, nid)?;
     }
     let Again { mut at, mut whole, .. } = again;
+    // One line of them all: others decide how many they are.
+    let refused = whole.rechecked.iter().filter(|event| event.refused).count();
+    if refused > 0 {
+        tracing::info!(room_id = %tip.info.id, refused, "events are refused by the whole state");
+    }
 
     let before = tip.state.clone();
     let state = std::mem::replace(&mut at.state, before.clone());
@@ -420,7 +425,7 @@ impl Again<'_> {
             let refused = was_accepted && !is_accepted;
             if refused {
                 let event_id = &event.pdu.event_id;
-                tracing::info!(%event_id, ?verdict, "an event is refused by the whole state");
+                tracing::debug!(%event_id, ?verdict, "an event is refused by the whole state");
             }
             let redacted = match target.filter(|_| refused) {
                 Some(target) => {
