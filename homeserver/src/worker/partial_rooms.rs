@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::service::{
     partial_rooms::RoomNid,
-    remote::{Remote, partial::Completed},
+    remote::{
+        Remote,
+        partial::{Completed, Refusals},
+    },
 };
 
 /// How many rooms are worked on at once.
@@ -49,11 +52,12 @@ pub async fn run(remote: Arc<Remote>, stopping: CancellationToken) {
 
 /// Tries until a room is whole or left.
 async fn complete(remote: Arc<Remote>, permits: Arc<Semaphore>, room: RoomNid) -> RoomNid {
-    let mut attempt = 0_usize;
+    let (mut attempt, mut refusals) = (0_usize, Refusals::default());
     while remote.partial_rooms().is_partial(room) {
         let tried = async {
             let _permit = permits.acquire().await;
-            timeout(TRY_MAX, remote.complete(room, attempt)).await.unwrap_or(Ok(Completed::NotYet))
+            let tried = timeout(TRY_MAX, remote.complete(room, attempt, &mut refusals)).await;
+            tried.unwrap_or(Ok(Completed::NotYet))
         };
         // Who leaves does not wait for other servers.
         let tried = tokio::select! {

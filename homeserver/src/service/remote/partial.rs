@@ -38,10 +38,10 @@ use crate::{
 
 /// How many servers are asked, one after another, before it is waited.
 const SERVERS_MAX: usize = 5;
-/// After so long, in milliseconds, all of them are, so many at most; and if nobody is left who has the members, the
-/// room is what is known of it.
+/// After so long, in milliseconds, all of them are, so many at most in one try; and if nobody is left who has the
+/// members, the room is what is known of it.
 const WITHOUT_THEM_AFTER: i64 = 24 * 60 * 60 * 1000;
-const ALL_SERVERS_MAX: usize = 200;
+const OLD_SERVERS_MAX: usize = 200;
 /// The states after so many missing events are asked for.
 const GAPS_MAX: usize = 20;
 
@@ -66,14 +66,28 @@ struct PartialRoom {
     departure: Departure,
 }
 
-/// What servers said that did not help.
+/// What servers said that did not help: once a room is old, in as many tries as it takes to ask all of them.
 #[derive(Default)]
-struct Refusals {
-    asked: usize,
+pub struct Refusals(HashMap<OwnedServerName, Refusal>);
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Refusal {
     /// This server is not in the room, they say.
-    not_in_room: usize,
+    NotInRoom,
     /// They are not there, or have no members themselves.
-    without: usize,
+    Without,
+    Other,
+}
+
+impl Refusals {
+    fn are_of_all(&self, servers: &[OwnedServerName]) -> bool {
+        servers.iter().all(|server| self.0.contains_key(server))
+    }
+
+    /// Whether all servers say the same.
+    fn all_say(&self, servers: &[OwnedServerName], refusal: Refusal) -> bool {
+        servers.iter().all(|server| self.0.get(server) == Some(&refusal))
+    }
 }
 
 impl Remote {
@@ -82,8 +96,14 @@ impl Remote {
         &self.context.partial_rooms
     }
 
-    /// Tries to make a room whole. Each `attempt` begins with another of the servers that were in the room.
-    pub async fn complete(&self, room: RoomNid, attempt: usize) -> Result<Completed> {
+    /// Tries to make a room whole. Each `attempt` begins with another of the servers that were in the room; what those
+    /// before it were told is among the `refusals`.
+    pub async fn complete(
+        &self,
+        room: RoomNid,
+        attempt: usize,
+        refusals: &mut Refusals,
+    ) -> Result<Completed> {
         let context = self.context.clone();
         let read = self.context.store.read(move |conn| PartialRoom::load(&context, conn, room));
         let Some(mut partial) = read.await? else { return Ok(Completed::Done) };
@@ -94,38 +114,55 @@ impl Remote {
             .servers
             .retain(|server| *server != self.context.server_name && self.policy.allows(server));
         let is_old = partial.is_old(self.context.clock.now_ms());
-        let servers_max = if is_old { ALL_SERVERS_MAX } else { SERVERS_MAX };
+        let servers_max = if is_old { OLD_SERVERS_MAX } else { SERVERS_MAX };
         let servers = &partial.servers;
+        let mut of_this_try = Refusals::default();
+        let refusals = if is_old { refusals } else { &mut of_this_try };
+        if refusals.are_of_all(servers) {
+            refusals.0.clear();
+        }
         // All of few are asked each time.
         let step = if servers.len() > servers_max { servers_max } else { 1 };
         let from = attempt.saturating_mul(step).checked_rem(servers.len()).unwrap_or(0);
-        let mut refusals = Refusals::default();
-        for server in servers.iter().cycle().skip(from).take(servers.len().min(servers_max)) {
+        let in_turn = servers.iter().cycle().skip(from).take(servers.len());
+        let asked: Vec<_> =
+            in_turn.filter(|name| !refusals.0.contains_key(*name)).take(servers_max).collect();
+        for server in asked {
+            // One that answers nothing until the try is ended has had its turn.
+            refusals.0.insert(server.clone(), Refusal::Other);
             match self.complete_through(server, &partial).await {
                 Ok(()) => return Ok(Completed::Done),
                 Err(error @ Error::Matrix { .. }) => {
-                    tracing::info!(%server, room_id = %partial.info.id, %error, "no members of a room from this server");
-                    refusals.asked += 1;
-                    refusals.not_in_room += usize::from(says_not_in_room(&error));
-                    if is_old && (lacks_members(&error) || !self.is_there(server).await) {
-                        refusals.without += 1;
+                    if self.may_log(server) {
+                        tracing::info!(%server, room_id = %partial.info.id, %error, "no members of a room from this server");
                     }
+                    refusals.0.insert(server.clone(), self.refusal(server, &error, is_old).await);
                 }
                 Err(error) => return Err(error),
             }
         }
-        let is_asked = refusals.asked == partial.servers.len();
         match partial.departure {
             // Who is thrown out by somebody who might have been banned is still in the room if others say so.
-            Departure::Removed
-                if is_old || (is_asked && refusals.not_in_room == refusals.asked) =>
-            {
+            Departure::Removed if is_old || refusals.all_say(servers, Refusal::NotInRoom) => {
                 self.give_up(&partial).await
             }
-            Departure::None if is_old && is_asked && refusals.without == refusals.asked => {
+            Departure::None if is_old && refusals.all_say(servers, Refusal::Without) => {
                 self.complete_without(&partial).await
             }
             _ => Ok(Completed::NotYet),
+        }
+    }
+
+    /// Whether the server is there counts where that is asked for.
+    async fn refusal(&self, server: &ServerName, error: &Error, asks_whether: bool) -> Refusal {
+        if lacks_members(error) {
+            Refusal::Without
+        } else if says_not_in_room(error) {
+            Refusal::NotInRoom
+        } else if asks_whether && !self.is_there(server).await {
+            Refusal::Without
+        } else {
+            Refusal::Other
         }
     }
 
@@ -214,7 +251,9 @@ impl Remote {
                     return Err(error);
                 }
                 Err(error @ Error::Matrix { .. }) => {
-                    tracing::info!(%server, event_id = %prev, %error, "no state after a missing event");
+                    if self.may_log(server) {
+                        tracing::info!(%server, event_id = %prev, %error, "no state after a missing event");
+                    }
                 }
                 Err(error) => return Err(error),
             }
