@@ -453,6 +453,8 @@ fn start_on(
         workers.push(tokio::spawn(members));
         let held = worker::held_events::run(Arc::clone(&remote), stopping.clone());
         workers.push(tokio::spawn(held));
+        let postponed = worker::postponed_events::run(Arc::clone(&remote), stopping.clone());
+        workers.push(tokio::spawn(postponed));
         let sender = FederationSender::new(remote, core.clock.clone(), stopping.clone());
         workers.push(tokio::spawn(sender.run()));
     }

@@ -47,6 +47,7 @@ pub mod one_time_keys;
 pub mod outbox;
 pub mod partial_rooms;
 mod position;
+pub mod postponed_events;
 pub mod profiles;
 pub mod push_counts;
 pub mod push_rules;

@@ -11,6 +11,7 @@ pub mod held_events;
 mod lanes;
 mod marks;
 pub mod partial_rooms;
+pub mod postponed_events;
 pub mod presence;
 pub mod profile_updates;
 pub mod upgrades;

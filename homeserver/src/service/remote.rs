@@ -37,6 +37,7 @@ pub mod outbox;
 pub mod partial;
 mod pending;
 mod policy;
+mod postponed_events;
 mod queries;
 pub mod receive;
 pub mod serve_events;
@@ -118,6 +119,8 @@ pub struct Remote {
     joining: Locks<ruma::OwnedRoomId>,
     /// Notified when a room may have been entered.
     entered: Arc<Notify>,
+    /// Notified when an event is to be tried again.
+    postponed: Notify,
     spaces: Spaces,
     /// The history of a room is fetched once at a time.
     backfilling: Locks<RoomNid>,
@@ -174,6 +177,7 @@ impl Remote {
             early_receipts: EarlyReceipts::default(),
             joining: Locks::default(),
             entered: Arc::default(),
+            postponed: Notify::new(),
             spaces: Spaces::default(),
             backfilling: Locks::default(),
             backfill_failed: Cache::new(1_000),

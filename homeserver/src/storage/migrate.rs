@@ -69,6 +69,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "2026-11-28_hold_events",
     "2026-11-28_mark_short_lived_edus",
     "2026-11-28_size_held_events",
+    "2026-11-28_try_events_again",
 ];
 
 /// What a migration fills in that its script can't: it runs after the script, in the same transaction.

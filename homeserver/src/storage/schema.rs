@@ -692,6 +692,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    postponed_events (position) {
+        position -> BigInt,
+        room_id -> Text,
+        origin -> Text,
+        event_id -> Text,
+        received_at -> BigInt,
+        tries -> BigInt,
+        next_at -> BigInt,
+        json -> Text,
+    }
+}
+
+diesel::table! {
     partial_rooms (room_nid) {
         room_nid -> BigInt,
         join_nid -> BigInt,

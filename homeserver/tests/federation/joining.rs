@@ -199,7 +199,7 @@ async fn what_is_sent_beside_a_join_arrives_with_it_and_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_during_a_join_survives_a_kill() {
+async fn what_was_answered_during_a_join_survives_a_kill_and_a_gap_that_is_not_fetched_at_once() {
     let network = Network::new();
     let puppet = Puppet::start_at_address(&network).await;
     let place = Place::new(network.authority(), "joining");
@@ -218,8 +218,12 @@ async fn what_was_answered_during_a_join_survives_a_kill() {
     let by_id: BTreeMap<String, Value> =
         ids.iter().map(|id| encode(id.as_str())).zip(events.clone()).collect();
     let before_last = json!({ "pdu_ids": ids[..3], "auth_chain_ids": ids[..3] });
+    let failing = Mutex::new(vec!["/get_missing_events/", "/state_ids/"]);
     puppet.script.set(move |asked| {
         let path = asked.path.as_str();
+        if failing.lock().pop_if(|failing| path.contains(*failing)).is_some() {
+            return Some(Reply::Json(503, json!({ "errcode": "M_UNKNOWN", "error": "?" })));
+        }
         let answer = if path.contains("/make_join/") {
             json!({ "room_version": "12", "event": template })
         } else if path.contains("/send_join/") {

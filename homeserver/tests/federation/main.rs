@@ -24,6 +24,7 @@ mod omit_members;
 mod partial;
 mod personal;
 mod policy;
+mod postponed;
 mod puppet;
 mod refusals;
 mod rooms;

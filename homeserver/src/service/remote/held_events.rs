@@ -133,7 +133,7 @@ impl Remote {
         for events in held.chunk_by(|one, next| one.origin == next.origin) {
             let Some((origin, events)) = parsed(events) else { continue };
             match self.take_in_room(&origin, room_id.clone(), events).await {
-                Ok(_) => {}
+                Ok(taken) => self.postpone(&origin, room_id, taken.waiting).await?,
                 Err(error @ Error::Matrix { .. }) if is_old => {
                     tracing::error!(%origin, %room_id, %error, "events of a room are given up");
                 }

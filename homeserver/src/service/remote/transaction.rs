@@ -11,7 +11,7 @@ use ruma::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Remote, receive::event_ids};
+use super::{Remote, postponed_events::Waiting, receive::event_ids};
 use crate::{
     error::{Error, Result},
     service::timeline::{Outcome, RemoteEvent},
@@ -29,6 +29,14 @@ const BUSY: Error = Error::LimitExceeded { retry_after: Duration::from_secs(2) }
 
 /// What became of each event: nothing to say, or an error.
 type Answers = BTreeMap<OwnedEventId, Result<(), String>>;
+
+/// What became of the events of one room.
+#[derive(Default)]
+pub(super) struct Taken {
+    answers: Answers,
+    /// Those of which what they stand on cannot be had now.
+    pub(super) waiting: Vec<Waiting>,
+}
 
 impl Remote {
     /// Takes in a transaction. It goes on when the caller loses patience: the repeat finds the answer.
@@ -117,7 +125,9 @@ impl Remote {
                 Err(_) => return Err(BUSY),
             }
         }
-        self.take_in_room(origin, room_id, pdus).await
+        let taken = self.take_in_room(origin, room_id.clone(), pdus).await?;
+        self.postpone(origin, &room_id, taken.waiting).await?;
+        Ok(taken.answers)
     }
 
     pub(super) async fn take_in_room(
@@ -125,14 +135,15 @@ impl Remote {
         origin: &OwnedServerName,
         room_id: OwnedRoomId,
         pdus: Vec<Box<RawValue>>,
-    ) -> Result<Answers> {
-        let mut answers = Answers::new();
+    ) -> Result<Taken> {
+        let mut taken = Taken::default();
+        let Taken { answers, waiting } = &mut taken;
         let info = match self.room(&room_id).await {
             Ok(info) => info,
             Err(Error::Matrix { .. }) => {
                 // Without the room's version the events have no ids to answer with.
                 tracing::debug!(%origin, %room_id, "events of a room that is not known");
-                return Ok(answers);
+                return Ok(taken);
             }
             Err(error) => return Err(error),
         };
@@ -140,7 +151,8 @@ impl Remote {
             tracing::debug!(%origin, %room_id, "events of a server that the room does not allow");
             let ids = event_ids(&info, pdus).await?;
             let denied = "The room's access control list does not allow your server";
-            return Ok(ids.into_iter().map(|id| (id, Err(denied.to_owned()))).collect());
+            answers.extend(ids.into_iter().map(|id| (id, Err(denied.to_owned()))));
+            return Ok(taken);
         }
         let resident = self.is_resident(&info).await?;
         let checked = self.check(&info, pdus).await?;
@@ -163,9 +175,9 @@ impl Remote {
             };
             let event_id = pdu.event_id.clone();
             if !resident {
-                let taken = self.take_refusal(origin, &info, &pdu).await?;
+                let is_taken = self.take_refusal(origin, &info, &pdu).await?;
                 let stranger = || "This server is not in that room".to_owned();
-                answers.insert(event_id, taken.then_some(()).ok_or_else(stranger));
+                answers.insert(event_id, is_taken.then_some(()).ok_or_else(stranger));
                 continue;
             }
             let outcome = match outcomes.next() {
@@ -173,7 +185,14 @@ impl Remote {
                 Some(Ok(
                     Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::Unsigned(_),
                 ))
-                | None => self.receive(origin, &info, pdu).await,
+                | None => {
+                    let json = pdu.json.clone();
+                    let outcome = self.receive(origin, &info, pdu).await;
+                    if stands_on_what_is_missing(&outcome) {
+                        waiting.push(Waiting { event_id: event_id.clone(), json });
+                    }
+                    outcome
+                }
                 Some(outcome) => {
                     if let Ok(Outcome::Accepted(event)) = &outcome {
                         self.placed(info.nid, &event.pdu.event_id).await?;
@@ -193,7 +212,7 @@ impl Remote {
             }
             answers.insert(event_id, answer);
         }
-        Ok(answers)
+        Ok(taken)
     }
 
     /// What the sender of an event is told. Rejected and soft-failed events are kept: not an error of theirs.
@@ -211,6 +230,15 @@ impl Remote {
             }
         }
     }
+}
+
+/// Whether an event may be taken in once what it stands on can be had.
+fn stands_on_what_is_missing(outcome: &Result<Outcome>) -> bool {
+    matches!(
+        outcome,
+        Ok(Outcome::MissingPrev(_) | Outcome::MissingAuth(_) | Outcome::Unsigned(_))
+            | Err(Error::Matrix { .. })
+    )
 }
 
 fn room_of(pdu: &RawValue) -> Option<OwnedRoomId> {

@@ -1,0 +1,1 @@
+DROP TABLE postponed_events;

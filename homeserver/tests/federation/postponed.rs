@@ -1,0 +1,51 @@
+//! Events whose gap cannot be fetched when they come: nothing else need happen before all agree.
+
+use sealpost_homeserver::storage::postponed_events;
+use serde_json::json;
+
+use crate::network::{Fault, Network};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_could_not_be_fetched_is_filled_without_a_new_event() {
+    let network = Network::new();
+    let a = network.start("a.test").await;
+    let (b, c) = (network.start("b.test").await, network.start("c.test").await);
+    let alice = a.register("alice").await;
+    let (bob, carol) = (b.register("bob").await, c.register("carol").await);
+    let public = || json!({ "preset": "public_chat", "room_version": "11" });
+    let (room, beside) = (alice.create_room(public()).await, alice.create_room(public()).await);
+    let levels = json!({ "state_default": 0, "users": { &alice.id: 100 } });
+    alice.set_state(&room, "m.room.power_levels", levels).await;
+    for user in [&bob, &carol] {
+        user.join(&room, "a.test").await;
+    }
+    bob.join(&beside, "a.test").await;
+    carol.sync_until("bob", async || carol.membership(&room, &bob.id).await == "join").await;
+
+    // Carol is heard by Bob alone, whose answers Alice's server does not get.
+    network.fault("c.test", "a.test", Fault::Cut);
+    network.fault("a.test", "c.test", Fault::Cut);
+    network.fault("a.test", "b.test", Fault::Cut);
+    let topic = json!({ "topic": "Carol's" });
+    carol.set_state(&room, "m.room.topic", topic.clone()).await;
+    carol.send(&room, "from carol").await;
+    bob.sees(&room, &["from carol"]).await;
+    bob.send(&room, "after carol").await;
+    // Of a transaction after that with it.
+    for body in ["one", "two"] {
+        bob.send(&beside, body).await;
+        alice.sees(&beside, &[body]).await;
+    }
+    assert!(alice.bodies(&room).await.is_empty());
+
+    network.fault("a.test", "b.test", Fault::None);
+    alice.sees(&room, &["from carol", "after carol"]).await;
+    assert_eq!(alice.state(&room, "m.room.topic").await, topic);
+    assert_eq!(alice.state_ids(&room).await, bob.state_ids(&room).await);
+    for server in [a, b, c] {
+        server.stop().await;
+    }
+    let store = network.database("a.test").await;
+    assert_eq!(store.read(postponed_events::next_at).await.unwrap(), None);
+    store.close().await;
+}
