@@ -46,7 +46,7 @@ test("pictures that are sent at once stand together, small; the large one comes 
   assert.equal(asked("/media/v3/upload"), 6);
   assert.equal(asked("/media/download/"), 3);
   await assertAccessible(jonas.page, "an album");
-  await album.getByRole("button", { name: "Picture: wall.png" }).click();
+  await album.getByRole("button", { name: "Picture: wall.png", exact: true }).click();
   const box = jonas.page.getByRole("dialog", { name: "Picture" });
   await box.getByRole("img", { name: "wall.png" }).waitFor();
   assert.equal(asked("/media/download/"), 4);
