@@ -112,6 +112,27 @@ test("a device stays one's own until the password for its removal was right", as
   await leaving.getByRole("button", { name: "Cancel" }).click();
 });
 
+test("rooms whose keys the server did not take are told of at the device that lacks them", async () => {
+  const fourth = await lena.secondDevice();
+  await fourth.page.getByText("This device is not approved", { exact: false }).waitFor();
+  await second.page.route("**/media/v3/upload**", (route) => route.fulfill({ status: 413, json: { errcode: "M_TOO_LARGE", error: "too large" } }));
+  const refused = second.page.waitForResponse((response) => response.status() === 413);
+  // The list is that of when it was opened.
+  await second.page.getByRole("button", { name: "Back" }).click();
+  await second.page.getByRole("button", { name: "Settings" }).click();
+  const row = second.page.getByRole("listitem").filter({ hasText: "Not approved" });
+  await row.getByRole("button", { name: "Approve" }).click();
+  await fourth.page.getByRole("dialog", { name: "Approve this device?" }).waitFor();
+  await fourth.page.getByRole("button", { name: "Start" }).click();
+  await compare(second, fourth);
+  await refused;
+  await second.page.getByRole("button", { name: "Back" }).click();
+  await second.page.getByRole("button", { name: "Settings" }).click();
+  const told = second.page.getByRole("listitem").getByText(/What was said before in .*Cellar.* can’t be read there: your server did not take/);
+  await told.waitFor();
+  await assertAccessible(second.page, "a device that lacks keys");
+});
+
 test("no server has a word of what was handed over", () => {
   assert.deepEqual(foundAt(["said-before-the-second", "wine-behind-the-coal", "said-by-the-second"], server), []);
 });

@@ -13,9 +13,15 @@ type Values = NonNullable<Batch["values"]>;
 
 /** What every approved device has. */
 const HANDED = [SECRETS.selfSigning, SECRETS.userSigning, SECRETS.backupMac];
-const [DUE, TOLD] = ["historyDue", "historyTold"];
+const [DUE, TOLD, LEFT_OUT] = ["historyDue", "historyTold", "historyLeftOut"];
 /** So many files may wait to be fetched. */
 const MOST_TOLD = 100;
+
+/** A room whose keys did not go along, and why: they could not be put together here, or the server did not take them. */
+export interface LeftOut {
+  roomId: string;
+  why: "broken" | "refused";
+}
 
 /** Hands over to own devices with which a comparison is done just now. */
 export async function handOver(
@@ -66,9 +72,19 @@ export async function historyDue(storage: CryptoStorage): Promise<string[]> {
   return (await storage.get<string[]>("kept", DUE)) ?? [];
 }
 
-export async function historySent(storage: CryptoStorage, deviceId: string): Promise<Values> {
+export async function historySent(storage: CryptoStorage, deviceId: string, leftOut: LeftOut[]): Promise<Values> {
   const left = (await historyDue(storage)).filter((one) => one !== deviceId);
-  return [["kept", DUE, left.length > 0 ? left : undefined]];
+  const others = (await historyLeftOut(storage)).filter(([of]) => of !== deviceId);
+  const lacking = leftOut.length > 0 ? [...others, [deviceId, leftOut]] : others;
+  return [
+    ["kept", DUE, left.length > 0 ? left : undefined],
+    ["kept", LEFT_OUT, lacking.length > 0 ? lacking : undefined],
+  ];
+}
+
+/** What did not go to own devices that got the keys of what was said before. */
+export async function historyLeftOut(storage: CryptoStorage): Promise<[deviceId: string, LeftOut[]][]> {
+  return (await storage.get<[string, LeftOut[]][]>("kept", LEFT_OUT)) ?? [];
 }
 
 /** Files of keys for this device, of which an own one told. */

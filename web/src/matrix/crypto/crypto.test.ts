@@ -275,16 +275,22 @@ test("keys of one room that can't be had keep no other room back", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   const [lena, jonas] = await two("history");
   await lena.say("t1", "before");
-  const [packed] = await lena.keys.packHistory([ROOM], 100_000);
-  const rooms: RoomKeys[] = [["!broken:a.test", new Uint8Array(50)], ...unpackHistory(packed ?? new Uint8Array())];
+  const [packed] = (await lena.keys.packHistory([ROOM], 100_000)).files;
+  const rooms: RoomKeys[] = [["!broken:a.test", new Uint8Array(50)], ...unpackHistory(packed?.bytes ?? new Uint8Array())];
   expect(await jonas.keys.takeHistory("mxc://a.test/1", packHistory(rooms))).toEqual([ROOM]);
   const { history } = Machine.prototype;
   vi.spyOn(Machine.prototype, "history").mockImplementation(function (this: Machine, roomId) {
     if (roomId === "!broken:a.test") throw new Error("too long");
     return history.call(this, roomId);
   });
-  const files = await lena.keys.packHistory(["!broken:a.test", ROOM], 100_000);
-  expect(files.flatMap(unpackHistory).map(([roomId]) => roomId)).toEqual([ROOM]);
+  const { files, broken } = await lena.keys.packHistory(["!broken:a.test", "!empty:a.test", ROOM], 100_000);
+  expect([files.flatMap(({ bytes }) => unpackHistory(bytes)).map(([roomId]) => roomId), broken]).toEqual([[ROOM], ["!broken:a.test"]]);
+  expect(files.map(({ roomIds }) => roomIds)).toEqual([[ROOM]]);
+  await lena.keys.historySent("NEW", [{ roomId: "!broken:a.test", why: "broken" }]);
+  await lena.keys.historySent("OTHER", []);
+  expect(await lena.keys.historyLeftOut()).toEqual([["NEW", [{ roomId: "!broken:a.test", why: "broken" }]]]);
+  await lena.keys.historySent("NEW", []);
+  expect(await lena.keys.historyLeftOut()).toEqual([]);
   vi.restoreAllMocks();
 });
 

@@ -7,6 +7,7 @@ import { beforeAll, expect, test, vi } from "vitest";
 import type { Api } from "../api/api";
 import { MatrixError, Unreachable } from "../api/error";
 import type { JsonObject } from "../json";
+import type { LeftOut } from "./approval";
 import { Files } from "./files";
 import { History, type HistoryParts } from "./history";
 
@@ -19,15 +20,18 @@ const LIMIT = 100_000;
 /** Two devices of one person: what the old one is to send, and what the new one took. */
 function made() {
   const files = Object.assign(new Files(), { drop: async () => {} });
-  const device = { due: ["NEW"], told: [] as JsonObject[], packed: [] as Uint8Array[], taken: [] as (Uint8Array | undefined)[] };
+  const device = { due: ["NEW"], told: [] as JsonObject[], packed: [] as Uint8Array[], leftOut: [] as LeftOut[], taken: [] as (Uint8Array | undefined)[] };
   const keys = {
     historyWaiting: async () => ({ due: [...device.due], told: [...device.told] }),
     packHistory: async (_rooms: string[], most: number) => {
       device.packed = [new Uint8Array(1000).fill(1), new Uint8Array(most).fill(2)];
-      return [...device.packed];
+      return { files: device.packed.map((bytes, at) => ({ roomIds: [`!${at}:a.test`], bytes })), broken: ["!broken:a.test"] };
     },
     shareHistory: async (told: JsonObject) => void device.told.push(told),
-    historySent: async () => void (device.due = []),
+    historySent: async (_deviceId: string, leftOut: LeftOut[]) => {
+      device.due = [];
+      device.leftOut = leftOut;
+    },
     takeHistory: async (_url: string, bytes: Uint8Array) => {
       device.told.shift();
       device.taken.push(bytes);
@@ -116,4 +120,18 @@ test("what fails is tried again after longer and longer pauses, and nothing is p
   clock.now += 600_000;
   expect(await history.pass()).toMatchObject({ hasTold: true });
   expect([device.told.length + device.taken.length, device.due, pack.mock.calls.length]).toEqual([2, [], 1]);
+});
+
+test("which rooms' keys did not go along is known, and why", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const { device, api, history } = made();
+  const { upload } = api;
+  api.upload = async (blob: Blob) => {
+    api.upload = upload;
+    throw new MatrixError(413, { errcode: "M_TOO_LARGE", error: `${blob.size}` });
+  };
+  await history.pass();
+  expect(device.told).toHaveLength(1);
+  expect(device.leftOut).toEqual([{ roomId: "!broken:a.test", why: "broken" }, { roomId: "!0:a.test", why: "refused" }]);
+  vi.restoreAllMocks();
 });

@@ -7,7 +7,9 @@ import type { Api } from "../api/api";
 import { isRefusal, Unreachable } from "../api/error";
 import { number, object, text } from "../json";
 import { serverOf } from "../session";
+import type { LeftOut } from "./approval";
 import type { Files } from "./files";
+import type { Packed } from "./history_file";
 import type { KeyManager } from "./key_manager";
 import { mostWithin, padded } from "./pieces";
 import type { Remote } from "./remote";
@@ -41,8 +43,8 @@ export class History {
   readonly #parts: HistoryParts;
   readonly #rooms: () => string[];
   readonly #now: () => number;
-  /** What is left of what was packed for a device. */
-  #packed: { deviceId: string; files: Uint8Array[] } | undefined;
+  /** What is left of what was packed for a device, and what will not go along. */
+  #packed: { deviceId: string; files: Packed[]; leftOut: LeftOut[] } | undefined;
   #failures = 0;
   #notBefore = 0;
   #passing: Promise<Passed> | undefined;
@@ -86,25 +88,30 @@ export class History {
   async #send(deviceId: string): Promise<void> {
     const { keys, files } = this.#parts;
     const most = Math.min(FILE_BYTES, mostWithin((await this.#api.uploadLimit()) ?? Infinity));
-    if (this.#packed?.deviceId !== deviceId) this.#packed = { deviceId, files: await keys.packHistory(this.#rooms(), most) };
-    const left = this.#packed.files;
+    if (this.#packed?.deviceId !== deviceId) {
+      const { files: packed, broken } = await keys.packHistory(this.#rooms(), most);
+      this.#packed = { deviceId, files: packed, leftOut: broken.map((roomId) => ({ roomId, why: "broken" })) };
+    }
+    const { files: left, leftOut } = this.#packed;
     for (let [file] = left; file; [file] = left) {
       // Padded, it is still one that the server takes.
-      const size = Math.max(Math.min(padded(file.length), most), file.length);
-      const plain = new Blob([file.slice(), new Uint8Array(size - file.length)]);
+      const { length } = file.bytes;
+      const size = Math.max(Math.min(padded(length), most), length);
+      const plain = new Blob([file.bytes.slice(), new Uint8Array(size - length)]);
       const { bytes, key, hash } = await files.finish(await files.begin(this.#place, "history"), plain);
       try {
         const url = await this.#api.upload(new Blob([bytes], { type: "application/octet-stream" }));
         const told = { v: FORM, url, key, hash, size: bytes.size };
-        await keys.shareHistory({ room_id: this.#place, file: told, for: deviceId, length: file.length });
+        await keys.shareHistory({ room_id: this.#place, file: told, for: deviceId, length });
       } catch (error) {
         // One that the server never takes must not keep the others back.
         if (!isRefusal(error)) throw error;
         console.error(error);
+        leftOut.push(...file.roomIds.map((roomId): LeftOut => ({ roomId, why: "refused" })));
       }
       left.shift();
     }
-    await keys.historySent(deviceId);
+    await keys.historySent(deviceId, leftOut);
     this.#packed = undefined;
   }
 

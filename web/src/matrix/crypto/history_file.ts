@@ -2,6 +2,12 @@
 
 export type RoomKeys = [roomId: string, keys: Uint8Array];
 
+/** A file, and of which rooms it has keys. */
+export interface Packed {
+  roomIds: string[];
+  bytes: Uint8Array;
+}
+
 const LENGTH = 4;
 
 export function packHistory(rooms: RoomKeys[]): Uint8Array {

@@ -16,9 +16,19 @@ import {
 
 import { fromBase64, toBase64 } from "../base64";
 import { object, text } from "../json";
-import { handOver, historyDue, historySent, historyTaken, historyTold, keepTold, type Write } from "./approval";
+import {
+  handOver,
+  historyDue,
+  historyLeftOut,
+  historySent,
+  historyTaken,
+  historyTold,
+  keepTold,
+  type LeftOut,
+  type Write,
+} from "./approval";
 import type { Device } from "./device";
-import { inFiles, packHistory, unpackHistory, type RoomKeys } from "./history_file";
+import { inFiles, packHistory, unpackHistory, type Packed, type RoomKeys } from "./history_file";
 import { DEFAULT_KEY, keyType, PUBLIC_MASTER, sealUnder, type AccountData } from "./secrets";
 import type { Batch } from "./storage";
 
@@ -418,13 +428,18 @@ export class KeyManager {
     });
   }
 
-  /** The keys of these rooms, in files of at most so many bytes; of rooms without any, nothing. */
-  packHistory(roomIds: string[], most: number): Promise<Uint8Array[]> {
+  /**
+   * The keys of these rooms, in files of at most so many bytes; of rooms without any, nothing. `broken`: rooms whose keys
+   * can't be put together.
+   */
+  packHistory(roomIds: string[], most: number): Promise<{ files: Packed[]; broken: string[] }> {
     return this.#device.batch(async (machine, write) => {
       const nothing = write(machine.history("!")).length;
       const all = roomIds.flatMap((roomId): RoomKeys[] => alone(roomId, () => [[roomId, write(machine.history(roomId))]]));
       const files = inFiles(all.filter(([, keys]) => keys.length > nothing), most);
-      return { result: files.map(packHistory) };
+      const got = new Set(all.map(([roomId]) => roomId));
+      const packed = files.map((rooms) => ({ roomIds: rooms.map(([roomId]) => roomId), bytes: packHistory(rooms) }));
+      return { result: { files: packed, broken: roomIds.filter((roomId) => !got.has(roomId)) } };
     });
   }
 
@@ -432,8 +447,12 @@ export class KeyManager {
     return this.#device.run((machine) => machine.shareHistory(this.#device.userId, description));
   }
 
-  async historySent(deviceId: string): Promise<void> {
-    await this.#device.batch(async () => ({ result: undefined, values: await historySent(this.#device.storage, deviceId) }));
+  async historySent(deviceId: string, leftOut: LeftOut[]): Promise<void> {
+    await this.#device.batch(async () => ({ result: undefined, values: await historySent(this.#device.storage, deviceId, leftOut) }));
+  }
+
+  historyLeftOut(): Promise<[deviceId: string, LeftOut[]][]> {
+    return historyLeftOut(this.#device.storage);
   }
 
   /** Takes in the keys of a file of which an own device told. Answers the rooms for which there were new ones. */

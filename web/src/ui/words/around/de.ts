@@ -21,6 +21,10 @@ export const de: AroundWords = {
     count === 0
       ? "Alle Schlüssel dieser Datei waren schon hier."
       : count === 1 ? "1 Schlüssel ist dazugekommen." : `${count} Schlüssel sind dazugekommen.`,
+  keysRefused: (rooms) => `Was früher in ${rooms} gesagt wurde, ist dort nicht zu lesen: Dein Server hat die Datei mit den Schlüsseln nicht angenommen.`,
+  keysBroken: (rooms) => `Was früher in ${rooms} gesagt wurde, ist dort nicht zu lesen: Seine Schlüssel ließen sich nicht in eine Datei bringen.`,
+  keysLeftOutMore: "Sichere hier die Schlüssel in eine Datei und lies sie dort ein.",
+  moreRoomsThan: (count) => plural(count, "weiterer Raum", "weitere Räume"),
   chooseFile: "Datei auswählen",
   numberCode: "Die Zahl als Code, für eine Kamera",
   // Menschen

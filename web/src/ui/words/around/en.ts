@@ -18,6 +18,10 @@ export const en = {
   noKeysFile: "This is no file of keys.",
   keysImported: (count: number) =>
     count === 0 ? "All keys in this file were here already." : `${plural(count, "key", "keys")} came.`,
+  keysRefused: (rooms: string) => `What was said before in ${rooms} can’t be read there: your server did not take the file with the keys.`,
+  keysBroken: (rooms: string) => `What was said before in ${rooms} can’t be read there: its keys could not be put into a file.`,
+  keysLeftOutMore: "Save keys to a file here, and read them from it there.",
+  moreRoomsThan: (count: number) => plural(count, "more room", "more rooms"),
   chooseFile: "Choose the file",
   numberCode: "The number as a code, to be read by a camera",
   // People
