@@ -12,7 +12,7 @@ const people: Named[] = [
   { userId: "@me:a", name: "Me" },
 ];
 const compose = (words: string, about?: About, more = {}) =>
-  composed({ kind: "say", words, ...more }, about, people, "@me:a");
+  composed({ kind: "say", words, ...more }, about, people, { userId: "@me:a", mayCallAll: true });
 
 test("plain words stay plain; markup is formatted, and what looks like HTML is text", async () => {
   const plain = { msgtype: "m.text", body: "Good morning: 2 < 3", "m.mentions": {} };
@@ -75,7 +75,7 @@ test("replies and edits name what they are about; a reply in a thread stays ther
   expect(await compose("yes", { kind: "reply", message: { ...message, threadRoot: "$0" } })).toMatchObject({
     "m.relates_to": { rel_type: "m.thread", event_id: "$0", "m.in_reply_to": { event_id: "$1" }, is_falling_back: false },
   });
-  expect(await composed({ kind: "say", words: "x" }, undefined, [], "@me:a", { rootId: "$0", last: "$9" })).toMatchObject({
+  expect(await composed({ kind: "say", words: "x" }, undefined, [], { userId: "@me:a", mayCallAll: true }, { rootId: "$0", last: "$9" })).toMatchObject({
     "m.relates_to": { rel_type: "m.thread", event_id: "$0", "m.in_reply_to": { event_id: "$9" }, is_falling_back: true },
   });
   expect(await compose("better", { kind: "edit", message })).toEqual({
@@ -104,6 +104,13 @@ test("who is named is mentioned and linked; who was mentioned before is not told
   });
 });
 
+test("whoever may not call everybody sends no call", async () => {
+  const speaker = { userId: "@me:a", mayCallAll: false };
+  const content = await composed({ kind: "say", words: "@room and @Lena" }, undefined, people, speaker);
+  expect(content).toMatchObject({ body: "@room and @Lena", "m.mentions": { user_ids: ["@lena:a"] } });
+  expect(content["m.mentions"]).not.toHaveProperty("room");
+});
+
 test("what is changed is written as it was: hidden words stay hidden, deeds stay deeds", async () => {
   const said: Parameters<typeof composed>[0][] = [
     { kind: "say", words: "the butler", isSpoiler: true },
@@ -111,7 +118,7 @@ test("what is changed is written as it was: hidden words stay hidden, deeds stay
     { kind: "say", words: "/etc is a folder" },
     { kind: "say", words: "just words" },
   ];
-  for (const one of said) expect(parsed(asWritten(await composed(one, undefined, [], "@me:a")))).toEqual(one);
+  for (const one of said) expect(parsed(asWritten(await composed(one, undefined, [], { userId: "@me:a", mayCallAll: true })))).toEqual(one);
 });
 
 test("of a file what is said of it is edited, also away, and the file stays", async () => {

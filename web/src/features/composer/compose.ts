@@ -26,12 +26,23 @@ export type Said = Extract<Parsed, { kind: "say" }>;
 const USER_ID = /@[a-z0-9._=/+-]+:[a-z0-9.-]+(:\d+)?/gi;
 const FORMAT = { format: "org.matrix.custom.html" };
 
+/** Who says it. */
+export interface Speaker {
+  userId: string;
+  mayCallAll: boolean;
+}
+
+/** Whether words call everybody in the room. */
+export function callsAll(words: string): boolean {
+  return /(^|\s)@room\b/.test(words);
+}
+
 /** The content of a message. Formatted only where there is something to format. */
 export async function compose(
   said: Said,
   about: About | undefined,
   people: readonly Named[],
-  me: string,
+  me: Speaker,
   thread?: InThread,
 ): Promise<JsonObject> {
   const { words: body, isPlain, isEmote, isSpoiler } = said;
@@ -46,8 +57,8 @@ export async function compose(
   }
   const mentioned = [...body.matchAll(USER_ID)].map(([id]) => id).concat(named.map(({ userId }) => userId));
   if (about?.kind === "reply") mentioned.push(about.message.sender);
-  const ids = [...new Set(mentioned)].filter((id) => id !== me);
-  const isToAll = /(^|\s)@room\b/.test(body);
+  const ids = [...new Set(mentioned)].filter((id) => id !== me.userId);
+  const isToAll = me.mayCallAll && callsAll(body);
   const mentions = { ...(ids.length > 0 && { user_ids: ids }), ...(isToAll && { room: true }) };
   content["m.mentions"] = mentions;
   if (about?.kind === "reply") content["m.relates_to"] = replyRelation(about.message);

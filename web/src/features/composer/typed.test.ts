@@ -4,7 +4,7 @@ import { asWritten, compose } from "./compose";
 import { typedFrom } from "./typed";
 
 const people = [{ userId: "@lv:b", name: "Lena Vogt" }];
-const said = (words: string) => compose({ kind: "say", words }, undefined, people, "@me:a");
+const said = (words: string) => compose({ kind: "say", words }, undefined, people, { userId: "@me:a", mayCallAll: true });
 
 test("what hides words is edited as it was typed", async () => {
   for (const words of [

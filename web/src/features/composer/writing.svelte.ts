@@ -3,6 +3,7 @@
 import type { Message } from "../../matrix/room/messages";
 import type { JsonObject } from "../../matrix/json";
 import { isFile } from "../../matrix/room/caption";
+import { mayNotify } from "../../matrix/room/power";
 import type { Room } from "../../matrix/room/room";
 import type { Edit } from "../../matrix/store/drafts";
 import { emoji } from "../../ui/emoji";
@@ -166,7 +167,9 @@ export class Writing {
   async #content(make: typeof compose, said: Said, about: About | undefined, thread: InThread | undefined): Promise<JsonObject> {
     const words = await this.#withEmoji(said.words);
     const people = words.includes("@") ? peopleIn(this.#room) : [];
-    return make({ ...said, words }, about, people, this.#live.client.me, thread);
+    const { me } = this.#live.client;
+    const speaker = { userId: me, mayCallAll: mayNotify(this.#room, me, "room") };
+    return make({ ...said, words }, about, people, speaker, thread);
   }
 
   async #withEmoji(words: string): Promise<string> {

@@ -21,6 +21,7 @@ export const de: TalkWords = {
   search: "Suchen",
   completions: "Vorschläge",
   dropHere: "Loslassen zum Senden",
+  callsNobody: "@room ruft niemanden: Alle rufen darf hier nur, wer sich um den Raum kümmert.",
   everybodyHere: "Alle hier",
   commandWords: { words: "Worte", person: "@name:server", room: "#raum:server", "": "" },
   commandDoes: {

@@ -23,6 +23,7 @@ export const en = {
   search: "Search",
   completions: "Suggestions",
   dropHere: "Drop to send",
+  callsNobody: "@room calls nobody: here only those may call everybody who look after the room.",
   everybodyHere: "Everybody here",
   commandWords: { words: "words", person: "@name:server", room: "#room:server", "": "" },
   commandDoes: {
