@@ -50,9 +50,40 @@ test("who comes in, and what others may do", async () => {
   await dialog.getByRole("tab", { name: "Who may do what" }).click();
   await dialog.getByLabel("Change the topic").selectOption({ label: "Everybody" });
   await assertAccessible(page, "who may do what");
+  for (const what of ["Pin messages", "Call everybody with @room", "Seal the room", "Shut out servers", "Change everything else"]) {
+    await dialog.getByLabel(what).waitFor();
+  }
   await close();
   await open("Who comes in");
   await dialog.getByLabel("Who may come in").getByRole("option", { name: "Those who ask", selected: true }).waitFor({ state: "attached" });
+  await close();
+});
+
+test("a sealed room is opened to anybody after a warning only", async () => {
+  await open("Who comes in");
+  const rule = dialog.getByLabel("Who may come in");
+  const isChosen = (name) => rule.getByRole("option", { name, selected: true }).waitFor({ state: "attached" });
+  await rule.selectOption({ label: "Anybody" });
+  await dialog.getByText("Open a sealed room to anybody?").waitFor();
+  await assertAccessible(page, "a sealed room about to be opened");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await isChosen("Those who ask");
+  await rule.selectOption({ label: "Anybody" });
+  await dialog.getByRole("button", { name: "Open it to anybody" }).click();
+  await dialog.getByText("Anybody can come in here and read").waitFor();
+  await rule.selectOption({ label: "Those who ask and are let in" });
+  await dialog.getByText("Anybody can come in here and read").waitFor({ state: "detached" });
+  await close();
+});
+
+test("what people are when they come in", async () => {
+  await open("Who may do what");
+  const usual = dialog.getByLabel("What people are when they come in");
+  for (const [label, level] of [["Reads only", -1], ["Takes part", 0]]) {
+    const told = page.waitForRequest((request) => request.method() === "PUT" && request.url().includes("power_levels"));
+    await usual.selectOption({ label });
+    assert.equal((await told).postDataJSON().users_default, level);
+  }
   await close();
 });
 

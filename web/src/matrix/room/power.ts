@@ -1,6 +1,6 @@
 // Who may do what in a room: levels, and the roles that people know them by.
 
-import { object, type JsonObject } from "../json";
+import { object, text, type JsonObject } from "../json";
 import { level as levelIn, type Room } from "./room";
 
 export type Role = "founder" | "admin" | "moderator" | "member" | "reader";
@@ -17,6 +17,14 @@ export function roleOf(level: number): Role {
 
 function levels(room: Room): JsonObject | undefined {
   return room.state("m.room.power_levels")?.content;
+}
+
+/** Levels that are to be changed: where a room has none, those that count as long as it has none. */
+function present(room: Room): JsonObject {
+  const create = room.state("m.room.create");
+  const creator = create && (text(create.content["creator"]) ?? create.sender);
+  const none = creator !== undefined && room.level(creator) !== Infinity ? { users: { [creator]: 100 } } : {};
+  return levels(room) ?? { ...none, state_default: 0 };
 }
 
 /** The level that state of a type wants. */
@@ -38,8 +46,11 @@ export function mayWrite(room: Room, userId: string): boolean {
 
 /** Whether somebody may notify everybody there: `what` is `room`, as in `@room`. */
 export function mayNotify(room: Room, userId: string, what: string): boolean {
-  const wanted = levelIn(object(levels(room)?.["notifications"])?.[what]) ?? 50;
-  return room.level(userId) >= wanted;
+  return room.level(userId) >= levelToNotify(room, what);
+}
+
+function levelToNotify(room: Room, what: string): number {
+  return levelIn(object(levels(room)?.["notifications"])?.[what]) ?? 50;
 }
 
 /** Roles that `me` may give to somebody; none, where nothing may be changed. */
@@ -53,7 +64,7 @@ export function rolesToGive(room: Room, me: string, userId: string): Exclude<Rol
 
 /** Power levels in which somebody has a role. */
 export function withRole(room: Room, userId: string, role: Exclude<Role, "founder">): JsonObject {
-  const content = levels(room) ?? {};
+  const content = present(room);
   const level = LEVELS[role];
   const others = Object.entries(object(content["users"]) ?? {}).filter(([id]) => id !== userId);
   const isUsual = level === (levelIn(content["users_default"]) ?? 0);
@@ -62,23 +73,38 @@ export function withRole(room: Room, userId: string, role: Exclude<Role, "founde
 
 /** What can be allowed to some roles only: an action of its own, or an event. */
 export type Permission =
-  | { kind: "action"; name: "invite" | "kick" | "ban" | "redact" | "events_default" | "state_default" }
-  | { kind: "event"; name: string };
+  | { kind: "action"; name: "invite" | "kick" | "ban" | "redact" | "events_default" | "state_default" | "users_default" }
+  | { kind: "event"; name: string }
+  | { kind: "notification"; name: "room" };
 
-const DEFAULTS: Record<string, number> = { invite: 0, kick: 50, ban: 50, redact: 50, events_default: 0, state_default: 50 };
+const DEFAULTS: Record<string, number> = { kick: 50, ban: 50, redact: 50 };
 
 export function permission(room: Room, { kind, name }: Permission): number {
   if (kind === "event") return levelForState(room, name);
-  return levelIn(levels(room)?.[name]) ?? DEFAULTS[name] ?? 0;
+  if (kind === "notification") return levelToNotify(room, name);
+  const content = levels(room);
+  const otherwise = name === "state_default" && content ? 50 : (DEFAULTS[name] ?? 0);
+  return levelIn(content?.[name]) ?? otherwise;
 }
 
 /** Power levels with some permissions changed. */
 export function withPermissions(room: Room, changes: [Permission, number][]): JsonObject {
-  const content: JsonObject = { ...levels(room) };
+  const content = { ...present(room) };
   const events = { ...object(content["events"]) };
+  const notifications = { ...object(content["notifications"]) };
   for (const [{ kind, name }, level] of changes) {
     if (kind === "event") events[name] = level;
+    else if (kind === "notification") notifications[name] = level;
     else content[name] = level;
   }
-  return { ...content, events };
+  return { ...content, events, ...(Object.keys(notifications).length > 0 && { notifications }) };
+}
+
+/** Whether somebody could do less under other power levels, or not give back to themselves what they take. */
+export function losesBy(room: Room, userId: string, content: JsonObject): boolean {
+  const now = room.level(userId);
+  if (now === Infinity) return false;
+  const after = levelIn(object(content["users"])?.[userId]) ?? levelIn(content["users_default"]) ?? 0;
+  const wanted = levelIn(object(content["events"])?.["m.room.power_levels"]) ?? levelIn(content["state_default"]) ?? 50;
+  return after < now || after < wanted;
 }
