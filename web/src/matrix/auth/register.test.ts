@@ -62,9 +62,32 @@ test("terms are shown in a language that the person reads, and only as web pages
     type: "m.login.terms",
     session: "",
     params: {
-      policies: { terms: { version: "1", en: english, de: german }, odd: { en: { url: "javascript:1" } } },
+      policies: { terms: { version: "1", en: english, de: german } },
     },
   };
-  expect(policies(stage, ["de"])).toEqual([german]);
-  expect(policies(stage, ["fr"])).toEqual([english]);
+  expect(policies(stage, ["de"])).toEqual([{ id: "terms", ...german }]);
+  expect(policies(stage, ["fr"])).toEqual([{ id: "terms", ...english }]);
+});
+
+test("terms without a page of the web are named, and lead nowhere", () => {
+  const odd = {
+    script: { en: { name: "Terms", url: "javascript:alert(1)" } },
+    spaced: { en: { url: " \tjava\nscript:alert(1)" } },
+    data: { en: { name: "Data", url: `data:text/html,${"x".repeat(900)}` } },
+    relative: { en: { name: "Here", url: "/terms" } },
+    nowhere: { en: { name: "Spoken" } },
+    other: { fr: { name: "Conditions", url: "http://garden.example/fr" } },
+    within: { en: { url: "https:garden.example/in" } },
+    none: { version: "1" },
+    broken: 7,
+  };
+  const told = policies({ type: "m.login.terms", session: "", params: { policies: odd } }, ["de"]);
+  expect(told.map(({ id }) => id)).toEqual(Object.keys(odd));
+  expect(told.filter(({ url }) => url !== undefined)).toEqual([
+    { id: "other", name: "Conditions", url: "http://garden.example/fr" },
+    { id: "within", name: "https://garden.example/in", url: "https://garden.example/in" },
+  ]);
+  expect(told[0]).toEqual({ id: "script", name: "Terms", elsewhere: "javascript:alert(1)" });
+  expect(told[2]?.elsewhere).toHaveLength(200);
+  expect(told.slice(7).map(({ name }) => name)).toEqual(["none", "broken"]);
 });

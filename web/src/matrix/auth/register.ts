@@ -10,9 +10,16 @@ import { authenticate, type AskStage, type Stage } from "./uia";
 const STAGES = ["m.login.dummy", "m.login.registration_token", "m.login.terms"] as const;
 
 export interface Policy {
+  id: string;
   name: string;
-  url: string;
+  /** Where it is read, if that is a page of the web. */
+  url?: string;
+  /** What stands in the place of such a page, beside the name. */
+  elsewhere?: string;
 }
+
+/** Of what is no such page, no more is shown. */
+const LONGEST = 200;
 
 /** `ask` is asked for stages other than `m.login.dummy`; for an unknown one, after the fallback page, it answers `ELSEWHERE`. */
 export function register(
@@ -58,16 +65,26 @@ export async function isAvailable(http: Http, username: string): Promise<boolean
   }
 }
 
-/** What `m.login.terms` wants to be agreed to, in the first of the languages that is there. */
+/** What `m.login.terms` wants to be agreed to, in the first of the languages that is there. Nothing is left out. */
 export function policies(stage: Stage, languages: readonly string[]): Policy[] {
   const all = object(stage.params["policies"]) ?? {};
-  return Object.values(all).flatMap((policy) => {
+  return Object.entries(all).map(([id, policy]) => {
     const translations = object(policy) ?? {};
     const language = [...languages, "en", ...Object.keys(translations)].find((one) =>
       object(translations[one]),
     );
     const chosen = object(language && translations[language]);
-    const url = text(chosen?.["url"]);
-    return url?.startsWith("https://") ? [{ name: text(chosen?.["name"]) ?? url, url }] : [];
+    const [name, where] = [text(chosen?.["name"]), text(chosen?.["url"])];
+    if (where === undefined) return { id, name: name ?? id };
+    const url = pageAt(where);
+    if (url !== undefined) return { id, name: name ?? url, url };
+    return { id, name: name ?? id, elsewhere: where.slice(0, LONGEST) };
   });
+}
+
+/** An address of the web, written so that no page reads it as one within itself; no script, and no data. */
+function pageAt(written: string): string | undefined {
+  if (!URL.canParse(written)) return undefined;
+  const { protocol, href } = new URL(written);
+  return ["https:", "http:"].includes(protocol) ? href : undefined;
 }
