@@ -45,11 +45,10 @@ pub fn insert(
     let of_room = || theirs().filter(postponed_events::room_id.eq(room_id));
     let known = of_room().select(postponed_events::event_id).load(&mut **tx)?;
     let mut known: HashSet<String> = known.into_iter().collect();
-    let mut count: i64 = postponed_events::table.count().get_result(&mut **tx)?;
-    for event in events.iter().filter(|event| known.insert(event.event_id.clone())) {
-        if count >= limits.of_all {
-            break;
-        }
+    let waiting: i64 = postponed_events::table.count().get_result(&mut **tx)?;
+    let places = usize::try_from(limits.of_all - waiting).unwrap_or(0);
+    let fresh = events.iter().filter(|event| known.insert(event.event_id.clone()));
+    for event in fresh.take(places) {
         let position = tx.next_position()?;
         diesel::insert_into(postponed_events::table)
             .values((
@@ -63,7 +62,6 @@ pub fn insert(
                 postponed_events::json.eq(&event.json),
             ))
             .execute(&mut **tx)?;
-        count += 1;
     }
     let newest_first = postponed_events::position.desc();
     let of_room: Vec<Position> =
