@@ -6,7 +6,7 @@
 import { Api, type CreateRoom } from "./api/api";
 import { isOutside } from "./api/error";
 import { wait, type Http } from "./api/http";
-import { forget, stateContent } from "./api/rooms";
+import { forget, knocking, stateContent } from "./api/rooms";
 import type { Asked } from "./auth/uia";
 import { CodeReader } from "./crypto/codes";
 import { Crypto } from "./crypto/crypto";
@@ -301,6 +301,12 @@ export class Client {
     else if (room.sealing === "ours") {
       await this.#loaded.then(() => this.crypto.sessions.pushState(room.id, members, true));
     }
+    this.#tell(room);
+  }
+
+  /** Who asks to come into a room, from the server. */
+  async loadAsking(room: Room): Promise<void> {
+    room.learnMembers(await knocking(this.api.http, room.id));
     this.#tell(room);
   }
 

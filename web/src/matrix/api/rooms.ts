@@ -1,5 +1,6 @@
 // Endpoints with which a room is looked after, and found: one function each.
 
+import { stateEvents, type StateEvent } from "../event";
 import { number, object, objects, strings, text, type JsonObject } from "../json";
 import { capability } from "./capability";
 import { ifThere } from "./error";
@@ -29,15 +30,23 @@ export function stateContent(http: Http, roomId: string, type: string, key = "")
   return ifThere(http.call("GET", V3 + path`/rooms/${roomId}/state/${type}/${key}`));
 }
 
+/** `keepalive`: also if the page is closed meanwhile. */
 export async function actOn(
   http: Http,
   roomId: string,
   action: "invite" | "kick" | "ban" | "unban",
   userId: string,
   reason: string,
+  keepalive = false,
 ): Promise<void> {
   const body = { user_id: userId, ...(reason && { reason }) };
-  await http.call("POST", V3 + path`/rooms/${roomId}/${action}`, { body });
+  await http.call("POST", V3 + path`/rooms/${roomId}/${action}`, { body, keepalive });
+}
+
+/** Of those who ask to come in, the events that say so. */
+export async function knocking(http: Http, roomId: string): Promise<StateEvent[]> {
+  const answer = await http.call("GET", V3 + path`/rooms/${roomId}/members`, { query: { membership: "knock" } });
+  return stateEvents(answer["chunk"]);
 }
 
 export async function reportUser(http: Http, userId: string, reason: string): Promise<void> {
