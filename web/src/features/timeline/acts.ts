@@ -14,6 +14,8 @@ export interface Acts {
   thread(rootId: string): void;
   /** Shows who somebody is; `thread`: of whose words in it. */
   person(userId: string, thread?: string): void;
+  /** Shows who answered a message with what. */
+  reactions(message: Message): void;
   /** Goes where a link leads: a room, a message, a person. */
   follow(link: MatrixLink): void;
   /** Takes messages away for everybody; for a moment that can be undone. */
