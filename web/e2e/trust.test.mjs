@@ -146,6 +146,8 @@ test("two who compare emoji see the same seven, and are verified to each other",
   }
   await lena.page.getByRole("complementary").getByText("Verified").nth(1).waitFor();
   await lena.page.getByRole("complementary").getByRole("button", { name: "Close" }).click();
+  // At the head of the chat as well, also for who had nothing else open.
+  for (const { page } of [lena, jonas]) await page.getByRole("main").getByRole("button", { name: "Verified" }).waitFor();
 });
 
 test("what is written offline waits, says so, and is sent when the connection is back", async () => {
@@ -169,6 +171,11 @@ test("a second device reads and writes when the recovery key was entered, and no
   await second.choose("jonas");
   await second.say("from a device that nobody knows");
   await page.getByText("Waiting, not sent: approve this device first").waitFor();
+  // Nobody is called verified on it, not even oneself.
+  await page.getByRole("button", { name: "Who can read this" }).click();
+  await page.getByRole("complementary").getByText("You", { exact: true }).waitFor();
+  assert.equal(await page.getByRole("complementary").getByText("Verified").count(), 0);
+  await page.getByRole("complementary").getByRole("button", { name: "Close" }).click();
   await page.getByRole("button", { name: "Approve" }).click();
   await page.getByRole("dialog").getByLabel("Recovery key").fill(key.replace(/.$/, ""));
   await page.getByRole("dialog").getByRole("button", { name: "Approve", exact: true }).click();
