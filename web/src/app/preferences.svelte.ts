@@ -3,12 +3,12 @@
 import { preferred, speak, type Language } from "../ui/words.svelte";
 
 export type Density = "roomy" | "compact";
-export type Theme = "system" | "light" | "dark" | "contrast";
+export type Theme = "system" | "light" | "dark" | "contrast" | "contrast-light" | "contrast-dark";
 
 /** Of the list of rooms, in pixels. */
 export const LIST_WIDTHS = { least: 220, most: 520 };
 
-const THEMES: Theme[] = ["system", "light", "dark", "contrast"];
+const THEMES: Theme[] = ["system", "light", "dark", "contrast", "contrast-light", "contrast-dark"];
 
 /** A browser that keeps nothing may throw when it is asked. */
 function kept(name: string): string | null {
