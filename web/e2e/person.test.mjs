@@ -76,7 +76,9 @@ test("a number that matches is seen at once wherever they are shown", async () =
   const { page } = lena;
   await name().click();
   await card.getByRole("button", { name: "Compare", exact: true }).click();
-  await page.getByRole("dialog", { name: "Is it tomasz?" }).getByRole("button", { name: "It matches" }).click();
+  const comparison = page.getByRole("dialog", { name: "Is it tomasz?" });
+  await comparison.getByRole("button", { name: "It matches" }).click();
+  await comparison.waitFor({ state: "detached" });
   await card.getByText("Verified").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Who can read this" }).click();
