@@ -74,8 +74,11 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
     await page.getByRole("dialog", { name: "Keyboard" }).getByText("This list").waitFor();
     await keys("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
+    // What is typed goes where it is meant to go, from the first letter on.
     await keys("Control+k");
-    await page.getByRole("combobox").fill("gar");
+    await page.getByRole("combobox").waitFor();
+    await page.keyboard.type("gar");
+    assert.equal(await page.getByRole("combobox").inputValue(), "gar");
     await keys("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
   } finally {
@@ -83,7 +86,7 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
   }
 });
 
-test("messages one after the other are heard with who wrote each, and a selection does not close a dialog", async () => {
+test("messages one after the other are heard with who wrote each, and a dialog takes what is typed, and is not closed by a selection", async () => {
   const server = await Server.alone("heard");
   try {
     const lena = await Person.register(server, "lena");
@@ -93,6 +96,12 @@ test("messages one after the other are heard with who wrote each, and a selectio
     await lena.sends("The door too");
     const heard = await lena.message("The door too").evaluate((node) => node.textContent);
     assert.match(heard, /You.*\d\d:\d\d.*The door too/s);
+    await page.getByRole("button", { name: "New room or chat" }).first().click();
+    await page.getByRole("searchbox").waitFor();
+    await page.keyboard.type("jonas");
+    assert.equal(await page.getByRole("searchbox").inputValue(), "jonas");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.keyboard.press("Control+k");
     const field = page.getByRole("combobox");
     await field.fill("garden");
