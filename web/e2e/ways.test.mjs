@@ -105,6 +105,23 @@ test("where there is single sign-on alone, one goes there, and comes back as the
   assert.deepEqual((await devices()).map(({ device_id }) => device_id), before.map(({ device_id }) => device_id));
 });
 
+test("a token that somebody else put into an address logs nobody in, also where one set out oneself", async () => {
+  const other = await Person.open(server);
+  const { page } = other;
+  await hasOnlySingleSignOn(other);
+  await page.reload();
+  // The provider keeps who set out.
+  await other.context.route("**/login/sso/redirect/club**", (route) => route.fulfill({ contentType: "text/html", body: "closed" }));
+  await page.getByRole("button", { name: "Log in with Garden club" }).click();
+  await page.getByText("closed").waitFor();
+  for (const state of ["", "&state=", "&state=0b1d2ae8-9c7e-4b8e-8f57-9f1b2c3d4e5f"]) {
+    await page.goto(`${server.url}/?loginToken=${await loginToken()}${state}`);
+    await page.getByRole("button", { name: "Log in with Garden club" }).waitFor();
+    assert.equal(new URL(page.url()).search, "");
+  }
+  await other.close();
+});
+
 test("who comes by single sign-on to a new browser is approved by the recovery key", async () => {
   const other = await Person.open(server);
   Object.assign(other, { name: lena.name, id: lena.id, password: lena.password });
