@@ -39,7 +39,7 @@ interface Page {
 }
 
 interface Scope {
-  readonly registration: { readonly active: { postMessage(message: unknown, transfer: Transferable[]): void } | null };
+  readonly registration: { readonly active: Pick<Page, "postMessage"> | null };
   readonly clients: {
     claim(): Promise<void>;
     matchAll(options: { type: "window"; includeUncontrolled?: boolean }): Promise<Page[]>;
@@ -149,14 +149,7 @@ let going: Promise<void> | undefined;
  */
 async function goOn(): Promise<void> {
   const { active } = scope.registration;
-  if (active) {
-    const { port1, port2 } = new MessageChannel();
-    await new Promise<unknown>((resolve) => {
-      port1.onmessage = resolve;
-      setTimeout(resolve, FAREWELL_MS);
-      active.postMessage("make way", [port2]);
-    });
-  }
+  if (active) await answered(active, "make way", FAREWELL_MS);
   await scope.skipWaiting();
 }
 
@@ -224,15 +217,20 @@ function currentSession(): Promise<Session | undefined> {
 async function renewed(): Promise<boolean> {
   const [page] = await scope.clients.matchAll({ type: "window" });
   if (!page) return false;
+  const isOver = new Promise((resolve) => way.signal.addEventListener("abort", resolve));
+  return (await Promise.race([answered(page, "renew", PATIENCE_MS), isOver])) === true;
+}
+
+/** What is answered by a page or another worker; `undefined`, if nothing is for so long. */
+function answered(by: Pick<Page, "postMessage">, question: string, patienceMs: number): Promise<unknown> {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), PATIENCE_MS);
-    way.signal.addEventListener("abort", () => resolve(false));
+    const timer = setTimeout(resolve, patienceMs);
     port1.onmessage = ({ data }) => {
       clearTimeout(timer);
-      resolve(data === true);
+      resolve(data);
     };
-    page.postMessage("renew", [port2]);
+    by.postMessage(question, [port2]);
   });
 }
 
