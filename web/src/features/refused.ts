@@ -27,6 +27,12 @@ export function saidBy(failure: unknown, here: Here = {}): string {
   return t.somethingWrong;
 }
 
+/** Why a recovery key that was typed opens nothing. */
+export function saidOfKey(failure: unknown): string {
+  const words: Record<string, string> = { Encoding: t.recoveryMistyped, Authentication: t.recoveryOther, Unknown: t.recoveryNone };
+  return words[failure instanceof Error ? failure.name : ""] ?? saidBy(failure);
+}
+
 function refusal(error: MatrixError, here: Here): string {
   const { errcode, status } = error;
   const own = Object.hasOwn(here, errcode) && here[errcode];

@@ -7,7 +7,7 @@ import type { FileToOpen } from "./crypto/files";
 import { mostWithin, padded, PIECE } from "./crypto/pieces";
 import { number, object, text, type JsonObject } from "./json";
 import { KeptFiles } from "./kept_files";
-import { mediaPath } from "./media";
+import { isPicture, mediaPath } from "./media";
 import type { Sticker } from "./room/stickers";
 
 /** How a file is sealed, as events name it: so that it opens while it comes, and before that. */
@@ -219,7 +219,7 @@ function keyOf({ info, file, url }: Named): string {
 /** Anything that a browser might run is only to be saved. */
 function typeOf(info: JsonObject | undefined): string {
   const type = text(info?.["mimetype"]) ?? "";
-  return /^(image\/(png|jpeg|gif|webp|avif)|audio\/\w+|video\/\w+)$/.test(type) ? type : "application/octet-stream";
+  return isPicture(type) || /^(audio|video)\/\w+$/.test(type) ? type : "application/octet-stream";
 }
 
 async function fetched(

@@ -2,6 +2,15 @@
 
 import { path } from "./api/http";
 
+/** What browsers show as a picture, and cannot run. */
+export function isPicture(type: string): boolean {
+  return /^image\/(png|jpeg|gif|webp|avif)$/.test(type);
+}
+
+export function isMediaUri(uri: string): boolean {
+  return /^mxc:\/\/[^/]+\/[A-Za-z0-9_-]+$/.test(uri);
+}
+
 /** The two parts of `mxc://server/id`. */
 export function mediaPath(uri: string): string {
   const [, server, id] = /^mxc:\/\/([^/]+)\/([A-Za-z0-9_-]+)$/.exec(uri) ?? [];
@@ -11,7 +20,7 @@ export function mediaPath(uri: string): string {
 
 /** A small picture of `size` pixels a side, for screens of twice as many; `undefined` for what is no address. */
 export function thumbnail(uri: string | undefined, size: number): string | undefined {
-  if (!uri || !/^mxc:\/\/[^/]+\/[A-Za-z0-9_-]+$/.test(uri)) return undefined;
+  if (!uri || !isMediaUri(uri)) return undefined;
   const query = new URLSearchParams({ width: String(2 * size), height: String(2 * size), method: "crop" });
   return `/_matrix/client/v1/media/thumbnail/${mediaPath(uri)}?${query}`;
 }

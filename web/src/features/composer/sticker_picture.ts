@@ -1,16 +1,16 @@
 // A picture as a sticker: small, and without where it was taken.
 
 import type { JsonObject } from "../../matrix/json";
+import { isPicture } from "../../matrix/media";
 import { prepared } from "./prepare";
 
 /** Larger ones are drawn anew. */
 const [SIDE, MOST_BYTES] = [512, 256 * 1024];
-const SHOWN = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 /** `undefined`: it is no picture that can be shown. */
 export async function stickerPicture(chosen: File): Promise<{ blob: Blob; info: JsonObject } | undefined> {
   const { file, width, height, mayTellPlace } = await prepared(chosen);
-  if (!SHOWN.test(file.type) || !width || !height) return undefined;
+  if (!isPicture(file.type) || !width || !height) return undefined;
   const scale = Math.min(1, SIDE / Math.max(width, height));
   const isSmall = scale === 1 && file.size <= MOST_BYTES && !mayTellPlace;
   const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));

@@ -1,9 +1,7 @@
 // Files that were chosen and not sent yet: they stand above the field for words until somebody sends them.
 
 import type { JsonObject } from "../../matrix/json";
-
-/** What browsers show as a picture. */
-const SHOWN = /^image\/(png|jpeg|gif|webp|avif)$/;
+import { isPicture } from "../../matrix/media";
 
 /** A file to send, and what is said of it in its message. */
 export interface ToSend {
@@ -21,7 +19,7 @@ export class Chosen {
 
   constructor(file: File) {
     this.file = file;
-    this.url = SHOWN.test(file.type) ? URL.createObjectURL(file) : undefined;
+    this.url = isPicture(file.type) ? URL.createObjectURL(file) : undefined;
   }
 }
 

@@ -1,10 +1,9 @@
 // What was typed to get HTML, as far as it can be told: of a message that hides words, its plain text does not say.
 
-import { unescaped, whyHidden } from "../../matrix/search/shown";
+import { QUOTED, unescaped, whyHidden } from "../../matrix/search/shown";
 
 /** A tag, or text. No `<` inside: else each that is never closed would be looked after until the end. */
 const PIECE = /<(\/?)([a-z][a-z\d]*)([^<>]*)>|[^<]+|</gi;
-const QUOTED = /^\s*<mx-reply>[\s\S]*?<\/mx-reply>/i;
 const MARKS: Record<string, string> = { strong: "**", b: "**", em: "*", i: "*", del: "~~", s: "~~", code: "`" };
 /** Nobody writes so deep; no more is read then. */
 const DEEPEST = 100;

@@ -3,17 +3,16 @@
 import type { Client } from "../../matrix/client";
 import { openFile, openSmall, SMALL_BYTES } from "../../matrix/files";
 import { number, object, text, type JsonObject } from "../../matrix/json";
+import { isPicture } from "../../matrix/media";
 
 export type FileKind = "picture" | "video" | "audio" | "file";
-
-const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
 
 export function kindOf(type: string, content: JsonObject): FileKind {
   const mime = text(object(content["info"])?.["mimetype"]) ?? "";
   const isSticker = type === "m.sticker";
   const msgtype = isSticker ? "m.image" : content["msgtype"];
   // Some tell of stickers no more than where they are.
-  if (msgtype === "m.image" && (PICTURE.test(mime) || (isSticker && mime === ""))) return "picture";
+  if (msgtype === "m.image" && (isPicture(mime) || (isSticker && mime === ""))) return "picture";
   if (msgtype === "m.video" && /^video\/\w+$/.test(mime)) return "video";
   if (msgtype === "m.audio" && /^audio\/\w+(;|$)/.test(mime)) return "audio";
   return "file";

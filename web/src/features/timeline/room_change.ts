@@ -3,7 +3,7 @@
 import type { RoomEvent } from "../../matrix/event";
 import { object, strings, text, type JsonObject } from "../../matrix/json";
 import { roleOf } from "../../matrix/room/power";
-import { level } from "../../matrix/room/room";
+import { levelOf } from "../../matrix/room/room";
 import { listed, t } from "../../ui/words.svelte";
 
 /** So much of a text is told. */
@@ -66,16 +66,13 @@ export function pinnedBy({ type, content, unsigned }: RoomEvent): string | undef
 }
 
 function levels(now: JsonObject, before: JsonObject, who: string, nameOf: NameOf): string {
-  const [from, to] = [before, now].map((content) => object(content["users"]) ?? {});
-  const usual = (content: JsonObject) => level(content["users_default"]) ?? 0;
-  const of = (userId: string, users: JsonObject | undefined, content: JsonObject) => level(users?.[userId]) ?? usual(content);
-  const all = new Set([...Object.keys(from ?? {}), ...Object.keys(to ?? {})]);
-  const others = [...all].filter((userId) => of(userId, from, before) !== of(userId, to, now));
+  const all = new Set([before, now].flatMap((content) => Object.keys(object(content["users"]) ?? {})));
+  const others = [...all].filter((userId) => levelOf(userId, before) !== levelOf(userId, now));
   const [one] = others;
   if (one === undefined || Object.keys(before).length === 0) return t.rulesSet(who);
   if (others.length > 1) return t.rolesGiven(who, others.length);
   const named = nameOf(one);
-  return t.roleGiven(who, named === t.you ? t.youWhom : named, t.roles[roleOf(of(one, to, now))]);
+  return t.roleGiven(who, named === t.you ? t.youWhom : named, t.roles[roleOf(levelOf(one, now))]);
 }
 
 function servers(now: JsonObject, before: JsonObject, who: string): string {

@@ -1,7 +1,7 @@
 // Who may do what in a room: levels, and the roles that people know them by.
 
 import { object, text, type JsonObject } from "../json";
-import { level as levelIn, type Room } from "./room";
+import { level as levelIn, levelOf, type Room } from "./room";
 
 export type Role = "founder" | "admin" | "moderator" | "member" | "reader";
 
@@ -104,7 +104,7 @@ export function withPermissions(room: Room, changes: [Permission, number][]): Js
 export function losesBy(room: Room, userId: string, content: JsonObject): boolean {
   const now = room.level(userId);
   if (now === Infinity) return false;
-  const after = levelIn(object(content["users"])?.[userId]) ?? levelIn(content["users_default"]) ?? 0;
+  const after = levelOf(userId, content);
   const wanted = levelIn(object(content["events"])?.["m.room.power_levels"]) ?? levelIn(content["state_default"]) ?? 50;
   return after < now || after < wanted;
 }

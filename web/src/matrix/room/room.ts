@@ -258,7 +258,7 @@ export class Room {
       if (create.sender === userId || (Array.isArray(more) && more.includes(userId))) return Infinity;
     }
     if (!levels) return create && (text(create.content["creator"]) ?? create.sender) === userId ? 100 : 0;
-    return level(object(levels["users"])?.[userId]) ?? level(levels["users_default"]) ?? 0;
+    return levelOf(userId, levels);
   }
 
   may(userId: string, action: "invite" | "kick" | "ban" | "redact"): boolean {
@@ -323,6 +323,11 @@ export class Room {
 function tagsOf(content: JsonObject): Record<string, number> {
   const tags = Object.entries(object(content["tags"]) ?? {});
   return Object.fromEntries(tags.map(([tag, value]) => [tag, number(object(value)?.["order"]) ?? 1]));
+}
+
+/** A user's level by power levels, whoever made the room. */
+export function levelOf(userId: string, levels: JsonObject): number {
+  return level(object(levels["users"])?.[userId]) ?? level(levels["users_default"]) ?? 0;
 }
 
 /** A power level: before version 10 of rooms, in a string too. */

@@ -2,6 +2,7 @@
 // pack: what is taken from it is bounded.
 
 import { number, object, strings, text, type JsonObject } from "../json";
+import { isMediaUri } from "../media";
 
 /** Account data: a person's own pack. */
 export const OWN_PACK = "im.ponies.user_emotes";
@@ -37,7 +38,7 @@ function stickerOf(code: string, image: JsonObject | undefined, pack: JsonObject
   const url = text(image?.["url"]);
   const [own, common] = [strings(image?.["usage"]), strings(pack?.["usage"])];
   const usage = own.length > 0 ? own : common;
-  const isMedia = url !== undefined && url.length < 500 && /^mxc:\/\/[^/]+\/[A-Za-z0-9_-]+$/.test(url);
+  const isMedia = url !== undefined && url.length < 500 && isMediaUri(url);
   if (!isMedia || (usage.length > 0 && !usage.includes(USAGE))) return undefined;
   const body = text(image?.["body"])?.trim() || code;
   return { code, url, body: body.slice(0, LONGEST), info: infoOf(object(image?.["info"])) };

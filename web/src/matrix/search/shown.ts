@@ -4,7 +4,7 @@ import { text, type JsonObject } from "../json";
 import { captionOf } from "../room/caption";
 
 /** A reply's quotation, for clients that know no replies. */
-const QUOTED = /^\s*<mx-reply>[\s\S]*?<\/mx-reply>/i;
+export const QUOTED = /^\s*<mx-reply>[\s\S]*?<\/mx-reply>/i;
 /** After these, words do not go on in the same line. */
 const BREAK = /<(?:br|hr|\/(?:p|div|li|h[1-6]|tr|t[dh]|pre|blockquote))\b[^<>]*>/gi;
 /** Stands for words that are hidden until somebody wants to see them. */
