@@ -5,6 +5,7 @@ import { deleteDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { JsonObject } from "../json";
 import type { Opened } from "../room/opened";
 import { Room, type Snapshot } from "../room/room";
+import { closed } from "./closed";
 import { FileStore, piecesOf } from "./files";
 import { openStore, type Part } from "./move";
 import { Vault, type VaultKeys } from "./vault";
@@ -34,7 +35,7 @@ function dataName(userId: string): string {
 }
 
 export class DataStore {
-  readonly #database: IDBPDatabase<Schema>;
+  #database: IDBPDatabase<Schema>;
   readonly #vault: Vault;
   readonly files: FileStore;
 
@@ -169,8 +170,11 @@ export class DataStore {
     await this.#database.delete("queue", id);
   }
 
+  /** What is still asked of it is never answered. */
   close(): void {
     this.#database.close();
+    this.#database = closed();
+    this.files.close();
   }
 
   static async delete(userId: string): Promise<void> {

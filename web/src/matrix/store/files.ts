@@ -6,6 +6,7 @@ import type { IDBPDatabase } from "idb";
 import { fromBase64, toBase64 } from "../base64";
 import type { JsonObject } from "../json";
 import type { Circumstances } from "../send/queue";
+import { closed } from "./closed";
 import { open, seal, type Vault } from "./vault";
 
 /** A file on its way, and what is to be told of it. */
@@ -44,7 +45,7 @@ export class TooMuch extends Error {}
 type Kept = Outgoing & { key: string };
 
 export class FileStore {
-  readonly #database: IDBPDatabase;
+  #database: IDBPDatabase;
   readonly #vault: Vault;
 
   constructor(database: IDBPDatabase, vault: Vault) {
@@ -129,6 +130,11 @@ export class FileStore {
   /** Of a room nothing stays. */
   async forget(roomId: string): Promise<void> {
     for (const file of await this.#all()) if (file.roomId === roomId) await this.drop(file);
+  }
+
+  /** What is still asked of it is never answered. */
+  close(): void {
+    this.#database = closed();
   }
 
   async #all(): Promise<Kept[]> {
