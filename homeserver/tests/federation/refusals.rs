@@ -53,17 +53,26 @@ impl Inbox {
         inbox
     }
 
-    /// Waits until the puppet took these; it shows itself meanwhile, so that no pause is waited for.
     async fn takes(&self, puppet: &Puppet, numbers: &[u64]) {
-        let waiting = async {
-            while *self.taken.lock() != numbers {
-                let _ = puppet.transaction("a.test", Vec::new(), Vec::new()).await;
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-        };
-        let done = tokio::time::timeout(std::time::Duration::from_secs(90), waiting).await;
-        assert!(done.is_ok(), "{:?} and not {numbers:?}", self.taken.lock());
+        let done = seen(puppet, || *self.taken.lock() == numbers).await;
+        assert!(done, "{:?} and not {numbers:?}", self.taken.lock());
     }
+
+    async fn refuses_once_more(&self, puppet: &Puppet) {
+        let before = *self.refused.lock();
+        assert!(seen(puppet, || *self.refused.lock() > before).await, "nothing came to be refused");
+    }
+}
+
+/// Whether it comes to be; the puppet shows itself meanwhile, so that no pause is waited for.
+async fn seen(puppet: &Puppet, is: impl Fn() -> bool) -> bool {
+    let waiting = async {
+        while !is() {
+            let _ = puppet.transaction("a.test", Vec::new(), Vec::new()).await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(90), waiting).await.is_ok()
 }
 
 async fn send(from: &User, number: u64, text: &str) {
@@ -86,10 +95,7 @@ async fn what_a_server_refuses_is_found_waits_and_is_given_up_late_and_the_rest_
 
     // Refused for a reason that says nothing of what was sent: all of it waits.
     *inbox.to_bad.lock() = Some(403);
-    while *inbox.refused.lock() == 0 {
-        let _ = puppet.transaction("a.test", Vec::new(), Vec::new()).await;
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    inbox.refuses_once_more(&puppet).await;
     assert!(inbox.taken.lock().is_empty());
 
     // What is before the bad one comes through, and the bad one is not dropped.
@@ -104,6 +110,8 @@ async fn what_a_server_refuses_is_found_waits_and_is_given_up_late_and_the_rest_
         send(&alice, number, if number == 10 { "bad" } else { "good" }).await;
     }
     inbox.takes(&puppet, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).await;
+    // The next attempt tells that a has noted what was taken: it would begin with that again, and be well.
+    inbox.refuses_once_more(&puppet).await;
     a.stop().await;
     let store = network.database("a.test").await;
     let long_ago = move |tx: &mut Tx<'_>| {
