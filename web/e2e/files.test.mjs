@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes, fits } from "./support/comes.mjs";
 import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -38,7 +39,7 @@ test("files that are chosen wait until they are sent, and are taken out by key",
   await page.getByRole("status").getByText("3 files are ready to be sent").waitFor();
   await assertAccessible(page, "files that were chosen");
   await page.setViewportSize({ width: 360, height: 720 });
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await fits(page);
   await assertAccessible(page, "files that were chosen, on a phone");
   await page.setViewportSize({ width: 1280, height: 800 });
   await tray().getByRole("button", { name: "Take out wall.pdf" }).focus();
@@ -64,7 +65,7 @@ test("what is said of a single file stands below it, in its quote and in what is
   await tray().waitFor({ state: "detached" });
   const row = jonas.page.getByRole("article").filter({ hasText: "the new roof" });
   await row.getByRole("img", { name: "roof.png" }).waitFor();
-  assert.equal(await row.locator("strong").innerText(), "new");
+  await comes(() => row.locator("strong").innerText(), "new");
   await assertAccessible(jonas.page, "a picture with words");
   await jonas.reply("the new roof", "well done");
   const answer = lena.page.getByRole("article").filter({ hasText: "well done" });
@@ -128,7 +129,7 @@ test("of pictures that stand together each is answered, reacted to and removed b
 test("words of a file in clear are as the specification has them", async () => {
   await lena.choose("Elsewhere");
   await lena.attachAll(pdf("plan.pdf"), "the *plan*");
-  await lena.page.getByRole("article").filter({ hasText: "plan.pdf" }).getByText("the plan").waitFor();
+  await lena.page.locator("article[data-id^='$']").filter({ hasText: "plan.pdf" }).getByText("the plan").waitFor();
   const [sent] = server.proxy.requests.filter(({ path }) => path.includes("/send/m.room.message/")).slice(-1);
   const { msgtype, body, filename, format } = JSON.parse(sent.body);
   assert.deepEqual({ msgtype, body, filename, format }, {
@@ -173,7 +174,7 @@ test("files that were on their way when the tab crashed go on when the page is o
   await kept(lena, 0);
   await lena.sends("all of it there?");
   await jonas.reads("all of it there?");
-  assert.equal(await row.count(), 1);
+  await comes(() => row.count(), 1);
   assert.equal(await jonas.page.getByText("did not arrive").count(), 0);
 });
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test, { after, before } from "node:test";
 
+import { comes } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -134,7 +135,7 @@ async function change(edition, tabs) {
     await tab.page.locator(`meta[name="edition"][content="${edition}"]`).waitFor({ state: "attached" });
     await tab.reads("written-on-the-train");
   }
-  assert.deepEqual(await lena.page.evaluate(() => caches.keys()), [`shell ${edition}`]);
+  await comes(() => lena.page.evaluate(() => caches.keys()), [`shell ${edition}`]);
 }
 
 test("half a version is not taken, and a whole one is offered and comes when it is wanted, in every tab", async () => {

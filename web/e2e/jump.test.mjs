@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { hasFocus } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -101,7 +102,7 @@ test("a search that is not answered says so, and can be tried again", async () =
   const retry = dialog.getByRole("button", { name: "Try again" });
   await retry.press("Enter");
   await retry.waitFor();
-  assert.equal(await retry.evaluate((node) => node === document.activeElement), true);
+  await hasFocus(retry);
   await page.unroute(DIRECTORY);
   await retry.press("Enter");
   await dialog.getByText("Nothing found").waitFor();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
+import { comes, hasFocus } from "./support/comes.mjs";
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -29,18 +30,18 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
     };
     const made = page.getByRole("button", { name: "You made this room." });
     await reach(made, "Shift+Tab");
-    assert.equal(await made.evaluate((node) => node.matches(":focus-visible")), true);
+    await comes(() => made.evaluate((node) => node.matches(":focus-visible")), true);
     await keys("Enter");
     await page.getByText("You changed the topic to “Roof”.").waitFor();
     await keys("Enter");
     await page.getByText("You changed the topic to “Roof”.").waitFor({ state: "detached" });
     await reach(page.getByRole("main").getByRole("button", { name: "More", exact: true }).first(), "Shift+Tab");
     const opener = page.getByRole("main").getByRole("button", { name: "More", exact: true }).first();
-    assert.equal(await opener.getAttribute("aria-haspopup"), "menu");
-    assert.equal(await opener.getAttribute("aria-expanded"), "false");
+    await comes(() => opener.getAttribute("aria-haspopup"), "menu");
+    await comes(() => opener.getAttribute("aria-expanded"), "false");
     await keys("Enter");
-    assert.equal(await opener.getAttribute("aria-expanded"), "true");
-    assert.equal(await page.getByRole("menuitemcheckbox", { name: "Favourite" }).getAttribute("aria-checked"), "false");
+    await comes(() => opener.getAttribute("aria-expanded"), "true");
+    await comes(() => page.getByRole("menuitemcheckbox", { name: "Favourite" }).getAttribute("aria-checked"), "false");
     await keys("Tab");
     await page.getByRole("menu").waitFor({ state: "detached" });
     await reach(opener, "Shift+Tab");
@@ -63,7 +64,7 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
     await keys("Enter");
     await panel.waitFor({ state: "detached" });
     const info = page.getByRole("button", { name: "Who can read this" });
-    assert.equal(await info.evaluate((node) => node === document.activeElement), true, "the focus comes back");
+    await hasFocus(info);
     await keys("Enter");
     await panel.waitFor();
     await keys("Escape");
@@ -78,7 +79,7 @@ test("on a phone with a keyboard alone: a room, its history, its people and its 
     await keys("Control+k");
     await page.getByRole("combobox").waitFor();
     await page.keyboard.type("gar");
-    assert.equal(await page.getByRole("combobox").inputValue(), "gar");
+    await comes(() => page.getByRole("combobox").inputValue(), "gar");
     await keys("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
   } finally {
@@ -99,7 +100,7 @@ test("messages one after the other are heard with who wrote each, and a dialog t
     await page.getByRole("button", { name: "New room or chat" }).first().click();
     await page.getByRole("searchbox").waitFor();
     await page.keyboard.type("jonas");
-    assert.equal(await page.getByRole("searchbox").inputValue(), "jonas");
+    await comes(() => page.getByRole("searchbox").inputValue(), "jonas");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.keyboard.press("Control+k");
@@ -110,7 +111,7 @@ test("messages one after the other are heard with who wrote each, and a dialog t
     await page.mouse.down();
     await page.mouse.move(5, 5);
     await page.mouse.up();
-    assert.equal(await field.inputValue(), "garden");
+    await comes(() => field.inputValue(), "garden");
     await page.mouse.click(5, 5);
     await page.getByRole("dialog").waitFor({ state: "detached" });
   } finally {

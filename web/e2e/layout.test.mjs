@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -52,10 +53,10 @@ test("the list is made wider with a pointer and by keys, no further than is good
   }
   // In a smaller window there is room for what was said.
   await page.setViewportSize({ width: 700, height: 720 });
-  assert.ok((await width(page)) <= 315);
+  await comes(async () => (await width(page)) <= 315, true);
   await page.setViewportSize({ width: 1280, height: 720 });
   await edge.dblclick();
-  assert.equal(await width(page), first);
+  await comes(() => width(page), first);
 });
 
 /** A finger that goes from one place to another. */
@@ -80,10 +81,10 @@ test("on a phone a finger from the left edge leads back, one that means somethin
   // Not from the middle: there browsers have a way back of their own.
   for (const [from, to] of [[[10, 300], [60, 300]], [[10, 300], [40, 500]]]) {
     await swipe(page, from, to);
-    assert.ok(await head.isVisible());
+    await comes(() => head.isVisible(), true);
     assert.ok(!(await row.isVisible()));
   }
-  assert.equal(await page.locator(".view").evaluate((node) => node.style.transform), "");
+  await comes(() => page.locator(".view").evaluate((node) => node.style.transform), "");
   await page.getByRole("button", { name: "Who can read this" }).tap();
   const panel = page.getByRole("complementary");
   await panel.waitFor();
@@ -119,7 +120,7 @@ test("a wide block of code that was scrolled sideways is scrolled back", async (
   const pre = page.locator("main > pre");
   const { y } = await pre.boundingBox();
   await swipe(page, [10, y + 10], [120, y + 12]);
-  assert.ok(await page.getByRole("heading", { name: "Garden house" }).isVisible());
+  await comes(() => page.getByRole("heading", { name: "Garden house" }).isVisible(), true);
   await page.waitForFunction(() => document.querySelector("main > pre").scrollLeft < 150);
   await phone.close();
 });

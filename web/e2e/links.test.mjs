@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { closeBrowser, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -48,7 +49,7 @@ test("the browser takes the address to which links are sent", async () => {
   await section.getByRole("button", { name: "Open them here" }).click();
   await section.getByText("The browser asks you", { exact: false }).waitFor();
   await assertAccessible(page, "links into Matrix");
-  assert.deepEqual(await page.evaluate(() => globalThis.registered), ["matrix", `${server.url}/#/link/%s`]);
+  await comes(() => page.evaluate(() => globalThis.registered), ["matrix", `${server.url}/#/link/%s`]);
   const { protocol_handlers } = await page.evaluate(async () => (await fetch("/sealpost.webmanifest")).json());
   assert.deepEqual(protocol_handlers, [{ protocol: "matrix", url: "/#/link/%s" }]);
 });
@@ -60,7 +61,7 @@ test("a link leads to a room in which one is, to a chat with a person, to the do
   assert.ok(!page.url().includes("link"));
   await follow(`matrix:u/otto:${server.name}`);
   await page.getByRole("dialog", { name: "New chat" }).waitFor();
-  assert.equal(await page.getByLabel("Whom do you want to write to?").inputValue(), `@otto:${server.name}`);
+  await comes(() => page.getByLabel("Whom do you want to write to?").inputValue(), `@otto:${server.name}`);
   await follow(`matrix:r/orangery:${server.name}?action=join`);
   const dialog = page.getByRole("dialog", { name: "Join this room?" });
   await dialog.getByText(`#orangery:${server.name}`).waitFor();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -81,7 +82,7 @@ test("locked in one tab, all are; nothing there says a word, and the disk has no
   await section.getByRole("button", { name: "Lock now" }).click();
   for (const tab of [lena, beside]) {
     await locked(tab).waitFor();
-    assert.equal(await tab.page.title(), "Sealpost");
+    await comes(() => tab.page.title(), "Sealpost");
     assert.doesNotMatch(await tab.page.content(), new RegExp(NEEDLE));
   }
   await assertAccessible(lena.page, "locked");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes, fits } from "./support/comes.mjs";
 import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -102,7 +103,7 @@ test("pictures are looked at large, one after the other, and closed again", asyn
   await page.keyboard.press("ArrowRight");
   await box.getByRole("img", { name: "gutter.png" }).waitFor();
   await page.setViewportSize({ width: 360, height: 720 });
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await fits(page);
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.keyboard.press("Escape");
   await box.waitFor({ state: "detached" });
@@ -125,7 +126,7 @@ test("a voice message is recorded, and heard on the other side", async () => {
   await slider.focus();
   await jonas.page.keyboard.press("End");
   const length = await slider.getAttribute("aria-valuemax");
-  assert.equal(await slider.getAttribute("aria-valuenow"), length);
+  await comes(() => slider.getAttribute("aria-valuenow"), length);
   const { x, y, width, height } = await slider.boundingBox();
   await jonas.page.mouse.click(x + width / 2, y + height / 2);
   await jonas.page.waitForFunction((length) => {
@@ -178,13 +179,13 @@ test("while the browser asks for the microphone there is nothing to send, and th
   await page.getByRole("menuitem", { name: "Voice message" }).click();
   const recorder = page.getByRole("group", { name: "Voice message" });
   await recorder.getByText("Waiting for the microphone").waitFor();
-  assert.ok(await recorder.getByRole("button", { name: "Send" }).isDisabled());
+  await comes(() => recorder.getByRole("button", { name: "Send" }).isDisabled(), true);
   await assertAccessible(page, "asking for the microphone");
   await recorder.getByRole("button", { name: "Cancel" }).click();
   await page.evaluate(() => window.allow());
   await page.waitForFunction(() => window.stream?.getTracks().every(({ readyState }) => readyState === "ended"));
   await lena.sends("no voice then");
-  assert.equal(await page.getByRole("article").filter({ hasText: "Voice message" }).count(), messages);
+  await comes(() => page.getByRole("article").filter({ hasText: "Voice message" }).count(), messages);
 });
 
 test("a file that is fetched can be stopped, and fetched again", async () => {
@@ -208,7 +209,7 @@ test("what a room holds stands by kind and month, and opens from there", async (
   await jonas.chooseAbout("Media");
   const panel = jonas.page.getByRole("complementary", { name: "Media" });
   await panel.getByRole("button", { name: /^gate.png, lena/ }).waitFor();
-  assert.equal(await panel.getByRole("button", { name: /\.png, lena/ }).count(), 5);
+  await comes(() => panel.getByRole("button", { name: /\.png, lena/ }).count(), 5);
   await assertAccessible(jonas.page, "pictures of a room");
   await panel.getByRole("button", { name: /^wall.png/ }).click();
   const box = jonas.page.getByRole("dialog", { name: "Picture" });
@@ -221,7 +222,7 @@ test("what a room holds stands by kind and month, and opens from there", async (
   await panel.getByRole("slider").nth(1).waitFor();
   await assertAccessible(jonas.page, "what was said aloud in a room");
   await jonas.page.setViewportSize({ width: 360, height: 720 });
-  assert.ok(await jonas.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await fits(jonas.page);
   await jonas.page.setViewportSize({ width: 1280, height: 800 });
   await panel.getByRole("button", { name: "Close" }).click();
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes, hasFocus } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -27,17 +28,17 @@ const name = () => lena.message("The gate is open").getByRole("button", { name: 
 
 test("by key, one step from a message leads to who wrote it, and back", async () => {
   const { page } = lena;
-  assert.equal(await name().getAttribute("tabindex"), "-1");
+  await comes(() => name().getAttribute("tabindex"), "-1");
   await lena.message("The gate is open").focus();
   await page.keyboard.press("Tab");
-  assert.equal(await name().evaluate((node) => node === document.activeElement), true);
+  await hasFocus(name());
   await page.keyboard.press("Enter");
   await card.getByText(tomasz.id).waitFor();
   await card.getByRole("button", { name: "Not compared" }).waitFor();
   await assertAccessible(page, "somebody");
   await page.keyboard.press("Escape");
   await card.waitFor({ state: "detached" });
-  assert.equal(await name().evaluate((node) => node === document.activeElement), true, "the focus comes back");
+  await hasFocus(name());
 });
 
 test("a picture leads there too, and a mention stands where one writes", async () => {
@@ -67,7 +68,7 @@ test("who is met in a thread is mentioned there", async () => {
   await card.waitFor({ state: "detached" });
   const field = thread.getByRole("textbox", { name: "Message in the thread" });
   await page.waitForFunction((node) => node.value === "@tomasz ", await field.elementHandle());
-  assert.equal(await lena.page.getByRole("main").getByRole("textbox").inputValue(), "");
+  await comes(() => lena.page.getByRole("main").getByRole("textbox").inputValue(), "");
   await field.fill("");
   await thread.getByRole("button", { name: "Close" }).click();
 });
@@ -91,7 +92,7 @@ test("one writes to them: in a new chat, and afterwards in the one that there is
   await page.getByRole("complementary").getByRole("button", { name: "More: tomasz" }).click();
   await page.getByRole("menuitem", { name: "Write to" }).click();
   const dialog = page.getByRole("dialog", { name: "New chat" });
-  assert.equal(await dialog.getByLabel("Whom do you want to write to?").inputValue(), tomasz.id);
+  await comes(() => dialog.getByLabel("Whom do you want to write to?").inputValue(), tomasz.id);
   await dialog.getByRole("button", { name: tomasz.id }).click();
   await page.getByRole("textbox", { name: "Message tomasz" }).waitFor();
   const chat = page.url();

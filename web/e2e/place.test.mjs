@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { foundAt } from "./support/scan.mjs";
 import { Server } from "./support/servers.mjs";
@@ -35,7 +36,7 @@ test("a place goes sealed to those in the room, after it was shown, and nobody e
   await dialog.getByRole("button", { name: "Send" }).click();
   const link = jonas.page.getByRole("article").getByRole("link", { name: "47.12346° N, 9.65432° W" });
   await link.waitFor();
-  assert.equal(await link.getAttribute("href"), "geo:47.12346,-9.65432");
+  await comes(() => link.getAttribute("href"), "geo:47.12346,-9.65432");
   await jonas.page.getByRole("article").getByText("By the pond").waitFor();
   await assertAccessible(jonas.page, "a place");
   assert.deepEqual(foundAt(["47.1234", "9.6543", "By the pond"], server), []);
@@ -69,7 +70,7 @@ test("a place that is told in a thread stands in it and not in the room", async 
   await assertAccessible(jonas.page, "a place in a thread");
   // There the link to the thread names it, and no more.
   const inRoom = jonas.page.getByRole("main").getByRole("article").filter({ hasText: "At the mill" });
-  assert.equal(await inRoom.count(), 1);
+  await comes(() => inRoom.count(), 1);
   assert.equal(await inRoom.getByRole("link").count(), 0);
   for (const one of [panel, beside]) await one.getByRole("button", { name: "Close" }).click();
   assert.deepEqual(foundAt(["At the mill"], server), []);
@@ -79,5 +80,5 @@ test("where the browser says no, that is said and nothing is sent", async () => 
   const dialog = await choose(jonas);
   await dialog.getByText("The browser does not let this page know where you are.", { exact: false }).waitFor();
   await assertAccessible(jonas.page, "no place");
-  assert.ok(await dialog.getByRole("button", { name: "Send" }).isDisabled());
+  await comes(() => dialog.getByRole("button", { name: "Send" }).isDisabled(), true);
 });

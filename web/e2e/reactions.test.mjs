@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -42,7 +43,7 @@ test("who answers is counted and named on both sides", async () => {
   await lena.react("The roof is done", "👍");
   await chip(jonas, "👍 1: lena").click();
   await chip(jonas, "👍 2: lena and You").waitFor();
-  assert.equal(await chip(jonas, "👍 2: lena and You").getAttribute("aria-pressed"), "true");
+  await comes(() => chip(jonas, "👍 2: lena and You").getAttribute("aria-pressed"), "true");
   await chip(lena, "👍 2: You and jonas").waitFor();
 });
 

@@ -30,8 +30,7 @@ test("a sealed message far back is found by what it says now, and is shown where
   await lena.edits("the first draft of it", "a needle far back in the hay");
   await lena.reads("a needle far back in the hay");
   for (let at = 0; at < MORE; at += 1) await lena.say(`straw ${at}.`);
-  await lena.reads(`straw ${MORE - 1}.`);
-  await lena.page.getByText("Sending…").first().waitFor({ state: "detached" });
+  await lena.page.locator("article[data-id^='$']").getByText(`straw ${MORE - 1}.`, { exact: true }).waitFor();
   // What is kept of the room for the next visit does not go so far back.
   await lena.page.reload();
   await lena.reads(`straw ${MORE - 1}.`);

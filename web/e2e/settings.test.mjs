@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -82,7 +83,7 @@ test("that something was copied is said, and what can't be is shown to be select
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await copy();
   await page.getByRole("status").getByText("Copied").waitFor();
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "The kettle is on");
+  await comes(() => page.evaluate(() => navigator.clipboard.readText()), "The kettle is on");
   await page.evaluate(() => (navigator.clipboard.writeText = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await copy();
   const dialog = page.getByRole("dialog", { name: "That could not be copied" });
@@ -117,7 +118,7 @@ test("a profile that could not be loaded is loaded again, and no empty name is s
   await notice.waitFor();
   const form = page.locator("form").filter({ has: page.getByLabel("Name that others see") });
   const save = form.getByRole("button", { name: "Save" });
-  assert.ok(await save.isDisabled());
+  await comes(() => save.isDisabled(), true);
   await page.unroute(profiles);
   await notice.getByRole("button", { name: "Try again" }).click();
   await save.and(page.locator(":enabled")).waitFor();
@@ -143,7 +144,7 @@ test("the password is changed by who knows the old one, and the account closed",
   await dialog.getByLabel("Present password").fill("wrong");
   await dialog.getByRole("button", { name: "Close the account for ever" }).click();
   await dialog.getByText("That is not your password.").waitFor();
-  assert.equal(await page.getByRole("heading", { name: "Settings" }).count(), 1, "nothing is closed yet");
+  await comes(() => page.getByRole("heading", { name: "Settings" }).count(), 1);
   await dialog.getByLabel("Present password").fill("another horse battery");
   await dialog.getByRole("button", { name: "Close the account for ever" }).click();
   await page.getByRole("heading", { name: "Welcome back" }).waitFor();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { fits } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -62,7 +63,7 @@ test("a room is made in a space, which and whose people it says", async () => {
   await dialog.getByRole("radio", { name: "Everybody in Garden club may come in" }).check();
   await assertAccessible(page, "a new room in a space");
   await page.setViewportSize({ width: 360, height: 720 });
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await fits(page);
   await page.setViewportSize({ width: 1280, height: 800 });
   await dialog.getByRole("button", { name: "Create", exact: true }).click();
   await page.getByRole("textbox", { name: "Message Roses" }).waitFor();

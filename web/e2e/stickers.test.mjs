@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes, fits } from "./support/comes.mjs";
 import { endWith, lenaAndJonas, openBrowser } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -46,7 +47,7 @@ test("a picture becomes a sticker, and is sent in a sealed room as a sealed copy
   await dialog.getByLabel("What it shows").fill("Waving hello");
   await assertAccessible(page, "a new sticker");
   await page.setViewportSize({ width: 360, height: 720 });
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  await fits(page);
   await page.setViewportSize({ width: 1280, height: 800 });
   await dialog.getByRole("button", { name: "Add a sticker" }).click();
   const tile = dialog.getByRole("button", { name: "Waving hello" });
@@ -80,7 +81,7 @@ test("in clear it is sent as it is, as an answer too, and one of the room beside
   await lena.message("who comes?").getByRole("button", { name: "Reply" }).click();
   const dialog = await openStickers(lena);
   await dialog.getByRole("heading", { name: "Garden" }).waitFor();
-  assert.equal(await dialog.getByRole("listitem").count(), 2);
+  await comes(() => dialog.getByRole("listitem").count(), 2);
   await dialog.getByRole("button", { name: "A bee" }).click();
   const row = jonas.page.getByRole("article").filter({ has: jonas.page.getByRole("img", { name: "A bee" }) });
   await row.getByText("who comes?").waitFor();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server } from "./support/servers.mjs";
 
@@ -133,7 +134,7 @@ test("a day that is not there yet can't be gone to", async () => {
   await page.getByLabel("Day").fill("2999-01-01");
   await page.getByRole("button", { name: "Go there" }).click();
   await page.getByRole("dialog").waitFor();
-  assert.equal(await page.getByLabel("Day").evaluate((field) => field.validity.rangeOverflow), true);
+  await comes(() => page.getByLabel("Day").evaluate((field) => field.validity.rangeOverflow), true);
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
 });

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import test, { after, before } from "node:test";
 
 import { assertAccessible } from "./support/axe.mjs";
+import { comes } from "./support/comes.mjs";
 import { endWith, openBrowser, Person } from "./support/person.mjs";
 import { Server, startAll } from "./support/servers.mjs";
 
@@ -54,7 +55,7 @@ test("a server that has terms is agreed with, and nobody has an account who give
   assert.deepEqual(agreed, []);
   await page.reload();
   await lena.asksForAccount("lena");
-  assert.equal(await page.getByRole("link", { name: "Rules of the house" }).getAttribute("href"), "https://garden.example/rules");
+  await comes(() => page.getByRole("link", { name: "Rules of the house" }).getAttribute("href"), "https://garden.example/rules");
   await page.getByRole("button", { name: "I agree" }).click();
   await lena.savesKeyLater();
   await page.unroute("**/v3/register");

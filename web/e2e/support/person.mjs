@@ -340,8 +340,7 @@ export class Person {
   /** Says something and waits until the server has it. */
   async sends(words) {
     await this.say(words);
-    await this.reads(words);
-    await this.page.getByText("Sending…").first().waitFor({ state: "detached" });
+    await this.page.locator("article[data-id^='$']").getByText(words, { exact: true }).first().waitFor();
   }
 
   /** Edits what was said last, when it has come back from the server. */
