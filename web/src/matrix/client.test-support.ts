@@ -9,12 +9,9 @@ import * as module from "sealpost-e2e";
 import { Http } from "./api/http";
 import { Client } from "./client";
 import { Device } from "./crypto/device";
-import { Files } from "./crypto/files";
-import { Identity } from "./crypto/identity";
-import { KeyManager } from "./crypto/key_manager";
 import type { KeyServer } from "./crypto/key_server.test-support";
+import { partsOf } from "./crypto/parts";
 import { expose, type Port } from "./crypto/remote";
-import { SessionManager } from "./crypto/session_manager";
 import type { JsonObject } from "./json";
 import { DataStore } from "./store/data";
 import { unlock, type Vaults } from "./store/lock";
@@ -156,8 +153,7 @@ function worker(hasModule: boolean): Port & { terminate(): void } {
     async open(userId: string, deviceId: string, keys: VaultKeys): Promise<void> {
       if (!hasModule) throw new Error("it can't be loaded");
       const device = await Device.open(module, userId, deviceId, keys);
-      const [manager, sessions] = [new KeyManager(device, module.safetyNumber), new SessionManager(device)];
-      parts = { keys: manager, identity: new Identity(device), sessions, files: new Files() };
+      parts = { ...partsOf(device) };
     },
   };
   expose(there, async (part) => (part === "host" ? host : (parts[part] ?? {})));

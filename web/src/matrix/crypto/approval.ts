@@ -6,10 +6,9 @@
 import { SECRETS, type JsonObject, type Machine, type Step, type Synced, type UserView } from "@e2e/machine";
 
 import { object, text } from "../json";
-import type { Batch, CryptoStorage } from "./storage";
+import type { CryptoStorage, Values } from "./storage";
 
 export type Write = <R>(step: Step<R>) => R;
-type Values = NonNullable<Batch["values"]>;
 
 /** What every approved device has. */
 const HANDED = [SECRETS.selfSigning, SECRETS.userSigning, SECRETS.backupMac];

@@ -1,4 +1,4 @@
-// The three classes over the real module and an IndexedDB in memory.
+// The parts over the real module and an IndexedDB in memory.
 import "fake-indexeddb/auto";
 
 import { readFileSync } from "node:fs";
@@ -18,11 +18,9 @@ import { SessionStore } from "../store/sessions";
 import { Device } from "./device";
 import { Files } from "./files";
 import { packHistory, unpackHistory, type RoomKeys } from "./history_file";
-import { Identity } from "./identity";
-import { KeyManager } from "./key_manager";
 import { KeyServer } from "./key_server.test-support";
+import { partsOf, type Parts } from "./parts";
 import { CHUNK, PIECE } from "./pieces";
-import { SessionManager } from "./session_manager";
 import { NotOwner } from "./storage";
 
 const ROOM = "!room:a.test";
@@ -32,8 +30,14 @@ beforeAll(() => {
 });
 
 class Person {
-  keys!: KeyManager;
-  sessions!: SessionManager;
+  keys!: Parts["keys"];
+  identity!: Parts["identity"];
+  recovery!: Parts["recovery"];
+  backup!: Parts["backup"];
+  removals!: Parts["removals"];
+  numbers!: Parts["numbers"];
+  history!: Parts["history"];
+  sessions!: Parts["sessions"];
   device!: Device;
   readonly user: string;
   readonly server: KeyServer;
@@ -47,9 +51,7 @@ class Person {
   async open(): Promise<this> {
     const { keys } = await unlock(await new SessionStore().lock(this.user));
     this.device = await Device.open(module, this.user, "DEVICE", keys);
-    this.keys = new KeyManager(this.device, module.safetyNumber);
-    this.sessions = new SessionManager(this.device);
-    return this;
+    return Object.assign(this, partsOf(this.device));
   }
 
   async sync(areNewsMissed = false): Promise<void> {
@@ -92,7 +94,7 @@ async function two(name: string): Promise<[Person, Person]> {
 async function meet(people: Person[]): Promise<void> {
   for (const person of people) {
     await person.open();
-    await person.keys.bootstrap();
+    await person.identity.bootstrap();
     await person.sync();
   }
   const state = (type: string, state_key: string, content: RoomEvent["content"]): StateEvent => {
@@ -122,63 +124,78 @@ test("what was opened is there after a start, without the key, and an own messag
   expect(await lena.read(await jonas.say("t2", "back"), jonas.user)).toMatchObject({ content: { body: "back" } });
 });
 
+/** Somebody whose other devices, which the server tells of one after the other, can be removed. */
+async function withOthers(name: string): Promise<[Person, (deviceId: "ONE" | "TWO") => Promise<unknown>]> {
+  const [lena] = await two(name);
+  for (const deviceId of ["ONE", "TWO"]) {
+    const upload = Machine.create(module, lena.user, deviceId).result.requests().result.find(({ kind }) => kind === "keys_upload");
+    if (upload) lena.server.answer(lena.user, upload);
+    await lena.sync();
+  }
+  const remove = async (deviceId: string) => {
+    await lena.removals.intend([deviceId]);
+    await lena.removals.state([deviceId]);
+  };
+  return [lena, remove];
+}
+
 test("when a device is removed, the backup's new keys wait for the recovery key", async () => {
-  const [lena] = await two("removal");
-  const recovery = (await lena.keys.recoveryKey()) ?? "";
-  const stored = Object.fromEntries(await lena.keys.accountData());
-  await lena.keys.accountDataStored(await lena.keys.accountData());
-  expect(await lena.keys.accountData()).toEqual([]);
-  expect(await lena.keys.hasNewBackup()).toBe(false);
-  await lena.keys.removeDevice("DEVICE");
+  const [lena, remove] = await withOthers("removal");
+  const recovery = (await lena.recovery.key()) ?? "";
+  const stored = Object.fromEntries(await lena.recovery.accountData());
+  await lena.recovery.accountDataStored(await lena.recovery.accountData());
+  expect(await lena.recovery.accountData()).toEqual([]);
+  expect(await lena.backup.isRenewed()).toBe(false);
+  await remove("ONE");
   await lena.open();
-  expect(await lena.keys.hasNewBackup()).toBe(true);
-  await expect(lena.keys.sealNewBackup("nonsense", stored)).rejects.toMatchObject({ name: "Encoding" });
-  const renewed = Object.fromEntries(await lena.keys.sealNewBackup(recovery, stored));
+  expect(await lena.backup.isRenewed()).toBe(true);
+  await expect(lena.backup.sealRenewed("nonsense", stored)).rejects.toMatchObject({ name: "Encoding" });
+  const renewed = Object.fromEntries(await lena.backup.sealRenewed(recovery, stored));
   expect(new Set(Object.keys(renewed))).toEqual(new Set([SECRETS.backupPrivate, SECRETS.backupMac]));
   expect(renewed[SECRETS.backupMac]).not.toEqual(stored[SECRETS.backupMac]);
-  expect(await lena.keys.hasNewBackup()).toBe(true);
-  await lena.keys.newBackupStored();
-  expect(await lena.keys.hasNewBackup()).toBe(false);
+  expect(await lena.backup.isRenewed()).toBe(true);
+  await lena.backup.renewedStored();
+  expect(await lena.backup.isRenewed()).toBe(false);
 });
 
 test("new keys of the backup that come while older ones are stored still wait", async () => {
-  const [lena] = await two("while");
-  const recovery = (await lena.keys.recoveryKey()) ?? "";
-  const stored = Object.fromEntries(await lena.keys.accountData());
-  await lena.keys.removeDevice("DEVICE");
-  await lena.keys.sealNewBackup(recovery, stored);
-  await lena.keys.removeDevice("DEVICE");
-  await lena.keys.newBackupStored();
-  expect(await lena.keys.hasNewBackup()).toBe(true);
+  const [lena, remove] = await withOthers("while");
+  const recovery = (await lena.recovery.key()) ?? "";
+  const stored = Object.fromEntries(await lena.recovery.accountData());
+  await remove("ONE");
+  await lena.backup.sealRenewed(recovery, stored);
+  await remove("TWO");
+  await lena.backup.renewedStored();
+  expect(await lena.backup.isRenewed()).toBe(true);
   // Of what is stored at the server, too, only that is done which was.
-  const all = await lena.keys.accountData();
-  await lena.keys.accountDataStored(all.slice(1));
-  expect(await lena.keys.accountData()).toEqual(all.slice(0, 1));
+  const all = await lena.recovery.accountData();
+  await lena.recovery.accountDataStored(all.slice(1));
+  expect(await lena.recovery.accountData()).toEqual(all.slice(0, 1));
 });
 
 test("of two own devices that each remove one, the one whose backup is not the present one stores no keys of it", async () => {
-  const [lena] = await two("removals");
+  const [lena, remove] = await withOthers("removals");
   const versions: JsonObject[] = [];
-  const remove = async () => {
-    await lena.keys.removeDevice("DEVICE");
+  const begun = async (deviceId: "ONE" | "TWO") => {
+    await remove(deviceId);
     const request = (await lena.keys.requests()).findLast(({ kind }) => kind === "backup_version");
     versions.push({ ...(request?.body as JsonObject), version: `${versions.length}` });
     return lena.device.run((machine) => machine.secret(SECRETS.backupMac));
   };
-  const theirs = await remove();
-  const mine = await remove();
+  const theirs = await begun("ONE");
+  const mine = await begun("TWO");
   const comes = (mac: Uint8Array) => lena.device.run((machine) => machine.keepSecret(SECRETS.backupMac, mac));
   // Their key came, and the server has mine: it was made later.
   await comes(theirs);
-  await lena.keys.useBackup(versions[1] ?? {});
+  await lena.backup.use(versions[1] ?? {});
   expect(await lena.device.run((machine) => machine.secret(SECRETS.backupMac))).toEqual(mine);
-  expect(await lena.keys.hasNewBackup()).toBe(true);
-  await expect(lena.keys.useBackup({ ...versions[0], version: "9" })).rejects.toMatchObject({ name: "Authentication" });
-  expect(await lena.keys.hasNewBackup()).toBe(true);
+  expect(await lena.backup.isRenewed()).toBe(true);
+  await expect(lena.backup.use({ ...versions[0], version: "9" })).rejects.toMatchObject({ name: "Authentication" });
+  expect(await lena.backup.isRenewed()).toBe(true);
   await comes(theirs);
-  await lena.keys.useBackup(versions[0] ?? {});
+  await lena.backup.use(versions[0] ?? {});
   expect(await lena.device.run((machine) => machine.secret(SECRETS.backupMac))).toEqual(theirs);
-  expect(await lena.keys.hasNewBackup()).toBe(false);
+  expect(await lena.backup.isRenewed()).toBe(false);
 });
 
 test("readers that are not known are said to be, until their list is", async () => {
@@ -275,22 +292,22 @@ test("keys of one room that can't be had keep no other room back", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   const [lena, jonas] = await two("history");
   await lena.say("t1", "before");
-  const [packed] = (await lena.keys.packHistory([ROOM], 100_000)).files;
+  const [packed] = (await lena.history.pack([ROOM], 100_000)).files;
   const rooms: RoomKeys[] = [["!broken:a.test", new Uint8Array(50)], ...unpackHistory(packed?.bytes ?? new Uint8Array())];
-  expect(await jonas.keys.takeHistory("mxc://a.test/1", packHistory(rooms))).toEqual([ROOM]);
+  expect(await jonas.history.take("mxc://a.test/1", packHistory(rooms))).toEqual([ROOM]);
   const { history } = Machine.prototype;
   vi.spyOn(Machine.prototype, "history").mockImplementation(function (this: Machine, roomId) {
     if (roomId === "!broken:a.test") throw new Error("too long");
     return history.call(this, roomId);
   });
-  const { files, broken } = await lena.keys.packHistory(["!broken:a.test", "!empty:a.test", ROOM], 100_000);
+  const { files, broken } = await lena.history.pack(["!broken:a.test", "!empty:a.test", ROOM], 100_000);
   expect([files.flatMap(({ bytes }) => unpackHistory(bytes)).map(([roomId]) => roomId), broken]).toEqual([[ROOM], ["!broken:a.test"]]);
   expect(files.map(({ roomIds }) => roomIds)).toEqual([[ROOM]]);
-  await lena.keys.historySent("NEW", [{ roomId: "!broken:a.test", why: "broken" }]);
-  await lena.keys.historySent("OTHER", []);
-  expect(await lena.keys.historyLeftOut()).toEqual([["NEW", [{ roomId: "!broken:a.test", why: "broken" }]]]);
-  await lena.keys.historySent("NEW", []);
-  expect(await lena.keys.historyLeftOut()).toEqual([]);
+  await lena.history.sent("NEW", [{ roomId: "!broken:a.test", why: "broken" }]);
+  await lena.history.sent("OTHER", []);
+  expect(await lena.history.leftOut()).toEqual([["NEW", [{ roomId: "!broken:a.test", why: "broken" }]]]);
+  await lena.history.sent("NEW", []);
+  expect(await lena.history.leftOut()).toEqual([]);
   vi.restoreAllMocks();
 });
 
@@ -321,27 +338,27 @@ test("nothing readable is on the disk", async () => {
 
 test("two people see the same safety number, and a recovery key opens the identity again", async () => {
   const [lena, jonas] = await two("trust");
-  const number = await lena.keys.safetyNumber(jonas.user);
+  const number = await lena.numbers.with(jonas.user);
   expect(number).toMatch(/^\d{60}$/);
-  expect(await jonas.keys.safetyNumber(lena.user)).toBe(number);
-  await lena.keys.numberMatches(jonas.user, number ?? "");
+  expect(await jonas.numbers.with(lena.user)).toBe(number);
+  await lena.numbers.matches(jonas.user, number ?? "");
   expect((await lena.keys.user(jonas.user)).is_verified).toBe(true);
-  const stored = Object.fromEntries(await lena.keys.accountData());
-  const key = (await lena.keys.recoveryKey()) ?? "";
-  await expect(lena.keys.recover(key.slice(0, -1), stored)).rejects.toBeInstanceOf(Error);
-  expect((await lena.keys.recover(key, stored))?.length).toBe(96);
+  const stored = Object.fromEntries(await lena.recovery.accountData());
+  const key = (await lena.recovery.key()) ?? "";
+  await expect(lena.recovery.recover(key.slice(0, -1), stored)).rejects.toBeInstanceOf(Error);
+  expect((await lena.recovery.recover(key, stored))?.length).toBe(96);
 });
 
 test("of what a camera read, only the number that is the same for both is believed", async () => {
   const [lena, jonas] = await two("scanned");
-  const number = (await jonas.keys.safetyNumber(lena.user)) ?? "";
+  const number = (await jonas.numbers.with(lena.user)) ?? "";
   const other = number.replace(/.$/, (digit) => `${(Number(digit) + 1) % 10}`);
   for (const words of ["https://example.org", "", `${number} `, number.slice(1), [...number].map((digit) => `٠١٢٣٤٥٦٧٨٩`[Number(digit)]).join("")]) {
-    expect(await lena.keys.numberScanned(jonas.user, words)).toBe("foreign");
+    expect(await lena.numbers.scanned(jonas.user, words)).toBe("foreign");
   }
-  expect(await lena.keys.numberScanned(jonas.user, other)).toBe("differs");
+  expect(await lena.numbers.scanned(jonas.user, other)).toBe("differs");
   expect((await lena.keys.user(jonas.user)).is_verified).toBe(false);
-  expect(await lena.keys.numberScanned(jonas.user, number)).toBe("matches");
+  expect(await lena.numbers.scanned(jonas.user, number)).toBe("matches");
   expect((await lena.keys.user(jonas.user)).is_verified).toBe(true);
 });
 
@@ -443,7 +460,7 @@ test("whom a message goes to is told before it is sealed as the machine then doe
   const toJoined = await lena.say("joined", "to those who are in");
   expect([await read(klara, toJoined), await read(tom, toJoined)]).toEqual(["read", "missing_key"]);
 
-  const body = await new Identity(klara.device).prepare();
+  const body = await klara.identity.prepare();
   server.answer(klara.user, { id: 0, kind: "signing_keys_upload", method: "POST", path: "", body });
   await lena.sync(true);
   expect(await told("joined", group)).toEqual(["reads", "reads", "changed", "invited"]);

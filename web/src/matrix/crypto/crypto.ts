@@ -9,16 +9,13 @@ import { text, type JsonObject } from "../json";
 import type { Session } from "../session";
 import type { VaultKeys } from "../store/vault";
 import { Topic } from "../topic";
-import { Backup } from "./backup";
-import type { Files } from "./files";
-import { History } from "./history";
-import type { KeyManager } from "./key_manager";
+import { BackupVersion } from "./backup_version";
+import { HistoryExchange } from "./history_exchange";
 import type { Desk, News, Tabs } from "../tabs";
-import type { Identity } from "./identity";
+import type { Parts } from "./parts";
 import { Caller, type Remote } from "./remote";
 import { Renewal } from "./renewal";
 import { DEFAULT_KEY, keyType, STORED_TYPES } from "./secrets";
-import type { SessionManager } from "./session_manager";
 import type { Host } from "./worker";
 
 /** What is missing until messages can be sealed. `unpublished`: the server wants somebody to say who they are first. */
@@ -45,8 +42,8 @@ export class Crypto {
   readonly #vault: VaultKeys;
   readonly #makeWorker: () => Worker;
   readonly #tabs: Tabs | undefined;
-  readonly #history: History;
-  readonly #backup: Backup;
+  readonly #exchange: HistoryExchange;
+  readonly #version: BackupVersion;
   readonly #renewal: Renewal;
   #isGuest = false;
   #worker: Worker | undefined;
@@ -65,8 +62,8 @@ export class Crypto {
     this.#vault = vault;
     this.#makeWorker = makeWorker;
     this.#tabs = tabs;
-    this.#history = new History(api, userId, this, () => this.knownRooms());
-    this.#backup = new Backup(api, this);
+    this.#exchange = new HistoryExchange(api, userId, this, () => this.knownRooms());
+    this.#version = new BackupVersion(api, this);
     this.#renewal = new Renewal(api, userId, this);
     tabs?.news.subscribe((news) => this.#hear(news));
   }
@@ -93,19 +90,43 @@ export class Crypto {
     return this.#standing;
   }
 
-  get keys(): Remote<KeyManager> {
+  get keys(): Remote<Parts["keys"]> {
     return this.part("keys");
   }
 
-  get identity(): Remote<Identity> {
+  get identity(): Remote<Parts["identity"]> {
     return this.part("identity");
   }
 
-  get sessions(): Remote<SessionManager> {
+  get recovery(): Remote<Parts["recovery"]> {
+    return this.part("recovery");
+  }
+
+  get backup(): Remote<Parts["backup"]> {
+    return this.part("backup");
+  }
+
+  get removals(): Remote<Parts["removals"]> {
+    return this.part("removals");
+  }
+
+  get numbers(): Remote<Parts["numbers"]> {
+    return this.part("numbers");
+  }
+
+  get verification(): Remote<Parts["verification"]> {
+    return this.part("verification");
+  }
+
+  get history(): Remote<Parts["history"]> {
+    return this.part("history");
+  }
+
+  get sessions(): Remote<Parts["sessions"]> {
     return this.part("sessions");
   }
 
-  get files(): Remote<Files> {
+  get files(): Remote<Parts["files"]> {
     return this.part("files");
   }
 
@@ -113,7 +134,7 @@ export class Crypto {
   async load(): Promise<void> {
     this.#become("loading");
     this.#isGuest = false;
-    this.#backup.doubt();
+    this.#version.doubt();
     this.#caller?.fail(new Error("loaded anew"));
     this.#worker?.terminate();
     try {
@@ -156,16 +177,16 @@ export class Crypto {
 
   /** Writes to the backup what waits there for more. Answers the rooms of which keys are not in it all the same. */
   async saveKeys(): Promise<string[]> {
-    await this.keys.hurryBackup();
-    this.#backup.hurry();
+    await this.backup.hurry();
+    this.#version.hurry();
     await this.flush();
-    return this.keys.unsavedRooms();
+    return this.backup.unsavedRooms();
   }
 
   /** Keys of what was said before, to and from own devices that were approved. */
   async #passHistory(): Promise<void> {
     try {
-      const { rooms, hasTold } = await this.#history.pass();
+      const { rooms, hasTold } = await this.#exchange.pass();
       if (rooms.length > 0) this.#announce({ news: "keys", rooms });
       if (hasTold) await this.flush();
     } catch (error) {
@@ -181,7 +202,7 @@ export class Crypto {
     await this.flush();
     let own = await this.keys.user(this.#userId);
     if (own.master_key === null && !own.is_outdated) {
-      await this.keys.bootstrap();
+      await this.identity.bootstrap();
       await this.flush();
       own = await this.keys.user(this.#userId);
     }
@@ -195,7 +216,7 @@ export class Crypto {
     this.#judge(own);
     if (this.#standing !== "ready") return;
     await this.#checkRecoveryKey();
-    if (await this.#backup.look()) await this.flush();
+    if (await this.#version.look()) await this.flush();
   }
 
   /** Another own device published an identity: the one from here that was not never is. */
@@ -223,7 +244,7 @@ export class Crypto {
 
   /** Asks somebody, or the other devices of this person, to compare emoji. That it is waited for is shown here, where it was asked. */
   async requestVerification(userId: string, deviceId?: string): Promise<void> {
-    const id = await this.keys.requestVerification(userId, deviceId);
+    const id = await this.verification.request(userId, deviceId);
     await this.flush();
     this.verifications.emit([id]);
   }
@@ -246,7 +267,7 @@ export class Crypto {
   async recover(typed: string): Promise<number> {
     if (this.#isGuest) return this.desk.recover(typed);
     const stored = await this.#storedSecrets();
-    const backup = await this.keys.recover(typed, stored);
+    const backup = await this.recovery.recover(typed, stored);
     await this.flush();
     await this.settle();
     return backup ? this.#restore(backup) : 0;
@@ -269,26 +290,26 @@ export class Crypto {
    */
   async removeDevices(deviceIds: string[], remove: () => Promise<unknown>): Promise<void> {
     const isStated = deviceIds.length > 0;
-    const fresh = isStated ? await this.keys.intendRemoval(deviceIds) : [];
+    const fresh = isStated ? await this.removals.intend(deviceIds) : [];
     try {
       await remove();
     } catch (error) {
       const isKept = isRefusal(error) || error instanceof Cancelled;
-      if (isKept && isStated) await this.keys.dropRemoval(fresh);
+      if (isKept && isStated) await this.removals.drop(fresh);
       throw error;
     }
-    if (isStated) await this.keys.stateRemovals(deviceIds);
+    if (isStated) await this.removals.state(deviceIds);
     this.changed.emit();
     await this.flush();
   }
 
   /** Another own device may have made another recovery key than the one that waits here to be saved. */
   async #checkRecoveryKey(): Promise<void> {
-    const waiting = await this.keys.recoveryKey();
+    const waiting = await this.recovery.key();
     // What is not stored yet opens nothing.
-    if (waiting === undefined || (await this.keys.accountData()).length > 0) return;
+    if (waiting === undefined || (await this.recovery.accountData()).length > 0) return;
     try {
-      await this.keys.checkRecoveryKey(waiting, await this.#storedSecrets([]));
+      await this.recovery.checkKey(waiting, await this.#storedSecrets([]));
     } catch (error) {
       // It is looked at the next time.
       if (!isOutside(error)) throw error;
@@ -299,10 +320,10 @@ export class Crypto {
   async storeNewBackup(typed: string): Promise<void> {
     await this.flush();
     const version = await this.backupVersion();
-    if (version && !(await this.#backup.follow(version))) throw new Error("the backup is of another device");
-    const sealed = await this.keys.sealNewBackup(typed, await this.#storedSecrets());
+    if (version && !(await this.#version.follow(version))) throw new Error("the backup is of another device");
+    const sealed = await this.backup.sealRenewed(typed, await this.#storedSecrets());
     for (const [type, content] of sealed) await this.#api.setAccountData(type, content);
-    await this.keys.newBackupStored();
+    await this.backup.renewedStored();
   }
 
   /** What is stored at the server of these types, and which key opens it. */
@@ -320,21 +341,21 @@ export class Crypto {
 
   /** Takes over the keys of the backup; none, if there is no backup. */
   async #restore(privateKeys: Uint8Array): Promise<number> {
-    const version = await this.#backup.use();
+    const version = await this.#version.use();
     if (version === undefined) return 0;
     const query = { version };
     const keys = await ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/keys", { query }));
-    return keys ? this.keys.restore(privateKeys, keys) : 0;
+    return keys ? this.backup.restore(privateKeys, keys) : 0;
   }
 
   backupVersion(): Promise<JsonObject | undefined> {
-    return this.#backup.version();
+    return this.#version.version();
   }
 
   async storeAccountData(): Promise<void> {
-    const wanted = await this.keys.accountData();
+    const wanted = await this.recovery.accountData();
     for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
-    if (wanted.length > 0) await this.keys.accountDataStored(wanted);
+    if (wanted.length > 0) await this.recovery.accountDataStored(wanted);
   }
 
   async #flush(): Promise<void> {
@@ -347,7 +368,7 @@ export class Crypto {
         for (const request of requests) isSent = (await this.#send(request)) || isSent;
         if (!isSent) break;
       }
-      if (this.#standing === "ready" && (await this.#backup.look())) this.#again = true;
+      if (this.#standing === "ready" && (await this.#version.look())) this.#again = true;
     }
     void this.#passHistory();
   }
@@ -376,7 +397,7 @@ export class Crypto {
       const isRefused = error instanceof MatrixError && !error.isTemporary && error.status !== 401;
       if (isRefused && !isGuarded) {
         await this.keys.markRefused(id, error.status);
-        if (kind === "backup_keys") this.#backup.refused();
+        if (kind === "backup_keys") this.#version.refused();
         return true;
       }
       // What is behind it goes on. An identity that was refused is known to nobody: it waits to be published.
@@ -394,7 +415,7 @@ export class Crypto {
     if (!this.#isGivenUp) this.#judge(own);
     if (this.#standing !== "ready") return;
     // What can't be stated must not hold up the rest.
-    const isStated = await this.keys.stateRemovals().catch((error: unknown) => console.error(error));
+    const isStated = await this.removals.state().catch((error: unknown) => console.error(error));
     if (!isStated) return;
     this.#again = true;
     // The backup may have new keys, to be stored.
@@ -403,7 +424,7 @@ export class Crypto {
 
   #tell(synced: Synced): void {
     // Another own device removed one, and began a new backup.
-    if (synced.secrets.includes(SECRETS.backupMac)) this.#backup.doubt();
+    if (synced.secrets.includes(SECRETS.backupMac)) this.#version.doubt();
     if (synced.rooms_with_keys.length > 0) this.#announce({ news: "keys", rooms: synced.rooms_with_keys });
     if (synced.verifications.length > 0) this.#announce({ news: "verifications", ids: synced.verifications });
   }

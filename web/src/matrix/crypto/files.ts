@@ -4,6 +4,7 @@ import { FileOpener, FileSealer, FileSegments, FileStream, fileContext } from "s
 import type { FileRole } from "@e2e/machine";
 
 import { fromBase64, toBase64 } from "../base64";
+import { named } from "./named";
 import { CHUNK, HEADER, TAG } from "./pieces";
 
 export interface SealedFile {
@@ -143,7 +144,7 @@ export class Files {
     parts.push(opener.last(rest).slice());
     opener.free();
     if (toBase64(segments.finish().subarray(0, 32)) !== hash) {
-      throw Object.assign(new Error("another file"), { name: "Authentication" });
+      throw named("Authentication", "another file");
     }
     return new Blob(parts);
   }

@@ -10,9 +10,8 @@ import { beforeAll, expect, test } from "vitest";
 import { unlock } from "../store/lock";
 import { SessionStore } from "../store/sessions";
 import { Device } from "./device";
-import { Identity } from "./identity";
-import { KeyManager } from "./key_manager";
 import { KeyServer } from "./key_server.test-support";
+import { partsOf, type Parts } from "./parts";
 import { DEFAULT_KEY, PUBLIC_MASTER } from "./secrets";
 
 beforeAll(() => {
@@ -20,8 +19,9 @@ beforeAll(() => {
 });
 
 class Own {
-  keys!: KeyManager;
-  identity!: Identity;
+  keys!: Parts["keys"];
+  identity!: Parts["identity"];
+  recovery!: Parts["recovery"];
   readonly server: KeyServer;
   readonly user: string;
   readonly name: string;
@@ -35,9 +35,7 @@ class Own {
   /** As after a start, or after a crash. */
   async open(): Promise<this> {
     const { keys } = await unlock(await new SessionStore().lock(this.user));
-    const device = await Device.open(module, this.user, this.name, keys);
-    [this.keys, this.identity] = [new KeyManager(device, module.safetyNumber), new Identity(device)];
-    return this;
+    return Object.assign(this, partsOf(await Device.open(module, this.user, this.name, keys)));
   }
 
   async sync(): Promise<void> {
@@ -64,7 +62,7 @@ class Own {
 async function first(name: string): Promise<[Own, Record<string, JsonObject>]> {
   const one = await new Own(new KeyServer(), `@lena.${name}:a.test`, "ONE").open();
   await one.sync();
-  await one.keys.bootstrap();
+  await one.identity.bootstrap();
   await one.sync();
   return [one, await stored(one)];
 }
@@ -76,49 +74,49 @@ async function second({ server, user }: Own): Promise<Own> {
 }
 
 /** All that waited is stored. */
-async function stored({ keys }: Own, before: Record<string, JsonObject> = {}): Promise<Record<string, JsonObject>> {
-  const all = await keys.accountData();
-  await keys.accountDataStored(all);
+async function stored({ recovery }: Own, before: Record<string, JsonObject> = {}): Promise<Record<string, JsonObject>> {
+  const all = await recovery.accountData();
+  await recovery.accountDataStored(all);
   return { ...before, ...Object.fromEntries(all) };
 }
 
 test("a new recovery key from an approved device approves another one, and the lost one opens nothing", async () => {
   const [one, before] = await first("renewed");
-  const lost = (await one.keys.recoveryKey()) ?? "";
-  await one.keys.recoveryKeySaved();
+  const lost = (await one.recovery.key()) ?? "";
+  await one.recovery.keySaved();
   await one.identity.renewRecoveryKey(true);
   expect((await one.keys.requests()).some(({ kind }) => kind === "backup_version")).toBe(true);
   await one.sync();
   const after = await stored(one, before);
-  const key = (await one.keys.recoveryKey()) ?? "";
+  const key = (await one.recovery.key()) ?? "";
   expect(key).not.toBe(lost);
   expect(after[SECRETS.master]).toEqual({});
   const two = await second(one);
   expect(await two.isApproved()).toBe(false);
-  await expect(two.keys.recover(lost, after)).rejects.toMatchObject({ name: "Authentication" });
+  await expect(two.recovery.recover(lost, after)).rejects.toMatchObject({ name: "Authentication" });
   // The old one's own description does not help it.
   const bent = { ...after, [DEFAULT_KEY]: before[DEFAULT_KEY] ?? {} };
-  await expect(two.keys.recover(lost, bent)).rejects.toMatchObject({ name: "Unknown" });
-  expect((await two.keys.recover(key, after))?.length).toBe(96);
+  await expect(two.recovery.recover(lost, bent)).rejects.toMatchObject({ name: "Unknown" });
+  expect((await two.recovery.recover(key, after))?.length).toBe(96);
   await two.sync();
   expect(await two.isApproved()).toBe(true);
   // And it can do so again.
   await two.identity.renewRecoveryKey(false);
   const third = await stored(two, after);
-  expect(await (await second(two)).keys.recover((await two.keys.recoveryKey()) ?? "", third)).toBeUndefined();
+  expect(await (await second(two)).recovery.recover((await two.recovery.key()) ?? "", third)).toBeUndefined();
 });
 
 test("a recovery key brings nothing of an identity that the server does not tell of", async () => {
   const [one, before] = await first("another");
-  await one.keys.recoveryKeySaved();
+  await one.recovery.keySaved();
   await one.identity.renewRecoveryKey(false);
   const after = await stored(one, before);
-  const key = (await one.keys.recoveryKey()) ?? "";
+  const key = (await one.recovery.key()) ?? "";
   const two = await second(one);
   two.publish(await two.identity.prepare());
   await two.sync();
-  await expect(two.keys.recover(key, after)).rejects.toMatchObject({ name: "Identity" });
-  await expect(two.keys.recover(key, { ...after, [PUBLIC_MASTER]: {} })).rejects.toMatchObject({ name: "Unknown" });
+  await expect(two.recovery.recover(key, after)).rejects.toMatchObject({ name: "Identity" });
+  await expect(two.recovery.recover(key, { ...after, [PUBLIC_MASTER]: {} })).rejects.toMatchObject({ name: "Unknown" });
   expect(await two.isApproved()).toBe(false);
 });
 
@@ -126,32 +124,32 @@ test("a device that is not approved makes no recovery key", async () => {
   const [one] = await first("unapproved");
   const two = await second(one);
   await expect(two.identity.renewRecoveryKey(true)).rejects.toBeInstanceOf(Error);
-  expect(await two.keys.recoveryKey()).toBeUndefined();
-  expect(await two.keys.accountData()).toEqual([]);
+  expect(await two.recovery.key()).toBeUndefined();
+  expect(await two.recovery.accountData()).toEqual([]);
 });
 
 test("a recovery key that waits to be saved is forgotten when another one opens what is stored", async () => {
   const [one, before] = await first("obsolete");
-  const waiting = (await one.keys.recoveryKey()) ?? "";
-  await one.keys.checkRecoveryKey(waiting, before);
-  expect(await one.keys.recoveryKey()).toBeDefined();
+  const waiting = (await one.recovery.key()) ?? "";
+  await one.recovery.checkKey(waiting, before);
+  expect(await one.recovery.key()).toBeDefined();
   // A server that shows nothing has nothing forgotten.
-  await one.keys.checkRecoveryKey(waiting, {});
-  expect(await one.keys.recoveryKey()).toBeDefined();
+  await one.recovery.checkKey(waiting, {});
+  expect(await one.recovery.key()).toBeDefined();
   const two = await second(one);
-  await two.keys.recover(waiting, before);
+  await two.recovery.recover(waiting, before);
   await two.identity.renewRecoveryKey(false);
   const present = await stored(two, before);
   // It may have been saved, and another one made, since it was looked at.
-  await one.keys.checkRecoveryKey(module.RecoveryKey.generate().encode(), present);
-  expect(await one.keys.recoveryKey()).toBe(waiting);
-  await one.keys.checkRecoveryKey(waiting, present);
-  expect(await one.keys.recoveryKey()).toBeUndefined();
+  await one.recovery.checkKey(module.RecoveryKey.generate().encode(), present);
+  expect(await one.recovery.key()).toBe(waiting);
+  await one.recovery.checkKey(waiting, present);
+  expect(await one.recovery.key()).toBeUndefined();
 });
 
 test("an identity that the server did not take leaves everything as it was", async () => {
   const [one, before] = await first("refused");
-  const key = (await one.keys.recoveryKey()) ?? "";
+  const key = (await one.recovery.key()) ?? "";
   const two = await second(one);
   const known = await two.keys.user(two.user);
   const upload = await two.identity.prepare();
@@ -164,8 +162,8 @@ test("an identity that the server did not take leaves everything as it was", asy
   expect(await two.identity.isPrepared()).toBe(false);
   expect(await two.keys.requests()).toEqual([]);
   expect(await two.keys.user(two.user)).toEqual(known);
-  expect(await two.keys.accountData()).toEqual([]);
-  await two.keys.recover(key, before);
+  expect(await two.recovery.accountData()).toEqual([]);
+  await two.recovery.recover(key, before);
   await two.sync();
   expect(await two.isApproved()).toBe(true);
   expect((await two.identity.prepare())["master_key"]).not.toEqual(upload["master_key"]);
@@ -173,7 +171,7 @@ test("an identity that the server did not take leaves everything as it was", asy
 
 test("a new identity takes the place of the old one when the server took it, with a recovery key of its own", async () => {
   const [one, before] = await first("renewal");
-  const lost = (await one.keys.recoveryKey()) ?? "";
+  const lost = (await one.recovery.key()) ?? "";
   const two = await second(one);
   two.publish(await two.identity.prepare());
   // It may be noticed only after a crash.
@@ -186,10 +184,10 @@ test("a new identity takes the place of the old one when the server took it, wit
   await one.sync();
   expect(await one.isApproved()).toBe(false);
   const after = await stored(two, before);
-  await expect(one.keys.recover(lost, after)).rejects.toMatchObject({ name: "Authentication" });
+  await expect(one.recovery.recover(lost, after)).rejects.toMatchObject({ name: "Authentication" });
   const three = await new Own(one.server, one.user, "THREE").open();
   await three.sync();
-  await three.keys.recover((await two.keys.recoveryKey()) ?? "", after);
+  await three.recovery.recover((await two.recovery.key()) ?? "", after);
   await three.sync();
   expect(await three.isApproved()).toBe(true);
 });

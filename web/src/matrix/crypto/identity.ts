@@ -10,8 +10,9 @@ import { Machine, SECRETS, type JsonObject } from "@e2e/machine";
 import { fromBase64 } from "../base64";
 import { entitled, type Write } from "./approval";
 import type { Device } from "./device";
+import { named } from "./named";
 import { PUBLIC_MASTER, sealUnder, type AccountData } from "./secrets";
-import type { Batch } from "./storage";
+import type { Values } from "./storage";
 
 /** A new identity: private keys in base64, and what tells the server of it. */
 interface Prepared {
@@ -21,7 +22,7 @@ interface Prepared {
   upload: JsonObject;
 }
 
-type Values = NonNullable<Batch["values"]>;
+type Secret = [name: string, secret: Uint8Array];
 
 const PREPARED = "newIdentity";
 
@@ -33,6 +34,17 @@ export class Identity {
   }
 
   /**
+   * Makes this user's identity, a key backup and a recovery key. The identity's master key is kept nowhere but in what
+   * waits to be stored at the server.
+   */
+  bootstrap(): Promise<void> {
+    return this.#device.batch((machine, write) => {
+      const made = write(machine.bootstrap());
+      return { result: undefined, values: this.#store(machine, write, secretsOf(made.master, made.self_signing, made.user_signing), true) };
+    });
+  }
+
+  /**
    * Makes another recovery key, and what is to be stored at the server under it: the master key's private half is lost.
    * `hasBackup`: with a new backup, as the old one's private keys are lost, too. Errors: `Identity`, if this device is not
    * approved.
@@ -41,8 +53,8 @@ export class Identity {
     const { userId } = this.#device;
     return this.#device.batch((machine, write) => {
       const { pinned_key: master, has_changed } = machine.user(userId);
-      if (!master || has_changed) throw Object.assign(new Error("not approved"), { name: "Identity" });
-      const kept = [SECRETS.selfSigning, SECRETS.userSigning].map((name): [string, Uint8Array] => [name, write(machine.secret(name))]);
+      if (!master || has_changed) throw named("Identity", "not approved");
+      const kept = [SECRETS.selfSigning, SECRETS.userSigning].map((name): Secret => [name, write(machine.secret(name))]);
       return { result: undefined, values: this.#store(machine, write, [[PUBLIC_MASTER, fromBase64(master)], ...kept], hasBackup) };
     });
   }
@@ -78,21 +90,16 @@ export class Identity {
   take(hasBackup: boolean): Promise<void> {
     return this.#device.batch(async (machine, write) => {
       const prepared = await this.#prepared();
-      if (!prepared) throw Object.assign(new Error("nothing was prepared"), { name: "Identity" });
-      const [master, selfSigning, userSigning] = [prepared.master, prepared.selfSigning, prepared.userSigning].map(fromBase64);
-      if (!master || !selfSigning || !userSigning) throw new Error("a key is missing");
-      write(machine.adoptIdentity(master, selfSigning, userSigning));
-      const secrets: [string, Uint8Array][] = [
-        [SECRETS.master, master],
-        [SECRETS.selfSigning, selfSigning],
-        [SECRETS.userSigning, userSigning],
-      ];
+      if (!prepared) throw named("Identity", "nothing was prepared");
+      const { master, selfSigning, userSigning } = prepared;
+      write(machine.adoptIdentity(fromBase64(master), fromBase64(selfSigning), fromBase64(userSigning)));
+      const secrets = secretsOf(master, selfSigning, userSigning);
       return { result: undefined, values: [...this.#store(machine, write, secrets, hasBackup), ["kept", PREPARED, undefined]] };
     });
   }
 
   /** What the server is to keep under a new recovery key, in the place of all that waited to be stored. */
-  #store(machine: Machine, write: Write, secrets: [string, Uint8Array][], hasBackup: boolean): Values {
+  #store(machine: Machine, write: Write, secrets: Secret[], hasBackup: boolean): Values {
     if (hasBackup) {
       secrets.push([SECRETS.backupPrivate, write(machine.createBackup())]);
       secrets.push([SECRETS.backupMac, write(machine.secret(SECRETS.backupMac))]);
@@ -115,4 +122,12 @@ export class Identity {
   #prepared(): Promise<Prepared | undefined> {
     return this.#device.storage.get<Prepared>("kept", PREPARED);
   }
+}
+
+function secretsOf(master: string, selfSigning: string, userSigning: string): Secret[] {
+  return [
+    [SECRETS.master, fromBase64(master)],
+    [SECRETS.selfSigning, fromBase64(selfSigning)],
+    [SECRETS.userSigning, fromBase64(userSigning)],
+  ];
 }

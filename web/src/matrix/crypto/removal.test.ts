@@ -51,7 +51,7 @@ test("that a device is removed is stated also where the server's answer was lost
   await until(() => lena.client.crypto.standing === "ready");
   await gone();
   await until(isRemoved);
-  expect(await lena.client.crypto.keys.hasNewBackup()).toBe(true);
+  expect(await lena.client.crypto.backup.isRenewed()).toBe(true);
 });
 
 test("nothing is stated of a device that the server did not log out, nor when it goes by itself", async () => {

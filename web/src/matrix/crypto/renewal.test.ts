@@ -16,7 +16,7 @@ async function ready(name: string, keys = new KeyServer()): Promise<Somebody> {
   const lena = new Somebody(`@lena:${name}.test`, keys);
   const { crypto } = await lena.open();
   await until(() => crypto.standing === "ready");
-  await crypto.keys.recoveryKeySaved();
+  await crypto.recovery.keySaved();
   lena.server.asked.length = 0;
   return lena;
 }
@@ -51,7 +51,7 @@ test("a wrong password leaves all as it was, and a right one makes another ident
   expect(crypto.standing).toBe("ready");
   expect((await crypto.keys.user(lena.user)).pinned_key).not.toBe(before);
   expect(Object.keys(stored(lena))).toEqual(expect.arrayContaining([SECRETS.master, SECRETS.backupPrivate, DEFAULT_KEY]));
-  expect(await crypto.keys.recoveryKey()).toBeDefined();
+  expect(await crypto.recovery.key()).toBeDefined();
   expect(lena.server.of("POST", "/room_keys/version").length).toBe(1);
 });
 
@@ -89,7 +89,7 @@ test("an identity that the server took without an answer is gone on with, whatev
   await lena.client.renewIdentity(saying("wrong"));
   expect(crypto.standing).toBe("ready");
   expect(Object.values(taken.keys)).toEqual([(await crypto.keys.user(lena.user)).pinned_key]);
-  expect(await crypto.keys.recoveryKey()).toBeDefined();
+  expect(await crypto.recovery.key()).toBeDefined();
 });
 
 test("what the server took before a crash is gone on with, and what it did not take is forgotten", async () => {
@@ -107,7 +107,7 @@ test("what the server took before a crash is gone on with, and what it did not t
   lena.server.asked.length = 0;
   await lena.open();
   await until(() => lena.client.crypto.standing === "ready");
-  expect(await lena.client.crypto.keys.recoveryKey()).toBeDefined();
+  expect(await lena.client.crypto.recovery.key()).toBeDefined();
   expect((await lena.client.crypto.keys.user(lena.user)).pinned_key).not.toBe(before);
   expect(stored(lena)[SECRETS.master]).toBeDefined();
 });
@@ -130,10 +130,10 @@ test("a recovery key that could not be stored is the one that is stored later", 
     return undefined;
   };
   await expect(lena.client.crypto.renewRecoveryKey()).rejects.toBeInstanceOf(Unreachable);
-  const made = await lena.client.crypto.keys.recoveryKey();
+  const made = await lena.client.crypto.recovery.key();
   isGone = false;
   await lena.client.crypto.renewRecoveryKey();
-  expect(await lena.client.crypto.keys.recoveryKey()).toBe(made);
+  expect(await lena.client.crypto.recovery.key()).toBe(made);
   expect(stored(lena)[DEFAULT_KEY]).toBeDefined();
 });
 
@@ -143,7 +143,7 @@ test("an identity that was never published makes way for one that another own de
   lena.server.instead = wantsPassword;
   const { crypto } = await lena.open();
   await until(() => crypto.standing === "unpublished");
-  const waiting = await crypto.keys.accountData();
+  const waiting = await crypto.recovery.accountData();
   expect(waiting.length).toBeGreaterThan(0);
   keys.answer(lena.user, { id: 0, kind: "signing_keys_upload", method: "POST", path: "", body: await crypto.identity.prepare() });
   lena.server.push({});
@@ -151,7 +151,7 @@ test("an identity that was never published makes way for one that another own de
   expect((await crypto.keys.requests()).map(({ kind }) => kind)).not.toContain("signing_keys_upload");
   // Approved by that identity, this device overwrites nothing of it.
   await crypto.identity.take(false);
-  const theirs = await crypto.keys.accountData();
+  const theirs = await crypto.recovery.accountData();
   expect(theirs.length).toBeGreaterThan(0);
   expect(theirs).not.toEqual(waiting);
 });
@@ -174,12 +174,12 @@ test("what waits to be stored of an identity is not stored under another one", a
   const lena = await ready("stale");
   const { crypto } = lena.client;
   await crypto.identity.renewRecoveryKey(false);
-  expect((await crypto.keys.accountData()).length).toBeGreaterThan(0);
+  expect((await crypto.recovery.accountData()).length).toBeGreaterThan(0);
   const upload = await crypto.identity.prepare();
   await lena.client.api.http.call("POST", `/_matrix/client/v3${UPLOAD}`, { body: upload });
   lena.server.push({});
   await until(() => crypto.standing === "unapproved");
-  expect(await crypto.keys.accountData()).toEqual([]);
+  expect(await crypto.recovery.accountData()).toEqual([]);
   await crypto.settle();
   expect(stored(lena)).toEqual({});
 });

@@ -6,6 +6,7 @@ import { authenticate, Cancelled, type Asked } from "../auth/uia";
 import { text, type JsonObject } from "../json";
 import type { Identity } from "./identity";
 import type { KeyManager } from "./key_manager";
+import type { Recovery } from "./recovery";
 import type { Remote } from "./remote";
 import { BACKUP } from "./secrets";
 
@@ -13,6 +14,7 @@ import { BACKUP } from "./secrets";
 export interface RenewalParts {
   readonly keys: Remote<KeyManager>;
   readonly identity: Remote<Identity>;
+  readonly recovery: Remote<Recovery>;
   flush(): Promise<void>;
   storeAccountData(): Promise<void>;
   backupVersion(): Promise<JsonObject | undefined>;
@@ -31,8 +33,8 @@ export class Renewal {
 
   /** Another recovery key, unless one still waits to be saved. What it opens is stored when this returns. */
   async recoveryKey(): Promise<void> {
-    const { keys, identity } = this.#parts;
-    if ((await keys.recoveryKey()) === undefined) await identity.renewRecoveryKey(await this.#mayBackUp());
+    const { identity, recovery } = this.#parts;
+    if ((await recovery.key()) === undefined) await identity.renewRecoveryKey(await this.#mayBackUp());
     await this.#parts.flush();
     await this.#parts.storeAccountData();
   }

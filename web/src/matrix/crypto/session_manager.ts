@@ -9,6 +9,7 @@ import { isPending, type Opened } from "../room/opened";
 import { ALGORITHM } from "../room/room";
 import type { Device } from "./device";
 import { keep, messageIn, openedIn, type Kept, type KeptMessage, type KeptPage } from "./kept";
+import { named } from "./named";
 
 /** So many messages are looked through before what was found is told. */
 const PAGE = 400;
@@ -75,7 +76,7 @@ export class SessionManager {
     return this.#device.batch((machine, write) => {
       const sealed = write(machine.encrypt(roomId, type, content, shown));
       const missed = this.#unreached(machine, sealed);
-      if (missed.length > 0) throw Object.assign(new Error(missed.join(" ")), { name: "NotReached" });
+      if (missed.length > 0) throw named("NotReached", missed.join(" "));
       const result = toSend(sealed);
       return { result, values: [["sealed", txnId, result]] };
     });

@@ -23,12 +23,15 @@ interface Schema extends DBSchema {
 
 const SEALED = ["rows", "opened", "sealed", "kept"] as const;
 const STORES = [...SEALED, "meta"] as const;
-type Values = "opened" | "sealed" | "kept";
+type ValueStore = "opened" | "sealed" | "kept";
 
-/** What goes into one transaction. A value of `undefined` deletes. */
+/** A value of `undefined` deletes. */
+export type Values = [store: ValueStore, key: string, value: unknown][];
+
+/** What goes into one transaction. */
 export interface Batch {
   rows?: Row[];
-  values?: [store: Values, key: string, value: unknown][];
+  values?: Values;
 }
 
 /** Somebody else wrote: this owner knows the store no longer. */
@@ -74,11 +77,11 @@ export class CryptoStorage {
     return (await Promise.all(opened)).map(unpack);
   }
 
-  async get<T>(store: Values, key: string): Promise<T | undefined> {
+  async get<T>(store: ValueStore, key: string): Promise<T | undefined> {
     return (await this.getAll<T>(store, [key]))[0];
   }
 
-  async getAll<T>(store: Values, keys: string[]): Promise<(T | undefined)[]> {
+  async getAll<T>(store: ValueStore, keys: string[]): Promise<(T | undefined)[]> {
     const names = await Promise.all(keys.map((key) => this.#vault.name(`${store} ${key}`)));
     const { store: values } = this.#database.transaction(store);
     const found = await Promise.all(names.map((name) => values.get(name)));
@@ -88,7 +91,7 @@ export class CryptoStorage {
   }
 
   /** Some values of a store, in an order that means nothing: those after a place, and where to go on. */
-  async page<T>(store: Values, after: string | undefined, count: number): Promise<{ values: T[]; next: string | undefined }> {
+  async page<T>(store: ValueStore, after: string | undefined, count: number): Promise<{ values: T[]; next: string | undefined }> {
     const range = after === undefined ? null : IDBKeyRange.lowerBound(after, true);
     const { store: values } = this.#database.transaction(store);
     const [names, sealed] = await Promise.all([values.getAllKeys(range, count), values.getAll(range, count)]);
@@ -96,7 +99,7 @@ export class CryptoStorage {
     return { values: await Promise.all(opened), next: names.length < count ? undefined : names.at(-1) };
   }
 
-  count(store: Values): Promise<number> {
+  count(store: ValueStore): Promise<number> {
     return this.#database.count(store);
   }
 
@@ -134,7 +137,7 @@ export class CryptoStorage {
   }
 }
 
-type Put = [store: "rows" | Values, name: string, value: Uint8Array | undefined];
+type Put = [store: "rows" | ValueStore, name: string, value: Uint8Array | undefined];
 
 /** Table, length of the key, key, value. */
 function pack([table, key, value = new Uint8Array()]: Row): Uint8Array {

@@ -6,30 +6,14 @@ import wasmUrl from "../../../generated/sealpost_e2e_bg.wasm?url";
 
 import type { VaultKeys } from "../store/vault";
 import { Device } from "./device";
-import { Files } from "./files";
-import { Identity } from "./identity";
-import { KeyManager } from "./key_manager";
+import { partsOf, type Parts } from "./parts";
 import { expose } from "./remote";
-import { SessionManager } from "./session_manager";
-
-interface Parts {
-  keys: KeyManager;
-  identity: Identity;
-  sessions: SessionManager;
-  files: Files;
-}
 
 let parts: Promise<Parts> | undefined;
 
 async function load(userId: string, deviceId: string, keys: VaultKeys): Promise<Parts> {
   await init({ module_or_path: wasmUrl });
-  const device = await Device.open(module, userId, deviceId, keys);
-  return {
-    keys: new KeyManager(device, module.safetyNumber),
-    identity: new Identity(device),
-    sessions: new SessionManager(device),
-    files: new Files(),
-  };
+  return partsOf(await Device.open(module, userId, deviceId, keys));
 }
 
 const host = {
@@ -45,9 +29,6 @@ export type Host = typeof host;
 expose(self, async (part) => {
   if (part === "host") return host;
   const all = await parts;
-  if (part === "keys" && all) return all.keys;
-  if (part === "identity" && all) return all.identity;
-  if (part === "sessions" && all) return all.sessions;
-  if (part === "files" && all) return all.files;
+  if (all && Object.hasOwn(all, part)) return all[part as keyof Parts];
   throw new Error(`no part ${part}`);
 });

@@ -10,7 +10,7 @@ import { serverOf } from "../session";
 import type { LeftOut } from "./approval";
 import type { Files } from "./files";
 import type { Packed } from "./history_file";
-import type { KeyManager } from "./key_manager";
+import type { HistoryKeys } from "./history_keys";
 import { mostWithin, padded } from "./pieces";
 import type { Remote } from "./remote";
 
@@ -25,8 +25,8 @@ const BROKEN = ["Authentication", "Encoding", "Key", "Order", "RangeError", "Too
 const NOTHING: Passed = { rooms: [], hasTold: false };
 
 /** What is needed of the client. */
-export interface HistoryParts {
-  readonly keys: Remote<KeyManager>;
+export interface ExchangeParts {
+  readonly history: Remote<HistoryKeys>;
   readonly files: Remote<Files>;
 }
 
@@ -37,10 +37,10 @@ interface Passed {
   hasTold: boolean;
 }
 
-export class History {
+export class HistoryExchange {
   readonly #api: Api;
   readonly #userId: string;
-  readonly #parts: HistoryParts;
+  readonly #parts: ExchangeParts;
   readonly #rooms: () => string[];
   readonly #now: () => number;
   /** What is left of what was packed for a device, and what will not go along. */
@@ -50,7 +50,7 @@ export class History {
   #passing: Promise<Passed> | undefined;
 
   /** `rooms`: those that this device knows. */
-  constructor(api: Api, userId: string, parts: HistoryParts, rooms: () => string[], now = Date.now) {
+  constructor(api: Api, userId: string, parts: ExchangeParts, rooms: () => string[], now = Date.now) {
     this.#api = api;
     this.#userId = userId;
     this.#parts = parts;
@@ -78,7 +78,7 @@ export class History {
   }
 
   async #pass(): Promise<Passed> {
-    const { due, told } = await this.#parts.keys.historyWaiting();
+    const { due, told } = await this.#parts.history.waiting();
     for (const deviceId of due) await this.#send(deviceId);
     const came = new Set<string>();
     for (const one of told) for (const room of await this.#take(one)) came.add(room);
@@ -86,10 +86,10 @@ export class History {
   }
 
   async #send(deviceId: string): Promise<void> {
-    const { keys, files } = this.#parts;
+    const { history, files } = this.#parts;
     const most = Math.min(FILE_BYTES, mostWithin((await this.#api.uploadLimit()) ?? Infinity));
     if (this.#packed?.deviceId !== deviceId) {
-      const { files: packed, broken } = await keys.packHistory(this.#rooms(), most);
+      const { files: packed, broken } = await history.pack(this.#rooms(), most);
       this.#packed = { deviceId, files: packed, leftOut: broken.map((roomId) => ({ roomId, why: "broken" })) };
     }
     const { files: left, leftOut } = this.#packed;
@@ -102,7 +102,7 @@ export class History {
       try {
         const url = await this.#api.upload(new Blob([bytes], { type: "application/octet-stream" }));
         const told = { v: FORM, url, key, hash, size: bytes.size };
-        await keys.shareHistory({ room_id: this.#place, file: told, for: deviceId, length });
+        await history.share({ room_id: this.#place, file: told, for: deviceId, length });
       } catch (error) {
         // One that the server never takes must not keep the others back.
         if (!isRefusal(error)) throw error;
@@ -111,23 +111,23 @@ export class History {
       }
       left.shift();
     }
-    await keys.historySent(deviceId, leftOut);
+    await history.sent(deviceId, leftOut);
     this.#packed = undefined;
   }
 
   async #take(told: JsonObject): Promise<string[]> {
-    const { keys } = this.#parts;
+    const { history } = this.#parts;
     const file = object(told["file"]) ?? {};
     const url = text(file["url"]) ?? "";
     try {
       const opened = await this.#open(url, file);
       const length = number(told["length"]) ?? opened.size;
-      return await keys.takeHistory(url, new Uint8Array(await opened.slice(0, length).arrayBuffer()));
+      return await history.take(url, new Uint8Array(await opened.slice(0, length).arrayBuffer()));
     } catch (error) {
       // What failed here, as where the disk is full, or on the way may succeed later: there is no other copy for this device.
       if (!isRefusal(error) && !isBroken(error)) throw error;
       console.error(error);
-      await keys.historyTaken(url);
+      await history.taken(url);
       return [];
     }
   }

@@ -7,7 +7,7 @@
 import type { Api } from "../api/api";
 import { ifThere, isOutside } from "../api/error";
 import { text, type JsonObject } from "../json";
-import type { KeyManager } from "./key_manager";
+import type { BackupKeys } from "./backup_keys";
 import type { Remote } from "./remote";
 
 /** How long what could not be followed is not looked at again, and a refusal is no news. */
@@ -15,10 +15,10 @@ const AGAIN_MS = 10 * 60 * 1000;
 
 /** What is needed of the client. */
 export interface BackupParts {
-  readonly keys: Remote<KeyManager>;
+  readonly backup: Remote<BackupKeys>;
 }
 
-export class Backup {
+export class BackupVersion {
   readonly #api: Api;
   readonly #parts: BackupParts;
   #isDoubtful = true;
@@ -44,7 +44,7 @@ export class Backup {
   /** Writes to this one from now on, if an own device made it. Answers whether one did. */
   async follow(version: JsonObject): Promise<boolean> {
     try {
-      await this.#parts.keys.useBackup(version);
+      await this.#parts.backup.use(version);
       return true;
     } catch (error) {
       // Somebody else's, or one whose keys another own device has not stored yet.

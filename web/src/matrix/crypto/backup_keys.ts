@@ -1,0 +1,94 @@
+// The backup's keys: which version is written to, new ones that wait for the recovery key, and what a version gives back.
+
+import { SECRETS, type JsonObject, type Machine } from "@e2e/machine";
+
+import { fromBase64, toBase64 } from "../base64";
+import type { Write } from "./approval";
+import type { Device } from "./device";
+import { recoveryKeyOf, type AccountData } from "./secrets";
+import type { Values } from "./storage";
+
+type Secret = [name: string, base64: string];
+
+export class BackupKeys {
+  readonly #device: Device;
+  /** What of the new keys was sealed last. */
+  #sealed: Secret[] = [];
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  /** The backup has new keys, which wait for the recovery key to be stored under it. */
+  async isRenewed(): Promise<boolean> {
+    return (await this.#device.storage.get("kept", "newBackup")) !== undefined;
+  }
+
+  /** Seals the backup's new keys, for the account data; nothing, if none wait. Errors as of `recover`. */
+  async sealRenewed(typed: string, accountData: Record<string, JsonObject>): Promise<AccountData[]> {
+    const { recovery, id } = recoveryKeyOf(this.#device.module, typed, accountData);
+    this.#sealed = await this.#renewed();
+    return this.#sealed.map(([name, secret]): AccountData => {
+      return [name, JSON.parse(recovery.encrypt(id, name, fromBase64(secret))) as JsonObject];
+    });
+  }
+
+  /** What was sealed is stored; keys that are newer than that still wait. */
+  renewedStored(): Promise<void> {
+    return this.#device.batch(async () => {
+      const isSame = JSON.stringify(await this.#renewed()) === JSON.stringify(this.#sealed);
+      return { result: undefined, values: isSame ? [["kept", "newBackup", undefined]] : [] };
+    });
+  }
+
+  async #renewed(): Promise<Secret[]> {
+    return (await this.#device.storage.get<Secret[]>("kept", "newBackup")) ?? [];
+  }
+
+  /**
+   * Writes to this version of the backup, which the server has. If that is of another own device, which removed one as
+   * well, new keys from here wait no longer: stored, they would take the place of those that are in use. Errors:
+   * `Authentication`, `Identity`, if no own device made it whose keys are here.
+   */
+  use(version: JsonObject): Promise<null> {
+    return this.#device.batch(async (machine, write) => {
+      const own = (await this.#renewed()).find(([name]) => name === SECRETS.backupMac)?.[1];
+      if (own === undefined) return { result: write(machine.useBackup(version)) };
+      // Another device's key may have come in the place of the one from here.
+      const present = write(machine.secret(SECRETS.backupMac));
+      write(machine.keepSecret(SECRETS.backupMac, fromBase64(own)));
+      try {
+        return { result: write(machine.useBackup(version)) };
+      } catch {
+        write(machine.keepSecret(SECRETS.backupMac, present));
+      }
+      return { result: write(machine.useBackup(version)), values: [["kept", "newBackup", undefined]] };
+    });
+  }
+
+  async restore(privateKeys: Uint8Array, keys: JsonObject): Promise<number> {
+    return this.#device.batch((machine, write) => {
+      const mac = write(machine.secret(SECRETS.backupMac));
+      return { result: write(machine.restore(privateKeys, mac, keys)) };
+    });
+  }
+
+  /** What waits to be written to the backup is to be written at once. */
+  hurry(): Promise<null> {
+    return this.#device.run((machine) => machine.hurryBackup());
+  }
+
+  /** The rooms of which keys are here that are not in the backup yet. */
+  unsavedRooms(): Promise<string[]> {
+    return this.#device.read((machine) => machine.unsavedRooms());
+  }
+}
+
+/** The keys of a backup that was begun here just now, until they are stored under the recovery key. */
+export function keptUntilStored(machine: Machine, write: Write, privateKeys: Uint8Array): Values {
+  const waiting: Secret[] = [
+    [SECRETS.backupPrivate, toBase64(privateKeys)],
+    [SECRETS.backupMac, toBase64(write(machine.secret(SECRETS.backupMac)))],
+  ];
+  return [["kept", "newBackup", waiting]];
+}
