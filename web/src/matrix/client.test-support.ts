@@ -13,6 +13,7 @@ import type { KeyServer } from "./crypto/key_server.test-support";
 import { partsOf } from "./crypto/parts";
 import { expose, type Port } from "./crypto/remote";
 import type { JsonObject } from "./json";
+import type { Room } from "./room/room";
 import { DataStore } from "./store/data";
 import { unlock, type Vaults } from "./store/lock";
 import { SessionStore } from "./store/sessions";
@@ -127,9 +128,21 @@ export class Somebody {
     return client;
   }
 
+  /** What is on the disk of rooms: what is known of them comes there later. */
+  async kept(roomId: string): Promise<Room | undefined> {
+    const [store] = await this.#opened();
+    const rooms = await store.rooms();
+    store.close();
+    return rooms.find(({ id }) => id === roomId);
+  }
+
+  async #opened(): Promise<[DataStore, Vaults]> {
+    const vaults = await unlock(await new SessionStore().lock(this.user));
+    return [await DataStore.open(this.user, vaults.data), vaults];
+  }
+
   async #made(tabs?: Tabs): Promise<Client> {
-    const vaults: Vaults = await unlock(await new SessionStore().lock(this.user));
-    const store = await DataStore.open(this.user, vaults.data);
+    const [store, vaults] = await this.#opened();
     const session = { userId: this.user, deviceId: "DEVICE", baseUrl: "https://a.test", accessToken: "t" };
     const http = new Http(session.baseUrl, this.server.fetch, { accessToken: "t" }, async () => {});
     const machine = () => worker(this.hasModule) as unknown as Worker;

@@ -114,7 +114,7 @@ test("who left while the module could not be loaded gets nothing of what is said
   const left = { ...member("@jonas:b.test", "leave"), event_id: "$left" };
   present[1] = left;
   lena.server.push({ rooms: { join: { [ROOM]: { timeline: { events: [left] } } } } });
-  await until(() => lena.client.rooms.get(ROOM)?.state("m.room.member", "@jonas:b.test")?.content["membership"] === "leave");
+  await until(async () => (await lena.kept(ROOM))?.state("m.room.member", "@jonas:b.test")?.content["membership"] === "leave");
   lena.hasModule = true;
   await lena.open();
   await lena.client.queue.add(ROOM, "m.room.message", { body: "y" });
@@ -162,8 +162,7 @@ test("what the machine knows as sealed is kept so when it could not be at first"
   lena.client.loadCrypto();
   await until(() => lena.client.crypto.standing === "ready");
   lena.client.crypto.devicesCame.emit();
-  await until(() => lena.client.rooms.get(ROOM)?.sealing === "ours");
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(async () => (await lena.kept(ROOM))?.sealing === "ours");
   full.mockRestore();
   lena.hasModule = false;
   await lena.open();
@@ -203,7 +202,7 @@ test("what is read or made in another tab, the one that keeps it knows", async (
   const room = lena.client.rooms.get(ROOM);
   room?.unreadThreads.set("$root", "$first");
   lena.server.push({ rooms: { join: { [ROOM]: { timeline: { events: [member("@mia:b.test")] } } } } });
-  await until(() => room?.state("m.room.member", "@mia:b.test"));
+  await until(async () => (await lena.kept(ROOM))?.unreadThreads.size === 1);
   const beside = await lena.beside(new Tabs(lena.user));
   const there = beside.rooms.get(ROOM);
   expect(there?.unreadThreads.size).toBe(1);
@@ -213,7 +212,7 @@ test("what is read or made in another tab, the one that keeps it knows", async (
   lena.server.instead = ({ path }) => (path === "/createRoom" ? { room_id: "!made:a.test" } : undefined);
   if (there) await beside.markThreadRead(there, "$root");
   await beside.createRoom({ preset: "private_chat", isSealed: true });
-  await until(() => room?.unreadThreads.size === 0 && lena.client.rooms.get("!made:a.test")?.sealing === "ours");
+  await until(async () => (await lena.kept(ROOM))?.unreadThreads.size === 0 && (await lena.kept("!made:a.test"))?.sealing === "ours");
   beside.stop();
   const again = await lena.open();
   expect(again.rooms.get(ROOM)?.unreadThreads.size).toBe(0);
@@ -237,7 +236,7 @@ test("of a room that is forgotten no words stay, also if the module was not ther
     for (const [id, all] of contents) if (path.includes(`${id}/send/m.room.encrypted`)) all.push(body);
     return undefined;
   };
-  await until(() => lena.client.rooms.has(other));
+  await until(async () => (await lena.kept(other)) && (await lena.kept(ROOM)));
   for (const [id, all] of contents) {
     await lena.client.queue.add(id, "m.room.message", { body: "pears" });
     await until(() => lena.client.queue.waiting === 0);
@@ -321,6 +320,7 @@ test("before the machine was ever asked which rooms are sealed, nothing leaves w
   client.loadCrypto();
   await until(() => sent(lena).length === 1);
   expect(sent(lena)).toEqual(["m.room.message"]);
+  await until(() => lena.kept(ROOM));
   // Afterwards what it knew is kept.
   lena.hasModule = false;
   client = await lena.open();
@@ -334,12 +334,12 @@ test("rooms that were left or declined elsewhere meanwhile are gone, and stay so
   const invited = { invite_state: { events: [event("m.room.member", { membership: "invite" }, lena.user)] } };
   lena.server.push({ rooms: { join: { "!a:a.test": state, "!b:a.test": state }, invite: { "!c:a.test": invited } } });
   let client = await lena.open();
-  await until(() => client.rooms.size === 3);
+  await until(async () => (await Promise.all(["!a:a.test", "!b:a.test", "!c:a.test"].map((id) => lena.kept(id)))).every(Boolean));
   const memberships = () => ["!a:a.test", "!b:a.test", "!c:a.test"].map((id) => client.rooms.get(id)?.membership);
   client = await lena.open();
   expect(memberships()).toEqual(["join", "join", "invite"]);
   lena.server.push({ rooms: { join: { "!a:a.test": state } } });
-  await until(() => memberships().includes("leave"));
+  await until(async () => (await lena.kept("!c:a.test"))?.membership === "leave");
   client = await lena.open();
   expect(memberships()).toEqual(["join", "leave", "leave"]);
   // The server hid one.
@@ -469,7 +469,7 @@ test("a room that takes the place of a sealed one is sealed, though its server d
   expect(stated?.body).toEqual({ algorithm: "org.sealpost.ratchet.v1" });
   // So also where one is led there by somebody's invitation, and after a start.
   lena.server.push(joined("!invited:a.test", [event("m.room.create", create, ""), member("@lena:replaced.test")]));
-  await until(() => lena.client.rooms.get("!invited:a.test")?.sealing === "ours");
+  await until(async () => (await lena.kept("!invited:a.test"))?.sealing === "ours");
   await lena.open();
   for (const id of ["!next:a.test", "!invited:a.test"]) expect(lena.client.rooms.get(id)?.sealing).toBe("ours");
 });
