@@ -58,6 +58,28 @@ async fn who_types_is_told_again_after_a_connection_broke() {
     b.stop().await;
 }
 
+/// What is sent again is the same to a server that took it, whatever else would go along.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_types_is_told_beside_what_is_sent_again_because_its_answer_was_lost() {
+    let network = Network::new();
+    let (a, b) = (network.start("a.test").await, network.start("b.test").await);
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = alice.create_room(json!({ "preset": "public_chat" })).await;
+    bob.join(&room, "a.test").await;
+    alice.send(&room, "over a connection that stays").await;
+    bob.sees(&room, &["over a connection that stays"]).await;
+
+    network.fault("a.test", "b.test", Fault::LoseAnswers);
+    alice.send(&room, "hello").await;
+    bob.sees(&room, &["hello"]).await;
+    let path = format!("rooms/{}/typing/{}", encode(&room), encode(&alice.id));
+    alice.call(Method::PUT, &path, json!({ "typing": true, "timeout": 60_000 })).await;
+    network.fault("a.test", "b.test", Fault::None);
+    until(&bob, "typing", |sync| content(sync, &room, "m.typing").is_some()).await;
+    a.stop().await;
+    b.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn typing_receipts_and_presence_cross_in_both_directions() {
     let network = Network::new();

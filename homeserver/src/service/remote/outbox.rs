@@ -126,7 +126,7 @@ impl Remote {
     }
 
     /// Fixes the next transaction for `server`, of `width` rows at most; none when nothing waits. What is not kept
-    /// goes along in the widest only.
+    /// goes along in the widest only, and never with what is sent again: a server that took that looks at it no more.
     pub async fn next_transaction(
         &self,
         server: &ServerName,
@@ -151,7 +151,7 @@ impl Remote {
             if let Some(until) = row.in_flight_until {
                 let waiting = outbox::waiting(tx, &name, Some(until), ROWS_MAX)?;
                 if !waiting.is_empty() {
-                    return Ok(Some((row.last_transaction, waiting)));
+                    return Ok(Some((row.last_transaction, waiting, true)));
                 }
             }
             if backlog == Backlog::LatestOfEachRoom {
@@ -164,14 +164,14 @@ impl Remote {
             row.last_transaction = now.max(row.last_transaction + 1);
             row.in_flight_until = Some(last.position);
             destinations::set(tx, &row)?;
-            Ok(Some((row.last_transaction, waiting)))
+            Ok(Some((row.last_transaction, waiting, false)))
         });
-        let Some((number, rows)) = fixed.await? else { return Ok(None) };
+        let Some((number, rows, is_again)) = fixed.await? else { return Ok(None) };
         let read = self.context.store.read(move |conn| batch(&context, conn, &rows));
         let (mut batch, until) = read.await?;
         let rows = batch.len();
         let fleeting = match width {
-            WIDEST.. => self.add_fleeting(server, &mut batch)?,
+            WIDEST.. if !is_again => self.add_fleeting(server, &mut batch)?,
             _ => Vec::new(),
         };
         let id = number.to_string().into();
