@@ -1,6 +1,7 @@
 // Why something did not work, in the person's language: what a server refused is told by its code.
 
 import { MatrixError, Unreachable } from "../matrix/api/error";
+import { UnderWay } from "../matrix/owner";
 import { ahead, t } from "../ui/words.svelte";
 
 /** Words by code, for a place where they mean something more certain than anywhere. */
@@ -22,6 +23,7 @@ const SAYS_NO_MORE =
 export function saidBy(failure: unknown, here: Here = {}): string {
   if (failure instanceof MatrixError) return refusal(failure, here);
   if (failure instanceof Unreachable) return t.unreachable;
+  if (failure instanceof UnderWay) return t.underWay;
   if (failure instanceof Told) return failure.message;
   console.error(failure);
   return t.somethingWrong;

@@ -13,6 +13,7 @@ import type { KeyServer } from "./crypto/key_server.test-support";
 import { partsOf } from "./crypto/parts";
 import { expose, type Port } from "./crypto/remote";
 import type { JsonObject } from "./json";
+import "./locks.test-support";
 import type { Room } from "./room/room";
 import { DataStore } from "./store/data";
 import { unlock, type Vaults } from "./store/lock";

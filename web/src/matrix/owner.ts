@@ -33,6 +33,25 @@ export function alone<T>(userId: string, what: string, operation: () => Promise<
   return navigator.locks.request(`${nameOf(userId)} ${what}`, operation) as Promise<T>;
 }
 
+/** Somebody does this in another tab just now, or elsewhere in this one. */
+export class UnderWay extends Error {
+  constructor() {
+    super("it is under way already");
+    this.name = "UnderWay";
+  }
+}
+
+/** One tab at a time does this, and none waits for another. Errors: `UnderWay`. */
+export async function first<T>(userId: string, what: string, operation: () => Promise<T>): Promise<T> {
+  const held = await hold(`${nameOf(userId)} ${what}`, { ifAvailable: true });
+  if (!held) throw new UnderWay();
+  try {
+    return await operation();
+  } finally {
+    held.release();
+  }
+}
+
 function hold(name: string, options: LockOptions): Promise<Ownership | undefined> {
   return new Promise((resolve, reject) => {
     let isHeld = false;

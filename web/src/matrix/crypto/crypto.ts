@@ -6,6 +6,7 @@ import type { Api } from "../api/api";
 import { ifThere, isOutside, isRefusal, MatrixError } from "../api/error";
 import { authenticate, BY_PASSWORD, Cancelled, type Asked } from "../auth/uia";
 import { text, type JsonObject } from "../json";
+import { alone } from "../owner";
 import type { Session } from "../session";
 import type { VaultKeys } from "../store/vault";
 import { Topic } from "../topic";
@@ -352,10 +353,13 @@ export class Crypto {
     return this.#version.version();
   }
 
-  async storeAccountData(): Promise<void> {
-    const wanted = await this.recovery.accountData();
-    for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
-    if (wanted.length > 0) await this.recovery.accountDataStored(wanted);
+  /** Stores what waits for that. Of two tabs that do, none mixes what the other one has of another recovery key. */
+  storeAccountData(): Promise<void> {
+    return alone(this.#userId, "account data", async () => {
+      const wanted = await this.recovery.accountData();
+      for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
+      if (wanted.length > 0) await this.recovery.accountDataStored(wanted);
+    });
   }
 
   async #flush(): Promise<void> {

@@ -1,20 +1,24 @@
 // Another recovery key and another identity, as a client asks its server for them.
 
 import { SECRETS, type JsonObject } from "@e2e/machine";
-import { expect, test } from "vitest";
+import * as module from "sealpost-e2e";
+import { expect, test, vi } from "vitest";
 
 import { Unreachable } from "../api/error";
 import { Cancelled, type Asked } from "../auth/uia";
+import type { Client } from "../client";
 import { Somebody, until, type Asked as Request } from "../client.test-support";
+import { UnderWay } from "../owner";
+import { Tabs } from "../tabs";
 import { KeyServer } from "./key_server.test-support";
-import { DEFAULT_KEY, PUBLIC_MASTER } from "./secrets";
+import { DEFAULT_KEY, keyType, PUBLIC_MASTER } from "./secrets";
 
 const UPLOAD = "/keys/device_signing/upload";
 
 /** Somebody whose device is approved, and whose recovery key is kept. */
-async function ready(name: string, keys = new KeyServer()): Promise<Somebody> {
+async function ready(name: string, keys = new KeyServer(), tabs?: Tabs): Promise<Somebody> {
   const lena = new Somebody(`@lena:${name}.test`, keys);
-  const { crypto } = await lena.open();
+  const { crypto } = await lena.open(tabs);
   await until(() => crypto.standing === "ready");
   await crypto.recovery.keySaved();
   lena.server.asked.length = 0;
@@ -182,4 +186,63 @@ test("what waits to be stored of an identity is not stored under another one", a
   expect(await crypto.recovery.accountData()).toEqual([]);
   await crypto.settle();
   expect(stored(lena)).toEqual({});
+});
+
+/** Somebody with two tabs. */
+async function twice(name: string): Promise<[Somebody, Client]> {
+  const lena = await ready(name, new KeyServer(), new Tabs(`@lena:${name}.test`));
+  const beside = await lena.beside(new Tabs(lena.user));
+  await until(() => beside.crypto.standing === "ready");
+  return [lena, beside];
+}
+
+test("while one tab begins another identity no other one does, nor undoes it", async () => {
+  const [lena, beside] = await twice("at-once");
+  lena.server.instead = wantsPassword;
+  let say: (password: string) => void = () => {};
+  let isAsked = false;
+  const asked: Asked = {
+    ask: () => new Promise((resolve) => {
+      isAsked = true;
+      say = (password) => resolve({ password });
+    }),
+    supported: ["m.login.password"],
+  };
+  const { crypto } = lena.client;
+  const { pinned_key: before } = await crypto.keys.user(lena.user);
+  const begun = lena.client.renewIdentity(asked);
+  await until(() => isAsked);
+  await expect(beside.renewIdentity(saying("wrong"))).rejects.toBeInstanceOf(UnderWay);
+  await expect(beside.crypto.renewRecoveryKey()).rejects.toBeInstanceOf(UnderWay);
+  expect(await crypto.identity.isPrepared()).toBe(true);
+  say("right");
+  await begun;
+  expect([crypto.standing, await crypto.identity.isPrepared()]).toEqual(["ready", false]);
+  expect((await crypto.keys.user(lena.user)).pinned_key).not.toBe(before);
+  expect(await crypto.recovery.key()).toBeDefined();
+  for (const one of [beside, lena.client]) one.stop();
+});
+
+test("what two tabs store is of the recovery key that was made last", async () => {
+  const [lena, beside] = await twice("stored");
+  const { api, crypto } = lena.client;
+  let goOn: () => void = () => {};
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  const set = api.setAccountData.bind(api);
+  const slow = vi.spyOn(api, "setAccountData").mockImplementation((...args) => held.then(() => set(...args)));
+  await crypto.identity.renewRecoveryKey(false);
+  const first = crypto.storeAccountData();
+  await until(() => slow.mock.calls.length > 0);
+  await beside.crypto.identity.renewRecoveryKey(false);
+  const second = beside.crypto.storeAccountData();
+  // It waits for the first; if it did not, it were through by then.
+  await Promise.race([second, new Promise((resolve) => setTimeout(resolve, 100))]);
+  goOn();
+  await Promise.all([first, second]);
+  const all = stored(lena);
+  const id = all[DEFAULT_KEY]?.["key"] as string;
+  const key = module.RecoveryKey.parse((await crypto.recovery.key()) ?? "");
+  expect(key.check(JSON.stringify(all[keyType(id)]))).toBe(true);
+  for (const name of [PUBLIC_MASTER, SECRETS.selfSigning]) expect(all[name]?.["encrypted"]).toHaveProperty([id]);
+  for (const one of [beside, lena.client]) one.stop();
 });

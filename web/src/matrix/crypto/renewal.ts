@@ -1,9 +1,11 @@
-// Another recovery key, and another identity: what is asked of the server for them, and in which order.
+// Another recovery key, and another identity: what is asked of the server for them, and in which order. Of all tabs one at a
+// time begins them: what one gives up, or stores, is not what another one waits for.
 
 import type { Api } from "../api/api";
 import { isOutside, MatrixError, Unreachable } from "../api/error";
 import { authenticate, Cancelled, type Asked } from "../auth/uia";
 import { text, type JsonObject } from "../json";
+import { first, UnderWay } from "../owner";
 import type { Identity } from "./identity";
 import type { KeyManager } from "./key_manager";
 import type { Recovery } from "./recovery";
@@ -31,16 +33,25 @@ export class Renewal {
     this.#parts = parts;
   }
 
-  /** Another recovery key, unless one still waits to be saved. What it opens is stored when this returns. */
-  async recoveryKey(): Promise<void> {
-    const { identity, recovery } = this.#parts;
-    if ((await recovery.key()) === undefined) await identity.renewRecoveryKey(await this.#mayBackUp());
-    await this.#parts.flush();
-    await this.#parts.storeAccountData();
+  /**
+   * Another recovery key, unless one still waits to be saved. What it opens is stored when this returns. Errors: `UnderWay`,
+   * or as of requests.
+   */
+  recoveryKey(): Promise<void> {
+    return this.#alone(async () => {
+      const { identity, recovery } = this.#parts;
+      if ((await recovery.key()) === undefined) await identity.renewRecoveryKey(await this.#mayBackUp());
+      await this.#parts.flush();
+      await this.#parts.storeAccountData();
+    });
   }
 
-  /** A new identity. Errors: `Cancelled`, or as of requests: then nothing has changed. */
-  async identity(asked: Asked): Promise<void> {
+  /** A new identity. Errors: `UnderWay`, `Cancelled`, or as of requests: then nothing has changed. */
+  identity(asked: Asked): Promise<void> {
+    return this.#alone(() => this.#identity(asked));
+  }
+
+  async #identity(asked: Asked): Promise<void> {
     const { identity } = this.#parts;
     const wasPrepared = await identity.isPrepared();
     const upload = await identity.prepare();
@@ -54,7 +65,7 @@ export class Renewal {
       // Of one to which no answer came it is not known: the same is sent again.
       const isRefused = error instanceof Cancelled || (error instanceof MatrixError && !error.isTemporary);
       // One that was not answered before may have been taken all the same: its keys are nowhere but here.
-      if (isRefused && wasPrepared && (await this.resume())) return;
+      if (isRefused && wasPrepared && (await this.#resume())) return;
       if (isRefused && !wasPrepared) await identity.drop();
       throw error;
     }
@@ -63,6 +74,16 @@ export class Renewal {
 
   /** Goes on with what was begun before a crash, if the server took it. Answers whether it did. */
   async resume(): Promise<boolean> {
+    try {
+      return await this.#alone(() => this.#resume());
+    } catch (error) {
+      // What another tab has begun is not gone on with here.
+      if (error instanceof UnderWay) return false;
+      throw error;
+    }
+  }
+
+  async #resume(): Promise<boolean> {
     const { identity } = this.#parts;
     if (!(await identity.isPrepared())) return false;
     try {
@@ -82,6 +103,10 @@ export class Renewal {
     if ((await keys.user(this.#userId)).is_outdated) throw new Unreachable("the server did not say which identity it has");
     await identity.take(await this.#mayBackUp());
     await this.#parts.flush();
+  }
+
+  #alone<T>(operation: () => Promise<T>): Promise<T> {
+    return first(this.#userId, "renewal", operation);
   }
 
   /** Another client's backup is replaced by nobody unasked. */

@@ -37,6 +37,7 @@ export const de: Words = {
   you: "Du",
   loading: "Lädt …",
   somethingWrong: "Das hat nicht geklappt",
+  underWay: "Das läuft schon, vielleicht in einem anderen Tab. Bring es dort zu Ende oder schließ den Tab.",
   unreachable: "Der Server hat nicht geantwortet. Vielleicht ist die Verbindung weg; versuch es gleich noch einmal.",
   limited: "Zu viele Versuche. Warte ein wenig und versuch es dann noch einmal.",
   slogan: "Briefe, die nur der Empfänger öffnet.",

@@ -36,6 +36,7 @@ export const en = {
   you: "You",
   loading: "Loading…",
   somethingWrong: "That did not work",
+  underWay: "This is under way already, in another tab perhaps. Finish it there, or close that tab.",
   unreachable: "The server did not answer. Your connection may be gone; try again in a moment.",
   limited: "Too many tries. Wait a little, then try again.",
   // Logging in
