@@ -3,12 +3,18 @@
 import { SECRETS, type JsonObject, type Machine } from "@e2e/machine";
 
 import { fromBase64, toBase64 } from "../base64";
-import type { Write } from "./approval";
+import { entitled, type Write } from "./approval";
 import type { Device } from "./device";
 import { recoveryKeyOf, type AccountData } from "./secrets";
 import type { Values } from "./storage";
 
 type Secret = [name: string, base64: string];
+
+const RENEWAL = "backupRenewal";
+
+/** The backup is to get new keys, if there is one: nobody here knows. */
+export const RENEWAL_DUE: Values[number] = ["kept", RENEWAL, true];
+const NO_RENEWAL_DUE: Values[number] = ["kept", RENEWAL, undefined];
 
 export class BackupKeys {
   readonly #device: Device;
@@ -66,6 +72,22 @@ export class BackupKeys {
     });
   }
 
+  async isRenewalDue(): Promise<boolean> {
+    return (await this.#device.storage.get("kept", RENEWAL)) !== undefined;
+  }
+
+  /** There is a backup: it gets new keys, which wait for the recovery key. */
+  renew(): Promise<void> {
+    return this.#device.batch((machine, write) => {
+      return { result: undefined, values: keptUntilStored(machine, write, beginBackup(this.#device, machine, write)) };
+    });
+  }
+
+  /** There is none, or it is another client's. */
+  dropRenewal(): Promise<void> {
+    return this.#device.batch(() => ({ result: undefined, values: [NO_RENEWAL_DUE] }));
+  }
+
   async restore(privateKeys: Uint8Array, keys: JsonObject): Promise<number> {
     return this.#device.batch((machine, write) => {
       const mac = write(machine.secret(SECRETS.backupMac));
@@ -84,11 +106,19 @@ export class BackupKeys {
   }
 }
 
+/** Begins a new backup, and gives all own devices the key by which they write to it. Answers its private keys. */
+export function beginBackup({ userId, deviceId }: Device, machine: Machine, write: Write): Uint8Array {
+  const privateKeys = write(machine.createBackup());
+  const others = entitled(machine.user(userId)).filter((one) => one !== deviceId);
+  for (const other of others) write(machine.shareSecret(other, SECRETS.backupMac));
+  return privateKeys;
+}
+
 /** The keys of a backup that was begun here just now, until they are stored under the recovery key. */
 export function keptUntilStored(machine: Machine, write: Write, privateKeys: Uint8Array): Values {
   const waiting: Secret[] = [
     [SECRETS.backupPrivate, toBase64(privateKeys)],
     [SECRETS.backupMac, toBase64(write(machine.secret(SECRETS.backupMac)))],
   ];
-  return [["kept", "newBackup", waiting]];
+  return [["kept", "newBackup", waiting], NO_RENEWAL_DUE];
 }

@@ -1,6 +1,7 @@
 // The version of the backup that is written to, and when the server's is looked at again.
 //
 //   start, a key of another own device, a refusal ──► doubtful ──► looked at ──► written to, if an own device made it
+//   a device was removed while none was known ──────────┘     └──► replaced, if it is ours
 //
 // What only another version holds is written again: nothing is lost while there is a doubt, but it is in no backup.
 
@@ -9,6 +10,7 @@ import { ifThere, isOutside } from "../api/error";
 import { text, type JsonObject } from "../json";
 import type { BackupKeys } from "./backup_keys";
 import type { Remote } from "./remote";
+import { BACKUP } from "./secrets";
 
 /** How long what could not be followed is not looked at again, and a refusal is no news. */
 const AGAIN_MS = 10 * 60 * 1000;
@@ -79,6 +81,13 @@ export class BackupVersion {
     this.#lookAfter = Date.now() + AGAIN_MS;
     try {
       const version = await this.version();
+      const { backup } = this.#parts;
+      if (await backup.isRenewalDue()) {
+        // Another client's is replaced by nobody unasked.
+        const isOurs = text(version?.["algorithm"]) === BACKUP;
+        await (isOurs ? backup.renew() : backup.dropRenewal());
+        if (isOurs) return true;
+      }
       if (version && (await this.follow(version))) return true;
       // That of an own device whose key is on its way is looked at again.
       if (version) this.#isDoubtful = true;

@@ -299,7 +299,7 @@ export class Crypto {
       if (isKept && isStated) await this.removals.drop(fresh);
       throw error;
     }
-    if (isStated) await this.removals.state(deviceIds);
+    if (isStated) await this.#stateRemovals(deviceIds);
     this.changed.emit();
     await this.flush();
   }
@@ -419,11 +419,17 @@ export class Crypto {
     if (!this.#isGivenUp) this.#judge(own);
     if (this.#standing !== "ready") return;
     // What can't be stated must not hold up the rest.
-    const isStated = await this.removals.state().catch((error: unknown) => console.error(error));
+    const isStated = await this.#stateRemovals().catch((error: unknown) => console.error(error));
     if (!isStated) return;
     this.#again = true;
     // The backup may have new keys, to be stored.
     this.changed.emit();
+  }
+
+  async #stateRemovals(answered?: string[]): Promise<boolean> {
+    const isStated = await this.removals.state(answered);
+    if (isStated && (await this.backup.isRenewalDue())) this.#version.doubt();
+    return isStated;
   }
 
   #tell(synced: Synced): void {

@@ -8,7 +8,8 @@
 import { Machine, SECRETS, type JsonObject } from "@e2e/machine";
 
 import { fromBase64 } from "../base64";
-import { entitled, type Write } from "./approval";
+import type { Write } from "./approval";
+import { beginBackup } from "./backup_keys";
 import type { Device } from "./device";
 import { named } from "./named";
 import { PUBLIC_MASTER, sealUnder, type AccountData } from "./secrets";
@@ -101,11 +102,8 @@ export class Identity {
   /** What the server is to keep under a new recovery key, in the place of all that waited to be stored. */
   #store(machine: Machine, write: Write, secrets: Secret[], hasBackup: boolean): Values {
     if (hasBackup) {
-      secrets.push([SECRETS.backupPrivate, write(machine.createBackup())]);
+      secrets.push([SECRETS.backupPrivate, beginBackup(this.#device, machine, write)]);
       secrets.push([SECRETS.backupMac, write(machine.secret(SECRETS.backupMac))]);
-      const { userId, deviceId } = this.#device;
-      const others = entitled(machine.user(userId)).filter((one) => one !== deviceId);
-      for (const other of others) write(machine.shareSecret(other, SECRETS.backupMac));
     }
     const recovery = this.#device.module.RecoveryKey.generate();
     const accountData: AccountData[] = sealUnder(recovery, secrets);

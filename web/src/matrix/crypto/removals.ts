@@ -3,7 +3,7 @@
 import type { Machine } from "@e2e/machine";
 
 import type { Write } from "./approval";
-import { keptUntilStored } from "./backup_keys";
+import { keptUntilStored, RENEWAL_DUE } from "./backup_keys";
 import type { Device } from "./device";
 import type { Values } from "./storage";
 
@@ -54,8 +54,8 @@ export class Removals {
   }
 }
 
-/** Where there is a backup, it gets new keys: the removed device knows the old ones. */
+/** Where there is a backup, it gets new keys: the removed device knows the old ones. Where that is not known, it is looked at. */
 function remove(machine: Machine, write: Write, deviceId: string): Values {
   const privateKeys = write(machine.removeDevice(deviceId));
-  return privateKeys.length > 0 ? keptUntilStored(machine, write, privateKeys) : [];
+  return privateKeys.length > 0 ? keptUntilStored(machine, write, privateKeys) : [RENEWAL_DUE];
 }
