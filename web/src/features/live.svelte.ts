@@ -4,7 +4,7 @@ import { getContext, setContext } from "svelte";
 import { createSubscriber } from "svelte/reactivity";
 
 import type { Client } from "../matrix/client";
-import { text } from "../matrix/json";
+import { text, type JsonObject } from "../matrix/json";
 import { ignoredList, ignoredSet } from "../matrix/people";
 import { items, preview, type Item } from "../matrix/room/messages";
 import type { Presence } from "../matrix/presence/presence";
@@ -177,6 +177,11 @@ export class Live {
   get isPresenceOff(): boolean {
     this.#presenceOff();
     return this.client.here.isOff;
+  }
+
+  /** Read anew with each change; the same object until the rules are others. */
+  get pushRules(): JsonObject | undefined {
+    return this.latest.accountData.get("m.push_rules");
   }
 
   profile(room: Room, userId: string): Profile {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { Room } from "../../matrix/room/room";
-import { newIn } from "./marks";
+import { newIn, roomsWithNews } from "./marks";
 
 function room(id: string, membership: Room["membership"] = "join"): Room {
   return Object.assign(new Room(id), { membership });
@@ -24,4 +24,8 @@ test("what is new in a space is what its rooms have together, without those that
   expect(newIn(rooms, inside("!a"), summary(), isMuted)).toEqual({ count: 2, highlights: 0, isPressing: false });
   expect(newIn(rooms, inside("!a"), summary("@lena:a"), isMuted)).toMatchObject({ isPressing: true });
   expect(newIn(rooms, inside("!muted"), summary("@lena:a"), isMuted)).toMatchObject({ count: 0, isPressing: false });
+});
+
+test("the title counts rooms with something new and invitations, and no muted rooms", () => {
+  expect(roomsWithNews(rooms, summary(), isMuted)).toBe(4);
 });
