@@ -31,7 +31,7 @@ export function saidBy(failure: unknown, here: Here = {}): string {
 
 /** Why a recovery key that was typed opens nothing. */
 export function saidOfKey(failure: unknown): string {
-  const words: Record<string, string> = { Encoding: t.recoveryMistyped, Authentication: t.recoveryOther, Unknown: t.recoveryNone };
+  const words: Record<string, string> = { Encoding: t.recoveryMistyped, Authentication: t.recoveryOther, Unknown: t.recoveryNone, Replaced: t.recoveryReplaced };
   return words[failure instanceof Error ? failure.name : ""] ?? saidBy(failure);
 }
 

@@ -5,11 +5,15 @@ import { SECRETS, type JsonObject, type Machine } from "@e2e/machine";
 import { fromBase64, toBase64 } from "../base64";
 import { entitled, type Write } from "./approval";
 import type { Device } from "./device";
-import { recoveryKeyOf, type AccountData } from "./secrets";
+import { recoveryKeyOf } from "./recovery_key";
+import type { AccountData } from "./secrets";
 import type { Values } from "./storage";
+import { follow, isReplaced } from "./succession";
 
 type Secret = [name: string, base64: string];
 
+/** What is kept of new keys. */
+export const NEW_BACKUP = "newBackup";
 const RENEWAL = "backupRenewal";
 
 /** The backup is to get new keys, if there is one: nobody here knows. */
@@ -27,12 +31,12 @@ export class BackupKeys {
 
   /** The backup has new keys, which wait for the recovery key to be stored under it. */
   async isRenewed(): Promise<boolean> {
-    return (await this.#device.storage.get("kept", "newBackup")) !== undefined;
+    return (await this.#device.storage.get("kept", NEW_BACKUP)) !== undefined;
   }
 
   /** Seals the backup's new keys, for the account data; nothing, if none wait. Errors as of `recover`. */
   async sealRenewed(typed: string, accountData: Record<string, JsonObject>): Promise<AccountData[]> {
-    const { recovery, id } = recoveryKeyOf(this.#device.module, typed, accountData);
+    const { recovery, id } = await recoveryKeyOf(this.#device, typed, accountData);
     this.#sealed = await this.#renewed();
     return this.#sealed.map(([name, secret]): AccountData => {
       return [name, JSON.parse(recovery.encrypt(id, name, fromBase64(secret))) as JsonObject];
@@ -43,12 +47,12 @@ export class BackupKeys {
   renewedStored(): Promise<void> {
     return this.#device.batch(async () => {
       const isSame = JSON.stringify(await this.#renewed()) === JSON.stringify(this.#sealed);
-      return { result: undefined, values: isSame ? [["kept", "newBackup", undefined]] : [] };
+      return { result: undefined, values: isSame ? [["kept", NEW_BACKUP, undefined]] : [] };
     });
   }
 
   async #renewed(): Promise<Secret[]> {
-    return (await this.#device.storage.get<Secret[]>("kept", "newBackup")) ?? [];
+    return (await this.#device.storage.get<Secret[]>("kept", NEW_BACKUP)) ?? [];
   }
 
   /**
@@ -58,18 +62,28 @@ export class BackupKeys {
    */
   use(version: JsonObject): Promise<null> {
     return this.#device.batch(async (machine, write) => {
-      const own = (await this.#renewed()).find(([name]) => name === SECRETS.backupMac)?.[1];
-      if (own === undefined) return { result: write(machine.useBackup(version)) };
-      // Another device's key may have come in the place of the one from here.
-      const present = write(machine.secret(SECRETS.backupMac));
-      write(machine.keepSecret(SECRETS.backupMac, fromBase64(own)));
-      try {
-        return { result: write(machine.useBackup(version)) };
-      } catch {
-        write(machine.keepSecret(SECRETS.backupMac, present));
-      }
-      return { result: write(machine.useBackup(version)), values: [["kept", "newBackup", undefined]] };
+      const values = await this.#use(version, machine, write);
+      return { result: null, values: [...values, ...(await followMac(this.#device, machine, write))] };
     });
+  }
+
+  async #use(version: JsonObject, machine: Machine, write: Write): Promise<Values> {
+    const own = (await this.#renewed()).find(([name]) => name === SECRETS.backupMac)?.[1];
+    if (own === undefined) {
+      write(machine.useBackup(version));
+      return [];
+    }
+    // Another device's key may have come in the place of the one from here.
+    const present = write(machine.secret(SECRETS.backupMac));
+    write(machine.keepSecret(SECRETS.backupMac, fromBase64(own)));
+    try {
+      write(machine.useBackup(version));
+      return [];
+    } catch {
+      write(machine.keepSecret(SECRETS.backupMac, present));
+    }
+    write(machine.useBackup(version));
+    return [["kept", NEW_BACKUP, undefined]];
   }
 
   async isRenewalDue(): Promise<boolean> {
@@ -78,8 +92,9 @@ export class BackupKeys {
 
   /** There is a backup: it gets new keys, which wait for the recovery key. */
   renew(): Promise<void> {
-    return this.#device.batch((machine, write) => {
-      return { result: undefined, values: keptUntilStored(machine, write, beginBackup(this.#device, machine, write)) };
+    return this.#device.batch(async (machine, write) => {
+      const values = keptUntilStored(machine, write, beginBackup(this.#device, machine, write));
+      return { result: undefined, values: [...values, ...(await followMac(this.#device, machine, write))] };
     });
   }
 
@@ -120,5 +135,19 @@ export function keptUntilStored(machine: Machine, write: Write, privateKeys: Uin
     [SECRETS.backupPrivate, toBase64(privateKeys)],
     [SECRETS.backupMac, toBase64(write(machine.secret(SECRETS.backupMac)))],
   ];
-  return [["kept", "newBackup", waiting], NO_RENEWAL_DUE];
+  return [["kept", NEW_BACKUP, waiting], NO_RENEWAL_DUE];
+}
+
+/** Writes with the key that is here from now on: one that was here before comes in its place no more. */
+export async function followMac({ storage }: Device, machine: Machine, write: Write): Promise<Values> {
+  return follow(storage, "backupMacs", await hashOf(write(machine.secret(SECRETS.backupMac))));
+}
+
+/** Whether this device has written with another key since: who was removed meanwhile knows this one. */
+export async function isMacReplaced({ storage }: Device, mac: Uint8Array): Promise<boolean> {
+  return isReplaced(storage, "backupMacs", await hashOf(mac));
+}
+
+async function hashOf(secret: Uint8Array): Promise<string> {
+  return toBase64(new Uint8Array(await crypto.subtle.digest("SHA-256", secret.slice())));
 }

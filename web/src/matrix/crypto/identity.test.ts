@@ -22,6 +22,7 @@ class Own {
   keys!: Parts["keys"];
   identity!: Parts["identity"];
   recovery!: Parts["recovery"];
+  backup!: Parts["backup"];
   readonly server: KeyServer;
   readonly user: string;
   readonly name: string;
@@ -190,4 +191,54 @@ test("a new identity takes the place of the old one when the server took it, wit
   await three.recovery.recover((await two.recovery.key()) ?? "", after);
   await three.sync();
   expect(await three.isApproved()).toBe(true);
+});
+
+test("what a device stored another recovery key in the place of is not taken in again", async () => {
+  const [one, before] = await first("shown-again");
+  const lost = (await one.recovery.key()) ?? "";
+  await one.recovery.keySaved();
+  await one.identity.renewRecoveryKey(true);
+  const waiting = (await one.recovery.key()) ?? "";
+  // Until it is stored the other one is right.
+  await one.recovery.recover(lost, before);
+  const after = await stored(one, before);
+  for (const key of [lost, waiting]) {
+    await expect(one.recovery.recover(key, before)).rejects.toMatchObject({ name: "Replaced" });
+    await expect(one.backup.sealRenewed(key, before)).rejects.toMatchObject({ name: "Replaced" });
+  }
+  await one.recovery.checkKey(waiting, before);
+  expect(await one.recovery.key()).toBe(waiting);
+  await one.open();
+  await expect(one.recovery.recover(lost, before)).rejects.toMatchObject({ name: "Replaced" });
+  expect((await one.recovery.recover(waiting, after))?.length).toBe(96);
+});
+
+test("an identity in whose place a device put another one is not taken over again, whatever the server tells of", async () => {
+  const [one, before] = await first("former");
+  const key = (await one.recovery.key()) ?? "";
+  const former = one.server.identity(one.user);
+  const two = await second(one);
+  await two.recovery.recover(key, before);
+  await two.sync();
+  two.publish(await two.identity.prepare());
+  await two.sync();
+  await two.identity.take(false);
+  await two.sync();
+  const { pinned_key: pinned } = await two.keys.user(two.user);
+  two.publish(former);
+  await two.sync();
+  await expect(two.recovery.recover(key, before)).rejects.toMatchObject({ name: "Replaced" });
+  expect((await two.keys.user(two.user)).pinned_key).toBe(pinned);
+  expect(await two.isApproved()).toBe(false);
+});
+
+test("an older key of the backup that the server shows again does not take the place of the newer one", async () => {
+  const [one, before] = await first("older-mac");
+  const key = (await one.recovery.key()) ?? "";
+  await one.backup.renew();
+  const made = (await one.keys.requests()).findLast(({ kind }) => kind === "backup_version")?.body as JsonObject;
+  await one.backup.sealRenewed(key, before);
+  await one.backup.renewedStored();
+  await one.recovery.recover(key, before);
+  await expect(one.backup.use({ ...made, version: "2" })).resolves.toBeNull();
 });

@@ -9,11 +9,12 @@ import { Machine, SECRETS, type JsonObject } from "@e2e/machine";
 
 import { fromBase64 } from "../base64";
 import type { Write } from "./approval";
-import { beginBackup } from "./backup_keys";
+import { beginBackup, followMac, NEW_BACKUP } from "./backup_keys";
 import type { Device } from "./device";
 import { named } from "./named";
 import { PUBLIC_MASTER, sealUnder, type AccountData } from "./secrets";
 import type { Values } from "./storage";
+import { follow } from "./succession";
 
 /** A new identity: private keys in base64, and what tells the server of it. */
 interface Prepared {
@@ -39,9 +40,10 @@ export class Identity {
    * waits to be stored at the server.
    */
   bootstrap(): Promise<void> {
-    return this.#device.batch((machine, write) => {
+    return this.#device.batch(async (machine, write) => {
       const made = write(machine.bootstrap());
-      return { result: undefined, values: this.#store(machine, write, secretsOf(made.master, made.self_signing, made.user_signing), true) };
+      const secrets = secretsOf(made.master, made.self_signing, made.user_signing);
+      return { result: undefined, values: await this.#store(machine, write, secrets, true) };
     });
   }
 
@@ -52,11 +54,12 @@ export class Identity {
    */
   renewRecoveryKey(hasBackup: boolean): Promise<void> {
     const { userId } = this.#device;
-    return this.#device.batch((machine, write) => {
+    return this.#device.batch(async (machine, write) => {
       const { pinned_key: master, has_changed } = machine.user(userId);
       if (!master || has_changed) throw named("Identity", "not approved");
       const kept = [SECRETS.selfSigning, SECRETS.userSigning].map((name): Secret => [name, write(machine.secret(name))]);
-      return { result: undefined, values: this.#store(machine, write, [[PUBLIC_MASTER, fromBase64(master)], ...kept], hasBackup) };
+      const secrets: Secret[] = [[PUBLIC_MASTER, fromBase64(master)], ...kept];
+      return { result: undefined, values: await this.#store(machine, write, secrets, hasBackup) };
     });
   }
 
@@ -93,28 +96,37 @@ export class Identity {
       const prepared = await this.#prepared();
       if (!prepared) throw named("Identity", "nothing was prepared");
       const { master, selfSigning, userSigning } = prepared;
+      const before = this.#pinned(machine);
       write(machine.adoptIdentity(fromBase64(master), fromBase64(selfSigning), fromBase64(userSigning)));
-      const secrets = secretsOf(master, selfSigning, userSigning);
-      return { result: undefined, values: [...this.#store(machine, write, secrets, hasBackup), ["kept", PREPARED, undefined]] };
+      const stored = await this.#store(machine, write, secretsOf(master, selfSigning, userSigning), hasBackup);
+      const followed = await follow(this.#device.storage, "identities", before, this.#pinned(machine));
+      return { result: undefined, values: [...stored, ...followed, ["kept", PREPARED, undefined]] };
     });
   }
 
   /** What the server is to keep under a new recovery key, in the place of all that waited to be stored. */
-  #store(machine: Machine, write: Write, secrets: Secret[], hasBackup: boolean): Values {
+  async #store(machine: Machine, write: Write, secrets: Secret[], hasBackup: boolean): Promise<Values> {
+    const followed: Values = [];
     if (hasBackup) {
       secrets.push([SECRETS.backupPrivate, beginBackup(this.#device, machine, write)]);
       secrets.push([SECRETS.backupMac, write(machine.secret(SECRETS.backupMac))]);
+      followed.push(...(await followMac(this.#device, machine, write)));
     }
     const recovery = this.#device.module.RecoveryKey.generate();
     const accountData: AccountData[] = sealUnder(recovery, secrets);
     // What the lost key opens is of use to nobody but who finds it.
     if (!secrets.some(([name]) => name === SECRETS.master)) accountData.push([SECRETS.master, {}]);
     return [
+      ...followed,
       ["kept", "accountData", accountData],
-      ["kept", "accountDataOf", machine.user(this.#device.userId).pinned_key],
+      ["kept", "accountDataOf", this.#pinned(machine)],
       ["kept", "recoveryKey", recovery.encode()],
-      ["kept", "newBackup", undefined],
+      ["kept", NEW_BACKUP, undefined],
     ];
+  }
+
+  #pinned(machine: Machine): string | null {
+    return machine.user(this.#device.userId).pinned_key;
   }
 
   #prepared(): Promise<Prepared | undefined> {

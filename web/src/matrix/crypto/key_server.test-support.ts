@@ -24,6 +24,11 @@ export class KeyServer {
     return { device_lists: { changed }, to_device: { events } };
   }
 
+  /** What tells of somebody's identity. */
+  identity(user: string): JsonObject {
+    return this.#held.identities[user] ?? {};
+  }
+
   answer(user: string, { kind, path, body }: OutgoingRequest): JsonObject {
     // eslint-disable-next-line @typescript-eslint/no-explicit-any -- bodies are looked at as a server of tests may
     const any = body as any;

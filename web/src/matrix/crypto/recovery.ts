@@ -2,10 +2,13 @@
 
 import { SECRETS, type JsonObject } from "@e2e/machine";
 
-import { object } from "../json";
+import { object, text } from "../json";
+import { followMac, isMacReplaced } from "./backup_keys";
 import type { Device } from "./device";
 import { named } from "./named";
-import { PUBLIC_MASTER, recoveryKeyOf, type AccountData } from "./secrets";
+import { recoveryKeyOf } from "./recovery_key";
+import { DEFAULT_KEY, PUBLIC_MASTER, type AccountData } from "./secrets";
+import { follow, isReplaced } from "./succession";
 
 export class Recovery {
   readonly #device: Device;
@@ -31,7 +34,9 @@ export class Recovery {
     const done = new Set(stored.map((one) => JSON.stringify(one)));
     await this.#device.batch(async () => {
       const left = (await this.#waiting()).filter((one) => !done.has(JSON.stringify(one)));
-      return { result: undefined, values: [["kept", "accountData", left.length > 0 ? left : undefined]] };
+      const id = text(stored.find(([type]) => type === DEFAULT_KEY)?.[1]["key"]);
+      const followed = id === undefined ? [] : await follow(this.#device.storage, "recoveryKeys", id);
+      return { result: undefined, values: [...followed, ["kept", "accountData", left.length > 0 ? left : undefined]] };
     });
   }
 
@@ -44,10 +49,13 @@ export class Recovery {
     await this.#device.batch(async () => ({ result: undefined, values: [["kept", "recoveryKey", undefined]] }));
   }
 
-  /** Forgets the recovery key that waits to be saved, if it is this one still, where another one opens what is stored by now. */
+  /**
+   * Forgets the recovery key that waits to be saved, if it is this one still, where another one opens what is stored by now:
+   * not one whose place it took, which the server shows again.
+   */
   async checkKey(waiting: string, accountData: Record<string, JsonObject>): Promise<void> {
     try {
-      recoveryKeyOf(this.#device.module, waiting, accountData);
+      await recoveryKeyOf(this.#device, waiting, accountData);
     } catch (error) {
       if (!(error instanceof Error) || error.name !== "Authentication") return;
       await this.#device.batch(async () => {
@@ -59,10 +67,12 @@ export class Recovery {
 
   /**
    * Takes over the identity with the recovery key that a person typed. Answers the private keys of the backup, if they
-   * are there. Errors: `Encoding` mistyped, `Authentication` another key, `Unknown` nothing is stored.
+   * are there. Errors: `Encoding` mistyped, `Authentication` another key, `Unknown` nothing is stored, `Replaced` what is
+   * stored, or the identity in it, had made way for another one on this device, and the server shows it again.
    */
   async recover(typed: string, accountData: Record<string, JsonObject>): Promise<Uint8Array | undefined> {
-    const { recovery, id } = recoveryKeyOf(this.#device.module, typed, accountData);
+    const { recovery, id } = await recoveryKeyOf(this.#device, typed, accountData);
+    const { storage, deviceId, userId } = this.#device;
     const secret = (name: string) => {
       const content = accountData[name];
       if (!object(object(content?.["encrypted"])?.[id])) return undefined;
@@ -71,8 +81,8 @@ export class Recovery {
     const [master, publicMaster] = [secret(SECRETS.master), secret(PUBLIC_MASTER)];
     const [selfSigning, userSigning, mac] = [secret(SECRETS.selfSigning), secret(SECRETS.userSigning), secret(SECRETS.backupMac)];
     if (!selfSigning || !userSigning) throw named("Unknown", "no identity is stored");
-    const { deviceId, userId } = this.#device;
-    await this.#device.batch((machine, write) => {
+    await this.#device.batch(async (machine, write) => {
+      const before = machine.user(userId).pinned_key;
       if (master) write(machine.adoptIdentity(master, selfSigning, userSigning));
       else if (publicMaster) {
         write(machine.verifyIdentity(userId, publicMaster));
@@ -80,8 +90,13 @@ export class Recovery {
         write(machine.keepSecret(SECRETS.userSigning, userSigning));
         write(machine.vouchFor(deviceId, machine.deviceKey()));
       } else throw named("Unknown", "no identity is stored");
-      if (mac) write(machine.keepSecret(SECRETS.backupMac, mac));
-      return { result: undefined };
+      const after = machine.user(userId).pinned_key;
+      if (after !== null && (await isReplaced(storage, "identities", after))) throw named("Replaced", "another identity took its place");
+      const values = [...(await follow(storage, "identities", before, after)), ...(await follow(storage, "recoveryKeys", id))];
+      // Newer keys of the backup may wait to be stored, or be held back.
+      if (!mac || (await isMacReplaced(this.#device, mac))) return { result: undefined, values };
+      write(machine.keepSecret(SECRETS.backupMac, mac));
+      return { result: undefined, values: [...values, ...(await followMac(this.#device, machine, write))] };
     });
     return secret(SECRETS.backupPrivate);
   }

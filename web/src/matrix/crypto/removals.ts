@@ -3,7 +3,7 @@
 import type { Machine } from "@e2e/machine";
 
 import type { Write } from "./approval";
-import { keptUntilStored, RENEWAL_DUE } from "./backup_keys";
+import { followMac, keptUntilStored, NEW_BACKUP, RENEWAL_DUE } from "./backup_keys";
 import type { Device } from "./device";
 import type { Values } from "./storage";
 
@@ -39,8 +39,11 @@ export class Removals {
       const { devices } = machine.user(this.#device.userId);
       const find = (id: string) => devices.find((one) => one.device_id === id);
       const done = (await this.#toRemove()).filter((id) => answered.includes(id) || typeof find(id)?.gone_at === "number");
+      if (done.length === 0) return { result: false };
       const values = done.filter((id) => find(id)?.is_removed === false).flatMap((id) => remove(machine, write, id));
-      return { result: done.length > 0, values: done.length > 0 ? [...values, await this.#leftToRemove(done)] : [] };
+      const isRenewed = values.some(([, name]) => name === NEW_BACKUP);
+      const followed = isRenewed ? await followMac(this.#device, machine, write) : [];
+      return { result: true, values: [...values, ...followed, await this.#leftToRemove(done)] };
     });
   }
 

@@ -1,9 +1,6 @@
 // Where a user's secrets are stored at the server: account data, sealed under the recovery key.
 
-import { SECRETS, type JsonObject, type Module, type RecoveryKey } from "@e2e/machine";
-
-import { text } from "../json";
-import { named } from "./named";
+import { SECRETS, type JsonObject, type RecoveryKey } from "@e2e/machine";
 
 /** Names the key that the others are sealed under. */
 export const DEFAULT_KEY = "m.secret_storage.default_key";
@@ -31,17 +28,4 @@ export function sealUnder(recovery: RecoveryKey, secrets: [name: string, secret:
     return [name, JSON.parse(recovery.encrypt(id, name, secret)) as JsonObject];
   });
   return [[keyType(id), content], ...sealed, [DEFAULT_KEY, { key: id }]];
-}
-
-/**
- * The recovery key that a person typed, with the id under which the server stores what it opens. Errors: `Encoding`
- * mistyped, `Authentication` another key, `Unknown` nothing is stored.
- */
-export function recoveryKeyOf(module: Module, typed: string, accountData: Record<string, JsonObject>): { recovery: RecoveryKey; id: string } {
-  const recovery = module.RecoveryKey.parse(typed);
-  const id = text(accountData[DEFAULT_KEY]?.["key"]) ?? "";
-  const description = accountData[keyType(id)];
-  if (!description) throw named("Unknown", "no secrets are stored");
-  if (!recovery.check(JSON.stringify(description))) throw named("Authentication", "another key");
-  return { recovery, id };
 }

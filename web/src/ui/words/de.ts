@@ -278,6 +278,7 @@ export const de: Words = {
   recoveryKey: "Wiederherstellungsschlüssel",
   recoveryMistyped: "Das ist kein Wiederherstellungsschlüssel; such nach einem Tippfehler.",
   recoveryOther: "Das ist der Wiederherstellungsschlüssel eines anderen Kontos, oder ein alter.",
+  recoveryReplaced: "Der Server zeigt einen älteren Wiederherstellungsschlüssel oder eine ältere Identität, als dieses Gerät kennt. Nichts wurde übernommen. Versuch es später noch einmal; bleibt es so, trau diesem Server nicht.",
   recoveryNone: "Für dieses Konto wurde kein Wiederherstellungsschlüssel angelegt.",
   recovered: (count) => `Dieses Gerät ist bestätigt. ${plural(count, "Schlüssel kam", "Schlüssel kamen")} zurück.`,
   moduleFailed: "Das Versiegeln konnte nicht geladen werden. Nichts geht unversiegelt hinaus; versiegelte Nachrichten warten.",

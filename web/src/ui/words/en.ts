@@ -286,6 +286,7 @@ export const en = {
   recoveryKey: "Recovery key",
   recoveryMistyped: "That is not a recovery key; look for a typing mistake.",
   recoveryOther: "This is the recovery key of another account, or an old one.",
+  recoveryReplaced: "The server shows an older recovery key or identity than this device knows. Nothing was taken over. Try again later; if it stays so, don’t trust this server.",
   recoveryNone: "No recovery key was set up for this account.",
   recovered: (count: number) => `This device is approved. ${plural(count, "key", "keys")} came back.`,
   moduleFailed: "Sealing could not be loaded. Nothing goes out unsealed; sealed messages wait.",
