@@ -58,7 +58,7 @@ test("an approved device makes another recovery key, which approves a new device
   await jonas.page.getByRole("button", { name: "Settings" }).click();
   await jonas.page.getByRole("button", { name: "Save the recovery key" }).click();
   const saving = jonas.page.getByRole("dialog", { name: "Your recovery key" });
-  const mend = await failing(jonas, "recoveryKeySaved");
+  const mend = await failing(jonas, "keySaved");
   const jonasKey = await saving.locator("code").filter({ hasText: /\S/ }).innerText();
   await saving.getByLabel("Type the last group").fill(jonasKey.trim().split(/\s+/).at(-1));
   await saving.getByRole("button", { name: "I have it" }).click();
