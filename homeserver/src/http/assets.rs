@@ -33,7 +33,7 @@ const NOT_BUILT: &str = "<!doctype html>
 /// What the client may do in a browser: run its own scripts and the encryption module, and talk to homeservers.
 /// Text becomes markup in two places alone: the framework's templates and the sanitiser.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-    img-src 'self' blob:; media-src blob:; connect-src 'self' https:; worker-src 'self'; manifest-src 'self'; \
+    img-src 'self' blob:; media-src 'self' blob:; connect-src 'self' https:; worker-src 'self'; manifest-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types svelte-trusted-html dompurify sealpost";
 

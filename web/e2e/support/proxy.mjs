@@ -21,7 +21,7 @@ async function whole(stream) {
 export class Proxy {
   /** All bodies, both ways. */
   copies = [];
-  /** What was asked of the server: method, path, body. */
+  /** What was asked of the server: method, path, headers, body. */
   requests = [];
   /** Bytes of the client's files as they were sent, by their paths. */
   loaded = new Map();
@@ -70,7 +70,7 @@ export class Proxy {
     const body = await whole(incoming).catch(() => undefined);
     if (!body) return outgoing.destroy();
     this.copies.push(body);
-    const asked = { method: incoming.method, path, body: body.toString() };
+    const asked = { method: incoming.method, path, headers: incoming.headers, body: body.toString() };
     if (isOurs) this.requests.push(asked);
     const at = this.holds.findIndex(({ matches }) => matches(asked));
     for (const hold of at === -1 ? [] : this.holds.splice(at, 1)) {

@@ -7,7 +7,7 @@ import type { FileToOpen } from "./crypto/files";
 import { mostWithin, padded, PIECE } from "./crypto/pieces";
 import { number, object, text, type JsonObject } from "./json";
 import { KeptFiles } from "./kept_files";
-import { isPicture, mediaPath } from "./media";
+import { download, isMediaUri, isPicture, mediaPath } from "./media";
 import type { Sticker } from "./room/stickers";
 
 /** How a file is sealed, as events name it: so that it opens while it comes, and before that. */
@@ -191,6 +191,14 @@ export async function openSmall(
   const at = `/_matrix/client/v1/media/thumbnail/${mediaPath(url)}`;
   const asked = client.api.http.send(at, { method: "GET" }, { query, ...(signal && { signal }) });
   return (await ifThere(asked))?.blob();
+}
+
+/** Where the file of a message can be had as it comes: in clear, and if it is not here already. */
+export function streamOf(client: Client, content: JsonObject): string | undefined {
+  const named = wholeOf(content);
+  const { file, url } = named;
+  if (file || !url || !isMediaUri(url) || keptBy(client).get(keyOf(named))) return undefined;
+  return download(url);
 }
 
 async function open(

@@ -1,7 +1,7 @@
 // A file of a message: fetched and opened when somebody wants it, shown with how far that is, stopped on demand.
 
 import type { Client } from "../../matrix/client";
-import { openFile, openSmall, SMALL_BYTES } from "../../matrix/files";
+import { openFile, openSmall, SMALL_BYTES, streamOf } from "../../matrix/files";
 import { number, object, text, type JsonObject } from "../../matrix/json";
 import { isPicture } from "../../matrix/media";
 
@@ -38,6 +38,10 @@ function isSmall(content: JsonObject): boolean {
 
 export class OpenedFile {
   url = $state<string>();
+  /** Where it is played from, as soon as somebody wants that. */
+  played = $state<string>();
+  /** Where in it, in seconds. */
+  from = 0;
   hasFailed = $state(false);
   /** How much of it has come; `undefined` while nobody asked. */
   part = $state<number>();
@@ -63,6 +67,23 @@ export class OpenedFile {
       };
       return openFile(this.#client, this.#roomId, this.#content, onprogress, signal);
     });
+  }
+
+  /** Plays it: in clear as it comes, where there is a worker that asks for it with the token; else whole. */
+  async play(): Promise<void> {
+    if (this.played) return;
+    const stream = this.url || !hasWorker() ? undefined : streamOf(this.#client, this.#content);
+    this.played = stream ?? (await this.load());
+  }
+
+  /** It does not play from there: a server may send no parts, or call it something else. */
+  async stumble(at: number): Promise<void> {
+    if (!this.played) return;
+    const wasWhole = this.played === this.url;
+    this.played = undefined;
+    this.hasFailed = wasWhole;
+    this.from = at;
+    if (!wasWhole) this.played = await this.load();
   }
 
   /** The picture that stands for it; a picture without one, itself. */
@@ -118,7 +139,12 @@ export class OpenedFile {
     this.part = undefined;
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = undefined;
+    this.played = undefined;
   }
+}
+
+function hasWorker(): boolean {
+  return Boolean((navigator.serviceWorker as ServiceWorkerContainer | undefined)?.controller);
 }
 
 /** Does something when an element comes near the screen. */

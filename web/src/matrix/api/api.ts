@@ -2,7 +2,7 @@
 
 import { roomEvents, stateEvents, type RoomEvent, type StateEvent } from "../event";
 import { list, number, object, objects, text, type JsonObject } from "../json";
-import { mediaPath } from "../media";
+import { download } from "../media";
 import { ifThere, Unreachable } from "./error";
 import { path, type Http } from "./http";
 import { sending } from "./sending";
@@ -249,8 +249,7 @@ export class Api {
 
   /** The content behind `mxc://server/id`. */
   async download(uri: string, signal?: AbortSignal): Promise<Response> {
-    const at = `/_matrix/client/v1/media/download/${mediaPath(uri)}`;
-    return this.http.send(at, { method: "GET" }, { timeoutMs: 600_000, ...(signal && { signal }) });
+    return this.http.send(download(uri), { method: "GET" }, { timeoutMs: 600_000, ...(signal && { signal }) });
   }
 }
 
