@@ -84,7 +84,11 @@ test("whole addresses and links are offered to be opened", async () => {
   await page.keyboard.press("Enter");
   await page.getByRole("textbox", { name: "Message Orangery" }).waitFor();
   await (await jump("#nowhere:elsewhere.test")).filter({ hasText: "Open #nowhere:elsewhere.test" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Join" }).waitFor();
+  const gone = { status: 502, json: { errcode: "M_UNKNOWN", error: "elsewhere.test: no answer" } };
+  await page.route("**/v3/join/**", (route) => route.fulfill(gone));
+  await page.getByRole("dialog").getByRole("button", { name: "Join" }).click();
+  await page.getByText("No server of this room answers just now.", { exact: false }).waitFor();
+  await page.unroute("**/v3/join/**");
   await close();
   await (await jump(`matrix:u/${jonas.id.slice(1)}`)).first().filter({ hasText: `Open ${jonas.id}` }).click();
   await page.getByRole("dialog", { name: "New chat" }).getByRole("button", { name: jonas.id }).waitFor();

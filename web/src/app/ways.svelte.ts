@@ -1,10 +1,12 @@
 // Where links and dates lead from a room, and what is asked on the way.
 
 import type { Live } from "../features/live.svelte";
+import { MatrixError } from "../matrix/api/error";
 import { isNamed } from "../matrix/room/aliases";
 import { isIn } from "../matrix/room/membership";
 import type { Room } from "../matrix/room/room";
 import type { MatrixLink } from "../matrix/uri";
+import { t } from "../ui/words.svelte";
 
 /** What a room does for who goes somewhere. */
 interface Steps {
@@ -55,14 +57,10 @@ export class Ways {
     else this.somebody = userId;
   }
 
-  /** Joins the room to which a link led. */
-  async join({ id, via, eventId }: MatrixLink): Promise<void> {
+  /** The room to which a link led is open to this person now, or asked for. */
+  enter(roomId: string, eventId: string | undefined): void {
     this.elsewhere = undefined;
-    try {
-      this.#steps.open(await this.#live.client.api.join(id, via), eventId);
-    } catch {
-      this.isLost = true;
-    }
+    this.#steps.open(roomId, eventId);
   }
 
   /** A chat with somebody was opened. */
@@ -73,13 +71,22 @@ export class Ways {
 
   async goTo(ts: number): Promise<void> {
     this.isDating = false;
-    if (!this.#room) return;
-    const eventId = await this.#live.client.api.eventAt(this.#room.id, ts).catch(() => undefined);
-    if (eventId) await this.#steps.jump(eventId);
-    else this.isLost = true;
+    const room = this.#room;
+    if (!room) return;
+    const { client, troubles } = this.#live;
+    const go = async () => {
+      const eventId = await client.api.eventAt(room.id, ts).catch(nothing);
+      if (eventId) await this.#steps.jump(eventId);
+      else this.isLost = true;
+    };
+    await troubles.try(go, (why) => t.dayNotFound(why));
   }
 }
 
 function isAt(room: Room, id: string): boolean {
   return room.id === id || isNamed(room.known("m.room.canonical_alias")?.content ?? {}, id);
+}
+
+function nothing(failure: unknown): undefined {
+  if (!(failure instanceof MatrixError) || failure.errcode !== "M_NOT_FOUND") throw failure;
 }

@@ -1,6 +1,8 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 import type { Live } from "../features/live.svelte";
+import { Troubles } from "../features/troubles.svelte";
+import { MatrixError, Unreachable } from "../matrix/api/error";
 import { Room } from "../matrix/room/room";
 import { Ways } from "./ways.svelte";
 
@@ -33,4 +35,18 @@ test("a link to somebody leads to who is here; else into the chat with them, or 
   for (const id of ["@lena:a.test", "@jonas:b.test", "@mia:b.test"]) ways.follow({ id, eventId: undefined, via: [] });
   expect(seen).toEqual(["@lena:a.test", chat.id]);
   expect(ways.somebody).toBe("@mia:b.test");
+});
+
+test("a day of which nothing was said is told apart from one that nobody could look up", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const steps = { jump: async () => {}, person: () => {}, open: () => {} };
+  const troubles = new Troubles();
+  const eventAt = vi.fn<() => Promise<string>>();
+  const ways = new Ways({ client: { api: { eventAt } }, troubles } as unknown as Live, new Room("!garden:a.test"), steps);
+  eventAt.mockRejectedValueOnce(new Unreachable("offline"));
+  await ways.goTo(1);
+  expect([ways.isLost, troubles.all.length]).toEqual([false, 1]);
+  eventAt.mockRejectedValueOnce(new MatrixError(404, { errcode: "M_NOT_FOUND" }));
+  await ways.goTo(1);
+  expect([ways.isLost, troubles.all.length]).toEqual([true, 1]);
 });

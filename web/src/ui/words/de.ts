@@ -211,6 +211,7 @@ export const de: Words = {
   addressWrong: "Das ist keine Adresse eines Raums. Sie beginnt mit # oder !.",
   join: "Beitreten",
   joinNotFound: "Diesen Raum gibt es nicht, oder er ist nicht zu erreichen.",
+  joinUnanswered: "Kein Server dieses Raums antwortet gerade. Versuch es später noch einmal.",
   joinForbidden: "In diesen Raum kommt nur, wer eingeladen wurde.",
   noDevice: (who) => `${who} hat kein Gerät, das versiegelte Nachrichten öffnen kann.`,
   noDeviceMore: "Lade trotzdem ein, dann bleibt Versiegeltes unlesbar, bis eines da ist; oder sprecht unversiegelt in einem neuen Raum; oder warte.",

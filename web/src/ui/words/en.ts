@@ -217,6 +217,7 @@ export const en = {
   addressWrong: "That is no address of a room. It begins with # or !.",
   join: "Join",
   joinNotFound: "There is no such room, or it can’t be reached.",
+  joinUnanswered: "No server of this room answers just now. Try again later.",
   joinForbidden: "This room takes only people who were invited.",
   noDevice: (who: string) => `${who} has no device that can open sealed messages.`,
   noDeviceMore: "Invite anyway, and they can’t read what is sealed until they have one; or talk unsealed in a new room; or wait.",

@@ -169,7 +169,7 @@ export const de: AroundWords = {
   reportRoom: "Diesen Raum melden",
   // Hereinkommen
   askToCome: "Um Einlass bitten",
-  askToComeMore: "Dieser Raum lässt herein, wer fragt. Sag in ein paar Worten, wer du bist.",
+  askToComeMore: "Hier muss man hereingelassen werden. Vielleicht lässt der Raum herein, wer fragt: Sag in ein paar Worten, wer du bist.",
   sayWho: "Sag, wer du bist",
   asked: "Du hast um Einlass gebeten",
   askedMore: "Sobald dich jemand einlässt, öffnet sich der Raum hier.",

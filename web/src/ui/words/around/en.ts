@@ -166,7 +166,7 @@ export const en = {
   reportRoom: "Report this room",
   // Coming in
   askToCome: "Ask to come in",
-  askToComeMore: "This room lets people in who ask. Say in a few words who you are.",
+  askToComeMore: "Here one has to be let in. The room may let in people who ask: say in a few words who you are.",
   sayWho: "Say who you are",
   asked: "You asked to come in",
   askedMore: "As soon as somebody lets you in, the room opens here.",

@@ -59,6 +59,7 @@ export const de: TalkWords = {
   asItWas: "zuerst",
   seenBy: (names) => `Gelesen von ${names}`,
   joinLinked: "Diesen Raum betreten?",
+  dayNotFound: (why) => `Dieser Tag ließ sich nicht nachschlagen: ${why}`,
   youWhom: "dich",
   people: (count) => plural(count, "Person", "Personen"),
   together: {

@@ -62,6 +62,7 @@ export const en = {
   asItWas: "at first",
   seenBy: (names: string) => `Read by ${names}`,
   joinLinked: "Join this room?",
+  dayNotFound: (why: string) => `That day could not be looked up: ${why}`,
   /** To whom something was done. */
   youWhom: "you",
   people: (count: number) => plural(count, "person", "people"),
