@@ -3,10 +3,10 @@
 //   sync ──► crypto (keys, to-device) ──► rooms ──► crypto (open) ──► store ──► `changed`
 //   queue ──► crypto (seal) ──► server ──► sync
 
-import { Api, type CreateRoom } from "./api/api";
+import { Api } from "./api/api";
 import { isOutside } from "./api/error";
 import { wait, type Http } from "./api/http";
-import { forget, knocking, stateContent } from "./api/rooms";
+import { forget } from "./api/rooms";
 import type { Asked } from "./auth/uia";
 import { CodeReader } from "./crypto/codes";
 import { Crypto } from "./crypto/crypto";
@@ -14,22 +14,23 @@ import { Extra } from "./crypto/extra";
 import { PinnedRooms } from "./crypto/pinned_rooms";
 import { expose } from "./crypto/remote";
 import { deskOf } from "./desk";
-import type { RoomEvent } from "./event";
+import { DirectChats } from "./direct_chats";
 import { Forgetting } from "./forgetting";
+import { Incoming } from "./incoming";
 import { OthersPresence } from "./presence/others";
 import { HERE, hereOf, OwnPresence } from "./presence/own";
-import { list, object, text, type JsonObject } from "./json";
+import { object, type JsonObject } from "./json";
+import { KnownRooms } from "./known_rooms";
+import { Members } from "./members";
+import { NewRooms } from "./new_rooms";
 import { Older } from "./older";
 import { isSpoken } from "./room/messages";
-import { directWith } from "./room/direct";
 import { KnownReaders } from "./room/known_readers";
 import { isMet } from "./room/met";
 import { displayName, profile } from "./room/names";
 import { arePublic, Reading, RECEIPTS } from "./room/reading";
 import { CatchingUp } from "./room/catching_up";
-import { leftElsewhere } from "./room/elsewhere";
-import { ALGORITHM, isOurs, Room } from "./room/room";
-import { predecessorOf } from "./room/predecessor";
+import type { Room } from "./room/room";
 import { SealedRooms } from "./sealed_rooms";
 import { Delivery } from "./send/delivery";
 import { OutgoingFiles } from "./send/outgoing";
@@ -40,12 +41,8 @@ import type { Vaults } from "./store/lock";
 import { Drafts } from "./store/drafts";
 import { SyncEngine } from "./sync/engine";
 import { sourceOf } from "./sync/source";
-import type { RoomUpdate, SyncUpdate } from "./sync/update";
 import type { News, Tabs } from "./tabs";
 import { Topic } from "./topic";
-
-/** Of a larger room the members are fetched when they are asked for. */
-const MOST_MET = 500;
 
 /** Makes the workers in which the two encryption modules run, and the one that reads codes. */
 export interface Workers {
@@ -55,8 +52,6 @@ export interface Workers {
 }
 
 export class Client {
-  /** Something in these rooms changed; of all, when none is named. */
-  readonly changed = new Topic<ReadonlySet<string>>();
   readonly syncChanged = new Topic();
   readonly session: Session;
   readonly api: Api;
@@ -72,18 +67,22 @@ export class Client {
   readonly presence: OthersPresence;
   readonly here: OwnPresence;
   readonly #reading: Reading;
-  readonly rooms = new Map<string, Room>();
   accountData = new Map<string, JsonObject>();
   /** The room that the person looks at in another tab. */
   lookedAtElsewhere: string | undefined;
 
   readonly #store: DataStore;
+  readonly #rooms: KnownRooms;
+  readonly #directs: DirectChats;
+  readonly #newRooms: NewRooms;
+  readonly #members: Members;
   readonly #vaults: Vaults;
   readonly #tabs: Tabs | undefined;
   readonly #pinned: PinnedRooms;
   readonly #delivery: Delivery;
   readonly #sealed: SealedRooms;
   readonly #catchingUp: CatchingUp;
+  readonly #incoming: Incoming;
   readonly #forgetting: Forgetting;
   /** Another tab owns the keys, and sends. */
   #isGuest = false;
@@ -92,8 +91,6 @@ export class Client {
   /** Other tabs may ask before anything is begun. */
   #loaded = new Promise<void>((resolve) => (this.#begun = resolve));
   #looked: string | undefined;
-  /** Changes of devices went by that the machine was not told of. */
-  #areNewsMissed = true;
 
   /** `tabs`: who else of this account is open in this browser. */
   constructor(session: Session, http: Http, store: DataStore, vaults: Vaults, workers: Workers, tabs?: Tabs) {
@@ -102,6 +99,9 @@ export class Client {
     this.session = session;
     this.api = new Api(http, session.userId);
     this.#store = store;
+    this.#pinned = new PinnedRooms(store);
+    const isGuest = () => this.#isGuest;
+    const rooms = (this.#rooms = new KnownRooms(store, this.#pinned, isGuest));
     this.#vaults = vaults;
     this.drafts = new Drafts(store);
     this.crypto = new Crypto(this.api, session, vaults.keys, workers.machine, tabs);
@@ -114,22 +114,30 @@ export class Client {
     this.#reading = new Reading(this.api, session.userId, () => !arePublic(this.accountData.get(RECEIPTS)));
     this.here = new OwnPresence(http, session.userId, () => hereOf(this.accountData.get(HERE)));
     this.here.isOffChanged.subscribe(() => this.presence.switchOff());
-    this.#pinned = new PinnedRooms(store);
     const delivery = (this.#delivery = new Delivery(this.api, this.crypto, session.userId, {
-      find: (roomId) => this.rooms.get(roomId),
-      room: (roomId) => this.#room(roomId),
+      find: (roomId) => rooms.find(roomId),
+      room: (roomId) => rooms.room(roomId),
       loaded: () => this.#loaded,
       hasModule: () => this.#hasModule(),
       tellMissed: (room) => this.#sealed.tellMissed(room),
       arePinsKnown: () => this.#pinned.areKnown,
     }));
     this.#sealed = new SealedRooms(this.crypto, this.rooms, {
-      isGuest: () => this.#isGuest,
+      isGuest,
       hasModule: () => this.#hasModule(),
-      changed: (room) => this.#tell(room),
+      changed: (room) => rooms.tell(room),
       opened: () => this.#maybeReached(),
     });
-    this.older = new Older(this.api, this.#sealed, (room) => this.#keep([room]).then(() => this.#tell(room)));
+    this.older = new Older(this.api, this.#sealed, (room) => rooms.keep([room]).then(() => rooms.tell(room)));
+    this.#directs = new DirectChats(this.api, session.userId, rooms, () => this.accountData);
+    this.#newRooms = new NewRooms(this.api, rooms, {
+      me: session.userId,
+      directs: this.#directs,
+      known: this.known,
+      tellMade: (roomId) => this.#isGuest && this.#tabs?.tell({ news: "made", roomId }),
+      stateOurs: (roomId) => delivery.stateOurs(roomId),
+    });
+    this.#members = new Members(this.api, this.crypto, rooms, this.known, { isGuest, loaded: () => this.#loaded });
     this.#catchingUp = new CatchingUp(session.userId, (room, gap) => this.older.fill(room, gap));
     const circumstances = (roomId: string) => {
       const room = this.rooms.get(roomId);
@@ -137,6 +145,27 @@ export class Client {
     };
     this.queue = new SendQueue(store, (pending) => delivery.send(pending), wait, circumstances, isSpoken);
     this.outgoing = new OutgoingFiles(store.files, session.userId);
+    this.#incoming = new Incoming(
+      {
+        me: session.userId,
+        store,
+        rooms,
+        crypto: this.crypto,
+        sealed: this.#sealed,
+        members: this.#members,
+        queue: this.queue,
+        presence: this.presence,
+        here: this.here,
+        catchingUp: this.#catchingUp,
+      },
+      {
+        isGuest,
+        hasModule: () => this.#hasModule(),
+        accountData: () => this.accountData,
+        looked: () => this.#looked,
+        be: (state) => this.#engine?.be(state),
+      },
+    );
     this.#forgetting = new Forgetting(store, this, () => this.#hasModule());
     this.queue.done.subscribe((pending) => void Promise.all([delivery.done(pending), this.here.spoke()]));
     // What waited behind it goes once nothing of it is left.
@@ -150,7 +179,7 @@ export class Client {
       void this.#pin();
       void this.#sealed.devicesCame();
       const looked = this.#looked !== undefined && this.rooms.get(this.#looked);
-      if (looked) void this.#sealed.warn(looked).then(() => this.#tell(looked));
+      if (looked) void this.#sealed.warn(looked).then(() => this.#rooms.tell(looked));
       // What waited for a person's keys may go.
       if (!this.#isGuest) this.queue.resume();
       if (this.crypto.standing === "unapproved") void this.#maybeApproved();
@@ -159,6 +188,15 @@ export class Client {
       if (!this.#isGuest) this.#tabs?.tell({ news: "queue", roomId, echoes: this.queue.of(roomId) });
     });
     tabs?.news.subscribe((news) => this.#hear(news));
+  }
+
+  /** Something in these rooms changed; of all, when none is named. */
+  get changed(): Topic<ReadonlySet<string>> {
+    return this.#rooms.changed;
+  }
+
+  get rooms(): Map<string, Room> {
+    return this.#rooms.all;
   }
 
   get me(): string {
@@ -179,7 +217,7 @@ export class Client {
   async start(isGuest = false): Promise<void> {
     this.#isGuest = isGuest;
     if (!isGuest) this.#serve();
-    for (const room of await this.#store.rooms()) this.rooms.set(room.id, room);
+    await this.#rooms.restore();
     this.accountData = await this.#store.accountData();
     await this.#pinned.restore();
     await this.drafts.restore();
@@ -229,7 +267,7 @@ export class Client {
   async #load(isInherited: boolean): Promise<void> {
     await this.crypto.load();
     const told = await this.#sealed.tellAllMissed(isInherited);
-    await this.#keep(told).catch(console.error);
+    await this.#rooms.keep(told).catch(console.error);
     await this.#delivery.sweep((txnId) => this.#store.isQueued(txnId));
   }
 
@@ -254,7 +292,7 @@ export class Client {
     else if (news.news === "active") this.here.active();
     else if (news.news === "threads") this.#hearThreads(news.roomId, news.unread);
     else if (news.news === "forgot") void this.#forget(news.roomId).catch(console.error);
-    else if (news.news === "made") void this.#keepSealed(news.roomId).catch(console.error);
+    else if (news.news === "made") void this.#rooms.keepSealed(news.roomId).catch(console.error);
     if (!this.#isGuest) return;
     const isBack = news.news === "standing" && this.crypto.standing === "unavailable";
     if (news.news === "owner" || isBack) this.loadCrypto();
@@ -275,39 +313,18 @@ export class Client {
     this.#engine?.look(roomId);
     const room = roomId && this.rooms.get(roomId);
     if (!room) return;
-    void this.#sealed.open(room, room.timeline.events).then(() => this.#sealed.warn(room)).then(() => this.#tell(room));
-    this.#meetAll(room);
-  }
-
-  #meetAll(room: Room): void {
-    void this.#meet(room).catch((error: unknown) => {
-      if (!isOutside(error)) console.error(error);
-    });
-  }
-
-  /** Who reads in a sealed room is to be known before something is written there. */
-  async #meet(room: Room): Promise<void> {
-    if (room.sealing !== "ours" || room.membership !== "join") return;
-    if (!room.hasAllMembers && room.joined + room.invited <= MOST_MET) await this.loadMembers(room);
-    await this.known.load(room);
-    this.#tell(room);
+    void this.#sealed.open(room, room.timeline.events).then(() => this.#sealed.warn(room)).then(() => this.#rooms.tell(room));
+    this.#members.meet(room);
   }
 
   /** All members of a room, from the server. */
-  async loadMembers(room: Room): Promise<void> {
-    const members = await this.api.members(room.id);
-    room.learnMembers(members, true);
-    if (this.#isGuest) await this.crypto.desk.loadMembers(room.id);
-    else if (room.sealing === "ours") {
-      await this.#loaded.then(() => this.crypto.sessions.pushState(room.id, members, true));
-    }
-    this.#tell(room);
+  loadMembers(room: Room): Promise<void> {
+    return this.#members.load(room);
   }
 
   /** Who asks to come into a room, from the server. */
-  async loadAsking(room: Room): Promise<void> {
-    room.learnMembers(await knocking(this.api.http, room.id));
-    this.#tell(room);
+  loadAsking(room: Room): Promise<void> {
+    return this.#members.loadAsking(room);
   }
 
   markRead(room: Room): void {
@@ -318,93 +335,51 @@ export class Client {
   async markThreadRead(room: Room, rootId: string): Promise<void> {
     if (!room.unreadThreads.delete(rootId)) return;
     this.#tellThreads(room);
-    await this.#keep([room]);
+    await this.#rooms.keep([room]);
   }
 
   /** Which threads are unread is known to this device only: to all of its tabs. */
   #tellThreads(room: Room): void {
     this.#tabs?.tell({ news: "threads", roomId: room.id, unread: [...room.unreadThreads] });
-    this.#tell(room);
+    this.#rooms.tell(room);
   }
 
   #hearThreads(roomId: string, unread: [string, string][]): void {
     const room = this.rooms.get(roomId);
     if (!room) return;
     room.unreadThreads = new Map(unread);
-    this.#tell(room);
-    void this.#keep([room]).catch(console.error);
+    this.#rooms.tell(room);
+    void this.#rooms.keep([room]).catch(console.error);
   }
 
-  async createRoom(wanted: Omit<CreateRoom, "algorithm"> & { isSealed: boolean }): Promise<string> {
-    const { isSealed, ...room } = wanted;
-    const roomId = await this.api.createRoom({ ...room, ...(isSealed && { algorithm: ALGORITHM }) });
-    if (wanted.isDirect) for (const userId of wanted.invite ?? []) await this.#addDirect(userId, roomId);
-    // What is written at once is sealed, before the sync says so.
-    if (isSealed) {
-      await this.#beginSealed(roomId);
-      await this.known.begin(roomId, [this.me, ...(wanted.invite ?? [])]);
-    } else await this.#keep([this.#room(roomId)]);
-    this.#tell(this.#room(roomId));
-    return roomId;
+  createRoom(wanted: Parameters<NewRooms["create"]>[0]): Promise<string> {
+    return this.#newRooms.create(wanted);
   }
 
-  /**
-   * Somebody goes on in a room that took the place of another: of a sealed one in seal, whatever the server made of it.
-   * `false`: that room is not sealed, nor does it say itself that it is the next one.
-   */
-  async goOnIn(roomId: string, from: Room): Promise<boolean> {
-    if (from.sealing !== "ours" || this.rooms.get(roomId)?.sealing === "ours") return true;
-    const { http } = this.api;
-    const isNext = predecessorOf(await stateContent(http, roomId, "m.room.create")) === from.id;
-    if (!isNext && !isOurs((await stateContent(http, roomId, "m.room.encryption"))?.["algorithm"])) return false;
-    await this.#beginSealed(roomId);
-    this.#tell(this.#room(roomId));
-    return true;
-  }
-
-  async #beginSealed(roomId: string): Promise<void> {
-    await this.#keepSealed(roomId);
-    if (this.#isGuest) this.#tabs?.tell({ news: "made", roomId });
-    // If it can't be now, it is before the first message.
-    await this.#delivery.stateOurs(roomId).catch(console.error);
-  }
-
-  /** What took the place of a sealed room is sealed. */
-  #inherit(room: Room): void {
-    const before = predecessorOf(room.known("m.room.create")?.content);
-    if (before !== undefined && this.rooms.get(before)?.sealing === "ours") room.pinSealed();
-  }
-
-  async #keepSealed(roomId: string): Promise<void> {
-    const made = this.#room(roomId);
-    made.pinSealed();
-    await this.#keep([made]);
-  }
-
-  /** The tab that owns the keys keeps rooms: another one may know less of them. */
-  async #keep(rooms: Room[]): Promise<void> {
-    if (!this.#isGuest && rooms.length > 0) await this.#store.write(rooms, []);
+  /** As `NewRooms` says. */
+  goOnIn(roomId: string, from: Room): Promise<boolean> {
+    return this.#newRooms.goOnIn(roomId, from);
   }
 
   /** A direct chat with somebody that is there already. */
   directWith(userId: string): Room | undefined {
-    return directWith(this.rooms, this.accountData.get("m.direct"), userId, this.me);
+    return this.#directs.with(userId);
   }
 
   async join(room: Room): Promise<void> {
     const invite = room.inviteState.find(({ type, state_key }) => type === "m.room.member" && state_key === this.me);
     await this.api.join(room.id);
-    if (invite?.content["is_direct"] === true) await this.#addDirect(invite.sender, room.id);
+    if (invite?.content["is_direct"] === true) await this.#directs.add(invite.sender, room.id);
     room.membership = "join";
-    this.#tell(room);
+    this.#rooms.tell(room);
   }
 
   /** `keepalive`: also if the page is closed meanwhile. */
   async leave(room: Room, keepalive = false): Promise<void> {
     await this.api.leave(room.id, keepalive);
     room.membership = "leave";
-    await this.#keep([room]);
-    this.#tell(room);
+    await this.#rooms.keep([room]);
+    this.#rooms.tell(room);
   }
 
   /** A room in which one is not any more is kept no longer. */
@@ -424,10 +399,10 @@ export class Client {
     const before = room.tags;
     const others = Object.entries(room.tags).filter(([name]) => name !== tag);
     room.tags = Object.fromEntries(isOn ? [...others, [tag, 0.5]] : others);
-    this.#tell(room);
+    this.#rooms.tell(room);
     await this.api.setTag(room.id, tag, isOn).catch((error: unknown) => {
       room.tags = before;
-      this.#tell(room);
+      this.#rooms.tell(room);
       throw error;
     });
   }
@@ -485,7 +460,7 @@ export class Client {
       const ids = await this.#pinned.ask(this.crypto.sessions);
       const fresh = ids.flatMap((id) => this.rooms.get(id) ?? []);
       for (const room of fresh) room.pinSealed();
-      await this.#keep(fresh);
+      await this.#rooms.keep(fresh);
       await this.#pinned.learned(ids);
       if (fresh.length > 0 || !areKnown) this.changed.emit(new Set(fresh.map(({ id }) => id)));
     } catch (error) {
@@ -510,7 +485,7 @@ export class Client {
     await settle();
     const recent = [...this.rooms.values()].toSorted((a, b) => b.order - a.order).slice(0, 30);
     for (const room of recent) {
-      if (await this.#sealed.open(room, room.timeline.events.slice(-20))) this.#tell(room);
+      if (await this.#sealed.open(room, room.timeline.events.slice(-20))) this.#rooms.tell(room);
     }
     while (this.crypto.standing === "starting" && this.syncState !== "stopped") {
       await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -522,7 +497,7 @@ export class Client {
     try {
       const source = await sourceOf(this.api.http, this.me, this.#store, this.#isGuest);
       source.look(this.#looked);
-      this.#engine = new SyncEngine(source, (update) => this.#take(update));
+      this.#engine = new SyncEngine(source, (update) => this.#incoming.take(update));
       this.#engine.changed.subscribe(() => {
         this.syncChanged.emit();
         if (this.syncState !== "live") return;
@@ -535,91 +510,9 @@ export class Client {
     }
   }
 
-  /** Takes in a sync. Answers whether its messages to the device are kept. */
-  async #take(update: SyncUpdate): Promise<boolean> {
-    const hasKeys = await this.#takeKeys(update);
-    const changed = new Set<string>();
-    const news: [Room, RoomEvent[]][] = [];
-    const kept: Room[] = [];
-    for (const [id, roomUpdate] of update.rooms) {
-      const room = this.#room(id);
-      const isApart = this.#isApart(room, roomUpdate);
-      if (isApart) room.hasAllMembers = false;
-      const isKept = room.isKept(roomUpdate);
-      const fresh = room.update(roomUpdate);
-      this.#inherit(room);
-      news.push([room, fresh]);
-      changed.add(id);
-      if (isApart && id === this.#looked) this.#meetAll(room);
-      await this.#sealed.tell(room, roomUpdate, fresh, isApart, hasKeys);
-      if (!this.#isGuest && (isKept || room.isUntold)) kept.push(room);
-      for (const event of fresh) {
-        this.queue.arrived(text(event.unsigned?.["transaction_id"]), event.event_id);
-      }
-      for (const userId of [...fresh.map(({ sender }) => sender), ...(roomUpdate.typing ?? [])]) this.presence.heard(userId);
-    }
-    for (const room of update.all ? leftElsewhere(this.rooms.values(), update.all, this.me) : []) {
-      if (!this.#isGuest) kept.push(room);
-      changed.add(room.id);
-    }
-    for (const { type, content } of update.accountData) this.accountData.set(type, content);
-    this.presence.take(update.presence);
-    if (!this.#isGuest) {
-      void this.here.beat();
-      this.#engine?.be(this.here.state);
-    }
-    if (hasKeys) {
-      void this.crypto.flush().catch((error: unknown) => console.error(error));
-      for (const [room, fresh] of news) await this.#sealed.open(room, fresh);
-    }
-    if (kept.length + update.accountData.length > 0) {
-      await this.#store.write(kept, update.accountData.map(({ type, content }) => [type, content]));
-    }
-    if (changed.size > 0 || update.accountData.length > 0) this.changed.emit(changed);
-    if (update.isFirst) this.#catchingUp.again();
-    if (hasKeys) this.#catchingUp.consider(news.map(([room]) => room));
-    return hasKeys;
-  }
-
-  async #takeKeys(update: SyncUpdate): Promise<boolean> {
-    const isNothing = update.toDevice.length === 0 && Object.keys(update.e2ee).length === 0;
-    if (this.#isGuest && isNothing) return true;
-    const areMissed = update.isFirst || this.#areNewsMissed;
-    this.#areNewsMissed = true;
-    if (!(await this.#hasModule())) return false;
-    await this.crypto.pushSync({ ...update.e2ee, to_device: { events: update.toDevice } }, areMissed);
-    this.#areNewsMissed = false;
-    return true;
-  }
-
-  /** Whether changes of members may have been missed. */
-  #isApart(room: Room, update: RoomUpdate): boolean {
-    if (!update.isLimited && !update.isInitial) return false;
-    return !update.timeline?.some((event) => room.timeline.find(event.event_id));
-  }
-
   /** A letter or a message may have brought a key by which its sender is reached. */
   #maybeReached(): void {
     if (!this.#isGuest && this.queue.isHeld("unreached")) this.queue.resume();
-  }
-
-  #room(id: string): Room {
-    const found = this.rooms.get(id) ?? new Room(id);
-    this.rooms.set(id, found);
-    if (this.#pinned.has(id)) found.pinSealed();
-    return found;
-  }
-
-  async #addDirect(userId: string, roomId: string): Promise<void> {
-    const present = this.accountData.get("m.direct") ?? {};
-    const content = { ...present, [userId]: [...list(present[userId]), roomId] };
-    this.accountData.set("m.direct", content);
-    await this.api.setAccountData("m.direct", content);
-  }
-
-  #tell(room: Room): void {
-    room.changed();
-    this.changed.emit(new Set([room.id]));
   }
 
   /** This user's own name, and `mxc:` of the picture. */
