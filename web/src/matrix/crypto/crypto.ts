@@ -3,26 +3,25 @@
 import { SECRETS, type OutgoingRequest, type SyncInput, type Synced, type UserView } from "@e2e/machine";
 
 import type { Api } from "../api/api";
-import { ifThere, isOutside, isRefusal, MatrixError } from "../api/error";
+import { isOutside, MatrixError } from "../api/error";
 import { authenticate, BY_PASSWORD, Cancelled, type Asked } from "../auth/uia";
-import { text, type JsonObject } from "../json";
-import { alone } from "../owner";
+import type { JsonObject } from "../json";
 import type { Session } from "../session";
 import type { VaultKeys } from "../store/vault";
+import type { News, Tabs } from "../tabs";
 import { Topic } from "../topic";
 import { BackupVersion } from "./backup_version";
+import { DeviceRemoval } from "./device_removal";
 import { HistoryExchange } from "./history_exchange";
-import type { Desk, News, Tabs } from "../tabs";
-import type { Parts } from "./parts";
-import { Caller, type Remote } from "./remote";
+import { RemoteParts } from "./remote_parts";
 import { Renewal } from "./renewal";
-import { DEFAULT_KEY, keyType, STORED_TYPES } from "./secrets";
+import { SecretStorage } from "./secret_storage";
 import type { Host } from "./worker";
 
 /** What is missing until messages can be sealed. `unpublished`: the server wants somebody to say who they are first. */
 export type Standing = "loading" | "unavailable" | "starting" | "unpublished" | "unapproved" | "ready";
 
-export class Crypto {
+export class Crypto extends RemoteParts {
   readonly changed = new Topic();
   /** Rooms for which keys came. */
   readonly keysCame = new Topic<string[]>();
@@ -45,10 +44,11 @@ export class Crypto {
   readonly #tabs: Tabs | undefined;
   readonly #exchange: HistoryExchange;
   readonly #version: BackupVersion;
+  readonly #secrets: SecretStorage;
+  readonly #removal: DeviceRemoval;
   readonly #renewal: Renewal;
   #isGuest = false;
   #worker: Worker | undefined;
-  #caller: Caller | undefined;
   #standing: Standing = "loading";
   #flushing: Promise<void> | undefined;
   #again = false;
@@ -57,6 +57,7 @@ export class Crypto {
 
   /** `vault`: keys of the store; `tabs`: who else of this account is open in this browser. */
   constructor(api: Api, { userId, deviceId }: Session, vault: VaultKeys, makeWorker: () => Worker, tabs?: Tabs) {
+    super();
     this.#api = api;
     this.#userId = userId;
     this.#deviceId = deviceId;
@@ -65,20 +66,16 @@ export class Crypto {
     this.#tabs = tabs;
     this.#exchange = new HistoryExchange(api, userId, this, () => this.knownRooms());
     this.#version = new BackupVersion(api, this);
+    this.#secrets = new SecretStorage(api, userId, this, this.#version);
+    this.#removal = new DeviceRemoval(this, this.#version);
     this.#renewal = new Renewal(api, userId, this);
     tabs?.news.subscribe((news) => this.#hear(news));
-  }
-
-  /** The tab that owns the keys. */
-  get desk(): Remote<Desk> {
-    return this.part<Desk>("desk");
   }
 
   /** Asks the tab that owns the keys instead of a worker. */
   async join(tabs: Tabs): Promise<void> {
     this.#isGuest = true;
-    this.#caller?.fail(new Error("another tab owns the keys now"));
-    this.#caller = new Caller(tabs.channel);
+    this.reach(tabs.channel, "another tab owns the keys now");
     try {
       this.#become(await this.desk.open());
     } catch (error) {
@@ -91,58 +88,17 @@ export class Crypto {
     return this.#standing;
   }
 
-  get keys(): Remote<Parts["keys"]> {
-    return this.part("keys");
-  }
-
-  get identity(): Remote<Parts["identity"]> {
-    return this.part("identity");
-  }
-
-  get recovery(): Remote<Parts["recovery"]> {
-    return this.part("recovery");
-  }
-
-  get backup(): Remote<Parts["backup"]> {
-    return this.part("backup");
-  }
-
-  get removals(): Remote<Parts["removals"]> {
-    return this.part("removals");
-  }
-
-  get numbers(): Remote<Parts["numbers"]> {
-    return this.part("numbers");
-  }
-
-  get verification(): Remote<Parts["verification"]> {
-    return this.part("verification");
-  }
-
-  get history(): Remote<Parts["history"]> {
-    return this.part("history");
-  }
-
-  get sessions(): Remote<Parts["sessions"]> {
-    return this.part("sessions");
-  }
-
-  get files(): Remote<Parts["files"]> {
-    return this.part("files");
-  }
-
   /** Loads the module; may be called again after it failed. */
   async load(): Promise<void> {
     this.#become("loading");
     this.#isGuest = false;
     this.#version.doubt();
-    this.#caller?.fail(new Error("loaded anew"));
+    this.leave("loaded anew");
     this.#worker?.terminate();
     try {
       const worker = this.#makeWorker();
       this.#worker = worker;
-      const caller = new Caller(worker);
-      this.#caller = caller;
+      const caller = this.reach(worker, "loaded anew");
       worker.addEventListener("error", () => {
         caller.fail(new Error("the worker failed"));
         this.#become("unavailable");
@@ -156,8 +112,7 @@ export class Crypto {
   }
 
   stop(): void {
-    // Nobody is there any more to whom an error would tell something.
-    this.#caller?.close();
+    this.close();
     this.#worker?.terminate();
   }
 
@@ -216,7 +171,7 @@ export class Crypto {
     await this.storeAccountData();
     this.#judge(own);
     if (this.#standing !== "ready") return;
-    await this.#checkRecoveryKey();
+    await this.#secrets.checkRecoveryKey();
     if (await this.#version.look()) await this.flush();
   }
 
@@ -267,11 +222,10 @@ export class Crypto {
   /** As the recovery key that a person typed allows. Answers how many keys of the backup came. */
   async recover(typed: string): Promise<number> {
     if (this.#isGuest) return this.desk.recover(typed);
-    const stored = await this.#storedSecrets();
-    const backup = await this.recovery.recover(typed, stored);
+    const backup = await this.#secrets.recover(typed);
     await this.flush();
     await this.settle();
-    return backup ? this.#restore(backup) : 0;
+    return backup ? this.#secrets.restore(backup) : 0;
   }
 
   /** Makes another recovery key, unless one still waits to be saved. What it opens is stored when this returns. */
@@ -285,81 +239,25 @@ export class Crypto {
     await this.#settleAll();
   }
 
-  /**
-   * Logs own devices out: `remove` has the server do it. That they are none any more is stated as soon as it did, also if
-   * its answer was lost.
-   */
+  /** Logs own devices out: `remove` has the server do it. */
   async removeDevices(deviceIds: string[], remove: () => Promise<unknown>): Promise<void> {
-    const isStated = deviceIds.length > 0;
-    const fresh = isStated ? await this.removals.intend(deviceIds) : [];
-    try {
-      await remove();
-    } catch (error) {
-      const isKept = isRefusal(error) || error instanceof Cancelled;
-      if (isKept && isStated) await this.removals.drop(fresh);
-      throw error;
-    }
-    if (isStated) await this.#stateRemovals(deviceIds);
+    await this.#removal.remove(deviceIds, remove);
     this.changed.emit();
     await this.flush();
-  }
-
-  /** Another own device may have made another recovery key than the one that waits here to be saved. */
-  async #checkRecoveryKey(): Promise<void> {
-    const waiting = await this.recovery.key();
-    // What is not stored yet opens nothing.
-    if (waiting === undefined || (await this.recovery.accountData()).length > 0) return;
-    try {
-      await this.recovery.checkKey(waiting, await this.#storedSecrets([]));
-    } catch (error) {
-      // It is looked at the next time.
-      if (!isOutside(error)) throw error;
-    }
   }
 
   /** Stores the backup's new keys under the recovery key that a person typed. Errors as of `recover`. */
   async storeNewBackup(typed: string): Promise<void> {
     await this.flush();
-    const version = await this.backupVersion();
-    if (version && !(await this.#version.follow(version))) throw new Error("the backup is of another device");
-    const sealed = await this.backup.sealRenewed(typed, await this.#storedSecrets());
-    for (const [type, content] of sealed) await this.#api.setAccountData(type, content);
-    await this.backup.renewedStored();
-  }
-
-  /** What is stored at the server of these types, and which key opens it. */
-  async #storedSecrets(types = STORED_TYPES): Promise<Record<string, JsonObject>> {
-    const found: Record<string, JsonObject> = {};
-    const fetchInto = async (type: string) => {
-      const content = await ifThere(this.#api.accountData(type));
-      if (content) found[type] = content;
-    };
-    await Promise.all([DEFAULT_KEY, ...types].map(fetchInto));
-    const id = text(found[DEFAULT_KEY]?.["key"]);
-    if (id) await fetchInto(keyType(id));
-    return found;
-  }
-
-  /** Takes over the keys of the backup; none, if there is no backup. */
-  async #restore(privateKeys: Uint8Array): Promise<number> {
-    const version = await this.#version.use();
-    if (version === undefined) return 0;
-    const query = { version };
-    const keys = await ifThere(this.#api.http.call("GET", "/_matrix/client/v3/room_keys/keys", { query }));
-    return keys ? this.backup.restore(privateKeys, keys) : 0;
+    await this.#secrets.storeNewBackup(typed);
   }
 
   backupVersion(): Promise<JsonObject | undefined> {
     return this.#version.version();
   }
 
-  /** Stores what waits for that. Of two tabs that do, none mixes what the other one has of another recovery key. */
   storeAccountData(): Promise<void> {
-    return alone(this.#userId, "account data", async () => {
-      const wanted = await this.recovery.accountData();
-      for (const [type, content] of wanted) await this.#api.setAccountData(type, content);
-      if (wanted.length > 0) await this.recovery.accountDataStored(wanted);
-    });
+    return this.#secrets.storeWaiting();
   }
 
   async #flush(): Promise<void> {
@@ -419,17 +317,11 @@ export class Crypto {
     if (!this.#isGivenUp) this.#judge(own);
     if (this.#standing !== "ready") return;
     // What can't be stated must not hold up the rest.
-    const isStated = await this.#stateRemovals().catch((error: unknown) => console.error(error));
+    const isStated = await this.#removal.state().catch((error: unknown) => console.error(error));
     if (!isStated) return;
     this.#again = true;
     // The backup may have new keys, to be stored.
     this.changed.emit();
-  }
-
-  async #stateRemovals(answered?: string[]): Promise<boolean> {
-    const isStated = await this.removals.state(answered);
-    if (isStated && (await this.backup.isRenewalDue())) this.#version.doubt();
-    return isStated;
   }
 
   #tell(synced: Synced): void {
@@ -450,12 +342,6 @@ export class Crypto {
     else if (news.news === "devices") this.devicesCame.emit();
     else if (news.news === "verifications") this.verifications.emit(news.ids);
     else if (news.news === "standing" && this.#isGuest) this.#become(news.standing);
-  }
-
-  /** A part of the worker, or of the tab that has one. */
-  part<T extends object>(part: string): Remote<T> {
-    if (!this.#caller) throw new Error("the module is not loaded");
-    return this.#caller.part<T>(part);
   }
 
   #become(standing: Standing): void {
