@@ -74,7 +74,7 @@ export async function uploadFile(
   if (small) info["thumbnail_info"] = infoOf(small.blob, small);
   if (!isSealed) {
     if (small) info["thumbnail_url"] = await client.api.upload(small.blob, { signal });
-    const onsent = (bytes: number) => onprogress(bytes / file.size);
+    const onsent = (bytes: number) => onprogress(file.size > 0 ? bytes / file.size : 1);
     content["url"] = await client.api.upload(file, { name, signal, onsent });
   } else {
     if (small) info["thumbnail_file"] = await uploadSealed(client, roomId, "thumbnail", small.blob, () => {}, signal);

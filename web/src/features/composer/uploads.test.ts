@@ -79,3 +79,16 @@ test("what a tab left that is gone is sent, as it was written, to those who were
   expect(add.mock.calls).toContainEqual(["!b", "m.room.message", said("one.ogg"), circumstances, "u 1"]);
   expect(add.mock.calls).toContainEqual(["!b", "m.room.message", said("two.ogg"), circumstances, "u 3"]);
 });
+
+test("of a file without a byte all has gone", async () => {
+  const { uploads, add, sent } = made(async () => "mxc://a/b");
+  await seconds(0);
+  const parts: number[] = [];
+  sent.mockImplementation(async (...[, options]: unknown[]) => {
+    (options as { onsent: (bytes: number) => void }).onsent(0);
+    parts.push(uploads.all[0]?.part ?? NaN);
+    return "mxc://a/c";
+  });
+  await uploads.add(new Room("!a"), [{ file: new File([], "empty.ogg", { type: "audio/ogg" }), said: {} }]);
+  expect([parts, add.mock.calls.length]).toEqual([[1], 2]);
+});

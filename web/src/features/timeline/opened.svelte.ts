@@ -4,6 +4,7 @@ import type { Client } from "../../matrix/client";
 import { openFile, openSmall, SMALL_BYTES, streamOf } from "../../matrix/files";
 import { number, object, text, type JsonObject } from "../../matrix/json";
 import { isPicture } from "../../matrix/media";
+import { sizeOf } from "../../matrix/room/told";
 
 export type FileKind = "picture" | "video" | "audio" | "file";
 
@@ -32,7 +33,7 @@ export function ratioOf(content: JsonObject): number {
 
 /** Whether a picture shows itself, without another that stands for it. */
 function isSmall(content: JsonObject): boolean {
-  const size = number(object(content["info"])?.["size"]);
+  const size = sizeOf(content);
   return size !== undefined && size <= SMALL_BYTES;
 }
 
