@@ -1,6 +1,7 @@
 // A client and its homeserver.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
+import type { Asked } from "./auth/uia";
 import { Somebody, until } from "./client.test-support";
 import { KeyServer } from "./crypto/key_server.test-support";
 import { SessionManager } from "./crypto/session_manager";
@@ -432,25 +433,46 @@ test("mentions in a gap of a sealed room are counted although nobody looks at it
   expect(lena.server.of("GET", "/messages").length).toBe(1);
 });
 
-test("a server that wants a password for the first identity holds up nothing else, and gets it when somebody is there", async () => {
-  const lena = somebody("@lena:guarded.test");
-  lena.server.instead = ({ path, body }) => {
+/** Somebody whose server wants a password before an identity is published, and what says who they are. */
+function guarded(user: string): Somebody {
+  const one = somebody(user);
+  one.server.instead = ({ path, body }) => {
     if (path !== "/keys/device_signing/upload" || (body["auth"] as JsonObject | undefined)?.["password"] === "right") return undefined;
     return { status: 401, errcode: "M_FORBIDDEN", session: "s", flows: [{ stages: ["m.login.password"] }] } as never;
   };
+  return one;
+}
+
+function saying(password: string): Asked {
+  return { ask: async (_, error) => (error === undefined ? { password } : undefined), supported: ["m.login.password"] };
+}
+
+test("a server that wants a password for the first identity holds up nothing else, and gets it when somebody is there", async () => {
+  const lena = guarded("@lena:guarded.test");
   const client = await lena.open();
   await until(() => client.crypto.standing === "unpublished");
   await until(() => lena.server.of("POST", "/keys/upload").length > 0);
   expect(lena.server.of("POST", "/keys/signatures/upload")).toEqual([]);
-  const answer = (password: string) => client.crypto.publish({
-    ask: async (_, error) => (error === undefined ? { password } : undefined),
-    supported: ["m.login.password"],
-  });
-  expect(await answer("wrong")).toBe(false);
+  expect(await client.crypto.publish(saying("wrong"))).toBe(false);
   expect(client.crypto.standing).toBe("unpublished");
-  expect(await answer("right")).toBe(true);
+  expect(await client.crypto.publish(saying("right"))).toBe(true);
   await until(() => client.crypto.standing === "ready");
   expect(lena.server.of("POST", "/keys/signatures/upload").length).toBe(1);
+});
+
+test("the first identity is published also from a tab that does not own the keys", async () => {
+  const lena = guarded("@lena:guarded-beside.test");
+  const client = await lena.open(new Tabs(lena.user));
+  await until(() => client.crypto.standing === "unpublished");
+  const beside = await lena.beside(new Tabs(lena.user));
+  await until(() => beside.crypto.standing === "unpublished");
+  expect(await beside.crypto.publish(saying("wrong"))).toBe(false);
+  expect(beside.crypto.standing).toBe("unpublished");
+  expect(await beside.crypto.publish(saying("right"))).toBe(true);
+  expect(beside.crypto.standing).toBe("ready");
+  expect(client.crypto.standing).toBe("ready");
+  expect(lena.server.of("POST", "/keys/signatures/upload").length).toBe(1);
+  beside.stop();
 });
 
 test("a room that takes the place of a sealed one is sealed, though its server dropped that, and another one is not gone to", async () => {

@@ -13,6 +13,7 @@ export function deskOf(client: Client, vaults: Vaults, opened: () => Promise<voi
     open: () => opened().then(() => crypto.standing),
     standing: () => crypto.standing,
     settle: () => crypto.settle().then(() => crypto.standing),
+    published: () => crypto.publish(crypto.asked).then(() => crypto.standing),
     pushSync: (sync) => crypto.pushSync(sync),
     flush: () => crypto.flush(),
     recover: (typed) => client.recover(typed),

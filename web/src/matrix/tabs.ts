@@ -45,6 +45,8 @@ export interface Desk {
   standing(): Standing;
   /** Finds out how this device stands. */
   settle(): Promise<Standing>;
+  /** Goes on with what waited for the identity, which the server has. */
+  published(): Promise<Standing>;
   pushSync(sync: SyncInput): Promise<void>;
   flush(): Promise<void>;
   recover(typed: string): Promise<number>;

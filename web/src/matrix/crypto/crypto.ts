@@ -211,12 +211,23 @@ export class Crypto extends RemoteParts {
     this.asked = asked;
     this.#isGivenUp = false;
     try {
-      await this.flush();
-      await this.settle();
+      if (this.#isGuest) await this.#publishHere();
+      else {
+        await this.flush();
+        await this.settle();
+      }
     } finally {
       this.asked = before;
     }
     return !this.#isGivenUp;
+  }
+
+  /** The tab that owns the keys has nobody to ask: what wants somebody is sent from here. */
+  async #publishHere(): Promise<void> {
+    for (const request of await this.keys.requests()) {
+      if (request.kind === "signing_keys_upload") await this.#send(request);
+    }
+    if (!this.#isGivenUp) this.#become(await this.desk.published());
   }
 
   /** As the recovery key that a person typed allows. Answers how many keys of the backup came. */
