@@ -75,6 +75,15 @@ pub enum Error {
     #[error("{0}")]
     Unauthenticated(String),
 
+    /// The server's keys cannot be had now; it may have those that are wanted.
+    #[error("the keys of {server} cannot be had now: {reason}")]
+    KeysAwaited {
+        /// The server whose keys they are.
+        server: OwnedServerName,
+        /// What failed.
+        reason: String,
+    },
+
     /// The key store failed.
     #[error("key store: {0}")]
     KeyStore(Box<dyn std::error::Error + Send + Sync>),

@@ -87,6 +87,15 @@ struct Fetching {
     not_before: i64,
 }
 
+/// The keys to verify one event with.
+#[derive(Debug, Default)]
+pub struct EventKeys {
+    /// Those that could be had.
+    pub keys: PublicKeyMap,
+    /// Servers that did not say which keys they have: there may be keys of them later.
+    pub awaited: BTreeSet<OwnedServerName>,
+}
+
 impl Keyring {
     /// `own_keys` are the keys of `own_name`, this server, which are never fetched.
     pub fn new(
@@ -106,7 +115,8 @@ impl Keyring {
         Self { notaries, ..self }
     }
 
-    /// Those of the `wanted` keys of `server` that were valid at `at`; at least one, or an error.
+    /// Those of the `wanted` keys of `server` that were valid at `at`; at least one, or an error:
+    /// [`Error::KeysAwaited`] where the server may have them and could not be asked.
     pub async fn keys(
         &self,
         server: &ServerName,
@@ -129,7 +139,10 @@ impl Keyring {
             return Ok(keys);
         }
         if now < fetching.not_before {
-            return Err(unknown(server, wanted, at));
+            return Err(match fetching.has_answered(at) {
+                true => unknown(server, wanted, at),
+                false => awaited(server, "it was asked a moment ago"),
+            });
         }
         let asked = self.ask_server(server, &entry, &mut fetching, now).await;
         if let Some(keys) = pick(&entry.known.lock(), wanted, at) {
@@ -147,7 +160,11 @@ impl Keyring {
                 Err(error) => tracing::debug!(%server, %notary, %error, "no keys from a notary"),
             }
         }
-        asked.and_then(|()| Err(unknown(server, wanted, at)))
+        Err(match asked {
+            Ok(()) => unknown(server, wanted, at),
+            Err(error) if may_pass(&error) => awaited(server, &error.to_string()),
+            Err(error) => error,
+        })
     }
 
     /// Asks a server for its keys although some may be known, unless it was asked a moment ago: for who wants
@@ -244,20 +261,28 @@ impl Keyring {
         usable.ok_or_else(|| Error::Unauthenticated(format!("{notary} has no valid key")))
     }
 
-    /// The keys to verify events with, one map for each of `needed`, in order; each server is asked once.
+    /// The keys to verify events with, for each of `needed`, in order; each server is asked once.
     /// A server whose keys cannot be had is missing from the maps: the check of its signature then fails.
-    pub async fn event_keys(&self, needed: &[NeededKeys], now: i64) -> Vec<PublicKeyMap> {
+    pub async fn event_keys(&self, needed: &[NeededKeys], now: i64) -> Vec<EventKeys> {
         join_all(needed.iter().map(|needed| async move {
             let sets = needed.servers.iter().map(|(server, ids)| async move {
-                match self.keys(server, ids, needed.at, now).await {
-                    Ok(keys) => Some((server.to_string(), keys)),
+                (server, self.keys(server, ids, needed.at, now).await)
+            });
+            let mut found = EventKeys::default();
+            for (server, keys) in join_all(sets).await {
+                match keys {
+                    Ok(keys) => {
+                        found.keys.insert(server.to_string(), keys);
+                    }
                     Err(error) => {
                         tracing::debug!(%server, %error, "no key to verify an event");
-                        None
+                        if matches!(error, Error::KeysAwaited { .. }) {
+                            found.awaited.insert(server.clone());
+                        }
                     }
                 }
-            });
-            join_all(sets).await.into_iter().flatten().collect()
+            }
+            found
         }))
         .await
     }
@@ -281,6 +306,13 @@ impl Keyring {
             servers.retain(|_, entry| Arc::strong_count(entry) > 1);
         }
         Arc::clone(servers.entry(server.to_owned()).or_default())
+    }
+}
+
+impl Fetching {
+    /// Whether the server told its keys last time it was asked, and after `at`: newer ones it may have since.
+    fn has_answered(&self, at: i64) -> bool {
+        self.failures == 0 && at <= self.not_before.saturating_sub(ANSWERED_PAUSE_MS)
     }
 }
 
@@ -311,6 +343,15 @@ fn pick(known: &KnownKeys, wanted: &BTreeSet<String>, at: i64) -> Option<PublicK
 
 fn valid(known: &KnownKeys, at: i64) -> Option<PublicKeySet> {
     pick(known, &known.keys().cloned().collect(), at)
+}
+
+/// Whether a server that was asked in vain may tell its keys later.
+fn may_pass(error: &Error) -> bool {
+    error.is_outage() || matches!(error, Error::Status { .. } | Error::KeyStore(_))
+}
+
+fn awaited(server: &ServerName, reason: &str) -> Error {
+    Error::KeysAwaited { server: server.to_owned(), reason: reason.to_owned() }
 }
 
 fn unknown(server: &ServerName, wanted: &BTreeSet<String>, at: i64) -> Error {

@@ -196,6 +196,37 @@ async fn a_key_that_the_server_does_not_have_is_not_asked_for_all_the_time() {
     assert_eq!(peer.asked.load(Ordering::SeqCst), 1);
 }
 
+#[tokio::test]
+async fn keys_of_a_server_that_did_not_say_which_it_has_are_awaited() {
+    let Fixture { keyring, peer, .. } = fixture();
+    let a = server_name!("a.test");
+    let is_awaited = async |id: &str, at: i64, now: i64| {
+        let servers = BTreeMap::from([(a.to_owned(), ids(&[id]))]);
+        let keys = keyring.event_keys(&[NeededKeys { servers, at }], now).await.remove(0);
+        assert!(keys.keys.is_empty());
+        keys.awaited.contains(a)
+    };
+    // It does not answer, and is not asked again at once.
+    assert!(is_awaited("ed25519:1", NOW, NOW).await);
+    assert!(is_awaited("ed25519:1", NOW, NOW + 1).await);
+    assert_eq!(peer.asked.load(Ordering::SeqCst), 1);
+
+    *peer.answer.lock() = Some(answer(a, &key("1", 1), None, NOW + HOUR));
+    let answered = NOW + HOUR / 2;
+    assert!(!is_awaited("ed25519:2", answered, answered).await);
+    assert!(!is_awaited("ed25519:2", answered, answered + 1).await);
+    // What is made since may be signed with a key that is newer than the answer.
+    assert!(is_awaited("ed25519:2", answered + 1, answered + 2).await);
+    let later = answered + ANSWERED_PAUSE_MS;
+    assert!(!is_awaited("ed25519:2", later + 1, later).await);
+    assert_eq!(peer.asked.load(Ordering::SeqCst), 3);
+
+    // What it answers is not its own.
+    let later = later + ANSWERED_PAUSE_MS;
+    *peer.answer.lock() = Some(answer(server_name!("b.test"), &key("2", 2), None, NOW + HOUR));
+    assert!(!is_awaited("ed25519:2", later, later).await);
+}
+
 #[test]
 fn an_answer_must_be_the_server_s_own_and_signed_by_every_key() {
     let (a, b) = (server_name!("a.test"), server_name!("b.test"));

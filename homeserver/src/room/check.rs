@@ -42,6 +42,14 @@ impl CheckError {
     fn format(message: impl Into<String>) -> Self {
         Self::Format(message.into())
     }
+
+    /// The server without whose keys the signatures cannot be checked.
+    pub fn without_keys_of(&self) -> Option<&str> {
+        match self {
+            Self::Signatures(VerificationError::NoPublicKeysForEntity(server)) => Some(server),
+            _ => None,
+        }
+    }
 }
 
 /// Checks 1 to 3 on receipt. An event whose content hash is wrong comes back redacted.

@@ -1,6 +1,7 @@
 //! Sealpost servers that federate: in one process on a network that can be cut, and as real binaries.
 
 mod acl;
+mod awaited_keys;
 mod backfill;
 mod binaries;
 mod claims;

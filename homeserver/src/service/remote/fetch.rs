@@ -6,11 +6,15 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use http::StatusCode;
 use ruma::{
     OwnedEventId, ServerName, UInt,
-    api::federation::{
-        authorization::get_event_authorization,
-        event::{get_event, get_missing_events, get_room_state, get_room_state_ids},
+    api::{
+        error::ErrorKind,
+        federation::{
+            authorization::get_event_authorization,
+            event::{get_event, get_missing_events, get_room_state, get_room_state_ids},
+        },
     },
 };
 use sealpost_federation::client::Limits;
@@ -75,7 +79,9 @@ impl Remote {
             .map_err(|error| refused(origin, error))?;
         let mut found = answer.events;
         found.truncate(MISSING_MAX as usize);
-        let found = self.check_fit(info, found).await?;
+        let mut waiting = Vec::new();
+        let found = self.check_each(info, found, |unfit| waiting.extend(unfit.awaits_keys)).await?;
+        self.postpone(origin, &info.id, waiting).await?;
         let mut found = self.leading_to(&pdu.prev_events, found).await?;
         if found.is_empty() {
             return Ok(None);
@@ -203,13 +209,18 @@ impl Remote {
         if as_a_whole {
             let request = get_room_state::v1::Request::new(event_id.clone(), info.id.clone());
             let told = self.spooled(origin, info, request, Limits::STATE).await?;
+            let mut awaits_keys = told.awaits_keys;
             let mut events = told.auth_chain;
             events.extend(told.state);
             if let Some(also) = also {
                 let also = self.event(origin, also).await?.into_iter().collect();
-                events.extend(self.check_fit(info, also).await?);
+                let left_out = |unfit| awaits_keys |= self.is_worth_waiting_for(&unfit);
+                events.extend(self.check_each(info, also, left_out).await?);
             }
             self.keep_checked(info, events).await?;
+            if awaits_keys {
+                return Err(keys_awaited());
+            }
         }
         Ok(ids.pdu_ids)
     }
@@ -239,13 +250,17 @@ impl Remote {
         read.await
     }
 
-    /// Checks events and keeps them as outliers, each after its auth events.
+    /// Checks events and keeps them as outliers, each after its auth events. An error where one of them is to be waited
+    /// for.
     async fn keep(&self, info: &Arc<RoomInfo>, events: Vec<Box<RawValue>>) -> Result<()> {
         if events.len() > STATE_MAX {
             return Err(Error::forbidden("The list of events is too large"));
         }
-        let events = self.check_fit(info, events).await?;
-        self.keep_checked(info, events).await
+        let mut awaits_keys = false;
+        let left_out = |unfit| awaits_keys |= self.is_worth_waiting_for(&unfit);
+        let events = self.check_each(info, events, left_out).await?;
+        self.keep_checked(info, events).await?;
+        if awaits_keys { Err(keys_awaited()) } else { Ok(()) }
     }
 
     /// Keeps checked events as outliers, each after its auth events.
@@ -322,6 +337,11 @@ impl Remote {
         });
         read.await
     }
+}
+
+fn keys_awaited() -> Error {
+    let message = "An event of the room's state cannot be checked now";
+    Error::matrix(StatusCode::BAD_GATEWAY, ErrorKind::Unknown, message)
 }
 
 /// Events in an order in which each comes after those it names, without repeats.

@@ -1,16 +1,22 @@
-//! Events of which what they stand on could not be had when they came ([decision 64]): their server need not send
-//! anything more before they are tried again.
+//! Events of which what they stand on ([decision 64]) or the keys to check them with ([decision 73]) could not be had
+//! when they came: their server need not send anything more before they are tried again.
 //!
 //! [decision 64]: ../../../../docs/decisions/0064-events-that-are-tried-again.md
+//! [decision 73]: ../../../../docs/decisions/0073-keys-that-are-awaited.md
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use ruma::{OwnedEventId, OwnedRoomId, OwnedServerName, RoomId};
+use ruma::{
+    CanonicalJsonObject, OwnedEventId, OwnedRoomId, OwnedServerName, RoomId, ServerName,
+    room_version_rules::RoomVersionRules,
+};
+use sealpost_federation::canonical;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
-use super::Remote;
+use super::{Remote, receive::Unfit};
 use crate::{
     error::{Error, Result},
     storage::postponed_events::{self, Incoming, Limits, PostponedEvent},
@@ -27,6 +33,9 @@ const AGAIN_AFTER_MAX_MS: i64 = 15 * 60 * 1000;
 /// So long it is tried, in milliseconds.
 const GIVEN_UP_AFTER_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// So long after a change a state is not taken without it, in milliseconds.
+const STATE_WAITS_MS: u64 = 90_000;
+
 /// An event that cannot be taken in now.
 pub(super) struct Waiting {
     pub event_id: OwnedEventId,
@@ -34,11 +43,50 @@ pub(super) struct Waiting {
     pub json: Box<str>,
 }
 
+impl Waiting {
+    /// An event as it came.
+    pub fn new(
+        event_id: OwnedEventId,
+        mut object: CanonicalJsonObject,
+        rules: &RoomVersionRules,
+    ) -> Option<Self> {
+        object.remove("unsigned");
+        let json = canonical::to_string(&object, rules).ok()?.into_boxed_str();
+        Some(Self { event_id, json })
+    }
+
+    /// Whether it changes a room's state, and did so about `now`.
+    fn changes_state(&self, now: i64) -> bool {
+        #[derive(Deserialize)]
+        struct Change {
+            #[serde(rename = "state_key")]
+            _state_key: String,
+            origin_server_ts: i64,
+        }
+        serde_json::from_str::<Change>(&self.json)
+            .is_ok_and(|change| now.abs_diff(change.origin_server_ts) <= STATE_WAITS_MS)
+    }
+}
+
+/// For the log: without what it says.
+impl fmt::Debug for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.event_id.fmt(formatter)
+    }
+}
+
 impl Remote {
+    /// Whether a state should not be taken without an event that cannot be checked now: one of the last moments, of which
+    /// the keys may be had in the next. Who keeps their keys from us, or is gone, holds nobody up for longer.
+    pub(super) fn is_worth_waiting_for(&self, unfit: &Unfit) -> bool {
+        let now = self.context.clock.now_ms();
+        unfit.awaits_keys.as_ref().is_some_and(|event| event.changes_state(now))
+    }
+
     /// Keeps events of a room, to be tried again.
     pub(super) async fn postpone(
         &self,
-        origin: &OwnedServerName,
+        origin: &ServerName,
         room_id: &RoomId,
         events: Vec<Waiting>,
     ) -> Result<()> {
@@ -106,7 +154,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Whether the event still waits for what it stands on.
+    /// Whether the event still waits.
     async fn take_in_again(&self, event: &PostponedEvent) -> Result<bool> {
         let room_id = OwnedRoomId::try_from(&*event.room_id);
         let origin = OwnedServerName::try_from(&*event.origin);
@@ -129,6 +177,19 @@ fn pause(tries: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_waits_for_its_changes_of_the_last_moments() {
+        let changes = |json: &str| {
+            let event_id = OwnedEventId::try_from("$event").unwrap();
+            Waiting { event_id, json: json.into() }.changes_state(1_000_000)
+        };
+        assert!(changes(r#"{"origin_server_ts":910000,"state_key":""}"#));
+        assert!(changes(r#"{"origin_server_ts":1090000,"state_key":"a"}"#));
+        assert!(!changes(r#"{"origin_server_ts":909999,"state_key":""}"#));
+        assert!(!changes(r#"{"origin_server_ts":9007199254740991,"state_key":""}"#));
+        assert!(!changes(r#"{"origin_server_ts":1000000}"#));
+    }
 
     #[test]
     fn pauses_grow_up_to_a_bound() {

@@ -1,6 +1,7 @@
 //! One event of another server, from its bytes to its place in the room.
 //!
-//! 1. Format, signatures, hash: [`Remote::check`], off the async threads, keys fetched before.
+//! 1. Format, signatures, hash: [`Remote::check`], off the async threads, keys fetched before. What fails for keys that
+//!    may be had later is tried again (`postponed_events.rs`).
 //! 2. Append. What is missing is named in the outcome, and the room's queue is left:
 //!    - auth events: fetched, kept as outliers, append again;
 //!    - prev events: first the events between what we have and this one (`get_missing_events`), each
@@ -15,10 +16,10 @@ use ruma::{
     CanonicalJsonObject, OwnedEventId, OwnedServerName, ServerName,
     room_version_rules::RoomVersionRules,
 };
-use sealpost_federation::{canonical, event::needed_keys};
+use sealpost_federation::{canonical, event::needed_keys, keyring::EventKeys};
 use serde_json::value::RawValue;
 
-use super::{Remote, fetch::SINGLE_MAX};
+use super::{Remote, fetch::SINGLE_MAX, postponed_events::Waiting};
 use crate::{
     error::{Error, Result},
     room::{check, event::Pdu},
@@ -37,12 +38,14 @@ const GAP_STATES_MAX: usize = 10;
 const GAP_STATES_MIN: usize = 5;
 
 /// An event that failed a check, with its id where it has one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Unfit {
     pub event_id: Option<OwnedEventId>,
     pub reason: String,
     /// A server that should have signed it, whose keys cannot be had.
     pub without_keys_of: Option<OwnedServerName>,
+    /// The event, where these keys may be had later.
+    pub(super) awaits_keys: Option<Waiting>,
 }
 
 impl Unfit {
@@ -74,14 +77,19 @@ impl Remote {
             let mut keys = keys.into_iter();
             let check = |parsed: Result<Parsed, Unfit>| {
                 let Parsed { object, event_id, needed } = parsed?;
-                let keys = keys.next().unwrap_or_default();
+                let EventKeys { keys, awaited } = keys.next().unwrap_or_default();
+                let signed = (!awaited.is_empty()).then(|| object.clone());
                 let checked =
                     check::receive_as(event_id.clone(), object, Some(&room_id), rules, &keys);
                 checked.map_err(|error| {
                     let mut servers = needed.servers.into_keys();
                     let without_keys_of = servers.find(|name| !keys.contains_key(name.as_str()));
+                    let awaits = |name: &str| awaited.iter().any(|awaited| awaited == name);
+                    let awaits_keys = signed
+                        .filter(|_| error.without_keys_of().is_some_and(awaits))
+                        .and_then(|object| Waiting::new(event_id.clone(), object, rules));
                     let reason = error.to_string();
-                    Unfit { event_id: Some(event_id), reason, without_keys_of }
+                    Unfit { event_id: Some(event_id), reason, without_keys_of, awaits_keys }
                 })
             };
             parsed.into_iter().map(check).collect()
@@ -242,7 +250,7 @@ struct Parsed {
 }
 
 fn parse(json: &str, rules: &RoomVersionRules) -> Result<Parsed, Unfit> {
-    let unfit = |reason: String| Unfit { event_id: None, reason, without_keys_of: None };
+    let unfit = |reason: String| Unfit { reason, ..Unfit::default() };
     let object = canonical::parse(json, rules).map_err(|error| unfit(error.to_string()))?;
     let event_id = check::event_id(&object, rules).map_err(|error| unfit(error.to_string()))?;
     match needed_keys(&object, rules) {

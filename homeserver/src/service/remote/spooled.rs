@@ -45,6 +45,8 @@ pub(super) struct Spooled {
     pub members_omitted: bool,
     /// The servers in the room then, names unchecked.
     pub servers: Vec<String>,
+    /// Something was left out that is [worth waiting for](Remote::is_worth_waiting_for).
+    pub awaits_keys: bool,
 }
 
 impl Remote {
@@ -78,7 +80,11 @@ impl Remote {
                 for (events, fit) in
                     [(state, &mut spooled.state), (auth_chain, &mut spooled.auth_chain)]
                 {
-                    fit.extend(self.check_each(info, events, |unfit| left_out.add(unfit)).await?);
+                    let leave_out = |unfit| {
+                        spooled.awaits_keys |= self.is_worth_waiting_for(&unfit);
+                        left_out.add(unfit);
+                    };
+                    fit.extend(self.check_each(info, events, leave_out).await?);
                 }
                 if spooled.state.len() + spooled.auth_chain.len() > EVENTS_MAX {
                     return Err(answered_wrong(server, "a room that is too large"));
@@ -174,7 +180,7 @@ mod tests {
         for number in 0..LEFT_OUT_MAX + 10 {
             let event_id = OwnedEventId::try_from(format!("${number}")).ok();
             let without_keys_of = OwnedServerName::try_from(format!("{number}.test")).ok();
-            left_out.add(Unfit { event_id, reason: String::new(), without_keys_of });
+            left_out.add(Unfit { event_id, without_keys_of, ..Unfit::default() });
         }
         assert_eq!(left_out.events.len(), LEFT_OUT_MAX);
         assert_eq!(left_out.without_keys.len(), LEFT_OUT_MAX);

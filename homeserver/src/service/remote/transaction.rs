@@ -34,7 +34,7 @@ type Answers = BTreeMap<OwnedEventId, Result<(), String>>;
 #[derive(Default)]
 pub(super) struct Taken {
     answers: Answers,
-    /// Those of which what they stand on cannot be had now.
+    /// Those of which what they stand on, or the keys to check them with, cannot be had now.
     pub(super) waiting: Vec<Waiting>,
 }
 
@@ -169,6 +169,7 @@ impl Remote {
                     if self.may_log(origin) {
                         tracing::info!(%origin, %room_id, ?unfit, "event refused");
                     }
+                    waiting.extend(unfit.awaits_keys.filter(|_| resident));
                     answers.extend(unfit.event_id.map(|id| (id, Err(unfit.reason))));
                     continue;
                 }
