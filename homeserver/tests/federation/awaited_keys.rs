@@ -63,18 +63,21 @@ impl Stage {
         self.teller.sign(&mut self.teller.draft(&self.room, body), self.room.rules)
     }
 
-    /// Has it answer with these as what is missing, `at` as the event that it has, and the state before that.
+    /// Has it answer with these as what is missing, `at` as the event that it has, and the states around that.
     fn tell(&self, missing: &[&Event], at: &Event) {
         let state: Vec<OwnedEventId> = self.theirs.state.values().cloned().collect();
         let value = |event: &Event| serde_json::from_str::<Value>(event.1.get()).unwrap();
         let missing: Vec<Value> = missing.iter().map(|event| value(event)).collect();
         let (id, event) = (at.0.as_str()[1..].to_owned(), value(at));
+        let change = event["state_key"].is_string().then_some(&at.0);
+        let after: Vec<OwnedEventId> = state.iter().chain(change).cloned().collect();
         self.teller.script.set(move |asked| {
             let path = asked.path.as_str();
             let answer = if path.contains("/get_missing_events/") {
                 json!({ "events": missing })
             } else if path.contains("/state_ids/") {
-                json!({ "pdu_ids": state, "auth_chain_ids": [] })
+                let before = if path.ends_with(&id) { &state } else { &after };
+                json!({ "pdu_ids": before, "auth_chain_ids": [] })
             } else if path.contains("/v1/event/") && path.ends_with(&id) {
                 json!({ "origin": "teller.test", "origin_server_ts": 1, "pdus": [event] })
             } else {
