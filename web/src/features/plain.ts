@@ -5,7 +5,7 @@ import { captionOf } from "../matrix/room/caption";
 import { isReadable, type Seal } from "../matrix/room/messages";
 import { isPollStart, pollOf } from "../matrix/room/poll";
 import { placeOf } from "../matrix/room/place";
-import { HIDDEN, openWords } from "../matrix/search/shown";
+import { HIDDEN, shownWords } from "../matrix/search/shown";
 import { t } from "../ui/words.svelte";
 
 export function plainText(type: string, content: JsonObject, seal: Seal): string {
@@ -19,7 +19,7 @@ export function plainText(type: string, content: JsonObject, seal: Seal): string
 function wordsOf(type: string, content: JsonObject): string {
   if (type === "m.sticker") return [t.sticker, inOneLine(text(content["body"]) ?? "")].filter(Boolean).join(": ");
   if (isPollStart(type)) return `${t.newPoll}: ${pollOf(content, "", [], [], () => false)?.question ?? ""}`;
-  const body = withoutQuote(openWords(content), content).replaceAll(HIDDEN, `[${t.spoiler("")}]`);
+  const body = withoutQuote(shownWords(content), content).replaceAll(HIDDEN, `[${t.spoiler("")}]`);
   switch (content["msgtype"]) {
     case "m.image":
       return withCaption(t.photo, content, body);

@@ -12,12 +12,13 @@ test("formatted words are read without their marks, others as they are", () => {
   expect(shown("a<br>b", "a &lt;b&gt; &#39;c&#39;<br>d")).toBe("a <b> 'c' d");
   expect(shown("2 * 3 * 4")).toBe("2 * 3 * 4");
   expect(shown("a picture", "<img src=x>")).toBe("a picture");
+  expect(shown(":cat: :dog:", `<img data-mx-emoticon alt=":cat:" src="x"> <IMG alt=':dog:'/>`)).toBe(":cat: :dog:");
   expect(shownWords(undefined)).toBe("");
 });
 
 test("marks that are never closed hold nobody up", () => {
   const begin = performance.now();
-  for (const piece of ["<", "<a ", "<mx-reply>", "</p", "&#", "&amp"]) shown("x", piece.repeat(60_000 / piece.length));
+  for (const piece of ["<", "<a ", "<mx-reply>", "</p", "&#", "&amp", "<img alt='"]) shown("x", piece.repeat(60_000 / piece.length));
   expect(performance.now() - begin).toBeLessThan(1000);
 });
 

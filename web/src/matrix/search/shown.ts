@@ -12,6 +12,8 @@ export const HIDDEN = "▒▒▒";
 const SPOILER = /\sdata-mx-spoiler(?:\s*=\s*(?:"([^"]*)"|'([^']*)'))?/i;
 /** No `<` inside: else each that is never closed would be looked after until the end. */
 const TAG = /<\/?([a-z][a-z\d]*)[^<>]*>/gi;
+/** What a picture in the words stands for: an emoji of somebody's own, for the most. */
+const ALT = /\salt\s*=\s*(?:"([^"]*)"|'([^']*)')/i;
 const NAMED: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " ", amp: "&" };
 
 export function shownWords(content: JsonObject | undefined): string {
@@ -71,8 +73,13 @@ function covered(html: string): string {
 }
 
 function wordsIn(html: string): string {
-  const bare = covered(html.replace(QUOTED, "")).replace(BREAK, " ").replace(TAG, "");
+  const bare = covered(html.replace(QUOTED, "")).replace(BREAK, " ").replace(TAG, wordsOfTag);
   return unescaped(bare).replace(/\s+/g, " ").trim();
+}
+
+function wordsOfTag(tag: string, name: string): string {
+  const [, double, single] = name.toLowerCase() === "img" ? (ALT.exec(tag) ?? []) : [];
+  return double ?? single ?? "";
 }
 
 /** Text of HTML without tags, as it is read. */
