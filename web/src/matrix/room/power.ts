@@ -20,7 +20,7 @@ function levels(room: Room): JsonObject | undefined {
 }
 
 /** Levels that are to be changed: where a room has none, those that count as long as it has none. */
-function present(room: Room): JsonObject {
+export function presentLevels(room: Room): JsonObject {
   const create = room.state("m.room.create");
   const creator = create && (text(create.content["creator"]) ?? create.sender);
   const none = creator !== undefined && room.level(creator) !== Infinity ? { users: { [creator]: 100 } } : {};
@@ -63,8 +63,7 @@ export function rolesToGive(room: Room, me: string, userId: string): Exclude<Rol
 }
 
 /** Power levels in which somebody has a role. */
-export function withRole(room: Room, userId: string, role: Exclude<Role, "founder">): JsonObject {
-  const content = present(room);
+export function withRole(room: Room, userId: string, role: Exclude<Role, "founder">, content = presentLevels(room)): JsonObject {
   const level = LEVELS[role];
   const others = Object.entries(object(content["users"]) ?? {}).filter(([id]) => id !== userId);
   const isUsual = level === (levelIn(content["users_default"]) ?? 0);
@@ -88,8 +87,8 @@ export function permission(room: Room, { kind, name }: Permission): number {
 }
 
 /** Power levels with some permissions changed. */
-export function withPermissions(room: Room, changes: [Permission, number][]): JsonObject {
-  const content = { ...present(room) };
+export function withPermissions(room: Room, changes: [Permission, number][], levels = presentLevels(room)): JsonObject {
+  const content = { ...levels };
   const events = { ...object(content["events"]) };
   const notifications = { ...object(content["notifications"]) };
   for (const [{ kind, name }, level] of changes) {
