@@ -2,6 +2,7 @@
 
 import { actOn } from "../matrix/api/rooms";
 import type { StateEvent } from "../matrix/event";
+import { ignoredSet } from "../matrix/people";
 import type { Room } from "../matrix/room/room";
 import { t } from "../ui/words.svelte";
 import type { Live } from "./live.svelte";
@@ -13,8 +14,10 @@ const refusalOf = (room: Room, userId: string) => `refusal ${room.id} ${userId}`
 export function asking(live: Live, room: Room): StateEvent[] {
   const now = live.now(room);
   if (now.membership !== "join" || !now.may(live.client.me, "invite")) return [];
+  const unheard = ignoredSet(live.latest);
   return now.states("m.room.member").filter(({ state_key, content }) => {
-    return content["membership"] === "knock" && !live.undoing.isHidden(refusalOf(room, state_key));
+    if (content["membership"] !== "knock" || unheard.has(state_key)) return false;
+    return !live.undoing.isHidden(refusalOf(room, state_key));
   });
 }
 
