@@ -76,6 +76,19 @@ test("a place that is told in a thread stands in it and not in the room", async 
   assert.deepEqual(foundAt(["At the mill"], server), []);
 });
 
+test("of a place that was changed this is said", async () => {
+  const token = await server.logIn(lena);
+  const { room_id: roomId } = await server.call(token, "POST", "/createRoom", { name: "Meeting place" });
+  const say = (id, content) => server.call(token, "PUT", `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${id}`, content);
+  const place = (north) => ({ msgtype: "m.location", body: `geo:${north},9.5`, geo_uri: `geo:${north},9.5` });
+  const { event_id } = await say("first", place("47.5"));
+  const relation = { rel_type: "m.replace", event_id };
+  await say("second", { ...place("47.25"), "m.new_content": place("47.25"), "m.relates_to": relation });
+  await lena.choose("Meeting place");
+  const message = lena.page.getByRole("article").filter({ hasText: "47.25° N, 9.5° E" });
+  await message.getByRole("button", { name: "(edited)" }).waitFor();
+});
+
 test("where the browser says no, that is said and nothing is sent", async () => {
   const dialog = await choose(jonas);
   await dialog.getByText("The browser does not let this page know where you are.", { exact: false }).waitFor();
