@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { StateEvent } from "../event";
 import type { JsonObject } from "../json";
 import { Room } from "./room";
-import { below, childIds, rootSpaces, spacesOf } from "./spaces";
+import { below, childIds, openSpace, rootSpaces, spacesOf } from "./spaces";
 
 function space(id: string, children: Record<string, JsonObject>): Room {
   const room = new Room(id);
@@ -27,6 +27,15 @@ test("rooms of a space stand by their order, then by age; those without a server
     "!long:a": { via, order: "a".repeat(51) },
   });
   expect(childIds(house)).toEqual(["!first:a", "!last:a", "!long:a", "!old:a", "!young:a"]);
+});
+
+test("by a space that anybody can enter anybody comes in", () => {
+  const [closed, open] = [space("!closed:a", {}), space("!open:a", {})];
+  const rule = { event_id: "$rule", type: "m.room.join_rules", state_key: "", sender: "@x:a", origin_server_ts: 1 };
+  open.learnMembers([{ ...rule, content: { join_rule: "public" } }]);
+  closed.learnMembers([{ ...rule, content: { join_rule: "invite" } }]);
+  expect(openSpace([closed, open], ["!closed:a", "!open:a"])?.id).toBe("!open:a");
+  expect(openSpace([closed, open], ["!closed:a", "!elsewhere:a"])).toBeUndefined();
 });
 
 test("rooms below a space are those of its inner spaces too, also where spaces hold each other", () => {

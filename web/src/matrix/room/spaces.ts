@@ -13,6 +13,11 @@ export function spacesOf(rooms: Room[], roomId: string): Room[] {
   return joinedSpaces(rooms).filter((space) => childIds(space).includes(roomId));
 }
 
+/** Of spaces by which people come in, the first known one that anybody can enter: by it anybody comes in. */
+export function openSpace(rooms: Room[], ids: readonly string[]): Room | undefined {
+  return rooms.find((room) => ids.includes(room.id) && room.isSpace && room.state("m.room.join_rules")?.content["join_rule"] === "public");
+}
+
 function joinedSpaces(rooms: Room[]): Room[] {
   return rooms.filter((room) => room.isSpace && room.membership === "join");
 }

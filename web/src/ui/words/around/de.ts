@@ -110,7 +110,10 @@ export const de: AroundWords = {
   loseRightsAct: "Ändern und Rechte verlieren",
   openSealed: "Einen versiegelten Raum für alle öffnen?",
   openSealedMore: "Dann kommen alle herein, ohne gefragt zu werden, und lesen, was ab dann geschrieben wird. Das Siegel hält ab, wer einen Server betreibt, nicht wer hereinkommt. Was vorher geschrieben wurde, bleibt ihnen verschlossen.",
+  openSealedBy: (space) =>
+    `In den Space „${space}“ kommen alle hinein und über ihn ungefragt hierher, und lesen, was ab dann geschrieben wird. Das Siegel hält ab, wer einen Server betreibt, nicht wer hereinkommt.`,
   openSealedAct: "Für alle öffnen",
+  sealedOpenBy: (space) => `Über den Space „${space}“ kommen alle herein und lesen, was ab dann geschrieben wird, versiegelt oder nicht.`,
   sealedOpen: "Hier kommen alle herein und lesen, was ab dann geschrieben wird, versiegelt oder nicht.",
   permissionWords: {
     users_default: "Was Leute sind, wenn sie hereinkommen",

@@ -107,7 +107,10 @@ export const en = {
   loseRightsAct: "Change it and lose rights",
   openSealed: "Open a sealed room to anybody?",
   openSealedMore: "Anybody can then come in without being asked, and read what is written from then on. The seal keeps out those who run a server, not those who come in. What was written before stays closed to them.",
+  openSealedBy: (space: string) =>
+    `Anybody can enter the space “${space}”, and by it come in here without being asked, and read what is written from then on. The seal keeps out those who run a server, not those who come in.`,
   openSealedAct: "Open it to anybody",
+  sealedOpenBy: (space: string) => `Anybody can come in here by the space “${space}”, and read what is written from then on, sealed or not.`,
   sealedOpen: "Anybody can come in here and read what is written from then on, sealed or not.",
   permissionWords: {
     users_default: "What people are when they come in",
