@@ -69,13 +69,14 @@ test("what is said of a single file stands below it, in its quote and in what is
   await assertAccessible(jonas.page, "a picture with words");
   await jonas.reply("the new roof", "well done");
   const answer = lena.page.getByRole("article").filter({ hasText: "well done" });
-  await answer.getByText("Picture: the **new** roof").waitFor();
+  await answer.getByText("Picture: the new roof").waitFor();
   await jonas.page.getByRole("button", { name: "Picture: roof.png" }).first().click();
   await jonas.page.getByRole("dialog", { name: "Picture" }).getByText("the new roof").waitFor();
   await jonas.page.keyboard.press("Escape");
   // It is changed as words are.
-  await lena.message("the new roof").hover();
-  await lena.message("the new roof").getByRole("button", { name: "More" }).click();
+  const own = lena.page.getByRole("article").filter({ hasText: "the new roof" }).first();
+  await own.hover();
+  await own.getByRole("button", { name: "More" }).click();
   await lena.page.getByRole("menuitem", { name: "Edit" }).click();
   await lena.say("the old roof");
   await jonas.page.getByRole("article").filter({ hasText: "the old roof" }).getByRole("img", { name: "roof.png" }).waitFor();
