@@ -3,7 +3,7 @@
 import { stateEvents, type StateEvent } from "../event";
 import { number, object, objects, strings, text, type JsonObject } from "../json";
 import { capability } from "./capability";
-import { ifThere } from "./error";
+import { ifThere, isOutside, MatrixError } from "./error";
 import { path, type Http } from "./http";
 
 const V3 = "/_matrix/client/v3";
@@ -69,6 +69,17 @@ export async function knock(http: Http, idOrAlias: string, via: string[], reason
   const body = reason ? { reason } : {};
   const answer = await http.call("POST", V3 + path`/knock/${idOrAlias}`, { query: { via }, body });
   return text(answer["room_id"]) ?? "";
+}
+
+/** Whether a room lets in who asks. Of such a room servers tell everybody; where one can't tell, it may be. */
+export async function letsInWhoAsks(http: Http, idOrAlias: string, via: string[]): Promise<boolean> {
+  try {
+    const answer = await http.call("GET", path`/_matrix/client/v1/room_summary/${idOrAlias}`, { query: { via } });
+    return text(answer["join_rule"])?.startsWith("knock") === true;
+  } catch (failure) {
+    if (!isOutside(failure)) throw failure;
+    return !(failure instanceof MatrixError && [403, 404].includes(failure.status) && failure.errcode !== "M_UNRECOGNIZED");
+  }
 }
 
 /** Replaces a room by a new one; answers the new one's id. */
