@@ -76,6 +76,42 @@ test("a sealed room is opened to anybody after a warning only", async () => {
   await close();
 });
 
+test("a sealed room is opened by a space that anybody can enter after a warning only", async () => {
+  const token = await server.logIn(lena);
+  const roomId = decodeURIComponent(new URL(page.url()).hash.split("/")[2]);
+  const space = { name: "Allotments", preset: "public_chat", creation_content: { type: "m.space" } };
+  const { room_id: spaceId } = await server.call(token, "POST", "/createRoom", space);
+  const at = `/rooms/${encodeURIComponent(spaceId)}/state/m.space.child/${encodeURIComponent(roomId)}`;
+  await server.call(token, "PUT", at, { via: [server.name] });
+  await open("Who comes in");
+  const rule = dialog.getByLabel("Who may come in");
+  await rule.getByRole("option", { name: "Those who are in a space with this room" }).waitFor({ state: "attached" });
+  await rule.selectOption({ label: "Those who are in a space with this room" });
+  await dialog.getByText("Anybody can enter the space “Allotments”", { exact: false }).waitFor();
+  await assertAccessible(page, "a sealed room about to be opened by a space");
+  await dialog.getByRole("button", { name: "Open it to anybody" }).click();
+  await dialog.getByText("Anybody can come in here by the space “Allotments”", { exact: false }).waitFor();
+  await rule.selectOption({ label: "Those who ask and are let in" });
+  await dialog.getByText("Anybody can come in here by the space", { exact: false }).waitFor({ state: "detached" });
+  await close();
+});
+
+test("two changes of who may do what, the second before the first is heard of, are both kept", async () => {
+  const token = await server.logIn(lena);
+  const roomId = decodeURIComponent(new URL(page.url()).hash.split("/")[2]);
+  const at = `/rooms/${encodeURIComponent(roomId)}/state/m.room.power_levels`;
+  await open("Who may do what");
+  // Somebody else's, of which this client may not have heard.
+  await server.call(token, "PUT", at, { ...(await server.call(token, "GET", at)), kick: 60 });
+  const told = page.waitForResponse((answer) => answer.request().method() === "PUT" && answer.url().includes("power_levels"));
+  await dialog.getByLabel("Change the topic").selectOption({ label: "Who looks after people" });
+  await told;
+  const { kick, events } = await server.call(token, "GET", at);
+  assert.deepEqual([kick, events["m.room.topic"]], [60, 50]);
+  await server.call(token, "PUT", at, { ...(await server.call(token, "GET", at)), kick: 50 });
+  await close();
+});
+
 test("what people are when they come in", async () => {
   await open("Who may do what");
   const usual = dialog.getByLabel("What people are when they come in");
