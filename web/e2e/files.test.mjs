@@ -73,6 +73,7 @@ test("what is said of a single file stands below it, in its quote and in what is
   await jonas.page.getByRole("button", { name: "Picture: roof.png" }).first().click();
   await jonas.page.getByRole("dialog", { name: "Picture" }).getByText("the new roof").waitFor();
   await jonas.page.keyboard.press("Escape");
+  await jonas.goesToTheEnd();
   // It is changed as words are.
   const own = lena.page.getByRole("article").filter({ hasText: "the new roof" }).first();
   await own.hover();
@@ -125,6 +126,7 @@ test("of pictures that stand together each is answered, reacted to and removed b
   await lena.page.getByRole("button", { name: "Do it now" }).click();
   await page.getByRole("button", { name: "Picture: one.png", exact: true }).waitFor({ state: "detached" });
   await tile("three.png").waitFor();
+  await jonas.goesToTheEnd();
 });
 
 test("words of a file in clear are as the specification has them", async () => {

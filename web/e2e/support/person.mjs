@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 
 import { chromium } from "playwright-core";
 
+import { comes } from "./comes.mjs";
+
 const PATIENCE_MS = 45_000;
 
 let browser;
@@ -262,6 +264,18 @@ export class Person {
   async choose(name) {
     await this.page.getByRole("navigation", { name: "Rooms" }).getByRole("button", { name }).click();
     await this.page.getByRole("textbox", { name: `Message ${name}` }).waitFor();
+  }
+
+  /** Scrolls the room that is open to its newest words: from then on what comes is shown. */
+  async goesToTheEnd() {
+    const { page } = this;
+    await comes(async () => {
+      await page.getByRole("log", { name: "Conversation" }).evaluate((log) => {
+        const scroller = log.parentElement.parentElement;
+        scroller.scrollTop = scroller.scrollHeight;
+      });
+      return page.getByRole("button", { name: "To the newest" }).count();
+    }, 0);
   }
 
   message(words) {
