@@ -36,9 +36,12 @@ def themes(world):
         yield Signs(world, home, away)
         yield Directory(world, home, away)
         yield Media(world, home, away)
-        yield Outage(world, home, away)
         yield Sealed(world, home, away)
     yield Sealed(world, world.sealpost, world.second)
+    # At the end: a Synapse that was killed may number what it tells of rooms it joins lower than it did before, and no
+    # sync shows the next one then.
+    for home, away in sides(world):
+        yield Outage(world, home, away)
 
 
 def sides(world):
