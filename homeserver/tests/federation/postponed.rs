@@ -1,5 +1,7 @@
 //! Events whose gap cannot be fetched when they come: nothing else need happen before all agree.
 
+use std::time::Duration;
+
 use sealpost_homeserver::storage::postponed_events;
 use serde_json::json;
 
@@ -42,10 +44,24 @@ async fn a_gap_that_could_not_be_fetched_is_filled_without_a_new_event() {
     alice.sees(&room, &["from carol", "after carol"]).await;
     assert_eq!(alice.state(&room, "m.room.topic").await, topic);
     assert_eq!(alice.state_ids(&room).await, bob.state_ids(&room).await);
-    for server in [a, b, c] {
+    a.stop().await;
+    // What came is taken off a moment after it is seen; who is stopped in that moment does it the next time.
+    let is_off = async || {
+        let store = network.database("a.test").await;
+        let next_at = store.read(postponed_events::next_at).await.unwrap();
+        store.close().await;
+        next_at.is_none()
+    };
+    for lives in 0.. {
+        if is_off().await {
+            break;
+        }
+        assert!(lives < 10, "it is still tried");
+        let a = network.start("a.test").await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        a.stop().await;
+    }
+    for server in [b, c] {
         server.stop().await;
     }
-    let store = network.database("a.test").await;
-    assert_eq!(store.read(postponed_events::next_at).await.unwrap(), None);
-    store.close().await;
 }
