@@ -1,6 +1,5 @@
 //! Events of servers that do not answer when they are asked for their keys: nothing else need happen before they come.
 
-use reqwest::Method;
 use ruma::{CanonicalJsonObject, OwnedEventId, RoomVersionId};
 use sealpost_federation::SigningKey;
 use sealpost_homeserver::storage::postponed_events;
@@ -9,7 +8,7 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     network::{Fault, Network, Server},
     puppet::{Puppet, PuppetRoom, Reply, keys_of, now},
-    user::User,
+    user::{User, where_all_change_the_state},
 };
 
 /// alice's server, which cannot ask one of the two others in her room for the key it signs with by now.
@@ -34,11 +33,7 @@ impl Stage {
         let teller = Puppet::start(&network, "teller.test").await;
         let silent = Puppet::start(&network, "silent.test").await;
         let alice = a.register("alice").await;
-        let id = alice.create_room(json!({ "preset": "public_chat", "room_version": "11" })).await;
-        let path = format!("rooms/{id}/state/m.room.power_levels");
-        let mut levels = alice.state(&id, "m.room.power_levels").await;
-        levels["state_default"] = 0.into();
-        alice.call(Method::PUT, &path, levels).await;
+        let id = alice.create_room(where_all_change_the_state()).await;
         let room = teller.join("a.test", &id, RoomVersionId::V11).await;
         let theirs = silent.join("a.test", &id, RoomVersionId::V11).await;
         let key = SigningKey::from_seed("new", &[81; 32]).unwrap();

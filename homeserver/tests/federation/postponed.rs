@@ -5,7 +5,10 @@ use std::time::Duration;
 use sealpost_homeserver::storage::postponed_events;
 use serde_json::json;
 
-use crate::network::{Fault, Network};
+use crate::{
+    network::{Fault, Network},
+    user::where_all_change_the_state,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_that_could_not_be_fetched_is_filled_without_a_new_event() {
@@ -14,10 +17,8 @@ async fn a_gap_that_could_not_be_fetched_is_filled_without_a_new_event() {
     let (b, c) = (network.start("b.test").await, network.start("c.test").await);
     let alice = a.register("alice").await;
     let (bob, carol) = (b.register("bob").await, c.register("carol").await);
-    let public = || json!({ "preset": "public_chat", "room_version": "11" });
-    let (room, beside) = (alice.create_room(public()).await, alice.create_room(public()).await);
-    let levels = json!({ "state_default": 0, "users": { &alice.id: 100 } });
-    alice.set_state(&room, "m.room.power_levels", levels).await;
+    let room = alice.create_room(where_all_change_the_state()).await;
+    let beside = alice.create_room(where_all_change_the_state()).await;
     for user in [&bob, &carol] {
         user.join(&room, "a.test").await;
     }

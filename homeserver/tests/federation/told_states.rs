@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use reqwest::Method;
 use ruma::{OwnedEventId, RoomVersionId};
 use serde_json::{Value, json};
 
 use crate::{
     network::Network,
     puppet::{Puppet, Reply},
+    user::where_all_change_the_state,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,11 +18,7 @@ async fn a_state_of_which_an_event_is_not_answered_is_not_taken_without_it() {
     let a = network.start("a.test").await;
     let puppet = Puppet::start(&network, "puppet.test").await;
     let alice = a.register("alice").await;
-    let id = alice.create_room(json!({ "preset": "public_chat", "room_version": "11" })).await;
-    let path = format!("rooms/{id}/state/m.room.power_levels");
-    let mut levels = alice.state(&id, "m.room.power_levels").await;
-    levels["state_default"] = 0.into();
-    alice.call(Method::PUT, &path, levels).await;
+    let id = alice.create_room(where_all_change_the_state()).await;
     let mut room = puppet.join("a.test", &id, RoomVersionId::V11).await;
 
     // Two changes and two messages, of which the last alone is sent.

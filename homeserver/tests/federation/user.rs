@@ -235,6 +235,15 @@ impl User {
     }
 }
 
+/// What makes a room that anybody enters, and whose state anybody in it changes.
+pub fn where_all_change_the_state() -> Value {
+    json!({
+        "preset": "public_chat",
+        "room_version": "11",
+        "power_level_content_override": { "state_default": 0 },
+    })
+}
+
 /// Percent-encodes what a path segment may not hold.
 pub fn encode(segment: &str) -> String {
     segment
