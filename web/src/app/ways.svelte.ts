@@ -1,7 +1,7 @@
 // Where links and dates lead from a room, and what is asked on the way.
 
 import type { Live } from "../features/live.svelte";
-import { MatrixError } from "../matrix/api/error";
+import { ifThere } from "../matrix/api/error";
 import { isNamed } from "../matrix/room/aliases";
 import { isIn } from "../matrix/room/membership";
 import type { Room } from "../matrix/room/room";
@@ -75,7 +75,7 @@ export class Ways {
     if (!room) return;
     const { client, troubles } = this.#live;
     const go = async () => {
-      const eventId = await client.api.eventAt(room.id, ts).catch(nothing);
+      const eventId = await ifThere(client.api.eventAt(room.id, ts));
       if (eventId) await this.#steps.jump(eventId);
       else this.isLost = true;
     };
@@ -85,8 +85,4 @@ export class Ways {
 
 function isAt(room: Room, id: string): boolean {
   return room.id === id || isNamed(room.known("m.room.canonical_alias")?.content ?? {}, id);
-}
-
-function nothing(failure: unknown): undefined {
-  if (!(failure instanceof MatrixError) || failure.errcode !== "M_NOT_FOUND") throw failure;
 }
