@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import { Http } from "../api/http";
+import type { JsonObject } from "../json";
 import { changeLevels } from "./levels";
 import { withPermissions, withRole } from "./power";
 import { Room } from "./room";
@@ -16,12 +17,12 @@ test("of changes at once none undoes another, nor what somebody else changed mea
     return Response.json({ event_id: "$1" });
   };
   const http = new Http("https://a.test", fetch as typeof globalThis.fetch);
-  const topic = (levels: object) => withPermissions(room, [[{ kind: "event", name: "m.room.topic" }, 0]], levels as never);
-  const invite = (levels: object) => withPermissions(room, [[{ kind: "action", name: "invite" }, 50]], levels as never);
+  const topic = (levels: JsonObject) => withPermissions(levels, [[{ kind: "event", name: "m.room.topic" }, 0]]);
+  const invite = (levels: JsonObject) => withPermissions(levels, [[{ kind: "action", name: "invite" }, 50]]);
   await Promise.all([
     changeLevels(http, room, topic),
     changeLevels(http, room, invite),
-    changeLevels(http, room, (levels) => withRole(room, "@mia:a.test", "moderator", levels)),
+    changeLevels(http, room, (levels) => withRole(levels, "@mia:a.test", "moderator")),
   ]);
   const users = { "@lena:a.test": 100, "@mia:a.test": 50 };
   expect(kept).toEqual({ users, ban: 60, events: { "m.room.topic": 0 }, invite: 50 });

@@ -63,11 +63,11 @@ export function rolesToGive(room: Room, me: string, userId: string): Exclude<Rol
 }
 
 /** Power levels in which somebody has a role. */
-export function withRole(room: Room, userId: string, role: Exclude<Role, "founder">, content = presentLevels(room)): JsonObject {
+export function withRole(levels: JsonObject, userId: string, role: Exclude<Role, "founder">): JsonObject {
   const level = LEVELS[role];
-  const others = Object.entries(object(content["users"]) ?? {}).filter(([id]) => id !== userId);
-  const isUsual = level === (levelIn(content["users_default"]) ?? 0);
-  return { ...content, users: Object.fromEntries(isUsual ? others : [...others, [userId, level]]) };
+  const others = Object.entries(object(levels["users"]) ?? {}).filter(([id]) => id !== userId);
+  const isUsual = level === (levelIn(levels["users_default"]) ?? 0);
+  return { ...levels, users: Object.fromEntries(isUsual ? others : [...others, [userId, level]]) };
 }
 
 /** What can be allowed to some roles only: an action of its own, or an event. */
@@ -87,7 +87,7 @@ export function permission(room: Room, { kind, name }: Permission): number {
 }
 
 /** Power levels with some permissions changed. */
-export function withPermissions(room: Room, changes: [Permission, number][], levels = presentLevels(room)): JsonObject {
+export function withPermissions(levels: JsonObject, changes: [Permission, number][]): JsonObject {
   const content = { ...levels };
   const events = { ...object(content["events"]) };
   const notifications = { ...object(content["notifications"]) };
