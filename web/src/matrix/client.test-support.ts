@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import * as module from "sealpost-e2e";
 
 import { Http } from "./api/http";
+import type { Asked as Stages } from "./auth/uia";
 import { Client } from "./client";
 import { Device } from "./crypto/device";
 import type { KeyServer } from "./crypto/key_server.test-support";
@@ -99,6 +100,17 @@ export class Homeserver {
     const rest = this.#keys.sync(this.#user);
     return { next_batch: `s${this.asked.length}`, ...rest, ...this.syncs.shift() };
   }
+}
+
+/** Answers as a server that wants a password before an identity is published, and that password is "right". */
+export function wantsPassword({ path, body }: Asked): Answer {
+  if (path !== "/keys/device_signing/upload" || (body["auth"] as JsonObject | undefined)?.["password"] === "right") return undefined;
+  return { status: 401, errcode: "M_FORBIDDEN", session: "s", flows: [{ stages: ["m.login.password"] }] } as never;
+}
+
+/** Who says a password when asked for one, once. */
+export function saying(password: string): Stages {
+  return { ask: async (_, error) => (error === undefined ? { password } : undefined), supported: ["m.login.password"] };
 }
 
 export class Somebody {

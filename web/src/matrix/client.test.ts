@@ -1,8 +1,7 @@
 // A client and its homeserver.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import type { Asked } from "./auth/uia";
-import { Somebody, until } from "./client.test-support";
+import { saying, Somebody, until, wantsPassword } from "./client.test-support";
 import { KeyServer } from "./crypto/key_server.test-support";
 import { SessionManager } from "./crypto/session_manager";
 import type { JsonObject } from "./json";
@@ -433,22 +432,9 @@ test("mentions in a gap of a sealed room are counted although nobody looks at it
   expect(lena.server.of("GET", "/messages").length).toBe(1);
 });
 
-/** Somebody whose server wants a password before an identity is published, and what says who they are. */
-function guarded(user: string): Somebody {
-  const one = somebody(user);
-  one.server.instead = ({ path, body }) => {
-    if (path !== "/keys/device_signing/upload" || (body["auth"] as JsonObject | undefined)?.["password"] === "right") return undefined;
-    return { status: 401, errcode: "M_FORBIDDEN", session: "s", flows: [{ stages: ["m.login.password"] }] } as never;
-  };
-  return one;
-}
-
-function saying(password: string): Asked {
-  return { ask: async (_, error) => (error === undefined ? { password } : undefined), supported: ["m.login.password"] };
-}
-
 test("a server that wants a password for the first identity holds up nothing else, and gets it when somebody is there", async () => {
-  const lena = guarded("@lena:guarded.test");
+  const lena = somebody("@lena:guarded.test");
+  lena.server.instead = wantsPassword;
   const client = await lena.open();
   await until(() => client.crypto.standing === "unpublished");
   await until(() => lena.server.of("POST", "/keys/upload").length > 0);
@@ -461,7 +447,8 @@ test("a server that wants a password for the first identity holds up nothing els
 });
 
 test("the first identity is published also from a tab that does not own the keys", async () => {
-  const lena = guarded("@lena:guarded-beside.test");
+  const lena = somebody("@lena:guarded-beside.test");
+  lena.server.instead = wantsPassword;
   const client = await lena.open(new Tabs(lena.user));
   await until(() => client.crypto.standing === "unpublished");
   const beside = await lena.beside(new Tabs(lena.user));

@@ -7,7 +7,7 @@ import { expect, test, vi } from "vitest";
 import { Unreachable } from "../api/error";
 import { Cancelled, type Asked } from "../auth/uia";
 import type { Client } from "../client";
-import { Somebody, until, type Asked as Request } from "../client.test-support";
+import { saying, Somebody, until, wantsPassword } from "../client.test-support";
 import { UnderWay } from "../owner";
 import { Tabs } from "../tabs";
 import { KeyServer } from "./key_server.test-support";
@@ -23,16 +23,6 @@ async function ready(name: string, keys = new KeyServer(), tabs?: Tabs): Promise
   await crypto.recovery.keySaved();
   lena.server.asked.length = 0;
   return lena;
-}
-
-const saying = (password: string): Asked => ({
-  ask: async (_, error) => (error === undefined ? { password } : undefined),
-  supported: ["m.login.password"],
-});
-
-function wantsPassword({ path, body }: Request) {
-  if (path !== UPLOAD || (body["auth"] as JsonObject | undefined)?.["password"] === "right") return undefined;
-  return { status: 401, errcode: "M_FORBIDDEN", session: "s", flows: [{ stages: ["m.login.password"] }] } as never;
 }
 
 /** What was stored last, by type. */
