@@ -104,7 +104,7 @@ test("hidden words are shown and hidden again by a button that tells why, and ar
   await words.click({ force: true });
   await comes(() => words.evaluate((node) => node.inert), false);
   // They are written again by who changes them, and found by nobody.
-  await lena.page.locator("article[data-id^='$']").filter({ hasText: "it was" }).last().waitFor();
+  await lena.stored("it was").last().waitFor();
   await lena.field().press("ArrowUp");
   await lena.page.getByText("Editing").waitFor();
   await comes(() => lena.field().inputValue(), "it was ||who did it|the **butler** of https://a.example/?x=1&y=2||");
@@ -126,7 +126,7 @@ test("the last own message is edited with the arrow up", async () => {
 
 test("an edit that was begun goes on where it was after another room and a reload; one that was cancelled is gone", async () => {
   const { page } = lena;
-  await page.locator("article[data-id^='$']").filter({ hasText: "gutters come on Thursday" }).last().waitFor();
+  await lena.stored("gutters come on Thursday").last().waitFor();
   await lena.field().fill("something new");
   await lena.message("gutters come on Thursday").hover();
   await lena.message("gutters come on Thursday").getByRole("button", { name: "More", exact: true }).click();

@@ -153,7 +153,7 @@ test("what is removed or unpinned is there again when it is taken back, and gone
   const redactions = () => server.proxy.requests.filter(({ path }) => path.includes("/redact/")).length;
   await lena.sends("a slip of the pen");
   await jonas.reads("a slip of the pen");
-  await lena.page.locator("article[data-id^='$']").filter({ hasText: "a slip of the pen" }).waitFor();
+  await lena.stored("a slip of the pen").waitFor();
   await act(lena, "a slip of the pen", "Remove");
   const deed = lena.page.getByRole("group", { name: "Message removed" });
   await deed.waitFor();

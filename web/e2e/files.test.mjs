@@ -132,7 +132,7 @@ test("of pictures that stand together each is answered, reacted to and removed b
 test("words of a file in clear are as the specification has them", async () => {
   await lena.choose("Elsewhere");
   await lena.attachAll(pdf("plan.pdf"), "the *plan*");
-  await lena.page.locator("article[data-id^='$']").filter({ hasText: "plan.pdf" }).getByText("the plan").waitFor();
+  await lena.stored("plan.pdf").getByText("the plan").waitFor();
   const [sent] = server.proxy.requests.filter(({ path }) => path.includes("/send/m.room.message/")).slice(-1);
   const { msgtype, body, filename, format } = JSON.parse(sent.body);
   assert.deepEqual({ msgtype, body, filename, format }, {

@@ -40,18 +40,16 @@ function wav(seconds) {
   return Buffer.concat([head, Buffer.alloc(size)]);
 }
 
-/** As it came back from the server: the row of what is on its way makes place for another. */
-const message = (name) => lena.page.locator("article[data-id^='$']").filter({ hasText: name });
 const downloads = () => server.proxy.requests.filter(({ path }) => path.startsWith(AT));
 
 test("a long sound plays before it is here, and is sought through, with the token in a header alone", async () => {
   const seconds = 75;
   await lena.attachAll({ name: "long.wav", mimeType: "audio/wav", buffer: wav(seconds) });
-  await message("long.wav").getByRole("button", { name: "Play" }).click();
+  await lena.stored("long.wav").getByRole("button", { name: "Play" }).click();
   await lena.page.waitForFunction(() => document.querySelector("audio")?.currentTime > 0);
   const source = await lena.page.evaluate(() => document.querySelector("audio").src);
   assert.ok(source.startsWith(server.url + AT) && !source.includes("?"), source);
-  const { x, y, width, height } = await message("long.wav").getByRole("slider").boundingBox();
+  const { x, y, width, height } = await lena.stored("long.wav").getByRole("slider").boundingBox();
   await lena.page.mouse.click(x + width * 0.9, y + height / 2);
   await lena.page.waitForFunction((from) => {
     const { currentTime, seeking } = document.querySelector("audio");
@@ -62,7 +60,7 @@ test("a long sound plays before it is here, and is sought through, with the toke
   assert.ok(begins.includes(0) && Math.max(...begins) > seconds * 0.5 * BYTES_A_SECOND, String(begins));
   for (const { headers } of asked) assert.match(headers.authorization, /^Bearer ./);
   assert.ok(!server.proxy.traffic.includes("access_token="));
-  await message("long.wav").getByRole("button", { name: "Pause" }).click();
+  await lena.stored("long.wav").getByRole("button", { name: "Pause" }).click();
 });
 
 test("what a server does not call a sound is fetched whole, and played then", async () => {
@@ -76,7 +74,7 @@ test("what a server does not call a sound is fetched whole, and played then", as
   const roomId = path.split("/rooms/")[1].split("/")[0];
   const content = { msgtype: "m.audio", body: "unnamed.wav", url, info: { mimetype: "audio/wav" } };
   await server.call(token, "PUT", `/rooms/${roomId}/send/m.room.message/unnamed`, content);
-  await message("unnamed.wav").getByRole("button", { name: "Play" }).click();
+  await lena.stored("unnamed.wav").getByRole("button", { name: "Play" }).click();
   const audio = () => lena.page.evaluate(() => Array.from(document.querySelectorAll("audio"), ({ src }) => src.startsWith("blob:")));
   await comes(audio, [false, true]);
   await lena.page.waitForFunction(() => document.querySelectorAll("audio")[1].currentTime > 0);

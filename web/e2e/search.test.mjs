@@ -30,7 +30,7 @@ test("a sealed message far back is found by what it says now, and is shown where
   await lena.edits("the first draft of it", "a needle far back in the hay");
   await lena.reads("a needle far back in the hay");
   for (let at = 0; at < MORE; at += 1) await lena.say(`straw ${at}.`);
-  await lena.page.locator("article[data-id^='$']").getByText(`straw ${MORE - 1}.`, { exact: true }).waitFor();
+  await lena.stored(`straw ${MORE - 1}.`).getByText(`straw ${MORE - 1}.`, { exact: true }).waitFor();
   // What is kept of the room for the next visit does not go so far back.
   await lena.page.reload();
   await lena.reads(`straw ${MORE - 1}.`);
@@ -53,7 +53,7 @@ test("a message that was removed is found no more", async () => {
   await removed;
   // What comes back after it comes after the removal.
   await lena.say("after it");
-  await lena.page.locator("article[data-id^='$']").filter({ hasText: "after it" }).waitFor();
+  await lena.stored("after it").waitFor();
   await lena.page.reload();
   await lena.reads("after it");
   const dialog = await search("needle");

@@ -19,7 +19,7 @@ before(async () => {
 after(() => endWith(server));
 
 async function removes(words) {
-  await lena.page.locator("article[data-id^='$']").filter({ hasText: words }).waitFor();
+  await lena.stored(words).waitFor();
   await lena.message(words).hover();
   await lena.message(words).getByRole("button", { name: "More" }).click();
   await lena.page.getByRole("menuitem", { name: "Remove" }).click();
@@ -45,7 +45,7 @@ test("what was removed a moment ago is told neither in the list of rooms nor whe
 test("what was done is told in the language of now", async () => {
   await jonas.say("by mistake");
   const { page } = jonas;
-  await page.locator("article[data-id^='$']").filter({ hasText: "by mistake" }).waitFor();
+  await jonas.stored("by mistake").waitFor();
   await jonas.message("by mistake").hover();
   await jonas.message("by mistake").getByRole("button", { name: "More" }).click();
   await page.getByRole("menuitem", { name: "Remove" }).click();

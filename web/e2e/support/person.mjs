@@ -278,6 +278,11 @@ export class Person {
     }, 0);
   }
 
+  /** Messages with these words that came back from the server: the row of what is on its way makes place for another. */
+  stored(words) {
+    return this.page.locator("article[data-id^='$']").filter({ hasText: words });
+  }
+
   message(words) {
     return this.page.getByRole("article").filter({ hasText: words }).last();
   }
@@ -354,12 +359,12 @@ export class Person {
   /** Says something and waits until the server has it. */
   async sends(words) {
     await this.say(words);
-    await this.page.locator("article[data-id^='$']").getByText(words, { exact: true }).first().waitFor();
+    await this.stored(words).getByText(words, { exact: true }).first().waitFor();
   }
 
   /** Edits what was said last, when it has come back from the server. */
   async edits(words, better) {
-    await this.page.locator("article[data-id^='$']").filter({ hasText: words }).last().waitFor();
+    await this.stored(words).last().waitFor();
     await this.field().press("ArrowUp");
     await this.say(better);
   }
